@@ -1,0 +1,30 @@
+"""Errors that reach the user, each with the exit code that the command line returns.
+
+The message is one clear sentence: what arrived, what is allowed, what to do.
+"""
+
+from __future__ import annotations
+
+
+class NeuriptError(Exception):
+    """Bad input or usage (exit code 2)."""
+
+    exit_code = 2
+
+
+class StreamNotFoundError(NeuriptError):
+    """No LSL stream matches what was asked for (exit code 3)."""
+
+    exit_code = 3
+
+
+class StreamLostError(NeuriptError):
+    """The stream went away and did not come back (exit code 4)."""
+
+    exit_code = 4
+
+
+class ModelRefusedError(NeuriptError):
+    """The model file is damaged, untrusted, too new, or does not fit the stream (exit code 5)."""
+
+    exit_code = 5

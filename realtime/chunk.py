@@ -1,0 +1,89 @@
+"""What travels between the parts of the stream: a chunk of samples, and what is known of its stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class SourceStatus(StrEnum):
+    """What a source knows about its stream at the moment of a pull."""
+
+    OK = "OK"
+    STALE = "STALE"  # nothing for several chunk periods
+    LOST = "LOST"  # the stream is gone
+    RECOVERED = "RECOVERED"  # first chunk after STALE or LOST, metadata validated again
+    ENDED = "ENDED"  # a recording came to its end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalInfo:
+    """What a stream or a recording says about its EEG signal."""
+
+    name: str
+    sfreq: float
+    """Nominal sampling rate in Hz."""
+    ch_names: tuple[str, ...]
+    """Labels as sent (may be empty strings where the stream has none)."""
+    units: tuple[str, ...] = ()
+    """Units as sent, one per channel; an empty string where the stream says nothing."""
+    ch_types: tuple[str, ...] = ()
+    """`EEG`, `EOG`, `TRG`, ... as sent, upper case; empty string where unknown."""
+    stype: str = "EEG"
+    source_id: str = ""
+    uid: str = ""
+    hostname: str = ""
+    channel_format: str = "float32"
+    positions_m: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """Electrode positions by label in metres, head frame, where the source gives them."""
+    manufacturer: str = ""
+    reference: str = ""
+    simulated: bool = False
+    """True for the digital twin; everything that shows this stream says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Samples as they came: raw numbers in the stream's own unit, oldest first.
+
+    Attributes
+    ----------
+    data : ndarray, shape (n_times, n_chans)
+        float32, in the unit of the stream (the decoder converts to volts).
+    timestamps : ndarray, shape (n_times,)
+        float64, seconds on the LSL clock of this computer.
+    status : SourceStatus
+        State of the source when this chunk was pulled.
+    pulled_at : float
+        The LSL clock when the chunk was pulled; NaN in a replay without LSL.
+    """
+
+    data: NDArray[np.float32]
+    timestamps: NDArray[np.float64]
+    status: SourceStatus = SourceStatus.OK
+    pulled_at: float = float("nan")
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.timestamps)
+
+
+class Source(Protocol):
+    """Anything that yields chunks: an LSL inlet, a recording, the twin."""
+
+    @property
+    def info(self) -> SignalInfo:
+        """What the stream says about itself."""
+        ...
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """Return all samples that wait, blocking at most `timeout_s` for the first."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the stream; harmless when called twice."""
+        ...

@@ -1,0 +1,1 @@
+"""The digital twin: an amplifier with simulated, physiologically plausible EEG."""

@@ -1,0 +1,1 @@
+"""Learning: epochs from recordings through the live causal chain, calibration, baselines."""
