@@ -1,0 +1,47 @@
+"""The states a decision row can be in, and their numbers in the published stream."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """State of the decoder at one row; only in `OK` may a command be committed.
+
+    The order of the members is the number published in the `state` channel.
+    """
+
+    OK = "OK"
+    WARMUP = "WARMUP"  # the first window is not full yet
+    GAP = "GAP"  # samples are missing; until a window without the hole is full
+    STALE = "STALE"  # nothing arrived for several chunk periods
+    CLOCK = "CLOCK"  # the time stamps jumped; until a window after the jump is full
+    BAD_SIGNAL = "BAD_SIGNAL"  # a channel that the model uses is flat, not a number, or railed
+    OVERLOAD = "OVERLOAD"  # inference is slower than the hop; hops are being skipped
+    LOST = "LOST"  # the stream is gone
+    RECOVERED = "RECOVERED"  # the stream came back; until a window after it is full
+
+    @property
+    def code(self) -> int:
+        """Number of this state in the published stream."""
+        return STATE_ORDER.index(self)
+
+    @property
+    def text(self) -> str:
+        """The state in words, for people."""
+        return _TEXT[self]
+
+
+STATE_ORDER: tuple[State, ...] = tuple(State)
+
+_TEXT: dict[State, str] = {
+    State.OK: "decoding",
+    State.WARMUP: "filling the first window",
+    State.GAP: "samples were lost; waiting for a whole window",
+    State.STALE: "no samples are arriving",
+    State.CLOCK: "the clock of the stream jumped; waiting for a whole window",
+    State.BAD_SIGNAL: "a channel is flat, not a number or saturated",
+    State.OVERLOAD: "this computer is too slow; hops are skipped",
+    State.LOST: "the stream is gone",
+    State.RECOVERED: "the stream is back; waiting for a whole window",
+}
