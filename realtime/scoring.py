@@ -1,0 +1,161 @@
+"""Scoring published decisions against what the person was asked to do. Pure functions.
+
+A trial is the unit: windows of one trial are almost copies of each other, so chance bounds count trials
+(Mueller-Putz et al. 2008; Combrisson & Jerbi 2015, J Neurosci Methods 250:126).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import beta, binom
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One stretch in which the person was asked to do one thing."""
+
+    label: str
+    onset_s: float
+    """Cue on the clock of the decisions, seconds."""
+    recording: int = 0
+    epochs_s: tuple[float, ...] = ()
+    """Onsets of all events of this trial, the cue first; a single one for the usual cued trial."""
+
+
+def chance_bound(n_trials: int, n_classes: int, alpha: float = 0.05) -> float:
+    """Smallest accuracy that guessing reaches with probability of `alpha` at the most (one-sided binomial).
+
+    Returns
+    -------
+    float
+        In 0..1; above 1 when so few trials cannot show anything.
+    """
+    if n_trials < 1 or n_classes < 2:
+        raise ValueError(
+            f"n_trials={n_trials} and n_classes={n_classes}: at least 1 and 2 are needed"
+        )
+    hits = int(binom.isf(alpha, n_trials, 1.0 / n_classes)) + 1
+    return hits / n_trials
+
+
+def exact_interval(n_hits: int, n_trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Clopper-Pearson interval of a proportion (exact, conservative)."""
+    tail = (1.0 - level) / 2.0
+    low = 0.0 if n_hits == 0 else float(beta.ppf(tail, n_hits, n_trials - n_hits + 1))
+    high = 1.0 if n_hits == n_trials else float(beta.ppf(1.0 - tail, n_hits + 1, n_trials - n_hits))
+    return low, high
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """What scoring needs of one published decision."""
+
+    t: float
+    proba: Mapping[str, float] | None
+    decision: str | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialScore:
+    """How one trial was decoded."""
+
+    trial: Trial
+    predicted: str | None
+    """Class with the highest mean probability over the scored windows; None where nothing was published."""
+    n_windows: int
+    commands: tuple[str, ...]
+    """Committed decisions within the scored interval, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCard:
+    """Trial scores and what follows from them."""
+
+    trials: tuple[TrialScore, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def n_trials(self) -> int:
+        """All trials, also those without a published window (they count as wrong)."""
+        return len(self.trials)
+
+    @property
+    def n_hits(self) -> int:
+        """Trials whose predicted class is the cued one."""
+        return sum(t.predicted == t.trial.label for t in self.trials)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of hits."""
+        return self.n_hits / max(self.n_trials, 1)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean over classes of the share of hits."""
+        shares = []
+        for label in self.classes:
+            mine = [t.predicted == label for t in self.trials if t.trial.label == label]
+            if mine:
+                shares.append(np.mean(mine))
+        return float(np.mean(shares)) if shares else float("nan")
+
+    @property
+    def bound(self) -> float:
+        """Accuracy that guessing exceeds in less than 5 % of the cases."""
+        return chance_bound(self.n_trials, len(self.classes))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Exact 95 % interval of the accuracy."""
+        return exact_interval(self.n_hits, self.n_trials)
+
+    def confusion(self) -> np.ndarray:
+        """Counts, rows cued, columns predicted; the last column is `nothing published`."""
+        table = np.zeros((len(self.classes), len(self.classes) + 1), dtype=int)
+        for t in self.trials:
+            column = (
+                self.classes.index(t.predicted) if t.predicted is not None else len(self.classes)
+            )
+            table[self.classes.index(t.trial.label), column] += 1
+        return table
+
+
+def score_trials(
+    rows: Sequence[PublishedRow],
+    trials: Sequence[Trial],
+    classes: Sequence[str],
+    *,
+    window_end_s: tuple[float, float],
+) -> ScoreCard:
+    """Score each trial by the probabilities published for windows that end inside an interval after its events.
+
+    Parameters
+    ----------
+    rows : sequence of PublishedRow
+        In order of time.
+    window_end_s : tuple of two floats
+        Seconds after the onset of each of the trial's events between which a window must end (both ends included). It
+        must be fixed before looking at the result.
+    """
+    times = np.array([r.t for r in rows])
+    scored = []
+    for trial in trials:
+        total = dict.fromkeys(classes, 0.0)
+        used: set[int] = set()
+        for onset in trial.epochs_s or (trial.onset_s,):
+            low, high = onset + window_end_s[0] - 1e-6, onset + window_end_s[1] + 1e-6
+            used.update(range(*np.searchsorted(times, [low, high]).tolist()))
+        windows = [rows[i] for i in sorted(used)]
+        with_proba = [r for r in windows if r.proba is not None and r.state == "OK"]
+        for row in with_proba:
+            assert row.proba is not None
+            for label in classes:
+                total[label] += row.proba[label]
+        predicted = max(total, key=lambda label: total[label]) if with_proba else None
+        commands = tuple(r.decision for r in windows if r.decision is not None)
+        scored.append(TrialScore(trial, predicted, len(with_proba), commands))
+    return ScoreCard(tuple(scored), tuple(classes))
