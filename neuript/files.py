@@ -1,0 +1,69 @@
+"""Writing a file so that either the new one is there, complete, or the old one still is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from neuript.errors import NeuriptError
+
+
+def check_writable(path: str | Path) -> Path:
+    """Refuse early, before long work, a path that cannot become a file.
+
+    Raises
+    ------
+    NeuriptError
+        If it is a folder, or its folder is missing or cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise NeuriptError(f"{path} is a folder; give a file name, such as {path / 'mi.ts'}")
+    folder = path.parent
+    if not folder.is_dir():
+        raise NeuriptError(f"cannot write {path}: there is no folder {folder}; create it first")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise NeuriptError(f"cannot write {path}: no permission; choose another place")
+    return path
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write `data` to a temporary file beside `path` and put it in place in one step.
+
+    Raises
+    ------
+    NeuriptError
+        If that fails; a file that was at `path` before is unchanged.
+    """
+    path = check_writable(path)
+    temporary = ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
+        )
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _mode(path))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise NeuriptError(
+            f"cannot write {path}: {error.strerror or error}; "
+            "free it (another program may hold it, or the disk is full) or choose another name"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            if temporary:
+                os.unlink(temporary)  # gone already when it was put in place
+
+
+def _mode(path: Path) -> int:
+    """Return the permissions for a new file: those of the old one, or the user's default."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return 0o666 & ~mask
