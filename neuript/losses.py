@@ -1,0 +1,85 @@
+"""Losses that know the class priors: balanced binary cross-entropy, and balanced cross-entropy."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+
+class BalancedBCE(nn.Module):
+    """One-against-rest cross-entropy with prior-corrected logits (Bal-BCE of the paper).
+
+    Loss = -sum_c w_c [y_c ln s(z_c + b_c) + (1 - y_c) ln(1 - s(z_c + b_c))], mean over the batch,
+    with b_c = kappa (ln p_c - ln(1 - p_c)) and p_c the class share among the training labels. The
+    bias is part of the loss only: predictions use the plain logits.
+
+    Parameters
+    ----------
+    class_counts
+        Training windows of each class, (n_outputs,), all positive.
+    kappa
+        Strength of the correction; the paper's formula is 1, its grid 0 to 0.3.
+    weight
+        Weights w_c, (n_outputs,); None means 1.
+    """
+
+    def __init__(
+        self, class_counts: ArrayLike, kappa: float = 0.3, weight: ArrayLike | None = None
+    ) -> None:
+        super().__init__()
+        prior = class_priors(class_counts)
+        bias = kappa * (prior.log() - (-prior).log1p())
+        self.register_buffer("bias", bias.float())
+        weights = torch.ones(len(prior)) if weight is None else torch.as_tensor(weight).float()
+        if weights.shape != bias.shape:
+            raise ValueError(f"weight has shape {tuple(weights.shape)}; needs ({len(prior)},)")
+        self.register_buffer("weight", weights)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Loss of logits (batch, n_outputs), or (batch, 1) for two classes; target (batch,)."""
+        if logits.shape[1] == 1:
+            labels = target[:, None].to(logits.dtype)
+            bias, weight = self.bias[1:], self.weight[1:]
+        else:
+            labels = F.one_hot(target, logits.shape[1]).to(logits.dtype)
+            bias, weight = self.bias, self.weight
+        loss = F.binary_cross_entropy_with_logits(logits + bias, labels, reduction="none")
+        return (weight * loss).sum(dim=1).mean()
+
+
+class BalancedCrossEntropy(nn.Module):
+    """Softmax cross-entropy with the bias kappa ln p_c added to the logits, in the loss only.
+
+    Parameters
+    ----------
+    class_counts
+        Training windows of each class, (n_outputs,), all positive.
+    kappa
+        Strength; 0 is plain cross-entropy, 1 makes the plain logits those of balanced classes.
+    label_smoothing
+        As in `torch.nn.functional.cross_entropy`.
+    """
+
+    def __init__(
+        self, class_counts: ArrayLike, kappa: float = 1.0, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+        self.register_buffer("bias", (kappa * class_priors(class_counts).log()).float())
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Loss of logits (batch, n_outputs); target (batch,) of class indices."""
+        return F.cross_entropy(logits + self.bias, target, label_smoothing=self.label_smoothing)
+
+
+def class_priors(class_counts: ArrayLike) -> Tensor:
+    """Shares of the classes, float64, (n_outputs,); ValueError where a class has no window."""
+    counts = torch.as_tensor(class_counts, dtype=torch.float64)
+    if counts.dim() != 1 or len(counts) < 2 or not (counts > 0).all():
+        raise ValueError(
+            f"class counts are {counts.tolist()}; at least two classes with at least one training "
+            "window each are needed"
+        )
+    return counts / counts.sum()
