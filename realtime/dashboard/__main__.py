@@ -1,0 +1,84 @@
+"""`python -m neuript.realtime.dashboard`: the dashboard as a program of its own."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import sys
+from pathlib import Path
+
+import psutil
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of this program's options."""
+    options = argparse.ArgumentParser(
+        prog="python -m neuript.realtime.dashboard",
+        description="Show a neuript decoder that publishes on LSL: traces, probabilities, "
+        "decisions, states, latency. Watches only; closing it disturbs nobody.",
+    )
+    options.add_argument(
+        "--proba-source-id", default="", help="the decoder's stream (default: any that is found)"
+    )
+    options.add_argument(
+        "--eeg-source-id", default="", help="the EEG stream (default: as the decoder says)"
+    )
+    view = options.add_mutually_exclusive_group()
+    view.add_argument("--console", action="store_true", help="draw on the terminal")
+    view.add_argument("--window", action="store_true", help="open a window without asking first")
+    options.add_argument("--theme", choices=("dark", "light"), default="dark")
+    options.add_argument(
+        "--screenshot",
+        type=Path,
+        metavar="FILE",
+        help="write a picture (.png of the window; .svg or .txt of the console view) and end",
+    )
+    options.add_argument(
+        "--after", type=float, default=10.0, metavar="S", help="seconds until the screenshot"
+    )
+    options.add_argument("--size", default="1360x840", help="of the window, for screenshots")
+    options.add_argument("--parent", type=int, help="end when this process has ended")
+    options.add_argument("--stats", action="store_true", help="log frame times when ending")
+    return options
+
+
+def be_modest() -> None:
+    """Lower this process's priority, so that the decoder always goes first."""
+    process = psutil.Process()
+    with contextlib.suppress(psutil.AccessDenied, OSError):
+        if sys.platform == "win32":
+            process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        else:
+            process.nice(10)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Show the dashboard until it is closed; return the exit code."""
+    options = parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO if options.stats else logging.WARNING,
+        format="dashboard: %(message)s",
+        stream=sys.stderr,
+    )
+    be_modest()
+    console = options.console
+    if not console and not options.window:
+        from neuript.realtime.dashboard.launch import why_no_window
+
+        reason = why_no_window()
+        if reason:
+            console = True
+            logging.getLogger(__name__).warning("%s; showing the console view instead.", reason)
+    try:
+        if console:
+            from neuript.realtime.dashboard.console import run
+        else:
+            from neuript.realtime.dashboard.qt import run
+        return run(options)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

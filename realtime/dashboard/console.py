@@ -1,0 +1,286 @@
+"""The dashboard on a terminal: the same picture in text, drawn by rich."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from argparse import Namespace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from rich.console import Console, Group, RenderableType
+from rich.layout import Layout
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from neuript.realtime.dashboard.client import DashboardClient
+from neuript.realtime.dashboard.model import Snapshot, ViewModel, channel_verdicts, fitting_scale
+from neuript.realtime.dashboard.words import Tone, describe
+from neuript.realtime.lsl_config import pylsl
+
+FRAMES_PER_S = 5.0
+LINE_EVERY_S = 2.0
+_STYLES = {Tone.GOOD: "green", Tone.BUSY: "cyan", Tone.WARN: "yellow", Tone.BAD: "bold red"}
+_BLOCKS = "▁▂▃▄▅▆▇█"
+TRACE_S = 4.0
+
+
+def run(options: Namespace) -> int:
+    """Show the console view until it is interrupted or its parent has ended."""
+    model = ViewModel()
+    with DashboardClient(model, options.proba_source_id, options.eeg_source_id) as client:
+        if options.screenshot is not None:
+            return _screenshot(client, options.screenshot, options.after)
+        console = Console(stderr=True)
+        if console.is_terminal:
+            _live(client, console, options.parent)
+        else:
+            _lines(client, options.parent)
+    return 0
+
+
+def _live(client: DashboardClient, console: Console, parent: int | None) -> None:
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while client.failure is None and parent_lives(parent):
+            live.update(frame(client, console.width, console.height), refresh=True)
+            time.sleep(1.0 / FRAMES_PER_S)
+
+
+def _lines(client: DashboardClient, parent: int | None) -> None:
+    """Where nothing can be redrawn (a file, a pipe), say a line now and then."""
+    while client.failure is None and parent_lives(parent):
+        with client.lock:
+            snapshot = client.model.snapshot(pylsl.local_clock())
+        print(status_line(snapshot), file=sys.stderr, flush=True)
+        time.sleep(LINE_EVERY_S)
+
+
+def parent_lives(parent: int | None) -> bool:
+    """Say whether the process that started this view still runs (True if there is none)."""
+    if parent is None:
+        return True
+    if os.name == "posix" and os.getppid() == parent:
+        return True
+    return psutil.pid_exists(parent)
+
+
+def _screenshot(client: DashboardClient, path: Path, after_s: float) -> int:
+    time.sleep(after_s)
+    console = Console(record=True, width=110, height=36, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(frame(client, 110, 36))
+    if path.suffix == ".svg":
+        console.save_svg(str(path), title="neuript")
+    else:
+        console.save_text(str(path), styles=path.suffix == ".ansi")
+    console.file.close()
+    return 0
+
+
+def frame(client: DashboardClient, width: int, height: int) -> RenderableType:
+    """Take what is shown now from the client and lay it out."""
+    with client.lock:
+        model = client.model
+        snapshot = model.snapshot(pylsl.local_clock())
+        extremes = np.empty((0, 2, 0), np.float32)
+        if model.ring is not None:
+            n = round(TRACE_S / model.ring.column_s)
+            extremes, _ = model.ring.columns(model.ring.total - n, model.ring.total)
+        unit = model.unit
+    return render(snapshot, extremes, unit, width, height)
+
+
+def render(
+    snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: int, height: int
+) -> RenderableType:
+    """Lay a snapshot out on `width` x `height` characters.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What to say.
+    extremes : ndarray, shape (n_columns, 2, n_chans)
+        The newest columns of the traces.
+    unit : str
+        Their unit.
+    width, height : int
+        Size of the terminal.
+    """
+    rows: list[Layout] = []
+    if snapshot.simulated:
+        banner = Text(" SIMULATED SIGNAL · no person is connected ", "bold black on yellow")
+        rows.append(Layout(Text.assemble(banner, justify="center"), size=1))
+    head = Text(f"{snapshot.title}   {snapshot.stream_words}", "bold", no_wrap=True)
+    rows.append(Layout(head, size=1))
+    rows.append(Layout(_state_panel(snapshot), size=4))
+    left, right = Layout(name="left", ratio=3), Layout(name="right", ratio=2)
+    n_classes = len(snapshot.decoder.classes) if snapshot.decoder else 1
+    left_width = width * 3 // 5
+    bars = Panel(_bars(snapshot, left_width - 4), title="Probability", title_align="left")
+    room = height - 6 - int(snapshot.simulated)
+    n_bars = n_classes + 4
+    traces = Panel(
+        _traces(snapshot, extremes, unit, left_width - 4, max(1, room - n_bars - 3)),
+        title=f"Last {TRACE_S:g} s ({snapshot.display_filter}, display only)",
+        title_align="left",
+    )
+    left.split_column(Layout(bars, size=n_bars), Layout(traces))
+    right.split_column(
+        Layout(_decision_panel(snapshot), size=5),
+        Layout(Panel(_log(snapshot), title="Recent", title_align="left")),
+        Layout(Panel(_numbers(snapshot), title="Timing", title_align="left"), size=8),
+    )
+    body = Layout()
+    body.split_row(left, right)
+    rows.append(body)
+    page = Layout()
+    page.split_column(*rows)
+    return page
+
+
+def _state_panel(snapshot: Snapshot) -> Panel:
+    words = snapshot.words
+    style = _STYLES[words.tone]
+    text = Text.assemble(
+        (f"{words.mark} {words.title}", f"bold {style}"),
+        (f"   for {duration(snapshot.since_s)}\n", "dim"),
+        words.hint,
+    )
+    return Panel(text, border_style=style, title="State", title_align="left")
+
+
+def _decision_panel(snapshot: Snapshot) -> Panel:
+    entry = snapshot.last_decision
+    if entry is None:
+        text = Text("no command yet", "dim")
+    else:
+        text = Text.assemble(
+            (f"▶ {entry.label}", "bold"),
+            (f"\n{duration(snapshot.now - entry.stamp)} ago", "dim"),
+            (f" · {snapshot.n_decisions} so far", "dim"),
+        )
+    return Panel(text, title="Last command", title_align="left")
+
+
+def _bars(snapshot: Snapshot, width: int) -> RenderableType:
+    info = snapshot.decoder
+    if info is None:
+        return Text("no decoder found yet", "dim")
+    names = max(len(name) for name in info.classes)
+    length = max(10, width - names - 8)
+    at = None if info.threshold is None else round(info.threshold * length)
+    lines = []
+    for k, name in enumerate(info.classes):
+        value = None if snapshot.proba is None else snapshot.proba[k]
+        filled = 0 if value is None else round(value * length)
+        above = value is not None and info.threshold is not None and value >= info.threshold
+        bar = Text(" " * length)
+        bar = Text("█" * filled + "·" * (length - filled))
+        bar.stylize("bold cyan" if above else "blue", 0, filled)
+        bar.stylize("dim", filled)
+        if at is not None and 0 <= at < length:
+            bar = Text.assemble(bar[:at], ("┃", "bold white"), bar[at + 1 :])
+        number = "  –  " if value is None else f"{100 * value:3.0f} %"
+        lines.append(Text.assemble(f"{name:>{names}} ", bar, f" {number}"))
+    legend = "" if info.threshold is None else f"┃ threshold {info.threshold:g}"
+    if info.idle_class:
+        legend += f" · {info.idle_class} is never a command"
+    if snapshot.proba is None:
+        legend = "no valid window: no probabilities"
+    return Group(*lines, Text(""), Text(legend, "dim"))
+
+
+def _traces(
+    snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: int, n_rows: int
+) -> RenderableType:
+    if snapshot.eeg is None or len(extremes) == 0:
+        return Text("no samples yet", "dim")
+    names = snapshot.eeg.ch_names
+    pad = min(8, max(len(name) for name in names[:n_rows]))
+    scale = fitting_scale(extremes)
+    verdicts = channel_verdicts(extremes, in_uv=unit == "µV")
+    length = max(10, width - pad - 9)
+    shown = n_rows - 1 if len(names) >= n_rows else len(names)
+    lines = [
+        Text.assemble(
+            f"{name[:pad]:>{pad}} ",
+            (sparkline(extremes[:, :, k], length, scale), "blue"),
+            (f" {verdict}", "yellow"),
+        )
+        for k, (name, verdict) in enumerate(zip(names[:shown], verdicts, strict=False))
+    ]
+    rest = "" if shown == len(names) else f"{len(names) - shown} more channels · "
+    return Group(*lines, Text(f"{rest}full height = {scale:g} {unit}", "dim"))
+
+
+def sparkline(extremes: NDArray[np.float32], length: int, scale: float) -> str:
+    """Draw one channel's columns (n, 2) as `length` characters; full height spans `scale`."""
+    edges = np.linspace(0, len(extremes), length + 1).astype(int)
+    out = []
+    for start, stop in pairwise(edges):
+        part = extremes[start : max(stop, start + 1)].ravel()
+        part = part[np.isfinite(part)]
+        if not len(part):
+            out.append(" ")
+            continue
+        value = part[np.abs(part).argmax()]
+        level = round((float(value) / scale + 0.5) * (len(_BLOCKS) - 1))
+        out.append(_BLOCKS[min(len(_BLOCKS) - 1, max(0, level))])
+    return "".join(out)
+
+
+def _log(snapshot: Snapshot) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    for entry in snapshot.log[:20]:
+        ago = Text(f"{duration(snapshot.now - entry.stamp):>7}", "dim")
+        if entry.kind == "decision":
+            table.add_row(ago, Text(f"▶ {entry.label}", "bold"))
+        else:
+            words = describe(entry.label)
+            table.add_row(ago, Text(f"{words.mark} {words.title}", _STYLES[words.tone]))
+    return table if snapshot.log else Text("nothing yet", "dim")
+
+
+def _numbers(snapshot: Snapshot) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    table.add_row("latency p50 / p99", snapshot.latency_words)
+    table.add_row("sample age / p99", snapshot.age_words)
+    table.add_row("filter delay 10 / 20 Hz", snapshot.delay_words)
+    table.add_row("window", snapshot.rhythm_words)
+    rate = "–" if snapshot.rows_per_s is None else f"{snapshot.rows_per_s:.1f} per s"
+    table.add_row("decodings", rate)
+    silence = snapshot.eeg_silence_s
+    if silence is not None and silence > 1.0:
+        table.add_row(Text("no samples for", "yellow"), Text(duration(silence), "yellow"))
+    return table
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """Say the snapshot in one line, for a log."""
+    parts = [f"{snapshot.words.mark} {snapshot.words.title}", snapshot.stream_words]
+    if snapshot.simulated:
+        parts.insert(0, "SIMULATED")
+    if snapshot.proba is not None and snapshot.decoder is not None:
+        names = snapshot.decoder.classes
+        parts += [f"{c} {p:.2f}" for c, p in zip(names, snapshot.proba, strict=True)]
+    if snapshot.last_decision is not None:
+        ago = duration(snapshot.now - snapshot.last_decision.stamp)
+        parts.append(f"last command {snapshot.last_decision.label} {ago} ago")
+    parts.append(f"latency p50 / p99 {snapshot.latency_words}")
+    return " | ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Say a time span: `0.4 s`, `12 s`, `3:05`, `1:02:03`."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,118 @@
+"""Start the dashboard in a process of its own, in a window or on the console."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["window", "console"]
+
+_PROBE = "from PyQt6.QtWidgets import QApplication; QApplication([])"
+PROBE_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A running dashboard."""
+
+    process: subprocess.Popen[bytes]
+    kind: Kind
+    note: str
+    """Why it is the console view; empty for a window or where the console was asked for."""
+
+    @property
+    def running(self) -> bool:
+        """True until the dashboard has ended."""
+        return self.process.poll() is None
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """End the dashboard; harmless when it has ended already. Kills it if it does not listen."""
+        if not self.running:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(timeout_s)
+
+
+def why_no_window() -> str | None:
+    """Say in one sentence why a window cannot be opened here; None where it can.
+
+    Qt aborts the whole process where it finds no display or lacks a library, so the last word has
+    a short-lived process that tries.
+    """
+    if importlib.util.find_spec("PyQt6") is None or importlib.util.find_spec("pyqtgraph") is None:
+        return "PyQt6 or pyqtgraph is not installed (pip install PyQt6 pyqtgraph)"
+    asked = os.environ.get("QT_QPA_PLATFORM")
+    unix = sys.platform not in {"win32", "darwin"}
+    if unix and not asked and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+        return "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", _PROBE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PROBE_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"Qt did not open a window within {PROBE_TIMEOUT_S:g} s"
+    if probe.returncode == 0:
+        return None
+    if b"xcb-cursor" in probe.stderr:
+        return "Qt needs the library libxcb-cursor0 (apt install libxcb-cursor0)"
+    lines = probe.stderr.decode("utf-8", "replace").strip().splitlines()
+    return f"Qt cannot open a window ({lines[0] if lines else 'no reason given'})"
+
+
+def launch(
+    decoder_source_id: str, eeg_source_id: str = "", *, console: bool | None = None
+) -> Handle:
+    """Start the dashboard beside a decoder; it is only an LSL client and can be killed any time.
+
+    Parameters
+    ----------
+    decoder_source_id : str
+        `source_id` of the decoder's `Predictions` stream.
+    eeg_source_id : str
+        `source_id` of the EEG stream; empty = as the decoder's header says.
+    console : bool | None
+        True = console view on stderr, False = window, None = a window where one can be opened.
+
+    Returns
+    -------
+    Handle
+        The running process (own session: Ctrl-C in the terminal does not reach it, the caller
+        calls `close`), with `kind` and, where a window was not possible, a `note` that says why.
+    """
+    reason = None if console else why_no_window()
+    kind: Kind = "console" if console or reason else "window"
+    note = f"{reason}; showing the console view instead." if reason else ""
+    if note:
+        logger.info("dashboard: %s", note)
+    command = [
+        sys.executable,
+        "-m",
+        "neuript.realtime.dashboard",
+        f"--proba-source-id={decoder_source_id}",
+        f"--eeg-source-id={eeg_source_id}",
+        f"--parent={os.getpid()}",
+        "--console" if kind == "console" else "--window",
+    ]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        start_new_session=sys.platform != "win32",
+    )
+    return Handle(process, kind, note)

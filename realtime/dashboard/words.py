@@ -1,0 +1,129 @@
+"""The decoder's states in words: what is wrong, what it means for commands, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+STATE_NAMES: tuple[str, ...] = (
+    "OK",
+    "WARMUP",
+    "GAP",
+    "STALE",
+    "CLOCK",
+    "BAD_SIGNAL",
+    "OVERLOAD",
+    "LOST",
+    "RECOVERED",
+)
+"""The states in the order of the stream's numeric `state` channel."""
+
+
+class Tone(StrEnum):
+    """How a state is coloured; the word and the mark always say the same without colour."""
+
+    GOOD = "good"
+    BUSY = "busy"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class StateWords:
+    """A state as a person reads it."""
+
+    title: str
+    hint: str
+    tone: Tone
+    mark: str
+    """One character whose shape differs per tone, for eyes that do not tell the colours apart."""
+
+
+_MARKS = {Tone.GOOD: "●", Tone.BUSY: "◔", Tone.WARN: "▲", Tone.BAD: "■"}
+
+_WORDS: dict[str, tuple[str, str, Tone]] = {
+    "OK": ("OK", "Signal is clean; commands are enabled.", Tone.GOOD),
+    "WARMUP": (
+        "WARM-UP",
+        "Filters are settling; no commands until {window} of signal has arrived.",
+        Tone.BUSY,
+    ),
+    "GAP": (
+        "GAP",
+        "Samples were lost; no commands until {window} of clean signal. "
+        "If it repeats, check the radio link or cable.",
+        Tone.WARN,
+    ),
+    "STALE": (
+        "STALE",
+        "The amplifier has stopped sending; no commands. Check that it is on and connected.",
+        Tone.WARN,
+    ),
+    "CLOCK": (
+        "CLOCK",
+        "The stream's time stamps jumped; no commands until {window} of steady signal.",
+        Tone.WARN,
+    ),
+    "BAD_SIGNAL": (
+        "BAD SIGNAL",
+        "Too many channels are flat, noisy or off; no commands. Check cap, gel and reference.",
+        Tone.WARN,
+    ),
+    "OVERLOAD": (
+        "OVERLOAD",
+        "The computer is too slow for this model; windows are skipped, no commands. "
+        "Close other programs or use a smaller model or a longer hop.",
+        Tone.WARN,
+    ),
+    "LOST": (
+        "LOST",
+        "The EEG stream is gone; no commands. Restart the amplifier: decoding resumes by itself.",
+        Tone.BAD,
+    ),
+    "RECOVERED": (
+        "RECOVERED",
+        "The stream is back and was checked again; no commands until {window} of clean signal.",
+        Tone.BUSY,
+    ),
+    "SEARCHING": ("SEARCHING", "Waiting for the decoder's stream on the network.", Tone.BUSY),
+    "SILENT": (
+        "DECODER SILENT",
+        "The decoder publishes nothing any more; what is shown below is old.",
+        Tone.BAD,
+    ),
+    "GONE": (
+        "DECODER GONE",
+        "The decoder has stopped; what is shown below is old. "
+        "This view connects again when the decoder is back.",
+        Tone.BAD,
+    ),
+}
+
+
+def state_name(code: float) -> str:
+    """Name the numeric state of a published row; an unknown code is shown as it is."""
+    if code == code and 0 <= int(code) < len(STATE_NAMES):
+        return STATE_NAMES[int(code)]
+    return f"STATE {code:g}"
+
+
+def describe(name: str, window_s: float | None = None) -> StateWords:
+    """Put a state into words.
+
+    Parameters
+    ----------
+    name : str
+        One of `STATE_NAMES`, or the dashboard's own SEARCHING, SILENT, GONE.
+    window_s : float | None
+        Length of the decoder's window in seconds, named in the hints; None = "a full window".
+
+    Returns
+    -------
+    StateWords
+        Title, hint, tone and mark. An unknown state is a warning that says so.
+    """
+    window = "a full window" if window_s is None else f"{window_s:g} s"
+    title, hint, tone = _WORDS.get(
+        name, (name, "This version does not know the decoder's state; no commands.", Tone.WARN)
+    )
+    return StateWords(title, hint.format(window=window), tone, _MARKS[tone])
