@@ -9,6 +9,7 @@ never looks like that. Everything else is read through MNE and kept in microvolt
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import warnings
 from collections.abc import Iterator
@@ -284,10 +285,10 @@ def find_gaps(timestamps: NDArray[np.float64], sfreq: float) -> tuple[Gap, ...]:
     threshold = max(1.5 * period, 6.0 * noise)
     late = timestamps - period * np.arange(n)
     shifts: dict[int, float] = {}
-    for i in np.flatnonzero(np.diff(timestamps) > period + threshold) + 1:
+    for i in (np.flatnonzero(np.diff(timestamps) > period + threshold) + 1).tolist():
         shift = float(np.median(late[i : i + width]) - np.median(late[max(0, i - width) : i]))
         if shift > threshold:
-            shifts[int(i)] = shift
+            shifts[i] = shift
     gaps: list[Gap] = []
     for i in sorted(shifts, key=lambda i: -shifts[i]):  # one loss shows at all jumps around it
         if all(abs(i - gap.index) > width for gap in gaps):
@@ -444,7 +445,7 @@ def _xdf_stream(
 
 def _segments(n: int, cuts: list[int]) -> tuple[tuple[int, int], ...]:
     edges = sorted({0, n, *cuts})
-    return tuple(zip(edges[:-1], edges[1:], strict=True))
+    return tuple(itertools.pairwise(edges))
 
 
 @contextmanager

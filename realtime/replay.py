@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,6 +89,6 @@ def chunk_edges(stream: RecordedStream, chunk: int | str) -> NDArray[np.int64]:
     size = max(1, min(DEFAULT_CHUNK, round(0.1 * sfreq)))
     pieces = [
         np.arange(start, stop, size) if stop - start > too_long else np.array([start])
-        for start, stop in zip(edges[:-1], edges[1:], strict=True)
+        for start, stop in itertools.pairwise(edges)
     ]
     return np.append(np.concatenate(pieces), n) if n else np.zeros(1, np.int64)

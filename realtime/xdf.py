@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -78,7 +79,7 @@ class XdfScan:
 
 
 class _DamagedError(Exception):
-    """This chunk cannot be used; the message says why."""
+    """A chunk that cannot be used; the message says why."""
 
 
 def load_bytes(path: Path) -> bytes:
@@ -93,18 +94,18 @@ def load_bytes(path: Path) -> bytes:
         raise NeuriptError(f"{path} is not a file")
     if path.stat().st_size == 0:
         raise NeuriptError(f"{path} is empty (0 bytes): the recorder wrote nothing into it")
-    opener = gzip.open if path.suffix in (".xdfz", ".gz") else open
+    packed = path.suffix.lower() in (".xdfz", ".gz")
     try:
-        with opener(path, "rb") as file:
+        with gzip.open(path, "rb") if packed else path.open("rb") as file:
             blob = _read_limited(file, path)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise NeuriptError(f"{path} cannot be read ({error})") from error
     if not blob.startswith(MAGIC):
         raise NeuriptError(f"{path} is not an XDF file: it does not begin with 'XDF:'")
     return blob
 
 
-def _read_limited(file: IO[bytes], path: Path) -> bytes:
+def _read_limited(file: io.BufferedIOBase | IO[bytes], path: Path) -> bytes:
     pieces, total = [], 0
     while piece := file.read(2**24):
         total += len(piece)
