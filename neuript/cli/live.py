@@ -1,0 +1,85 @@
+"""`neuript live`: find the EEG stream, decode, publish, show the dashboard."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+_EPILOG = """\
+examples:
+  neuript-live --demo                                   needs nothing: simulated amplifier and person
+  neuript-live --montage 10-20 --model mi.ts            the one EEG stream on the network
+  neuript-live --model mi.ts --stream 'name="X"' --headless --json > decisions.jsonl
+  neuript-live --model mi.ts --replay session.xdf --speed max --json
+
+exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost and not recovered ·
+            5 model refused · 130 interrupted (everything flushed and closed)"""
+
+
+def run(argv: list[str]) -> int:
+    """Parse, build the options, run the session."""
+    given = vars(_parser().parse_args(argv))
+    config: str | None = given.pop("config", None)
+
+    from neuript.realtime.options import LiveOptions, read_config
+
+    settings: dict[str, Any] = {**(read_config(config) if config else {}), **given}
+    options = LiveOptions.from_mapping(settings)
+
+    from neuript.realtime.session import run_live
+
+    return run_live(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="neuript live",
+        description="Decode an EEG stream: find it on LSL, decode, publish decisions on LSL, show them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    signal = p.add_argument_group("which signal")
+    signal.add_argument("--stream", metavar="PREDICATE", help="LSL predicate, e.g. 'name=\"X\"'")
+    signal.add_argument("--source-id", metavar="ID", help="source id of the LSL stream")
+    signal.add_argument(
+        "--wait", dest="wait_s", type=float, metavar="S", help="seconds to wait for it (5)"
+    )
+    signal.add_argument(
+        "--give-up",
+        dest="give_up_s",
+        type=float,
+        metavar="S",
+        help="seconds to wait for a lost stream before ending with code 4 (30)",
+    )
+    signal.add_argument("--replay", metavar="FILE", help="decode a recording instead, without LSL")
+    signal.add_argument("--speed", metavar="X", help="replay speed: a number or `max` (max)")
+    signal.add_argument("--demo", action="store_true", help="decode the digital twin (simulated)")
+    signal.add_argument("--seed", type=int, metavar="N", help="the demo's simulated person (1)")
+    signal.add_argument("--montage", metavar="NAME", help="what is on the head: name or YAML file")
+    signal.add_argument("--unit", metavar="UNIT", help="unit of the samples, e.g. microvolts")
+    signal.add_argument("--mains", type=float, metavar="HZ", help="50, 60, or 0 for no notch")
+    model = p.add_argument_group("which model")
+    model.add_argument("--model", metavar="FILE", help="model made by neuript-calibrate (.ts)")
+    model.add_argument("--trust", action="store_true", help="accept a model from elsewhere, once")
+    model.add_argument("--classes", metavar="A,B", help="refuse a model for other classes")
+    model.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to compute (cpu)")
+    model.add_argument("--threads", type=int, metavar="N", help="CPU threads of the network")
+    model.add_argument(
+        "--hop", dest="hop_s", type=float, metavar="S", help="seconds between decisions"
+    )
+    model.add_argument(
+        "--threshold", type=float, metavar="P", help="evidence at which a class is committed"
+    )
+    out = p.add_argument_group("output")
+    out.add_argument("--json", action="store_true", help="one JSON line per decision on stdout")
+    out.add_argument("--headless", action="store_true", help="no dashboard")
+    out.add_argument("--console", action="store_true", help="dashboard on the console")
+    out.add_argument("--stim", action="store_true", help="also publish GDF codes (OpenViBE)")
+    out.add_argument(
+        "--duration", dest="duration_s", type=float, metavar="S", help="end after S seconds"
+    )
+    out.add_argument("--report", metavar="FILE", help="write latency, states and settings as JSON")
+    p.add_argument("--config", metavar="FILE", help="YAML file with any of these settings")
+    return p

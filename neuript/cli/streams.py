@@ -1,0 +1,80 @@
+"""`neuript streams`: what is on the network, and how it maps to a montage or a model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neuript.montages import Montage
+    from neuript.realtime.discovery import StreamSummary
+
+
+def run(argv: list[str]) -> int:
+    """Print the visible streams; with a montage or model, the channel plan of each EEG stream."""
+    args = _parser().parse_args(argv)
+
+    from neuript.errors import StreamNotFoundError
+    from neuript.realtime.discovery import visible_streams
+
+    target = _target(args.model, args.montage)
+    streams = visible_streams(args.wait)
+    if args.json:
+        print(json.dumps([asdict(s) for s in streams], indent=1))
+        return 0
+    if not streams:
+        raise StreamNotFoundError(
+            f"no LSL stream is visible after {args.wait:g} s; is the sender on, on this network, "
+            "and not blocked by a firewall?"
+        )
+    for stream in streams:
+        print(stream.describe())
+        if target is not None and stream.stype.upper() == "EEG":
+            print(_plan(stream, target))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="neuript streams",
+        description="List the LSL streams on the network, EEG first.",
+        allow_abbrev=False,
+    )
+    p.add_argument("--wait", type=float, default=1.5, metavar="S", help="seconds to listen (1.5)")
+    p.add_argument("--montage", metavar="NAME", help="show how EEG streams map to this montage")
+    p.add_argument("--model", metavar="FILE", help="show how EEG streams map to this model")
+    p.add_argument("--json", action="store_true", help="machine-readable")
+    return p
+
+
+def _target(model: str | None, montage: str | None) -> Montage | None:
+    if model is not None:
+        from neuript.modelfile import read_manifest
+        from neuript.montages import Montage
+
+        return Montage.from_dict(read_manifest(model).montage)
+    if montage is not None:
+        from neuript.montages import load_montage
+
+        return load_montage(montage)
+    return None
+
+
+def _plan(stream: StreamSummary, target: Montage) -> str:
+    from neuript.errors import NeuriptError
+    from neuript.montages import plan_channels
+    from neuript.realtime.discovery import check_decodable, find_stream, predicate_for
+    from neuript.realtime.inlet import LslSource
+
+    try:
+        check_decodable(stream)
+        source = LslSource(find_stream(predicate_for(f"uid='{stream.uid}'"), wait_s=2.0))
+        try:
+            text = plan_channels(source.info.ch_names, target).text()
+        finally:
+            source.close()
+    except NeuriptError as error:
+        text = f"cannot be decoded: {error}"
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,173 @@
+"""What a live session is asked to do; checked when built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from neuript.errors import NeuriptError
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions:
+    """Settings of `neuript live`, from the command line and `--config`."""
+
+    model: str | None = None
+    """Model file (.ts); None only with `demo`."""
+    montage: str | None = None
+    """What is on the head: name or file; gives labels where the stream has none."""
+    stream: str | None = None
+    """LSL predicate that picks the stream, such as `name="X"`."""
+    source_id: str | None = None
+    """Source id of the stream."""
+    wait_s: float = 5.0
+    """How long to wait for the stream to appear."""
+    give_up_s: float = 30.0
+    """How long a lost stream is waited for before the session ends (exit code 4)."""
+    unit: str | None = None
+    """Unit of the samples, where the stream is silent or wrong."""
+    mains: float | None = None
+    """50 or 60; 0 = no notch; None = as the model says, else measured."""
+    hop_s: float | None = None
+    """Seconds between decisions; None = as the model says."""
+    threshold: float | None = None
+    """Evidence at which a class is committed; None = as the model says."""
+    replay: str | None = None
+    """Decode this recording instead of a stream, without LSL."""
+    speed: float = math.inf
+    """Replay speed; infinity = as fast as it goes."""
+    demo: bool = False
+    """Decode the digital twin with the model shipped with the package."""
+    seed: int = 1
+    """Seed of the demo's simulated person."""
+    headless: bool = False
+    """No dashboard."""
+    console: bool = False
+    """Dashboard on the console even where there is a display."""
+    json: bool = False
+    """One line of JSON per decision on stdout."""
+    stim: bool = False
+    """Also publish GDF codes on LSL (OpenViBE)."""
+    duration_s: float | None = None
+    """End after so many seconds of signal."""
+    report: str | None = None
+    """Write latency, states and settings to this JSON file at the end."""
+    device: str = "cpu"
+    """`cpu`, `cuda` or `auto`."""
+    threads: int | None = None
+    """CPU threads of the network; None = by its size."""
+    trust: bool = False
+    """Accept a model file from elsewhere and remember it."""
+    classes: tuple[str, ...] | None = None
+    """Refuse a model that tells apart other classes."""
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "wait_s", "give_up_s", "speed")
+        _check_positive(self, "hop_s", "duration_s", "threads", optional=True)
+        if self.model is None and not self.demo:
+            raise NeuriptError(
+                "--model FILE is needed: a model made by neuript-calibrate "
+                "(or try `neuript-live --demo`, which needs nothing)"
+            )
+        if self.demo and (self.replay or self.stream or self.source_id):
+            raise NeuriptError("--demo brings its own stream; leave out --replay and --stream")
+        if self.replay and (self.stream or self.source_id):
+            raise NeuriptError("--replay reads a file; leave out --stream and --source-id")
+        if self.mains not in (None, 0.0, 50.0, 60.0):
+            raise NeuriptError(f"--mains {self.mains:g} must be 50, 60 or 0 (no notch)")
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise NeuriptError(f"--threshold {self.threshold} must be above 0 and at most 1")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> LiveOptions:
+        """Build from plain values (a YAML file and parsed arguments); unknown keys are refused."""
+        known = {f.name: f for f in fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise NeuriptError(
+                f"unknown settings {', '.join(unknown)}; known are {', '.join(known)}"
+            )
+        return cls(**{k: _coerce(k, str(known[k].type), v) for k, v in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for the report; infinity becomes the word `max`."""
+        return {k: "max" if v == math.inf else v for k, v in asdict(self).items()}
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what changes the decisions (not of where they are shown or written)."""
+        shown = {"headless", "console", "json", "report", "duration_s", "wait_s", "replay", "speed"}
+        kept = {k: v for k, v in self.to_dict().items() if k not in shown}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """Read a YAML file of options; keys may be written with `-` or `_`.
+
+    Raises
+    ------
+    NeuriptError
+        If the file cannot be read or is not a table of settings.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise NeuriptError(f"--config {path} cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise NeuriptError(f"--config {path} is not YAML: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(k, str) for k in values):
+        raise NeuriptError(f"--config {path} must be a table of settings, such as `hop: 0.125`")
+    short = {"hop": "hop_s", "duration": "duration_s", "wait": "wait_s", "give_up": "give_up_s"}
+    keys = {k.replace("-", "_"): v for k, v in values.items()}
+    return {short.get(k, k): v for k, v in keys.items()}
+
+
+def _coerce(name: str, annotation: str, value: Any) -> Any:
+    """Turn a YAML or command-line value into the field's type, or say what is allowed."""
+    kind = annotation.split(" | ")[0]
+    if value is None and "None" in annotation:
+        return None
+    try:
+        if kind == "bool":
+            if not isinstance(value, bool):
+                raise ValueError("true or false")
+            return value
+        if kind == "float":
+            if isinstance(value, bool):
+                raise ValueError("a number")
+            return math.inf if value == "max" else float(value)
+        if kind == "int":
+            if isinstance(value, bool) or int(value) != float(value):
+                raise ValueError("a whole number")
+            return int(value)
+        if kind.startswith("tuple"):
+            parts = value.split(",") if isinstance(value, str) else value
+            return tuple(str(p).strip() for p in parts)
+        return str(value)
+    except (TypeError, ValueError) as error:
+        raise NeuriptError(f"setting {name}={value!r} must be {_WORDS[kind]}") from error
+
+
+_WORDS = {"bool": "true or false", "float": "a number", "int": "a whole number"} | {
+    "tuple[str, ...]": "a list of names",
+    "str": "text",
+}
+
+
+def _check_positive(options: LiveOptions, *names: str, optional: bool = False) -> None:
+    for name in names:
+        value = getattr(options, name)
+        if optional and value is None:
+            continue
+        if math.isnan(value) or value <= 0:
+            flag = name.removesuffix("_s").replace("_", "-")
+            raise NeuriptError(f"--{flag} {value} must be larger than 0")
