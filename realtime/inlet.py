@@ -20,7 +20,7 @@ from neuript.errors import NeuriptError, StreamLostError, StreamNotFoundError
 from neuript.realtime.chunk import Chunk, SignalInfo, SourceStatus
 from neuript.realtime.discovery import predicate_for
 from neuript.realtime.lsl_config import LostError, pylsl
-from neuript.realtime.metadata import signal_info_from_xml
+from neuript.realtime.metadata import signal_info
 
 logger = logging.getLogger(__name__)
 
@@ -311,7 +311,7 @@ def _read_info(inlet: pylsl.StreamInlet) -> SignalInfo:
             "a matching stream is announced but does not answer within "
             f"{_OPEN_TIMEOUT_S:g} s; its sender may have just ended, or a firewall blocks it"
         ) from error
-    return signal_info_from_xml(xml)
+    return signal_info(xml)
 
 
 def _same_stream(info: SignalInfo) -> str:

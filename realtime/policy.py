@@ -130,9 +130,7 @@ class DecisionPolicy:
         committed = self._advance(evidence, leader, state, hops)
         return PolicyResult(np.exp(log_proba), float(evidence[leader]), self._held, committed)
 
-    def _advance(
-        self, evidence: NDArray[np.float64], leader: int, state: State, hops: int
-    ) -> bool:
+    def _advance(self, evidence: NDArray[np.float64], leader: int, state: State, hops: int) -> bool:
         above = float(evidence[leader]) >= self.spec.threshold and leader != self._idle
         if state is not State.OK:
             self._held, self._candidate, self._run_hops = None, None, 0
