@@ -10,16 +10,15 @@ from types import TracebackType
 from xml.etree.ElementTree import Element
 
 import numpy as np
-import pylsl
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.realtime.lsl_config import pylsl
 from neuript.realtime.metadata import text_of
 from neuript.realtime.recordings import OTHER_CLOCK_S, RecordedStream, Recording
-from neuript.realtime.replay import chunk_edges
+from neuript.realtime.replay import chunk_edges, play_times
 
 EARLY_S = 60.0
-CLOCK_STEP_S = 5.0
 LINGER_S = 2.0
 _TICK_S = 0.05
 _FORMATS = {
@@ -85,15 +84,13 @@ def make_schedule(
         `start_s` is negative or behind the end of the EEG.
     """
     eeg = recording.eeg
-    play = _play_times(eeg)
+    play = play_times(eeg)
     if not 0 <= start_s < play[-1] - play[0] + 1e-9:
         raise NeuriptError(
             f"--start {start_s:g} is outside the recording, which lasts {play[-1] - play[0]:.1f} s"
         )
     included = [
-        (i, stream, _play_times(stream))
-        for i, stream in enumerate(recording.streams)
-        if len(stream)
+        (i, stream, play_times(stream)) for i, stream in enumerate(recording.streams) if len(stream)
     ]
     included = [row for row in included if _overlaps(row[2], play)]
     origin = float(play[0]) + start_s
@@ -120,16 +117,6 @@ def make_schedule(
         origin=origin,
         duration_s=float(all_due.max()) + 1.0 / eeg.info.sfreq,
     )
-
-
-def _play_times(stream: RecordedStream) -> NDArray[np.float64]:
-    """Stamps as a clock that never runs backwards, shape (n_times,)."""
-    times = stream.timestamps.copy()
-    period = 1.0 / stream.info.sfreq if stream.info.sfreq > 0 else 0.0
-    steps = np.diff(times)
-    for i in np.flatnonzero(steps < -CLOCK_STEP_S):
-        times[i + 1 :] += period - steps[i]
-    return np.maximum.accumulate(times)
 
 
 def _overlaps(times: NDArray[np.float64], eeg_times: NDArray[np.float64]) -> bool:

@@ -12,6 +12,7 @@ from neuript.realtime.recordings import RecordedStream, Recording
 
 DEFAULT_CHUNK = 32
 MAX_CHUNK_S = 0.25
+CLOCK_STEP_S = 5.0
 
 
 class ReplaySource:
@@ -32,7 +33,8 @@ class ReplaySource:
     ) -> None:
         self._stream = recording.eeg
         self._edges = chunk_edges(self._stream, chunk)
-        first = first_index(self._stream, float(self._stream.timestamps[0]) + start_s)
+        times = play_times(self._stream)
+        first = int(np.searchsorted(times, times[0] + start_s)) if start_s > 0 else 0
         self._edges = np.concatenate([[first], self._edges[self._edges > first]])
         self._next = 0
 
@@ -59,10 +61,18 @@ class ReplaySource:
         """Nothing to let go of."""
 
 
-def first_index(stream: RecordedStream, time_s: float) -> int:
-    """Return the index of the first sample stamped at `time_s` or later (n_times if none is)."""
-    late = stream.timestamps >= time_s
-    return int(np.argmax(late)) if late.any() else len(stream)
+def play_times(stream: RecordedStream) -> NDArray[np.float64]:
+    """Return when each sample was there: the stamps as a clock that never runs backwards.
+
+    Stamps that step back a little (bursts) take the time of the latest before them; a clock that
+    jumps back by more than 5 s is taken to go on without a pause.
+    """
+    times = stream.timestamps.copy()
+    period = 1.0 / stream.info.sfreq if stream.info.sfreq > 0 else 0.0
+    steps = np.diff(times)
+    for i in np.flatnonzero(steps < -CLOCK_STEP_S):
+        times[i + 1 :] += period - steps[i]
+    return np.maximum.accumulate(times)
 
 
 def chunk_edges(stream: RecordedStream, chunk: int | str) -> NDArray[np.int64]:
