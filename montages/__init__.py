@@ -1,1 +1,20 @@
 """Electrode layouts: names, positions, lobes, bipolar derivations, and matching them to a stream."""
+
+from __future__ import annotations
+
+from neuript.montages.loader import available_montages, load_montage, parse_montage
+from neuript.montages.montage import Montage
+from neuript.montages.names import canonical_name
+from neuript.montages.planning import ChannelPlan, PlanEntry, draft_plan, plan_channels
+
+__all__ = [
+    "ChannelPlan",
+    "Montage",
+    "PlanEntry",
+    "available_montages",
+    "canonical_name",
+    "draft_plan",
+    "load_montage",
+    "parse_montage",
+    "plan_channels",
+]

@@ -1,0 +1,202 @@
+"""What each channel of a stream is: an electrode, a pair, or something to leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from neuript.errors import NeuriptError
+from neuript.montages.loader import available_montages, load_montage
+from neuript.montages.montage import Montage
+from neuript.montages.names import (
+    canonical_name,
+    electrode_name,
+    is_auxiliary,
+    is_generic,
+    split_pair,
+)
+
+REFERENCE = "(reference)"
+"""The node against which a referential channel is measured."""
+
+EARS = frozenset({"A1", "A2", "M1", "M2"})
+_EEG_TYPES = frozenset({"", "EEG"})
+
+
+@dataclass(slots=True)
+class StreamChannel:
+    """What one channel of the stream turned out to be."""
+
+    index: int
+    label: str
+    name: str = ""  # electrode or pair in its one spelling
+    reason: str = ""  # why it is ignored; empty when it is used
+    note: str = ""  # how it got its name, where that needs saying
+
+
+@dataclass(slots=True)
+class Reading:
+    """The labels of a stream, read."""
+
+    channels: list[StreamChannel]
+    notes: list[str]
+    problem: str = ""
+
+    def good(self) -> list[StreamChannel]:
+        """Return the channels that are used."""
+        return [channel for channel in self.channels if not channel.reason]
+
+    def carries_pairs(self) -> bool:
+        """Tell whether the stream has bipolar channels rather than one common reference."""
+        if self.references():
+            return False
+        pairs = [split_pair(channel.name) is not None for channel in self.good()]
+        return sum(pairs) * 2 > len(pairs)
+
+    def edges(self) -> list[tuple[str, str, int]]:
+        """Return (first, second, stream index) per channel: it measures first minus second."""
+        edges = []
+        for channel in self.good():
+            first, second = split_pair(channel.name) or (channel.name, REFERENCE)
+            edges.append((first, second, channel.index))
+        return edges
+
+    def references(self) -> set[str]:
+        """Return the electrodes that a stream of pairs has as its common reference."""
+        pairs = [split_pair(channel.name) for channel in self.good()]
+        known = [pair for pair in pairs if pair is not None]
+        if len(known) < len(pairs) or len({first for first, _ in known}) < 3:
+            return set()
+        seconds = {second for _, second in known}
+        return seconds if len(seconds) == 1 or seconds <= EARS else set()
+
+
+def read_labels(
+    ch_names: Sequence[str],
+    model: Montage,
+    cap: Montage | None,
+    bads: Collection[str],
+    ch_types: Sequence[str],
+) -> Reading:
+    """Return what each label of a stream means; `plan_channels` explains the arguments."""
+    labels = [str(label).strip() for label in ch_names]
+    types = [str(kind).strip().upper() for kind in ch_types] or [""] * len(labels)
+    interpreter = _interpreter(labels, model, cap)
+    reading = Reading([], [])
+    for index, (label, kind) in enumerate(zip(labels, types, strict=True)):
+        channel = StreamChannel(index, label, interpreter.name(label))
+        if kind not in _EEG_TYPES:
+            channel.reason = f"type {kind}, not EEG"
+        elif not channel.name and is_auxiliary(label):
+            channel.reason = "not EEG"
+        elif not channel.name:
+            channel.reason = "names no electrode" if label else "has no label"
+        reading.channels.append(channel)
+    _name_by_order(reading, model, cap)
+    _mark_bads(reading, bads)
+    _mark_duplicates(reading)
+    return reading
+
+
+@dataclass(slots=True)
+class _Interpreter:
+    """Reads a label with the aliases of the cap first, then by the 10-5 system."""
+
+    aliases: Mapping[str, str]
+    own: Mapping[str, str]
+
+    def name(self, label: str) -> str:
+        key = label.casefold()
+        if key in self.aliases:
+            return self.aliases[key]
+        canonical = canonical_name(label)
+        if canonical.casefold() in self.own:
+            return self.own[canonical.casefold()]
+        known = electrode_name(canonical) is not None or split_pair(canonical) is not None
+        return canonical if known else ""
+
+
+def _interpreter(labels: Sequence[str], model: Montage, cap: Montage | None) -> _Interpreter:
+    """Use the cap's aliases, or the model's when the stream sends every one of them."""
+    aliases = {} if cap is None else {k.casefold(): v for k, v in cap.aliases.items()}
+    if cap is None and model.aliases:
+        theirs = {k.casefold(): v for k, v in model.aliases.items()}
+        if set(theirs) <= {label.casefold() for label in labels}:
+            aliases = theirs
+    own = [*model.ch_names, *model.electrodes]
+    if cap is not None:
+        own += [*cap.ch_names, *cap.electrodes]
+    return _Interpreter(aliases, {name.casefold(): name for name in own})
+
+
+def _name_by_order(reading: Reading, model: Montage, cap: Montage | None) -> None:
+    """Name the channels of a stream without labels from the cap, if their number agrees."""
+    candidates = [
+        c for c in reading.channels if not c.reason or c.reason in ("has no label",) or _numbered(c)
+    ]
+    unnamed = [c for c in candidates if not c.name]
+    if not unnamed or len(unnamed) * 2 < len(candidates):
+        return
+    kind = "has no electrode names" if any(c.label for c in unnamed) else "has no channel labels"
+    head = f"the stream {kind} ({len(candidates)} EEG channels)"
+    if cap is None:
+        reading.problem = (
+            f"{head}; say what is on the head with --montage ({_caps_with(len(candidates), model)})"
+        )
+        return
+    if len(cap.ch_names) != len(candidates):
+        reading.problem = (
+            f"{head}, but montage {cap.name} has {len(cap.ch_names)}; choose the montage of this cap "
+            f"({_caps_with(len(candidates), model)}) or write a YAML file for it"
+        )
+        return
+    clash = [
+        (c, name)
+        for c, name in zip(candidates, cap.ch_names, strict=True)
+        if c.name and c.name != name
+    ]
+    if clash:
+        channel, name = clash[0]
+        reading.problem = (
+            f"the stream's channel {channel.index + 1} is called {channel.label}, but in montage "
+            f"{cap.name} it would be {name}; choose the montage of this cap"
+        )
+        return
+    for channel, name in zip(candidates, cap.ch_names, strict=True):
+        channel.name, channel.reason = name, ""
+    reading.notes.append(
+        f"note: {kind.replace('has', 'the stream has')}; named in the order of montage {cap.name}"
+    )
+
+
+def _numbered(channel: StreamChannel) -> bool:
+    return channel.reason == "names no electrode" and is_generic(channel.label)
+
+
+def _caps_with(n_chans: int, model: Montage) -> str:
+    fitting = [name for name in available_montages() if load_montage(name).n_chans == n_chans]
+    if model.n_chans == n_chans and model.name not in fitting:
+        fitting.insert(0, model.name)
+    listed = f"with {n_chans} channels there are {', '.join(fitting)}" if fitting else ""
+    return listed or f"none that comes with neuript has {n_chans} channels"
+
+
+def _mark_bads(reading: Reading, bads: Iterable[str]) -> None:
+    for bad in bads:
+        wanted = {bad.strip().casefold(), canonical_name(bad).casefold()} - {""}
+        hit = False
+        for channel in reading.channels:
+            if {channel.label.casefold(), channel.name.casefold()} & wanted:
+                hit = True
+                channel.reason = channel.reason or "bad channel"
+        if not hit:
+            labels = ", ".join(c.label or c.name or "(none)" for c in reading.channels)
+            raise NeuriptError(f"bad channel {bad!r} is not in the stream, which has {labels}")
+
+
+def _mark_duplicates(reading: Reading) -> None:
+    first: dict[str, StreamChannel] = {}
+    for channel in reading.good():
+        earlier = first.setdefault(channel.name, channel)
+        if earlier is not channel:
+            channel.reason = f"{channel.name} again; channel {earlier.index + 1} is used"
