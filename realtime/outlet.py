@@ -21,6 +21,7 @@ GDF_CODES: dict[str, int] = {
     "feet": 771,
     "foot": 771,
     "tongue": 772,
+    "both_hands": 774,
     "rest": 779,
 }
 """Graz codes of the classes we know; `rest` has no official one, 779 (class 11) is ours."""
