@@ -1,0 +1,206 @@
+"""A smooth time for each sample, from stamps that jitter, come in bursts, jump or stand still."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import exp, isfinite
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MEMORY_S = 10.0
+"""Time constant with which the line forgets."""
+TRUST_S = 1.0
+"""For how long the nominal rate is worth as much as the stamps."""
+CONFIRM_S = 0.1
+"""How long a jump of the stamps must last before it is believed."""
+STEP_S = 5.0
+"""A jump ahead by more than this is called a clock step, a smaller one a gap."""
+LIMIT_MIN_S, LIMIT_MAX_S = 0.005, 0.4
+"""Bounds of the deviation that counts as a jump; between them it is 8 times the mean jitter.
+It starts at the upper one, until the jitter is known."""
+
+
+class StampKind(StrEnum):
+    """What happened to the stamps."""
+
+    SUSPECT = "suspect"  # a stamp far off the line: late samples, a gap or a clock step
+    BURST = "burst"  # they were late samples, and all arrived: nothing is missing
+    GAP = "gap"  # samples are missing
+    STEP = "step"  # the clock jumped: backwards, or far ahead
+
+
+class StampEvent(NamedTuple):
+    """Something that happened to the stamps.
+
+    A `SUSPECT` is always followed by one of the others.  Start the filters anew at `index` of a `GAP` or
+    `STEP`; during a suspicion decide nothing.
+    """
+
+    index: int
+    """Absolute index of the sample at which it was noticed."""
+    kind: StampKind
+    detail: dict[str, float]
+    """`first`: index of the first sample with odd stamps; `seconds`: by how much they were off the
+    line; `missing`: that many sample periods (for a gap, the missing samples); `rate_hz`: the rate that
+    the stamps showed while it was decided (far from nominal: the device changed its rate)."""
+
+
+class StampFit:
+    """A causal, robust line through the stamps, sample by sample.
+
+    A loop of second order follows offset and rate of the stamps, first as a least-squares line that trusts
+    the nominal rate for about a second, later with a memory of ten seconds.  Single outliers are
+    clipped.  A stamp far off the line raises a suspicion: while it lasts the line runs on undisturbed; if
+    the samples catch up it was a burst, if they stay away for 0.1 s it was a gap or a clock step and
+    the line starts again there.  The result does not depend on how the stamps were cut into chunks.
+
+    Parameters
+    ----------
+    sfreq : float
+        Nominal rate in Hz.
+    """
+
+    def __init__(self, sfreq: float) -> None:
+        if not (isfinite(sfreq) and sfreq > 0):
+            raise ValueError(f"sfreq={sfreq} must be a positive rate in Hz")
+        self.sfreq = float(sfreq)
+        self._nominal = 1.0 / self.sfreq
+        self._confirm = max(4, round(CONFIRM_S * self.sfreq))
+        self._trust = max(4.0, TRUST_S * self.sfreq)
+        theta = exp(-self._nominal / MEMORY_S)
+        self._alpha, self._beta = 1 - theta**2, (1 - theta) ** 2
+        self._limit_min = max(1.5 * self._nominal, LIMIT_MIN_S)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all stamps; the next sample has index 0."""
+        self._index = 0
+        self._count = 0  # samples since the line last started
+        self._seen = 0  # samples that the rate was learned from
+        self._time = 0.0
+        self._period = self._nominal
+        self._jitter = LIMIT_MAX_S / 8
+        self._limit = LIMIT_MAX_S
+        self._jump: _Jump | None = None
+        self._missing = 0.0
+
+    @property
+    def total(self) -> int:
+        """Number of stamps so far."""
+        return self._index
+
+    @property
+    def rate_hz(self) -> float:
+        """Effective rate in Hz, as measured."""
+        return 1.0 / self._period
+
+    @property
+    def jitter_s(self) -> float:
+        """Mean absolute distance in seconds of the stamps from the line, over a few seconds."""
+        return self._jitter
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the newest stamps are far off the line and it is not yet known why."""
+        return self._jump is not None
+
+    @property
+    def missing_samples(self) -> float:
+        """Samples lost in all gaps so far."""
+        return self._missing
+
+    def update(self, stamps: ArrayLike) -> tuple[NDArray[np.float64], list[StampEvent]]:
+        """Take the stamps of the next samples.
+
+        Parameters
+        ----------
+        stamps : array_like, shape (n_times,)
+            Seconds; NaN where a sample has none.
+
+        Returns
+        -------
+        fitted : ndarray, shape (n_times,)
+            The time of each sample on the line.
+        events : list of StampEvent
+            What happened, in order.
+        """
+        fitted: list[float] = []
+        events: list[StampEvent] = []
+        floor, learn = 0.05 * self._nominal, 2 * self.sfreq
+        for stamp in np.asarray(stamps, dtype=np.float64).tolist():
+            if self._count == 0:
+                self._time = stamp - self._period if isfinite(stamp) else -self._period
+            predicted = self._time + self._period
+            error = stamp - predicted
+            limit = self._limit
+            if self._jump is None and -limit < error < limit:
+                n, j = self._count, self._seen + self._trust
+                alpha = max(self._alpha, 1 / (n + 1), (4 * j + 2) / ((j + 1) * (j + 2)))
+                beta = max(self._beta, 6 / ((j + 1) * (j + 2)))
+                clipped = max(-0.5 * limit, min(0.5 * limit, error)) if n else error
+                self._time = max(predicted + alpha * clipped, self._time + floor)
+                self._period += beta * clipped
+                self._jitter += (abs(error) - self._jitter) / min(self._seen + 0.125 * learn, learn)
+                self._limit = min(max(8 * self._jitter, self._limit_min), LIMIT_MAX_S)
+                self._count = n + 1
+                self._seen += 1
+            else:
+                self._time = predicted
+                if isfinite(error):
+                    self._doubt(error, events)
+                self._count += 1
+            fitted.append(self._time)
+            self._index += 1
+        return np.array(fitted, dtype=np.float64), events
+
+    def _doubt(self, error: float, events: list[StampEvent]) -> None:
+        """Decide between a burst, a gap and a clock step for a stamp off the line."""
+        jump = self._jump
+        if jump is None:
+            jump = self._jump = _Jump(self._index, error)
+            self._report(events, StampKind.SUSPECT, error)
+        if abs(error) < self._limit:
+            self._report(events, StampKind.BURST, jump.error)
+            self._jump = None
+            return
+        jump.window.append(error)
+        if len(jump.window) < self._confirm:
+            return
+        nearest = min(abs(e) for e in jump.window)
+        if jump.nearest - nearest > 0.5 * self._confirm * self._period:
+            jump.nearest = nearest  # still catching up: late samples, bunched
+            jump.window.clear()
+            return
+        offset = sum(jump.window) / len(jump.window)
+        kind = StampKind.GAP if 0 < offset <= STEP_S else StampKind.STEP
+        if kind is StampKind.GAP:
+            self._missing += offset / self._period
+        self._report(events, kind, offset)
+        self._time += offset
+        self._count = 1
+        self._jump = None
+
+    def _report(self, events: list[StampEvent], kind: StampKind, seconds: float) -> None:
+        first = self._jump.first if self._jump else self._index
+        window = self._jump.window if self._jump else []
+        steps = len(window) - 1
+        took = steps * self._period + (window[-1] - window[0] if steps > 0 else 0.0)
+        detail = {
+            "first": first,
+            "seconds": seconds,
+            "missing": seconds / self._period,
+            "rate_hz": steps / took if took > 0 else self.rate_hz,
+        }
+        events.append(StampEvent(self._index, kind, detail))
+
+
+class _Jump:
+    """Stamps off the line, while it is open why."""
+
+    def __init__(self, first: int, error: float) -> None:
+        self.first = first
+        self.error = error
+        self.nearest = abs(error)
+        self.window: list[float] = []
