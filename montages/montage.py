@@ -156,7 +156,7 @@ class Montage:
             lobes={lobe: indices for lobe, indices in lobes.items() if indices},
             electrodes=tuple(self.electrodes[i] for i in needed),
             electrode_pos_m=self.electrode_pos_m[needed],
-            derivation=self.derivation[np.ix_(picked, needed)],
+            derivation=self.derivation[picked][:, needed],
         )
         return smaller if self.reference == "bipolar" else smaller.with_reference(self.reference)
 

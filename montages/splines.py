@@ -8,8 +8,8 @@ depend on the reference of the recording.
 from __future__ import annotations
 
 import numpy as np
+from numpy.polynomial.legendre import legval
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import eval_legendre
 
 STIFFNESS = 4
 N_TERMS = 50
@@ -32,9 +32,7 @@ def _legendre_sum(
     cosines: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return sum_n weights[n-1] * P_n(cosines)."""
-    degrees = np.arange(1, len(weights) + 1)
-    terms = eval_legendre(degrees, np.clip(cosines, -1.0, 1.0)[..., None])
-    return np.asarray(terms @ weights)
+    return np.asarray(legval(np.clip(cosines, -1.0, 1.0), [0.0, *weights]))
 
 
 def spline_matrix(from_m: ArrayLike, to_m: ArrayLike) -> NDArray[np.float64]:
