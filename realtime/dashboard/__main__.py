@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import sys
 from pathlib import Path
 
-import psutil
+from neuript.realtime.dashboard.process import be_modest
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,16 +40,6 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--parent", type=int, help="end when this process has ended")
     options.add_argument("--stats", action="store_true", help="log frame times when ending")
     return options
-
-
-def be_modest() -> None:
-    """Lower this process's priority, so that the decoder always goes first."""
-    process = psutil.Process()
-    with contextlib.suppress(psutil.AccessDenied, OSError):
-        if sys.platform == "win32":
-            process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-        else:
-            process.nice(10)
 
 
 def main(argv: list[str] | None = None) -> int:

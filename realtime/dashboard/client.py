@@ -205,13 +205,12 @@ class DashboardClient:
 
     def _eeg_query(self) -> str | None:
         info = self.model.decoder
-        if self._eeg_source_id:
-            return f"source_id={quoted(self._eeg_source_id)} and type!='Predictions'"
-        if info is not None and info.eeg_source_id:
-            return f"source_id={quoted(info.eeg_source_id)} and type!='Predictions'"
-        if info is not None and info.eeg_name:
-            return f"name={quoted(info.eeg_name)}"
-        return None
+        wanted = self._eeg_source_id or (info.eeg_source_id or info.eeg_name if info else "")
+        if not wanted:
+            return None
+        # a stream without source id is known by its name
+        match = f"source_id={quoted(wanted)} or name={quoted(wanted)}"
+        return f"({match}) and type!='Predictions' and type!='Markers'"
 
     def _events_query(self) -> str | None:
         info = self.model.decoder

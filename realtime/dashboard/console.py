@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from rich.console import Console, Group, RenderableType
 from rich.layout import Layout
@@ -21,7 +20,8 @@ from rich.text import Text
 
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.model import Snapshot, ViewModel, channel_verdicts, fitting_scale
-from neuript.realtime.dashboard.words import Tone, describe
+from neuript.realtime.dashboard.process import parent_lives
+from neuript.realtime.dashboard.words import Tone, describe, duration
 from neuript.realtime.lsl_config import pylsl
 
 FRAMES_PER_S = 5.0
@@ -59,15 +59,6 @@ def _lines(client: DashboardClient, parent: int | None) -> None:
             snapshot = client.model.snapshot(pylsl.local_clock())
         print(status_line(snapshot), file=sys.stderr, flush=True)
         time.sleep(LINE_EVERY_S)
-
-
-def parent_lives(parent: int | None) -> bool:
-    """Say whether the process that started this view still runs (True if there is none)."""
-    if parent is None:
-        return True
-    if os.name == "posix" and os.getppid() == parent:
-        return True
-    return psutil.pid_exists(parent)
 
 
 def _screenshot(client: DashboardClient, path: Path, after_s: float) -> int:
@@ -273,14 +264,3 @@ def status_line(snapshot: Snapshot) -> str:
         parts.append(f"last command {snapshot.last_decision.label} {ago} ago")
     parts.append(f"latency p50 / p99 {snapshot.latency_words}")
     return " | ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Say a time span: `0.4 s`, `12 s`, `3:05`, `1:02:03`."""
-    if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

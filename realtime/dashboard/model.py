@@ -49,6 +49,8 @@ class Snapshot:
     proba: tuple[float, ...] | None
     """One probability per class; None where there is no valid window."""
     confidence: float | None
+    held: str | None
+    """The command that is being given right now."""
     last_decision: LogEntry | None
     log: tuple[LogEntry, ...]
     """Newest first."""
@@ -263,7 +265,7 @@ class ViewModel:
         decision = int(values["decision"]) if math.isfinite(values["decision"]) else -1
         if decision != self._decision and 0 <= decision < len(info.classes):
             self._note(LogEntry(stamp, "decision", info.classes[decision]))
-        self._decision = decision
+        self._decision = decision if decision < len(info.classes) else -1
 
     def add_events(self, markers: list[str], stamps: NDArray[np.float64]) -> None:
         """Add markers of the decoder's events stream; what the rows told already is not doubled."""
@@ -274,13 +276,14 @@ class ViewModel:
 
     def _note(self, entry: LogEntry) -> None:
         hop_s = (self.decoder.hop_s if self.decoder else None) or 0.125
-        for known in reversed(self._log):
-            if known.kind == entry.kind:
-                same = known.label == entry.label
-                if same and (entry.kind == "state" or abs(known.stamp - entry.stamp) < hop_s):
-                    return
-                break
+        for known in self._log:
+            same = known.kind == entry.kind and known.label == entry.label
+            if same and abs(known.stamp - entry.stamp) < 0.9 * hop_s:
+                return
+        late = bool(self._log) and self._log[-1].stamp > entry.stamp
         self._log.append(entry)
+        if late:  # an event that came after a newer row
+            self._log = deque(sorted(self._log, key=lambda e: e.stamp), maxlen=self._log.maxlen)
         if entry.kind == "decision":
             self._n_decisions += 1
 
@@ -316,6 +319,7 @@ class ViewModel:
             eeg=self.eeg,
             proba=tuple(map(float, latest)) if latest is not None and valid and live else None,
             confidence=self._confidence if live else None,
+            held=info.classes[self._decision] if info and live and self._decision >= 0 else None,
             last_decision=decisions[-1] if decisions else None,
             log=tuple(reversed(self._log)),
             n_decisions=self._n_decisions,

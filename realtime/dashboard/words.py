@@ -5,18 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-STATE_NAMES: tuple[str, ...] = (
-    "OK",
-    "WARMUP",
-    "GAP",
-    "STALE",
-    "CLOCK",
-    "BAD_SIGNAL",
-    "OVERLOAD",
-    "LOST",
-    "RECOVERED",
-)
-"""The states in the order of the stream's numeric `state` channel."""
+from neuript.realtime.states import STATE_ORDER
 
 
 class Tone(StrEnum):
@@ -102,8 +91,8 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
 
 def state_name(code: float) -> str:
     """Name the numeric state of a published row; an unknown code is shown as it is."""
-    if code == code and 0 <= int(code) < len(STATE_NAMES):
-        return STATE_NAMES[int(code)]
+    if code in range(len(STATE_ORDER)):
+        return str(STATE_ORDER[int(code)])
     return f"STATE {code:g}"
 
 
@@ -113,7 +102,7 @@ def describe(name: str, window_s: float | None = None) -> StateWords:
     Parameters
     ----------
     name : str
-        One of `STATE_NAMES`, or the dashboard's own SEARCHING, SILENT, GONE.
+        A `State`, or the dashboard's own SEARCHING, SILENT, GONE.
     window_s : float | None
         Length of the decoder's window in seconds, named in the hints; None = "a full window".
 
@@ -127,3 +116,14 @@ def describe(name: str, window_s: float | None = None) -> StateWords:
         name, (name, "This version does not know the decoder's state; no commands.", Tone.WARN)
     )
     return StateWords(title, hint.format(window=window), tone, _MARKS[tone])
+
+
+def duration(seconds: float) -> str:
+    """Say a time span: `0.4 s`, `12 s`, `3:05`, `1:02:03`."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
