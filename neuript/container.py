@@ -14,7 +14,7 @@ import io
 import json
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,10 @@ _REQUIRED = {
     "ts": ("data.pkl", "constants.pkl"),
     "pt2": ("models/model.json", "data/weights/model_weights_config.json"),
 }
-_EXTRA = ("extra/manifest.json", "extra/golden.safetensors", "extra/weights.json")
+_MANIFEST = "extra/manifest.json"  # where torch.jit.load(_extra_files=...) finds it
+_GOLDEN = "neuript/golden.safetensors"
+_WEIGHTS = "neuript/weights.json"
+_OURS = (_MANIFEST, _GOLDEN, _WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -57,21 +60,34 @@ class Container:
     """Names of the weights in the model's state, as `weights_sha256` counts them."""
 
 
-def seal(archive: bytes, extra: Mapping[str, bytes]) -> bytes:
+def seal(
+    archive: bytes,
+    manifest: Manifest,
+    golden_inputs: NDArray[np.float32],
+    golden_logits: NDArray[np.float32],
+    weight_names: Sequence[str],
+) -> bytes:
     """Repack an archive of `torch.jit.save` or `torch.export.save` with our own entries.
 
     Parameters
     ----------
     archive
         What PyTorch wrote.
-    extra
-        Our entries by name, such as `manifest.json`; they go into the archive's `extra/`.
+    manifest, golden_inputs, golden_logits, weight_names
+        See `Container`.
 
     Returns
     -------
     bytes
         The file: no compression, no dates, no debug entries, sealed.
     """
+    from safetensors.numpy import save
+
+    ours = {
+        _MANIFEST: manifest.to_json(indent=1).encode(),
+        _GOLDEN: save({"inputs": golden_inputs, "logits": golden_logits}),
+        _WEIGHTS: json.dumps(list(weight_names)).encode(),
+    }
     out = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(archive)) as source,
@@ -81,8 +97,8 @@ def seal(archive: bytes, extra: Mapping[str, bytes]) -> bytes:
         for info in source.infolist():
             if not (info.filename.endswith(".debug_pkl") or "/traced_inputs" in info.filename):
                 target.writestr(zipfile.ZipInfo(info.filename), source.read(info))
-        for name, content in extra.items():
-            target.writestr(zipfile.ZipInfo(f"{top}/extra/{name}"), content)
+        for name, content in ours.items():
+            target.writestr(zipfile.ZipInfo(f"{top}/{name}"), content)
     body = out.getvalue()[:-2] + struct.pack("<H", _COMMENT_SIZE)
     return body + _SEAL + hashlib.sha256(body).hexdigest().encode()
 
@@ -139,13 +155,15 @@ def parse(data: bytes, name: str) -> Container:
             top = _check_entries(archive, len(data), name)
             names = {info.filename.removeprefix(top) for info in archive.infolist()}
             kind = _kind(names, name)
-            small = {entry: _read_small(archive, top + entry, name) for entry in _EXTRA}
+            if kind == "pt2":
+                _check_no_pickle(archive, top, name)
+            small = {entry: _read_small(archive, top + entry, name) for entry in _OURS}
     except (zipfile.BadZipFile, NotImplementedError, EOFError, struct.error) as error:
         raise ModelRefusedError(f"{name} is damaged: {error}") from error
-    manifest = Manifest.from_json(small["extra/manifest.json"])
+    manifest = Manifest.from_json(small[_MANIFEST])
     if not manifest.classes:
         raise ModelRefusedError(f"{name} has no classes; fine-tune it before decoding with it")
-    inputs, logits = _golden(small["extra/golden.safetensors"], manifest, name)
+    inputs, logits = _golden(small[_GOLDEN], manifest, name)
     return Container(
         kind=kind,
         data=data,
@@ -153,7 +171,7 @@ def parse(data: bytes, name: str) -> Container:
         manifest=manifest,
         golden_inputs=inputs,
         golden_logits=logits,
-        weight_names=_weight_names(small["extra/weights.json"], name),
+        weight_names=_weight_names(small[_WEIGHTS], name),
     )
 
 
@@ -204,11 +222,36 @@ def _kind(names: set[str], file: str) -> str:
     kind = next((k for k, required in _REQUIRED.items() if names.issuperset(required)), None)
     if kind is None:
         raise ModelRefusedError(f"{file} is a zip archive without a TorchScript or export program")
-    if missing := [entry for entry in _EXTRA if entry not in names]:
+    if missing := [entry for entry in _OURS if entry not in names]:
         raise ModelRefusedError(
             f"{file} is a PyTorch program without {missing[0]}; export it with neuript"
         )
     return kind
+
+
+def _check_no_pickle(archive: zipfile.ZipFile, top: str, name: str) -> None:
+    """Refuse an export program that holds objects: its tensors must be plain bytes.
+
+    The example inputs are the one pickle that `torch.export` always writes and reads; they must
+    pass PyTorch's restricted unpickler, which builds tensors and nothing else.
+    """
+    import torch
+
+    try:
+        for part in ("weights", "constants"):
+            listed = f"{top}data/{part}/model_{part}_config.json"
+            if listed not in archive.namelist():
+                continue
+            config = json.loads(archive.read(listed))["config"]
+            if any(entry["use_pickle"] is not False for entry in config.values()):
+                raise ModelRefusedError(f"{name} holds pickled objects, which are never loaded")
+        for entry in archive.namelist():
+            if entry.endswith((".pt", ".pkl")):
+                torch.load(io.BytesIO(archive.read(entry)), weights_only=True, map_location="cpu")
+    except ModelRefusedError:
+        raise
+    except Exception as error:
+        raise ModelRefusedError(f"{name} holds what is not plain tensors: {error}") from error
 
 
 def _read_small(archive: zipfile.ZipFile, entry: str, name: str) -> bytes:

@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,9 @@ LOGIT_TOLERANCE = {"cpu": 5e-4, "cuda": 2e-2}
 
 Other instruction sets round differently (about 1e-5 seen); GPUs may use TF32 in convolutions.
 """
+
+MAX_PROBABILITY_DIFFERENCE = 0.02
+MAX_FLIP_RATE = 0.01
 
 
 class Engine:
@@ -107,8 +111,10 @@ class Engine:
             torch.set_num_threads(self.threads)
         with torch.inference_mode():
             x = self._input if self.device == "cpu" else self._input.to(self.device)
-            logits = self._forward(x)[0]
-            return np.array(logits.to("cpu", torch.float32).numpy())
+            logits = np.array(self._forward(x)[0].to("cpu", torch.float32).numpy())
+        if len(logits) == 1 and self.manifest.n_outputs == 2:  # the paper's one binary logit
+            return np.concatenate([np.zeros(1, np.float32), logits])
+        return logits
 
     def warm_up(self, n_calls: int = WARM_UP_CALLS) -> None:
         """Run on noise until lazy compilation and allocation are done (safe to call again)."""
@@ -177,6 +183,51 @@ def check_golden(
     return difference
 
 
+@dataclass(frozen=True)
+class Parity:
+    """How far one engine agrees with another, over some windows."""
+
+    n_windows: int
+    max_probability_difference: float
+    flip_rate: float
+    """Share of windows whose most probable class is another one."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the difference is small enough to replace one engine by the other."""
+        return (
+            self.max_probability_difference <= MAX_PROBABILITY_DIFFERENCE
+            and self.flip_rate <= MAX_FLIP_RATE
+        )
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return (
+            f"probabilities differ by at most {self.max_probability_difference:.2g} and "
+            f"{self.flip_rate:.1%} of {self.n_windows} decisions"
+        )
+
+
+def parity(reference: Engine, other: Engine, inputs: NDArray[np.float32]) -> Parity:
+    """Compare the probabilities of two engines on windows (n, n_chans, n_times) in volts.
+
+    NaN from the other engine counts as a probability difference of 1.
+    """
+    expected, got = (_probabilities(engine, inputs) for engine in (reference, other))
+    difference = np.nan_to_num(np.abs(expected - got), nan=1.0)
+    return Parity(
+        n_windows=len(inputs),
+        max_probability_difference=float(difference.max()),
+        flip_rate=float(np.mean(expected.argmax(1) != got.argmax(1))),
+    )
+
+
+def _probabilities(engine: Engine, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    logits = np.stack([engine.infer(x.T) for x in inputs]).astype(np.float64)
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
 def eager_engine(
     module: nn.Module, manifest: Manifest, *, device: str = "cpu", threads: int | None = None
 ) -> Engine:
@@ -197,6 +248,22 @@ def torchscript_engine(
     with quiet_jit():
         frozen = torch.jit.freeze(script.eval().to(device))
     return _ready(frozen, manifest, "torchscript", device, threads)
+
+
+def export_engine(
+    program: torch.export.ExportedProgram,
+    manifest: Manifest,
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Engine:
+    """Run a program of `torch.export` as it is."""
+    if device != "cpu":
+        from torch.export.passes import move_to_device_pass
+
+        program = move_to_device_pass(program, device)
+    module = program.module()
+    return _ready(module, manifest, "export", device, threads or default_threads(module))
 
 
 def compiled_engine(
@@ -241,7 +308,7 @@ def quiet_jit() -> Iterator[None]:
     """Keep PyTorch's notices about TorchScript's future from users, who can do nothing about it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*torch\.jit", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", category=torch.jit._trace.TracerWarning)
         yield
 
 

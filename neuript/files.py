@@ -29,8 +29,15 @@ def check_writable(path: str | Path) -> Path:
     return path
 
 
-def write_atomically(path: str | Path, data: bytes) -> None:
+def write_atomically(path: str | Path, data: bytes, *, mode: int | None = None) -> None:
     """Write `data` to a temporary file beside `path` and put it in place in one step.
+
+    Parameters
+    ----------
+    path, data
+        Where and what.
+    mode
+        Permissions; None means those of the old file, or the user's default.
 
     Raises
     ------
@@ -47,7 +54,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode(path))
+        os.chmod(temporary, _mode(path) if mode is None else mode)
         os.replace(temporary, path)
     except OSError as error:
         raise NeuriptError(

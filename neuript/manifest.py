@@ -120,7 +120,7 @@ class Manifest:
             ("window_s", self.window_s),
             ("hop_s", self.hop_s),
         ):
-            if not _is_number(value) or not value > 0:
+            if not _is_positive(value):
                 raise ValueError(f"{name}={value!r} must be a positive number")
         exact = self.window_s * self.sfreq
         if abs(exact - round(exact)) > 1e-6 or not 1 <= exact <= MAX_WINDOW_SAMPLES:
@@ -291,8 +291,8 @@ def _git_revision() -> str | None:
     return done.stdout.strip() or None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _check_type(value: object, kind: type, name: str) -> None:

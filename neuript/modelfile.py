@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,22 +75,23 @@ def save_model(
             f"{manifest.n_times})"
         )
     with torch.inference_mode():
-        logits = torch.cat([module(torch.from_numpy(x)[None]) for x in inputs]).float().numpy()
-    if logits.shape != (len(inputs), manifest.n_outputs) or not np.isfinite(logits).all():
+        logits = torch.cat([module(torch.from_numpy(x)[None]) for x in inputs]).float()
+        if logits.shape[1] == 1 and manifest.n_outputs == 2:  # the paper's one binary logit
+            logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    if not logits.isfinite().all():
+        raise NeuriptError("the model gives NaN or infinity on its golden inputs; not written")
+    if logits.shape != (len(inputs), manifest.n_outputs):
         raise NeuriptError(
-            f"the model gives outputs of shape {logits.shape[1:]} for {manifest.n_outputs} classes"
-            if np.isfinite(logits).all()
-            else "the model gives NaN or infinity on its golden inputs; it is not written"
+            f"the model gives {tuple(logits.shape[1:])} outputs for {manifest.n_outputs} classes"
         )
     state = module.state_dict()
     manifest = manifest.with_weights(weights_sha256(state))
     archive = _EXPORTERS[path.suffix](module, torch.from_numpy(inputs[:1]))
-    data = seal(archive, _extra(manifest, inputs, logits, list(state)))
-    _engine(parse(data, path.name), path.name, "auto", "cpu", None)
+    data = seal(archive, manifest, inputs, logits.numpy(), list(state))
+    container = parse(data, path.name)
+    _engine(container, path.name, "auto", "cpu", None)
     write_atomically(path, data)
-    import hashlib
-
-    trust_store.remember(hashlib.sha256(data).hexdigest(), how="written", name=path.name)
+    trust_store.remember(container.sha256, how="written", name=path.name)
     return manifest
 
 
@@ -155,38 +155,84 @@ def read_manifest(path: str | Path) -> Manifest:
 def _engine(
     container: Container, name: str, engine: str, device: str, threads: int | None
 ) -> Engine:
-    """Load the program and build the engine; check weights and golden vectors."""
+    """Load the program, check its weights, and build the engine that was asked for."""
     import torch
 
     from neuript import engines
 
+    if engine != "auto" and engine not in engines.ENGINES:
+        raise NeuriptError(f"there is no engine {engine!r}; choose {', '.join(engines.ENGINES)}")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu" and not torch.cuda.is_available():
         raise NeuriptError(f"device {device!r} was asked for, but PyTorch sees no GPU; use cpu")
-    script = _LOADERS[container.kind](container, name)
-    _check_weights(script, container, name)
-    built = engines.torchscript_engine(script, container.manifest, device=device, threads=threads)
+    native = {"ts": "torchscript", "pt2": "export"}[container.kind]
+    if engine in ("torchscript", "export") and engine != native:
+        raise NeuriptError(f"{name} has no program for the {engine} engine, but for {native}")
+    program = _load_program(container, name)
+    weights = _weights(program, container, name)
+    built = _build(engine, native, program, weights, container, device, threads)
     engines.check_golden(built, container.golden_inputs, container.golden_logits, name)
     return built
 
 
-def _load_torchscript(container: Container, name: str) -> torch.jit.ScriptModule:
+def _build(
+    engine: str,
+    native: str,
+    program: Any,
+    weights: dict[str, torch.Tensor],
+    container: Container,
+    device: str,
+    threads: int | None,
+) -> Engine:
+    from neuript import engines
+    from neuript.build import build_module
+
+    manifest = container.manifest
+
+    def as_saved() -> Engine:
+        if native == "export":
+            return engines.export_engine(program, manifest, device=device, threads=threads)
+        return engines.torchscript_engine(program, manifest, device=device, threads=threads)
+
+    if engine == "eager":
+        module = build_module(manifest, weights)
+        return engines.eager_engine(module, manifest, device=device, threads=threads)
+    if engine == "compiled":
+        module = build_module(manifest, weights)
+        return engines.compiled_engine(module, manifest, device=device, threads=threads)
+    if engine == "tensorrt" or (engine == "auto" and device != "cpu"):
+        from neuript.tensorrt import TensorRTUnavailableError, tensorrt_engine
+
+        reference = as_saved()
+        try:
+            module = build_module(manifest, weights)
+            return tensorrt_engine(
+                module, manifest, reference, container.golden_inputs, device=device
+            )
+        except (TensorRTUnavailableError, ModelRefusedError) as error:
+            log.warning("TensorRT is not used, %s on %s instead: %s", native, device, error)
+            return reference
+    return as_saved()
+
+
+def _load_program(container: Container, name: str) -> Any:
+    """Give the checked bytes to PyTorch."""
     import torch
 
     from neuript.engines import quiet_jit
 
+    stream = io.BytesIO(container.data)
     try:
         with quiet_jit():
-            loaded: torch.jit.ScriptModule = torch.jit.load(
-                io.BytesIO(container.data), map_location="cpu"
-            )
-    except (RuntimeError, ValueError, OSError) as error:
+            if container.kind == "ts":
+                return torch.jit.load(stream, map_location="cpu")  # type: ignore[no-untyped-call]
+            return torch.export.load(stream)
+    except Exception as error:  # many kinds, depending on what in the program is not understood
+        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelRefusedError(
-            f"{name} cannot be loaded by PyTorch {torch.__version__}: "
-            f"{str(error).strip().splitlines()[0][:200]}"
+            f"{name} cannot be loaded by PyTorch {torch.__version__}: {reason[0][:200]}"
         ) from error
-    return loaded
 
 
 def _export_torchscript(module: nn.Module, example: torch.Tensor) -> bytes:
@@ -196,24 +242,40 @@ def _export_torchscript(module: nn.Module, example: torch.Tensor) -> bytes:
 
     out = io.BytesIO()
     with quiet_jit(), torch.no_grad():
-        traced = torch.jit.trace(module, example.expand(2, -1, -1), check_trace=False)
+        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+            module, example.expand(2, -1, -1), check_trace=False
+        )
         torch.jit.save(traced, out)
     return out.getvalue()
 
 
-_EXPORTERS = {".ts": _export_torchscript}
-_LOADERS = {"ts": _load_torchscript}
+def _export_program(module: nn.Module, example: torch.Tensor) -> bytes:
+    import warnings
+
+    import torch
+
+    out = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.export.save(torch.export.export(module, (example,)), out)
+    return out.getvalue()
 
 
-def _check_weights(script: Any, container: Container, name: str) -> None:
+_EXPORTERS = {".ts": _export_torchscript, ".pt2": _export_program}
+
+
+def _weights(program: Any, container: Container, name: str) -> dict[str, torch.Tensor]:
+    """Return the program's weights by name, after comparing them with the manifest's hash."""
     from neuript.checkpoint import weights_sha256
 
-    state = script.state_dict()
+    state = program.state_dict
+    state = state() if callable(state) else state
     if missing := [n for n in container.weight_names if n not in state]:
         raise ModelRefusedError(f"{name} lacks the weights {missing[0]!r}")
     weights = {n: state[n] for n in container.weight_names}
     if weights_sha256(weights) != container.manifest.weights_sha256:
         raise ModelRefusedError(f"{name}: the weights are not those that its manifest names")
+    return weights
 
 
 def _check_classes(manifest: Manifest, expected: Sequence[str] | None, name: str) -> None:
@@ -235,16 +297,68 @@ def _check_trust(container: Container, accept: bool, name: str) -> None:
     trust_store.remember(container.sha256, how="--trust", name=name)
 
 
-def _extra(
-    manifest: Manifest,
-    inputs: NDArray[np.float32],
-    logits: NDArray[np.float32],
-    weight_names: list[str],
-) -> dict[str, bytes]:
-    from safetensors.numpy import save
+def describe_model(path: str | Path) -> str:
+    """Return what a deployable or checkpoint is, in lines for a person; runs nothing in it.
 
-    return {
-        "manifest.json": manifest.to_json(indent=1).encode(),
-        "golden.safetensors": save({"inputs": inputs, "logits": logits}),
-        "weights.json": json.dumps(weight_names).encode(),
-    }
+    Raises
+    ------
+    ModelRefusedError
+        If the file is not an intact model.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        form, trusted = "checkpoint (safetensors: weights only, nothing that runs)", "not needed"
+        manifest, digest = read_manifest(path), ""
+    else:
+        container = parse(read_file(path), path.name)
+        manifest, digest = container.manifest, container.sha256
+        program = {"ts": "TorchScript", "pt2": "torch.export"}[container.kind]
+        form = f"deployable ({program}), {len(container.data) / 1e6:.1f} MB"
+        form += f", {len(container.golden_inputs)} golden vectors"
+        trusted = "yes" if trust_store.is_trusted(digest) else "no (pass --trust to run it)"
+    rows = [("file", str(path)), ("form", form), ("trusted", trusted), *_describe(manifest)]
+    if digest:
+        rows.append(("file SHA-256", digest))
+    width = max(len(label) for label, _ in rows)
+    return "\n".join(f"{label:<{width}}  {text}" for label, text in rows if text)
+
+
+def _describe(m: Manifest) -> list[tuple[str, str]]:
+    p, policy = m.provenance, m.policy
+    idle = f" (no command: {m.idle_class})" if m.idle_class else ""
+    simulated = "SIMULATED data; " if m.simulated else ""
+    size = ", ".join(f"{k}={m.model[k]}" for k in ("architecture", "d_model") if k in m.model)
+    return [
+        ("task", m.task),
+        ("classes", ", ".join(m.classes) + idle if m.classes else "none (encoder only)"),
+        ("montage", f"{m.montage.get('name', '?')}: {m.n_chans} channels"),
+        ("channels", " ".join(m.ch_names)),
+        ("reference", str(m.montage.get("reference", ""))),
+        ("input", f"volts, {m.sfreq:g} Hz, {m.window_s:g} s ({m.n_times} samples)"),
+        ("hop", f"{m.hop_s:g} s"),
+        ("filters", _pairs({k: v for k, v in m.preprocess.items() if k != "alignment"})),
+        ("alignment", "yes" if m.preprocess.get("alignment") else ""),
+        ("policy", _pairs(policy)),
+        ("model", size),
+        ("trained on", simulated + ", ".join(str(d) for d in p.get("data", [])[:8])),
+        ("counts", _pairs(p.get("counts", {}))),
+        ("notes", str(p.get("notes", ""))),
+        ("date", str(p.get("date", ""))),
+        ("git revision", str(p.get("git_revision") or "")),
+        ("versions", _pairs(p.get("versions", {}))),
+        *((f"metric {name}", _value(value)) for name, value in m.metrics.items()),
+        ("weights SHA-256", m.weights_sha256),
+        ("format", f"{m.format} (neuript {m.neuript_version})"),
+    ]
+
+
+def _pairs(values: Any) -> str:
+    if not isinstance(values, dict):
+        return _value(values)
+    return ", ".join(f"{name} {_value(value)}" for name, value in values.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"({_pairs(value)})" if isinstance(value, dict) else str(value)

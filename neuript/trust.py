@@ -89,8 +89,8 @@ def remember(sha256: str, *, how: str, name: str = "") -> bool:
 def shipped_hashes() -> frozenset[str]:
     """Return the SHA-256 of the models that come with the package."""
     try:
-        text = (resources.files("neuript.models") / "SHA256SUMS").read_text("ascii", "ignore")
-    except (OSError, ModuleNotFoundError):
+        text = (resources.files("neuript.models") / "SHA256SUMS").read_text("utf-8")
+    except (OSError, ModuleNotFoundError, UnicodeDecodeError):
         return frozenset()
     return _hashes(text)
 
