@@ -162,16 +162,20 @@ def chebyshev2_modes(stop_hz: float, attenuation_db: float = 43.0, order: int = 
 
 
 class ModalResampler:
-    """Low-pass and change of rate in one step: an analog filter, evaluated where an output is due.
+    """Digital filters, an analog low-pass and the change of rate, computed where an output is due.
 
-    The input samples are impulses of an analog signal, x(t) = sum of T x[n] delta(t - nT).  An analog
-    low-pass smooths them, and its output is computed at the instants k / sfreq_out alone, from a
-    handful of modes that decay exactly between samples.  The one filter thus removes what would
-    fold and the images of the input rate, for any ratio of rates and with no delay but its own.
+    The samples first pass digital second-order sections at their own rate.  Then they are impulses of an
+    analog signal, x(t) = sum of T x[n] delta(t - nT), which the analog low-pass smooths.  Its output is needed
+    at the instants k / sfreq_out alone, and its modes decay exactly between samples.  So one filter
+    removes both what would fold and the images of the input rate, for any ratio of rates and with
+    no delay but its own.
 
     Output k belongs to time k / sfreq_out after the first sample, in exact integer arithmetic on the
-    nominal rates, and appears with the newest input sample that is not later than that.  The gain
-    at 0 Hz is made exactly 1 at each output instant, which removes the images of slow drift too.
+    nominal rates, and appears with the newest input sample that is not later than that.  The gain of the
+    low-pass at 0 Hz is made exactly 1 at each output instant, which removes the images of slow drift too.
+
+    All of it is one linear system, advanced from output to output by two small matrix products whose
+    shapes do not depend on the chunks; therefore neither do the bits of the result.
 
     Parameters
     ----------
@@ -181,65 +185,82 @@ class ModalResampler:
         Nominal rates in Hz; taken as fractions with a denominator up to 1000.
     n_chans : int
         Number of channels.
+    notch, highpass : ndarray, shape (n_sections, 6)
+        Digital sections at the input rate, in this order; the mean between them can be taken away
+        with `rest_on_mean`.
     """
 
-    def __init__(self, modes: AnalogModes, sfreq_in: float, sfreq_out: float, n_chans: int) -> None:
-        ratio = as_rate(sfreq_in) / as_rate(sfreq_out)
+    def __init__(
+        self,
+        modes: AnalogModes,
+        sfreq_in: float,
+        sfreq_out: float,
+        n_chans: int,
+        notch: F64 | None = None,
+        highpass: F64 | None = None,
+    ) -> None:
+        rate_in = as_rate(sfreq_in)
+        ratio = rate_in / as_rate(sfreq_out)
+        if ratio <= 1:
+            raise ValueError(f"sfreq_in={sfreq_in} must be above sfreq_out={sfreq_out}")
         self._num, self._den = ratio.numerator, ratio.denominator  # input samples per output
-        period = 1.0 / float(as_rate(sfreq_in))
         self._longest = -(-self._num // self._den)
-        self._table(modes, period)
-        self._hold: F64 = np.zeros((n_chans, 0))
-        self._modes: F64 = np.zeros((n_chans, self._emit.shape[1]))
+        self._system = _System(modes, 1 / float(rate_in), _sections(notch), _sections(highpass))
+        self._build(self._system, self._longest)
+        self._emit = self._system.emit(self._den)[:, None, :]
+        self._back = np.arange(-self._longest, 0)
+        self._n_chans = n_chans
         self.reset()
 
-    def _table(self, modes: AnalogModes, period: float) -> None:
-        """Real matrices of the recursion: state -> state, samples -> state, state -> output."""
-        p, r = modes.poles, modes.residues
-        is_real = np.abs(p.imag) < 1e-9 * np.abs(p)
-        keep = np.concatenate([np.ones(len(p), bool), ~is_real])  # real parts, imaginary parts
-
-        def rotation(z: C128) -> F64:
-            full = np.block([[np.diag(z.real), np.diag(z.imag)],
-                             [np.diag(-z.imag), np.diag(z.real)]])  # fmt: skip
-            return np.ascontiguousarray(full[np.ix_(keep, keep)])
-
-        # one output takes `longest` new samples, or one fewer
-        self._decay = [rotation(np.exp(p * period * n)) for n in self._counts]
-        self._weigh = []
-        for n in self._counts:
-            z = period * np.exp(p * period * np.arange(n - 1, -1, -1.0)[:, None])
-            self._weigh.append(np.ascontiguousarray(np.hstack([z.real, z.imag])[:, keep]))
-        # per phase: the newest sample is tau seconds old when the output is due
-        step = gcd(self._num, self._den)
-        assert step == 1
-        tau = np.arange(self._den)[:, None] * (period / self._den)
-        z = r * np.exp(p * tau)
-        dc_gain = period * (z / (1 - np.exp(p * period))).sum(1).real
-        self._emit = np.hstack([z.real, -z.imag])[:, keep] / dc_gain[:, None]
-
-    @property
-    def _counts(self) -> tuple[int, int]:
-        return self._longest, max(self._longest - 1, 0)
+    def _build(self, system: _System, longest: int) -> None:
+        """Tabulate the step over `longest` samples (index 0) and over one fewer (index 1)."""
+        weights = [system.input]
+        for _ in range(longest - 1):
+            weights.append(system.step @ weights[-1])
+        full = np.ascontiguousarray(np.stack(weights[::-1], axis=1))
+        fewer = full.copy()
+        fewer[:, 0] = 0.0
+        self._weigh = np.stack([full, fewer])
+        powers = [np.linalg.matrix_power(system.step, longest - i) for i in (0, 1)]
+        self._decay = [np.ascontiguousarray(p) for p in powers]
 
     def reset(self) -> None:
         """Start over: the next sample is sample 0, and output 0 is due with it."""
         self._n_in = 0
         self._n_out = 0
-        self._hold = np.zeros((self._hold.shape[0], 0))
-        self._modes = np.zeros_like(self._modes)
+        # as many zeros before the first sample as an output looks back
+        self._tail: F64 = np.zeros((self._longest - 1, self._n_chans))
+        self._state: F64 = np.zeros((self._system.size, self._n_chans))
 
-    def silence(self) -> None:
-        """Forget the signal but not the time: as if all samples so far had been zero."""
-        self._hold = np.zeros_like(self._hold)
-        self._modes = np.zeros_like(self._modes)
+    @property
+    def n_out(self) -> int:
+        """Number of outputs since the reset."""
+        return self._n_out
 
-    def process(self, x_CT: F64) -> tuple[F64, NDArray[np.int64]]:
+    def outputs_by(self, n_in: int) -> int:
+        """Return how many outputs are due once `n_in` samples have come since the reset."""
+        return -(-n_in * self._den // self._num)
+
+    def inputs_for(self, n_out: int) -> int:
+        """Return how many samples since the reset the first `n_out` outputs need."""
+        return (n_out - 1) * self._num // self._den + 1 if n_out else 0
+
+    @property
+    def clean_sum(self) -> F64:
+        """Sum of all samples behind the notch, up to the newest output; shape (n_chans,)."""
+        return self._state[-1].copy()
+
+    def rest_on_mean(self, mean: F64) -> None:
+        """Let high-pass and low-pass forget what they saw: as if `mean` had always been their input."""
+        self._state[self._system.after_notch] = 0.0
+        self._state[self._system.highpass] = self._system.rest[:, None] * mean
+
+    def process(self, x_TC: F64) -> tuple[F64, NDArray[np.int64]]:
         """Take the next samples and return the outputs that are due.
 
         Parameters
         ----------
-        x_CT : ndarray, shape (n_chans, n_times)
+        x_TC : ndarray of float64, shape (n_times, n_chans)
             Input samples.
 
         Returns
@@ -249,33 +270,129 @@ class ModalResampler:
         newest : ndarray, shape (n_outputs,)
             For each output the index of the newest input sample in it (0: first since the reset).
         """
-        x = np.concatenate([self._hold, x_CT], axis=1)
-        first = self._n_in - self._hold.shape[1]  # index of x[:, 0]
-        self._n_in += x_CT.shape[1]
-        n_done = -(-self._n_in * self._den // self._num)  # outputs due by now
-        k = np.arange(self._n_out, n_done, dtype=np.int64)
+        x = np.concatenate([self._tail, x_TC])
+        first = self._n_in - len(self._tail)  # index of x[0]
+        self._n_in += len(x_TC)
+        done = self.outputs_by(self._n_in)
+        k = np.arange(self._n_out, done)
         newest, phase = np.divmod(k * self._num, self._den)
-        states = np.empty((len(k), *self._modes.shape))
-        state, at = self._modes, 0
-        for i, end in enumerate((newest - first + 1).tolist()):
-            n = end - at
-            if n == 1 and self._n_out + i == 0:
-                np.multiply(x[:, :1], self._first_weight(), out=states[i])
-            else:
-                shorter = self._longest - n
-                new = states[i]
-                np.matmul(x[:, at:end], self._weigh[shorter], out=new)
-                new += np.matmul(state, self._decay[shorter])
-            state, at = states[i], end
-        if len(k):
-            self._modes = state.copy()
-            self._n_out = n_done
-        self._hold = x[:, at:].copy()
-        y = np.matmul(states, self._emit[phase][:, :, None])[:, :, 0]
+        m = len(k)
+        if m:
+            before = (k - 1) * self._num // self._den  # output 0 sees zeros before its one sample
+            fewer = (newest - before < self._longest).astype(np.intp)
+            blocks = x[(newest - first + 1)[:, None] + self._back]
+            added = np.matmul(self._weigh[fewer], blocks)
+            states = np.empty_like(added)
+            state = self._state
+            for i, short in enumerate(fewer.tolist()):
+                nxt = states[i]
+                np.matmul(self._decay[short], state, out=nxt)
+                nxt += added[i]
+                state = nxt
+            self._state = state.copy()
+            self._n_out = done
+            y = np.matmul(self._emit[phase], states)[:, 0]
+        else:
+            y = np.empty((0, self._n_chans))
+        # an output still to come looks back `longest` samples from its newest
+        keep = self._n_in - self.inputs_for(self._n_out + 1) + self._longest
+        self._tail = x[len(x) - keep :].copy()
         return y, newest
 
-    def _first_weight(self) -> F64:
-        return self._weigh[0][-1]
+
+@dataclass(frozen=True)
+class _Section:
+    """A second-order section as a linear system: state' = a state + b x, y = state[0] + d x."""
+
+    a: F64
+    b: F64
+    c: F64
+    d: float
+
+    @classmethod
+    def of(cls, sos: F64) -> _Section:
+        b, a = sos[:3] / sos[3], sos[3:] / sos[3]
+        step = np.array([[-a[1], 1.0], [-a[2], 0.0]])
+        drive = b[1:] - a[1:] * b[0]
+        real, square = -a[1] / 2, a[2] - (a[1] / 2) ** 2
+        if square > 0:  # complex poles: turn the state into a rotation, which keeps its digits
+            imag = np.sqrt(square)
+            basis = np.array([[1.0, 0.0], [-real, imag]])
+            drive = np.linalg.solve(basis, drive)
+            step = np.array([[real, imag], [-imag, real]])
+        return cls(step, drive, np.array([1.0, 0.0]), float(b[0]))
+
+
+def _sections(sos: F64 | None) -> list[_Section]:
+    return [] if sos is None else [_Section.of(row) for row in sos]
+
+
+class _System:
+    """Notch, high-pass and low-pass as one step per input sample: state' = step state + input x.
+
+    The state holds, in this order, the real and imaginary parts of the modes, the high-pass, the notch and
+    the sum of what came out of the notch.
+    """
+
+    def __init__(
+        self, modes: AnalogModes, period: float, notch: list[_Section], highpass: list[_Section]
+    ) -> None:
+        self._period, self._modes = period, modes
+        p = modes.poles
+        is_real = np.abs(p.imag) < 1e-9 * np.abs(p)
+        self._keep = np.concatenate([np.ones(len(p), bool), ~is_real])
+        n_modes, n_high = int(self._keep.sum()), 2 * len(highpass)
+        self.after_notch = slice(0, n_modes + n_high)
+        self.highpass = slice(n_modes, n_modes + n_high)
+        self.size = n_modes + n_high + 2 * len(notch) + 1
+        z = np.exp(p * period)
+        rotate = np.block(
+            [[np.diag(z.real), -np.diag(z.imag)], [np.diag(z.imag), np.diag(z.real)]]
+        )[np.ix_(self._keep, self._keep)]
+        push = np.concatenate([np.full(len(p), period), np.zeros(len(p))])[self._keep]
+
+        def advance(state: F64, x: F64) -> F64:
+            """One sample, for many states side by side: (size, m) and (m,)."""
+            new = np.empty_like(state)
+            at = n_modes + n_high
+            for i, part in enumerate(notch):
+                x = _advance(part, state, new, slice(at + 2 * i, at + 2 * i + 2), x)
+            new[-1] = state[-1] + x
+            for i, part in enumerate(highpass):
+                x = _advance(part, state, new, slice(n_modes + 2 * i, n_modes + 2 * i + 2), x)
+            new[:n_modes] = rotate @ state[:n_modes] + push[:, None] * x
+            return new
+
+        self.step = advance(np.eye(self.size), np.zeros(self.size))
+        self.input = advance(np.zeros((self.size, 1)), np.ones(1))[:, 0]
+        high = self.step[self.highpass, self.highpass]
+        # behind the notch a constant 1 drives the high-pass through the sections' own inputs
+        unit = np.zeros((self.size, 1))
+        drive = np.zeros((n_high, 1))
+        x = np.ones(1)
+        for i, part in enumerate(highpass):
+            x = _advance(part, unit[self.highpass], drive, slice(2 * i, 2 * i + 2), x)
+        self.rest = np.linalg.solve(np.eye(n_high) - high, drive)[:, 0]
+
+    def emit(self, n_phases: int) -> F64:
+        """Return state -> output for an output due j / n_phases of a sample after the newest sample.
+
+        Shape (n_phases, size); gain 1 at 0 Hz for each.
+        """
+        p = self._modes.poles
+        tau = np.arange(n_phases)[:, None] * (self._period / n_phases)
+        z = self._modes.residues * np.exp(p * tau)
+        dc_gain = self._period * (z / (1 - np.exp(p * self._period))).sum(1).real
+        out = np.zeros((n_phases, self.size))
+        n_modes = int(self._keep.sum())
+        out[:, :n_modes] = np.hstack([z.real, -z.imag])[:, self._keep] / dc_gain[:, None]
+        return out
+
+
+def _advance(part: _Section, state: F64, new: F64, rows: slice, x: F64) -> F64:
+    """Advance one section inside `new` and return its output."""
+    new[rows] = part.a @ state[rows] + part.b[:, None] * x
+    return np.asarray(part.c @ state[rows] + part.d * x)
 
 
 def as_rate(sfreq: float) -> Fraction:

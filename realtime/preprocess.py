@@ -12,8 +12,6 @@ from neuript.errors import NeuriptError
 from neuript.realtime.filters import (
     F64,
     ModalResampler,
-    SosFilter,
-    as_rate,
     chebyshev2_modes,
     highpass_sos,
     notch_sos,
@@ -23,8 +21,10 @@ from neuript.realtime.filters import (
 SFREQ_MIN, SFREQ_MAX = 100.0, 20_000.0
 LIMIT_V = 10.0
 """No amplifier for EEG delivers more than 10 V; such numbers are treated as missing."""
-BASELINE_FROM_S, BASELINE_TO_S = 0.4, 1.0
-"""The offset is measured between these times: whole cycles of 50 and of 60 Hz."""
+BASELINE_FROM_S, BASELINE_TO_S = 0.5, 1.0
+"""The offset that is left behind the notch is measured between these times after a reset."""
+BITE = 2048
+"""A longer chunk is worked off in pieces of this many samples."""
 RINGING_S = 0.3
 """Time that the low-pass takes to forget a step."""
 
@@ -143,13 +143,16 @@ class CausalChain:
         # all steps are linear and alike for all channels: mix where there are fewer to filter
         self._mix_first = self._mix.shape[0] > self._mix.shape[1]
         n_filtered = min(self._mix.shape)
-        sections = np.zeros((0, 6)) if spec.mains_hz is None else notch_sos(spec.mains_hz, sfreq_in)
-        self._notch = SosFilter(sections, n_filtered)
-        self._highpass = SosFilter(highpass_sos(spec.highpass_hz, sfreq_in), n_filtered)
+        self._notch = np.zeros((0, 6))
+        if spec.mains_hz is not None:
+            self._notch = notch_sos(spec.mains_hz, sfreq_in)
+        self._highpass = highpass_sos(spec.highpass_hz, sfreq_in)
         self._modes = chebyshev2_modes(spec.stop_hz)
-        self._resampler = ModalResampler(self._modes, sfreq_in, spec.sfreq, n_filtered)
-        rate = float(as_rate(sfreq_in))
-        self._baseline = round(BASELINE_FROM_S * rate), round(BASELINE_TO_S * rate)
+        self._resampler = ModalResampler(
+            self._modes, sfreq_in, spec.sfreq, n_filtered, self._notch, self._highpass
+        )
+        to_outputs = (round(t * spec.sfreq) for t in (BASELINE_FROM_S, BASELINE_TO_S))
+        self._baseline = [self._resampler.inputs_for(k) for k in to_outputs]
         self.reset()
 
     @property
@@ -170,7 +173,7 @@ class CausalChain:
     def group_delay_s(self, freq_hz: float) -> float:
         """Return the delay of the whole chain in seconds at `freq_hz`."""
         return self._modes.group_delay_s(freq_hz) + sum(
-            sos_group_delay_s(f.sos, freq_hz, self.sfreq_in) for f in (self._notch, self._highpass)
+            sos_group_delay_s(sos, freq_hz, self.sfreq_in) for sos in (self._notch, self._highpass)
         )
 
     def reset(self) -> None:
@@ -178,9 +181,7 @@ class CausalChain:
         self._n_in = 0
         self._origin: F64 = np.full(len(self._used), np.nan)
         self._last: F64 = np.zeros(len(self._used))
-        self._sum: F64 = np.zeros(self._highpass.state.shape[1])
-        self._notch.reset()
-        self._highpass.reset()
+        self._sum: F64 = np.zeros(min(self._mix.shape))
         self._resampler.reset()
 
     def process(
@@ -204,44 +205,45 @@ class CausalChain:
             raise ValueError(
                 f"x_volts has shape {x_volts.shape}; expected (n_times, {self.n_chans_in})"
             )
-        x = self._finite(x_volts[:, self._used].astype(np.float64))
+        if len(x_volts) > BITE:
+            parts = [
+                self.process(x_volts[i : i + BITE]) for i in range(0, len(x_volts), BITE)
+            ]  # keeps the intermediate arrays small
+            return np.concatenate([y for y, _ in parts]), np.concatenate([n for _, n in parts])
+        x = self._finite(np.array(x_volts[:, self._used], dtype=np.float64))
         if self._mix_first:
             x = _mix(x, self._mix)
-        x_CT = np.ascontiguousarray(x.T)
-        split = min(max(self._baseline[1] - self._n_in, 0), x_CT.shape[1])
-        if split:
-            y, newest = self._filter(x_CT[:, :split])
-            if self._n_in == self._baseline[1]:
-                self._remove_baseline()
-            if split < x_CT.shape[1]:
-                y2, newest2 = self._filter(x_CT[:, split:])
-                y, newest = np.concatenate([y, y2]), np.concatenate([newest, newest2])
-        else:
-            y, newest = self._filter(x_CT)
+        y, newest = self._filter(x)
         if not self._mix_first:
             y = _mix(y, self._mix)
         return y.astype(np.float32), newest
 
-    def _filter(self, x_CT: F64) -> tuple[F64, NDArray[np.int64]]:
-        clean = self._notch.process(x_CT)
-        begin, end = self._baseline
-        if self._n_in < end:
-            part = clean[:, max(begin - self._n_in, 0) : end - self._n_in]
-            if part.shape[1]:  # one addition after the other, in any chunking
-                self._sum = np.add.accumulate(np.hstack([self._sum[:, None], part]), axis=1)[:, -1]
-        self._n_in += x_CT.shape[1]
-        return self._resampler.process(self._highpass.process(clean))
+    def _filter(self, x: F64) -> tuple[F64, NDArray[np.int64]]:
+        """Filter and resample, pausing where the offset is to be measured."""
+        parts = []
+        for mark in self._baseline:
+            left = mark - self._n_in
+            if 0 < left <= len(x):
+                parts.append(self._advance(x[:left]))
+                x = x[left:]
+                self._measure_offset()
+        if not parts:
+            return self._advance(x)
+        parts.append(self._advance(x))
+        return np.concatenate([y for y, _ in parts]), np.concatenate([n for _, n in parts])
 
-    def _remove_baseline(self) -> None:
-        """Let the high-pass start again, from the mean so far; what came before is forgotten."""
+    def _advance(self, x: F64) -> tuple[F64, NDArray[np.int64]]:
+        self._n_in += len(x)
+        return self._resampler.process(x)
+
+    def _measure_offset(self) -> None:
+        """At the first mark remember the sum behind the notch, at the second one rest on the mean."""
         begin, end = self._baseline
-        mean = self._sum / (end - begin)
-        b, a = self._highpass.sos[0, :3], self._highpass.sos[0, 3:]
-        # state of a transposed direct form II section at rest under a constant input (output 0)
-        rest = np.array([b[1] + b[2], b[2]])
-        assert a[0] == 1
-        self._highpass.state = (mean[:, None] * rest)[None]
-        self._resampler.silence()
+        if self._n_in == begin:
+            self._sum = self._resampler.clean_sum
+        else:
+            mean = (self._resampler.clean_sum - self._sum) / (end - begin)
+            self._resampler.rest_on_mean(mean)
 
     def _finite(self, x: F64) -> F64:
         """Subtract each channel's first good sample and hold the last good one where it is missing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-BLOCKS = 8
+BLOCKS = 4
 """The verdict looks at this many blocks, one second together, and is renewed after each block."""
 MISSING_V = 10.0
 """A number beyond this is as good as none; the chain holds the last good one instead."""
@@ -48,7 +47,7 @@ class QualityChange(NamedTuple):
 
 
 class QualityMonitor:
-    """Judge every channel on the last second, in blocks of an eighth of a second.
+    """Judge every channel on the last second, in blocks of a quarter of a second.
 
     The verdicts depend on absolute sample counts alone, not on the chunks.
 
@@ -74,9 +73,13 @@ class QualityMonitor:
         """Forget all samples; all channels count as good until the first block is full."""
         c = self._n_chans
         self._total = 0
-        self._last = np.full(c, np.nan)
-        self._open = _Block(c)
-        self._done: deque[_Block] = deque(maxlen=BLOCKS)
+        self._filled = 0
+        # row 0 is the last sample of the block before
+        self._rows = np.full((self._block + 1, c), np.nan, dtype=np.float32)
+        self._low = np.full((BLOCKS, c), np.nan, dtype=np.float32)
+        self._high = np.full((BLOCKS, c), np.nan, dtype=np.float32)
+        self._missing = np.zeros((BLOCKS, c), dtype=np.int64)
+        self._stuck = np.zeros((BLOCKS, c), dtype=np.int64)
         self._verdicts = np.zeros(c, dtype=np.int8)
 
     @property
@@ -107,75 +110,51 @@ class QualityMonitor:
             raise ValueError(
                 f"x_volts has shape {x_volts.shape}; expected (n_times, {self._n_chans})"
             )
-        n = len(x_volts)
-        if not n:
-            return changes
-        magnitude = np.abs(x_volts)
-        absent = ~(magnitude <= MISSING_V)
-        x = np.where(absent, np.nan, x_volts) if absent.any() else x_volts
-        stuck = np.empty(x.shape, dtype=bool)
-        np.equal(x[0], self._last, out=stuck[0])
-        np.equal(x[1:], x[:-1], out=stuck[1:])
-        self._last = np.array(x[-1], dtype=np.float64)
-        starts = np.arange(-(self._total % self._block), n, self._block)
-        starts[0] = 0
-        low, high = np.fmin.reduceat(x, starts, axis=0), np.fmax.reduceat(x, starts, axis=0)
-        n_absent = np.add.reduceat(absent, starts, axis=0, dtype=np.int64)
-        n_stuck = np.add.reduceat(stuck, starts, axis=0, dtype=np.int64)
-        for i, start in enumerate(starts.tolist()):
-            stop = int(starts[i + 1]) if i + 1 < len(starts) else n
-            self._open.add(low[i], high[i], n_absent[i], n_stuck[i])
-            if (self._total + stop) % self._block == 0:
-                self._close(self._total + stop, changes)
-            del start
-        self._total += n
+        at = 0
+        while at < len(x_volts):
+            n = min(self._block - self._filled, len(x_volts) - at)
+            self._rows[1 + self._filled : 1 + self._filled + n] = x_volts[at : at + n]
+            at += n
+            self._filled += n
+            self._total += n
+            if self._filled == self._block:
+                self._close_block()
+                verdicts = self._judge()
+                if (verdicts != self._verdicts).any():
+                    self._verdicts = verdicts
+                    changes.append(QualityChange(self._total, verdicts))
         return changes
 
-    def _close(self, index: int, changes: list[QualityChange]) -> None:
-        self._done.append(self._open)
-        self._open = _Block(self._n_chans)
-        verdicts = self._judge()
-        if (verdicts != self._verdicts).any():
-            self._verdicts = verdicts
-            changes.append(QualityChange(index, verdicts))
+    def _close_block(self) -> None:
+        slot = (self._total // self._block - 1) % BLOCKS
+        rows, x = self._rows, self._rows[1:]
+        low, high = x.min(axis=0), x.max(axis=0)
+        self._missing[slot] = 0
+        if not (low.min() >= -MISSING_V and high.max() <= MISSING_V):
+            absent = ~(np.abs(x) <= MISSING_V)
+            self._missing[slot] = absent.sum(axis=0)
+            low = np.where(absent, np.float32(np.inf), x).min(axis=0)
+            high = np.where(absent, np.float32(-np.inf), x).max(axis=0)
+        self._low[slot], self._high[slot] = low, high
+        self._stuck[slot] = (x == rows[:-1]).sum(axis=0)
+        rows[0] = rows[-1]
+        self._filled = 0
 
     def _judge(self) -> NDArray[np.int8]:
-        blocks, limits = self._done, self.limits
-        n = len(blocks) * self._block
-        low = np.fmin.reduce([b.low for b in blocks])
-        high = np.fmax.reduce([b.high for b in blocks])
-        absent = np.sum([b.absent for b in blocks], axis=0) / n
-        stuck = np.sum([b.stuck for b in blocks], axis=0) / n
-        spread = np.where(np.isnan(low), 0.0, high - low)
-        rules = [
-            (absent > limits.missing_share, Verdict.MISSING),
-            (spread < limits.flat_pp_v, Verdict.FLAT),
-            (stuck > limits.stuck_share, Verdict.RAIL),
-            (spread > limits.huge_pp_v, Verdict.HUGE),
-        ]
-        return np.select([r for r, _ in rules], [int(v) for _, v in rules], 0).astype(np.int8)
-
-
-class _Block:
-    """Extremes and counts of one block, per channel."""
-
-    def __init__(self, n_chans: int) -> None:
-        self.low = np.full(n_chans, np.nan)
-        self.high = np.full(n_chans, np.nan)
-        self.absent = np.zeros(n_chans, dtype=np.int64)
-        self.stuck = np.zeros(n_chans, dtype=np.int64)
-
-    def add(
-        self,
-        low: NDArray[np.floating[Any]],
-        high: NDArray[np.floating[Any]],
-        absent: NDArray[np.int64],
-        stuck: NDArray[np.int64],
-    ) -> None:
-        self.low = np.fmin(self.low, low)
-        self.high = np.fmax(self.high, high)
-        self.absent += absent
-        self.stuck += stuck
+        limits = self.limits
+        blocks = min(self._total // self._block, BLOCKS)
+        n = blocks * self._block
+        spread = self._high[:blocks].max(axis=0) - self._low[:blocks].min(axis=0)
+        missing = self._missing[:blocks].sum(axis=0) > limits.missing_share * n
+        stuck = self._stuck[:blocks].sum(axis=0) > limits.stuck_share * n
+        flat, huge = spread < limits.flat_pp_v, spread > limits.huge_pp_v
+        verdicts = np.zeros(self._n_chans, dtype=np.int8)
+        if (missing | stuck | flat | huge).any():
+            verdicts[huge] = Verdict.HUGE
+            verdicts[stuck] = Verdict.RAIL
+            verdicts[flat] = Verdict.FLAT
+            verdicts[missing] = Verdict.MISSING
+        return verdicts
 
 
 def share_lost(matrix: ArrayLike, bad: ArrayLike) -> float:

@@ -71,6 +71,11 @@ class StampFit:
         self._trust = max(4.0, TRUST_S * self.sfreq)
         theta = exp(-self._nominal / MEMORY_S)
         self._alpha, self._beta = 1 - theta**2, (1 - theta) ** 2
+        self._floor = 0.05 * self._nominal  # least step from one sample to the next
+        self._periods = 0.75 * self._nominal, 1.25 * self._nominal
+        self._learn = 0.5 * self._nominal  # the jitter has a memory of two seconds
+        # from here on all gains are those of the long run
+        self._settled = 4 / self._alpha + 4 * self.sfreq
         self._limit_min = max(1.5 * self._nominal, LIMIT_MIN_S)
         self.reset()
 
@@ -128,32 +133,98 @@ class StampFit:
         """
         fitted: list[float] = []
         events: list[StampEvent] = []
-        floor, learn = 0.05 * self._nominal, 2 * self.sfreq
-        for stamp in np.asarray(stamps, dtype=np.float64).tolist():
-            if self._count == 0:
-                self._time = stamp - self._period if isfinite(stamp) else -self._period
-            predicted = self._time + self._period
-            error = stamp - predicted
-            limit = self._limit
-            if self._jump is None and -limit < error < limit:
-                n, j = self._count, self._seen + self._trust
-                alpha = max(self._alpha, 1 / (n + 1), (4 * j + 2) / ((j + 1) * (j + 2)))
-                beta = max(self._beta, 6 / ((j + 1) * (j + 2)))
-                clipped = max(-0.5 * limit, min(0.5 * limit, error)) if n else error
-                self._time = max(predicted + alpha * clipped, self._time + floor)
-                self._period += beta * clipped
-                self._jitter += (abs(error) - self._jitter) / min(self._seen + 0.125 * learn, learn)
-                self._limit = min(max(8 * self._jitter, self._limit_min), LIMIT_MAX_S)
-                self._count = n + 1
-                self._seen += 1
-            else:
-                self._time = predicted
-                if isfinite(error):
-                    self._doubt(error, events)
-                self._count += 1
-            fitted.append(self._time)
-            self._index += 1
+        values = np.asarray(stamps, dtype=np.float64).tolist()
+        done = 0
+        while done < len(values):
+            if self._jump is None and min(self._seen, self._count) >= self._settled:
+                done += self._follow(values[done:] if done else values, fitted)
+            if done < len(values):
+                self._take(values[done], fitted, events)
+                done += 1
         return np.array(fitted, dtype=np.float64), events
+
+    def _follow(self, stamps: list[float], fitted: list[float]) -> int:
+        """Follow stamps near the line with the gains of the long run; return how many were near.
+
+        This is `_take` for the common case, with everything in local variables.
+        """
+        alpha, beta, floor = self._alpha, self._beta, self._floor
+        shortest, longest = self._periods
+        learn, lowest = self._learn, self._limit_min
+        time, period, jitter, limit = self._time, self._period, self._jitter, self._limit
+        half = 0.5 * limit
+        append = fitted.append
+        n = 0
+        for stamp in stamps:
+            predicted = time + period
+            error = stamp - predicted
+            if error >= 0.0:
+                if error >= limit:
+                    break
+                jitter += (error - jitter) * learn
+                if error > half:
+                    error = half
+            else:
+                if not error > -limit:  # far off, or NaN
+                    break
+                jitter += (-error - jitter) * learn
+                if error < -half:
+                    error = -half
+            least = time + floor
+            time = predicted + alpha * error
+            if time < least:
+                time = least
+            period += beta * error
+            if period < shortest:
+                period = shortest
+            elif period > longest:
+                period = longest
+            limit = 8.0 * jitter
+            if limit < lowest:
+                limit = lowest
+            elif limit > LIMIT_MAX_S:
+                limit = LIMIT_MAX_S
+            half = 0.5 * limit
+            append(time)
+            n += 1
+        self._time, self._period, self._jitter, self._limit = time, period, jitter, limit
+        self._index += n
+        self._count += n
+        self._seen += n
+        return n
+
+    def _take(self, stamp: float, fitted: list[float], events: list[StampEvent]) -> None:
+        """Take one stamp, whatever the state."""
+        if self._count == 0:
+            if not isfinite(stamp):  # nothing to go by yet
+                fitted.append(float("nan"))
+                self._index += 1
+                return
+            self._time = stamp - self._period
+        predicted = self._time + self._period
+        error = stamp - predicted
+        limit = self._limit
+        if self._jump is None and -limit < error < limit:
+            n, j = self._count, self._seen + self._trust
+            alpha = max(self._alpha, 1 / (n + 1), (4 * j + 2) / ((j + 1) * (j + 2)))
+            beta = max(self._beta, 6 / ((j + 1) * (j + 2)))
+            half = 0.5 * limit
+            clipped = max(-half, min(half, error))
+            self._time = max(predicted + alpha * clipped, self._time + self._floor)
+            self._period += beta * clipped
+            self._period = min(max(self._period, self._periods[0]), self._periods[1])
+            self._jitter += (abs(error) - self._jitter) * max(
+                self._learn, 1 / (self._seen + 0.25 * self.sfreq)
+            )
+            self._limit = min(max(8 * self._jitter, self._limit_min), LIMIT_MAX_S)
+            self._seen += 1
+        else:
+            self._time = predicted
+            if isfinite(error):
+                self._doubt(error, events)
+        self._count += 1
+        fitted.append(self._time)
+        self._index += 1
 
     def _doubt(self, error: float, events: list[StampEvent]) -> None:
         """Decide between a burst, a gap and a clock step for a stamp off the line."""
