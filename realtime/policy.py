@@ -124,7 +124,8 @@ class DecisionPolicy:
             return PolicyResult(None, 0.0, None, committed=False)
         log_proba = self._log_softmax(logits)
         keep = self._keep**hops
-        self._log_evidence = keep * self._log_evidence + (1.0 - keep) * log_proba
+        bounded = np.maximum(log_proba, _LOG_FLOOR)
+        self._log_evidence = keep * self._log_evidence + (1.0 - keep) * bounded
         evidence = _softmax(self._log_evidence)
         leader = int(np.argmax(evidence))
         committed = self._advance(evidence, leader, state, hops)
@@ -165,7 +166,7 @@ class DecisionPolicy:
         z = z / self.spec.temperature
         z = z - z.max()
         log_proba: NDArray[np.float64] = z - math.log(float(np.exp(z).sum()))
-        return np.maximum(log_proba, _LOG_FLOOR)
+        return log_proba
 
 
 _LOG_FLOOR = math.log(1e-4)

@@ -451,7 +451,7 @@ def test_overload_skips_counts_and_commands_nothing(rng):
 
     engine = LinearEngine(cost_s=0.3, perf=clock, sure=True)
     decoder = Decoder(
-        Script([chunk] * 100, 250.0), np.eye(4), 1e-6, manifest(), engine, clock=clock, perf=clock
+        Script([chunk] * 400, 250.0), np.eye(4), 1e-6, manifest(), engine, clock=clock, perf=clock
     )
     rows = []
     while sent["n"] < len(x):
