@@ -16,7 +16,7 @@ from neuript.errors import NeuriptError
 from neuript.realtime.lsl_config import pylsl
 from neuript.realtime.metadata import text_of
 from neuript.realtime.recordings import OTHER_CLOCK_S, RecordedStream, Recording
-from neuript.realtime.replay import chunk_edges, play_times
+from neuript.realtime.replay import check_start, chunk_edges, play_times
 
 EARLY_S = 60.0
 LINGER_S = 2.0
@@ -85,10 +85,7 @@ def make_schedule(
     """
     eeg = recording.eeg
     play = play_times(eeg)
-    if not 0 <= start_s < play[-1] - play[0] + 1e-9:
-        raise NeuriptError(
-            f"--start {start_s:g} is outside the recording, which lasts {play[-1] - play[0]:.1f} s"
-        )
+    check_start(play, start_s)
     included = [
         (i, stream, play_times(stream)) for i, stream in enumerate(recording.streams) if len(stream)
     ]

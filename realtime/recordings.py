@@ -222,6 +222,8 @@ def read_recording(
     path = Path(path)
     if not path.exists():
         raise NeuriptError(f"there is no file {path}")
+    if not path.is_file():
+        raise NeuriptError(f"{path} is not a file")
     name = path.name.lower()
     if name.endswith(XDF_SUFFIXES):
         recording = _read_xdf(path)
@@ -553,9 +555,8 @@ def _mne_positions(raw: BaseRaw, picks: list[int]) -> dict[str, tuple[float, flo
 
 def _mne_markers(raw: BaseRaw, path: Path) -> list[RecordedStream]:
     found: list[tuple[str, list[tuple[float, str]]]] = []
-    offset = raw.first_time if raw.annotations.orig_time is not None else 0.0
     notes = [
-        (float(onset) - offset, str(text))
+        (float(onset) - raw.first_time, str(text))
         for onset, text in zip(raw.annotations.onset, raw.annotations.description, strict=True)
     ]
     found.append(("annotations", notes))

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from neuript.errors import NeuriptError
 from neuript.realtime.chunk import Chunk, SignalInfo, SourceStatus
 from neuript.realtime.recordings import RecordedStream, Recording
 
@@ -26,6 +27,11 @@ class ReplaySource:
         Samples per pull, or the amplifier's own chunks as far as the stamps show them.
     start_s : float
         Begin so many seconds after the first EEG sample.
+
+    Raises
+    ------
+    NeuriptError
+        `start_s` is outside the recording.
     """
 
     def __init__(
@@ -34,7 +40,8 @@ class ReplaySource:
         self._stream = recording.eeg
         self._edges = chunk_edges(self._stream, chunk)
         times = play_times(self._stream)
-        first = int(np.searchsorted(times, times[0] + start_s)) if start_s > 0 else 0
+        check_start(times, start_s)
+        first = int(np.searchsorted(times, times[0] + start_s))
         self._edges = np.concatenate([[first], self._edges[self._edges > first]])
         self._next = 0
 
@@ -73,6 +80,14 @@ def play_times(stream: RecordedStream) -> NDArray[np.float64]:
     for i in np.flatnonzero(steps < -CLOCK_STEP_S):
         times[i + 1 :] += period - steps[i]
     return np.maximum.accumulate(times)
+
+
+def check_start(times: NDArray[np.float64], start_s: float) -> None:
+    """Refuse a start before the first sample or behind the last one."""
+    if not 0 <= start_s <= times[-1] - times[0]:
+        raise NeuriptError(
+            f"start {start_s:g} s is outside the recording, which lasts {times[-1] - times[0]:.1f} s"
+        )
 
 
 def chunk_edges(stream: RecordedStream, chunk: int | str) -> NDArray[np.int64]:

@@ -88,10 +88,8 @@ def load_bytes(path: Path) -> bytes:
     Raises
     ------
     NeuriptError
-        Not a file, empty, without the XDF magic, or larger than 8 GiB.
+        Empty, without the XDF magic, or larger than 8 GiB.
     """
-    if not path.is_file():
-        raise NeuriptError(f"{path} is not a file")
     if path.stat().st_size == 0:
         raise NeuriptError(f"{path} is empty (0 bytes): the recorder wrote nothing into it")
     packed = path.suffix.lower() in (".xdfz", ".gz")
