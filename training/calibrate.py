@@ -1,0 +1,236 @@
+"""Calibration from recordings: events, windows through the causal chain, blocked cross-validation, a model file.
+
+What is reported is what was held out: every number of the report comes from blocks of trials that the decoder in question
+had not seen, for the network and for the plain baselines alike (`docs/method.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+from torch import nn
+
+from neuript.classifier import NeuriptClassifier
+from neuript.config import NeuriptConfig
+from neuript.hybrid import HybridClassifier
+from neuript.realtime.scoring import ScoreCard, TrialScore
+from neuript.training.baselines import BASELINES, fit_tangent_branch
+from neuript.training.crossval import blocked_folds, split
+from neuript.training.dataset import Dataset
+from neuript.training.finetune import FinetuneSpec, finetune, predict_logits
+
+NETWORK, TANGENT, STACK = "NeurIPT", "Riemannian branch", "Stack (published)"
+MIN_BRANCH_WEIGHT = 0.05
+"""A branch with less weight than this in the stack is left out of the model."""
+
+Report = Callable[[str, int, int], None]
+"""Progress: what is being done, steps done, steps in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationSpec:
+    """Settings of a calibration, fixed before any data are seen."""
+
+    config: NeuriptConfig
+    """Shape of the network."""
+    n_folds: int = 4
+    finetune: FinetuneSpec = field(default_factory=FinetuneSpec)
+    encoder: dict[str, torch.Tensor] | None = None
+    """Pretrained encoder weights to start from; None starts at random."""
+    branches: tuple[str, ...] = (NETWORK, TANGENT)
+    """Branches that may enter the stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationResult:
+    """A fitted model and what blocked cross-validation says of it.
+
+    Attributes
+    ----------
+    module : nn.Module
+        Windows in volts (B, D, T) to logits, in eval mode.
+    scores : dict of str to ScoreCard
+        Held-out trial scores of each decoder, on the same trials.
+    weights : tuple of two floats
+        Network and Riemannian branch in the stack.
+    nll : dict of str to float
+        Held-out negative log-likelihood per trial of each branch and of the stack, in nats.
+    """
+
+    module: nn.Module
+    scores: dict[str, ScoreCard]
+    weights: tuple[float, float]
+    nll: dict[str, float]
+
+
+def calibrate(
+    data: Dataset, spec: CalibrationSpec, report: Report | None = None
+) -> CalibrationResult:
+    """Cross-validate, stack, and fit the final model on everything.
+
+    Raises
+    ------
+    ValueError
+        When the trials cannot be cut into blocks (too few, or a class in one block only).
+    """
+    folds = blocked_folds(
+        data.trial_labels, np.array([t.recording for t in data.trials]), spec.n_folds
+    )
+    held_out = _held_out_log_proba(data, spec, folds, report)
+    scores = {name: _score(log_proba, data) for name, log_proba in held_out.items()}
+    branches = [held_out[name] for name in spec.branches]
+    scores[STACK] = _score(_nested_stack(branches, data, folds), data)
+    stack = _fit_stack(branches, data)
+    nll = {name: _nll(held_out[name], data) for name in spec.branches}
+    nll[STACK] = _nll(_nested_stack(branches, data, folds), data)
+
+    weights = dict(zip(spec.branches, stack, strict=True))
+    network = tangent = None
+    if weights.get(NETWORK, 0.0) > 0:
+        network = _fit_network(
+            data, spec, np.ones(len(data.x), dtype=bool), report, "final network"
+        )
+    if weights.get(TANGENT, 0.0) > 0:
+        tangent = fit_tangent_branch(data.x, data.y, sfreq=data.sfreq, n_outputs=len(data.classes))
+    pair = (weights.get(NETWORK, 0.0), weights.get(TANGENT, 0.0))
+    module = HybridClassifier(network, tangent, pair, torch.zeros(len(data.classes))).eval()
+    return CalibrationResult(module, scores, pair, nll)
+
+
+def _fit_network(
+    data: Dataset, spec: CalibrationSpec, train: NDArray[np.bool_], report: Report | None, what: str
+) -> NeuriptClassifier:
+    torch.manual_seed(spec.finetune.seed)
+    network = NeuriptClassifier(spec.config, data.montage.pos_m, data.montage.lobe_groups)
+    if spec.encoder is not None:
+        network.load_encoder(spec.encoder)
+
+    def progress(step: int, total: int, _loss: float) -> None:
+        if report is not None:
+            report(what, step, total)
+
+    return finetune(
+        network,
+        data.x[train],
+        data.y[train],
+        spec.finetune,
+        probe=spec.encoder is not None,
+        progress=progress,
+    )
+
+
+def _held_out_log_proba(
+    data: Dataset, spec: CalibrationSpec, folds: NDArray[np.int64], report: Report | None
+) -> dict[str, NDArray[np.float64]]:
+    """Log-probabilities of every window from decoders that did not see its block, shape (n_windows, n_classes)."""
+    n_classes = len(data.classes)
+    names = [*BASELINES, *spec.branches]
+    out = {name: np.zeros((len(data.x), n_classes)) for name in names}
+    for fold, (train, test) in enumerate(split(folds, data.trial)):
+        for name, make in BASELINES.items():
+            pipeline = make(data.sfreq).fit(data.x[train].astype(np.float64), data.y[train])
+            out[name][test] = np.log(
+                np.clip(pipeline.predict_proba(data.x[test].astype(np.float64)), 1e-9, 1)
+            )
+        if TANGENT in spec.branches:
+            branch = fit_tangent_branch(
+                data.x[train], data.y[train], sfreq=data.sfreq, n_outputs=n_classes
+            )
+            out[TANGENT][test] = log_softmax(predict_logits(branch, data.x[test]), axis=1)
+        if NETWORK in spec.branches:
+            what = f"network, block {fold + 1} of {folds.max() + 1}"
+            network = _fit_network(data, spec, train, report, what)
+            out[NETWORK][test] = log_softmax(predict_logits(network, data.x[test]), axis=1)
+    return out
+
+
+def _trial_log_proba(log_proba: NDArray[np.float64], data: Dataset) -> NDArray[np.float64]:
+    """Log of the mean probability over the windows of each trial, shape (n_trials, n_classes); NaN without windows."""
+    mean = np.full((len(data.trials), log_proba.shape[1]), np.nan)
+    for i in range(len(data.trials)):
+        mine = data.trial == i
+        if mine.any():
+            mean[i] = np.exp(log_proba[mine]).mean(axis=0)
+    return np.log(np.clip(mean, 1e-9, 1))
+
+
+def _score(log_proba: NDArray[np.float64], data: Dataset) -> ScoreCard:
+    rows = _trial_log_proba(log_proba, data)
+    scored = []
+    for i, trial in enumerate(data.trials):
+        n_windows = int((data.trial == i).sum())
+        predicted = data.classes[int(np.argmax(rows[i]))] if n_windows else None
+        scored.append(TrialScore(trial, predicted, n_windows, ()))
+    return ScoreCard(tuple(scored), data.classes)
+
+
+def _nll(log_proba: NDArray[np.float64], data: Dataset) -> float:
+    per_window = -log_proba[np.arange(len(data.x)), data.y]
+    return float(np.mean([per_window[data.trial == i].mean() for i in np.unique(data.trial)]))
+
+
+def _fit_stack(
+    branches: Sequence[NDArray[np.float64]], data: Dataset, train: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """Weights >= 0 of the branches' log-probabilities that fit held-out windows best; they hold the temperature.
+
+    A weak pull towards half and half of an untempered mixture keeps few trials from running away.
+    """
+    keep = np.ones(len(data.x), dtype=bool) if train is None else train
+    stacked = np.stack([b[keep] for b in branches])  # (n_branches, n_windows, n_classes)
+    y = data.y[keep]
+    per_trial = 1.0 / np.bincount(data.trial[keep], minlength=len(data.trials))[data.trial[keep]]
+    prior = np.full(len(branches), 1.0 / len(branches))
+
+    def loss(w: NDArray[np.float64]) -> float:
+        log_p = log_softmax(np.tensordot(w, stacked, axes=1), axis=1)
+        fit = -(per_trial * log_p[np.arange(len(y)), y]).sum()
+        return float(fit + 0.5 * ((w - prior) ** 2).sum())
+
+    best = minimize(loss, prior, method="L-BFGS-B", bounds=[(0.0, 5.0)] * len(branches))
+    weights = np.where(best.x < MIN_BRANCH_WEIGHT, 0.0, best.x)
+    return weights if weights.any() else prior
+
+
+def _nested_stack(
+    branches: Sequence[NDArray[np.float64]], data: Dataset, folds: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Held-out log-probabilities of the stack: its weights, too, never see the block they are applied to."""
+    out = np.zeros_like(branches[0])
+    for train, test in split(folds, data.trial):
+        weights = _fit_stack(branches, data, train)
+        out[test] = log_softmax(
+            np.tensordot(weights, np.stack([b[test] for b in branches]), axes=1), axis=1
+        )
+    return out
+
+
+def summary(result: CalibrationResult) -> dict[str, Any]:
+    """Figures of a calibration for the manifest and the report, JSON-safe."""
+    figures: dict[str, Any] = {}
+    for name, card in result.scores.items():
+        low, high = card.interval
+        figures[name] = {
+            "accuracy": round(card.accuracy, 4),
+            "balanced_accuracy": round(card.balanced_accuracy, 4),
+            "interval_95": [round(low, 4), round(high, 4)],
+            "n_trials": card.n_trials,
+            "chance_bound_5": round(card.bound, 4),
+        }
+        if name in result.nll:
+            figures[name]["nll_per_trial"] = round(result.nll[name], 4)
+    return {
+        "protocol": "blocked cross-validation over contiguous blocks of trials; unit: trial",
+        "decoders": figures,
+        "stack_weights": {
+            "network": round(result.weights[0], 4),
+            "riemannian": round(result.weights[1], 4),
+        },
+    }
