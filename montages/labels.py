@@ -21,6 +21,7 @@ REFERENCE = "(reference)"
 
 EARS = frozenset({"A1", "A2", "M1", "M2"})
 _EEG_TYPES = frozenset({"", "EEG"})
+_UNNAMED = ("names no electrode", "has no label")
 
 
 @dataclass(slots=True)
@@ -31,7 +32,6 @@ class StreamChannel:
     label: str
     name: str = ""  # electrode or pair in its one spelling
     reason: str = ""  # why it is ignored; empty when it is used
-    note: str = ""  # how it got its name, where that needs saying
 
 
 @dataclass(slots=True)
@@ -41,6 +41,7 @@ class Reading:
     channels: list[StreamChannel]
     notes: list[str]
     problem: str = ""
+    reference: str = ""  # the electrode that the stream says it is referenced to
 
     def good(self) -> list[StreamChannel]:
         """Return the channels that are used."""
@@ -62,7 +63,9 @@ class Reading:
         return edges
 
     def references(self) -> set[str]:
-        """Return the electrodes that a stream of pairs has as its common reference."""
+        """Return the electrodes that are the stream's reference, where that is known."""
+        if self.reference and all(channel.name != self.reference for channel in self.good()):
+            return {self.reference}
         pairs = [split_pair(channel.name) for channel in self.good()]
         known = [pair for pair in pairs if pair is not None]
         if len(known) < len(pairs) or len({first for first, _ in known}) < 3:
@@ -77,12 +80,13 @@ def read_labels(
     cap: Montage | None,
     bads: Collection[str],
     ch_types: Sequence[str],
+    reference: str,
 ) -> Reading:
     """Return what each label of a stream means; `plan_channels` explains the arguments."""
     labels = [str(label).strip() for label in ch_names]
     types = [str(kind).strip().upper() for kind in ch_types] or [""] * len(labels)
     interpreter = _interpreter(labels, model, cap)
-    reading = Reading([], [])
+    reading = Reading([], [], reference=electrode_name(canonical_name(reference)) or "")
     for index, (label, kind) in enumerate(zip(labels, types, strict=True)):
         channel = StreamChannel(index, label, interpreter.name(label))
         if kind not in _EEG_TYPES:
@@ -90,7 +94,7 @@ def read_labels(
         elif not channel.name and is_auxiliary(label):
             channel.reason = "not EEG"
         elif not channel.name:
-            channel.reason = "names no electrode" if label else "has no label"
+            channel.reason = _UNNAMED[0] if label else _UNNAMED[1]
         reading.channels.append(channel)
     _name_by_order(reading, model, cap)
     _mark_bads(reading, bads)
@@ -131,23 +135,23 @@ def _interpreter(labels: Sequence[str], model: Montage, cap: Montage | None) -> 
 
 def _name_by_order(reading: Reading, model: Montage, cap: Montage | None) -> None:
     """Name the channels of a stream without labels from the cap, if their number agrees."""
-    candidates = [
-        c for c in reading.channels if not c.reason or c.reason in ("has no label",) or _numbered(c)
-    ]
-    unnamed = [c for c in candidates if not c.name]
-    if not unnamed or len(unnamed) * 2 < len(candidates):
+    candidates = [c for c in reading.channels if not c.reason or c.reason in _UNNAMED]
+    if cap is not None and len(candidates) != cap.n_chans:  # leave out what is no mere number
+        candidates = [c for c in candidates if c.name or is_generic(c.label)]
+    n_unnamed = sum(not c.name for c in candidates)
+    if n_unnamed == 0 or n_unnamed * 2 < len(candidates):
         return
-    kind = "has no electrode names" if any(c.label for c in unnamed) else "has no channel labels"
-    head = f"the stream {kind} ({len(candidates)} EEG channels)"
+    labelled = [c.label for c in candidates if c.label and not c.name]
+    kind = f"labels that name no electrode ({labelled[0]}, ...)" if labelled else "no labels"
+    head = f"the stream's {len(candidates)} EEG channels have {kind}"
+    caps = _caps_with(len(candidates), model)
     if cap is None:
-        reading.problem = (
-            f"{head}; say what is on the head with --montage ({_caps_with(len(candidates), model)})"
-        )
+        reading.problem = f"{head}; say what is on the head with --montage ({caps})"
         return
-    if len(cap.ch_names) != len(candidates):
+    if cap.n_chans != len(candidates):
         reading.problem = (
-            f"{head}, but montage {cap.name} has {len(cap.ch_names)}; choose the montage of this cap "
-            f"({_caps_with(len(candidates), model)}) or write a YAML file for it"
+            f"{head}, but montage {cap.name} has {cap.n_chans}; choose the montage of this cap "
+            f"({caps}) or write a YAML file for it"
         )
         return
     clash = [
@@ -164,21 +168,16 @@ def _name_by_order(reading: Reading, model: Montage, cap: Montage | None) -> Non
         return
     for channel, name in zip(candidates, cap.ch_names, strict=True):
         channel.name, channel.reason = name, ""
-    reading.notes.append(
-        f"note: {kind.replace('has', 'the stream has')}; named in the order of montage {cap.name}"
-    )
-
-
-def _numbered(channel: StreamChannel) -> bool:
-    return channel.reason == "names no electrode" and is_generic(channel.label)
+    reading.notes.append(f"note: {head}; they are named in the order of montage {cap.name}")
 
 
 def _caps_with(n_chans: int, model: Montage) -> str:
     fitting = [name for name in available_montages() if load_montage(name).n_chans == n_chans]
     if model.n_chans == n_chans and model.name not in fitting:
         fitting.insert(0, model.name)
-    listed = f"with {n_chans} channels there are {', '.join(fitting)}" if fitting else ""
-    return listed or f"none that comes with neuript has {n_chans} channels"
+    if not fitting:
+        return f"none that comes with neuript has {n_chans} channels"
+    return f"with {n_chans} channels there are {', '.join(fitting)}"
 
 
 def _mark_bads(reading: Reading, bads: Iterable[str]) -> None:

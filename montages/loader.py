@@ -41,7 +41,7 @@ _MAX_DISTANCE_MM = 300.0
 
 
 def available_montages() -> list[str]:
-    """Return the names of the montages that come with the package, small ones first."""
+    """Return the names of the montages that come with the package."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 

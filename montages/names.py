@@ -20,7 +20,7 @@ _ELECTRODE = re.compile(
     rf"({'|'.join(sorted(_SPELLING, key=len, reverse=True))})(10|[1-9]|Z)(H?)|([AM])([12])|(NZ)"
 )
 _UNIT = re.compile(r"\s*[\[(]\s*(?:[munµμ]?v|(?:micro|milli)?volts?)\s*[\])]$", re.IGNORECASE)
-_PREFIX = re.compile(r"^(?:EEG|POL|CHAN(?:NEL)?|CH|E)[\s_:.\-]*(?=[A-Za-z])", re.IGNORECASE)
+_PREFIX = re.compile(r"^(?:EEG|POL|CHAN(?:NEL)?|CH)[\s_:.\-]*(?=[A-Za-z])", re.IGNORECASE)
 _REFERENCE = re.compile(
     r"[\s_:./\-]+(?:REF(?:ERENCE)?|LER?|AR|CAR|AVG?|AVERAGE|ORG|LINKED|VREF|CLE"
     r"|\(?A1\s*\+?\s*A2\)?(?:/2)?|\(?M1\s*\+?\s*M2\)?(?:/2)?)$",

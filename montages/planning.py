@@ -4,8 +4,7 @@ A stream is seen as a graph. Its nodes are electrodes and the recording's refere
 an edge, the difference of two potentials. A referential channel joins an electrode to the reference,
 a bipolar one joins two electrodes. A model channel is then a path: ``Fp1-F7`` is one edge of a stream
 that carries this pair, two edges (Fp1 minus F7) of a referential stream, and ``F7-O1`` may be the sum
-of three pairs. What no path reaches is interpolated by spherical splines from everything that one
-does reach, or refused.
+of three pairs. What no path reaches is interpolated from everything that one does reach, or refused.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.montages.graph import StreamGraph
+from neuript.montages.interpolation import expected_error, interpolation_matrix
 from neuript.montages.labels import EARS, REFERENCE, Reading, read_labels
 from neuript.montages.loader import template_positions
 from neuript.montages.montage import Montage
 from neuript.montages.names import split_pair
-from neuript.montages.splines import expected_error, spline_matrix
 
 MIN_SOURCES = 3
 """Fewer electrodes than this are too few to interpolate from."""
@@ -146,6 +145,7 @@ def plan_channels(
     bads: Collection[str] = (),
     max_interpolated: float = 0.25,
     ch_types: Sequence[str] = (),
+    reference: str = "",
 ) -> ChannelPlan:
     """Return how the model's channels are made from a stream, or refuse.
 
@@ -165,6 +165,9 @@ def plan_channels(
     ch_types : sequence of str
         The stream's channel types (``EEG``, ``EOG``, ...), where it sends them; what is neither
         empty nor EEG is ignored.
+    reference : str
+        The electrode that the stream is referenced to, where it says so; against the average or in
+        a pair it is then known to be zero.
 
     Raises
     ------
@@ -173,7 +176,13 @@ def plan_channels(
         interpolation alone, or when more than `max_interpolated` would be interpolated.
     """
     plan = draft_plan(
-        ch_names, model, cap, bads=bads, max_interpolated=max_interpolated, ch_types=ch_types
+        ch_names,
+        model,
+        cap,
+        bads=bads,
+        max_interpolated=max_interpolated,
+        ch_types=ch_types,
+        reference=reference,
     )
     if plan.problems:
         raise NeuriptError(plan.problems[0])
@@ -188,6 +197,7 @@ def draft_plan(
     bads: Collection[str] = (),
     max_interpolated: float = 0.25,
     ch_types: Sequence[str] = (),
+    reference: str = "",
 ) -> ChannelPlan:
     """Return the plan even when it must be refused; `ChannelPlan.problems` then says why.
 
@@ -195,7 +205,7 @@ def draft_plan(
     """
     if ch_types and len(ch_types) != len(ch_names):
         raise ValueError(f"{len(ch_types)} channel types for {len(ch_names)} channels")
-    reading = read_labels(ch_names, model, cap, bads, ch_types)
+    reading = read_labels(ch_names, model, cap, bads, ch_types, reference)
     return _Planner(model, cap, reading, max_interpolated).plan()
 
 
@@ -221,7 +231,7 @@ class _Planner:
         }
         self.direct = self._direct_rows()
         self.missing = self._missing_electrodes()
-        self.weights = self._spline_weights()
+        self.weights = self._estimation_weights()
 
     def plan(self) -> ChannelPlan:
         matrix = self._matrix()
@@ -261,13 +271,13 @@ class _Planner:
             if is_needed and electrode not in self.rows
         ]
 
-    def _spline_weights(self) -> dict[str, dict[str, float]]:
+    def _estimation_weights(self) -> dict[str, dict[str, float]]:
         """Return missing electrode -> known electrode -> weight; empty when too little is known."""
         sources = [e for e in self.rows if e in self.positions and e not in EARS]
         wanted = [e for e in self.missing if e in self.positions]
         if len(sources) < MIN_SOURCES or not wanted:
             return {}
-        matrix = spline_matrix(
+        matrix = interpolation_matrix(
             [self.positions[e] for e in sources], [self.positions[e] for e in wanted]
         )
         return {
@@ -346,10 +356,11 @@ class _Planner:
         indices = np.flatnonzero(row)
         labels = [self.reading.channels[i].label or f"channel {i + 1}" for i in indices]
         if not labels:
-            return PlanEntry(name, "exact", "", "the reference of the recording")
+            return PlanEntry(name, "exact", "", "the reference of the recording: zero")
         if len(labels) == 1 and row[indices[0]] > 0:
-            status = "exact" if labels[0] == name else "renamed"
-            return PlanEntry(name, status, labels[0], self.reading.channels[indices[0]].note)
+            return PlanEntry(name, "exact" if labels[0] == name else "renamed", labels[0])
+        if len(labels) == 1:
+            return PlanEntry(name, "renamed", labels[0], "the other way round: sign changed")
         signs = ["-" if row[i] < 0 else "+" for i in indices]
         terms = " ".join(f"{s} {label}" for s, label in zip(signs, labels, strict=True))
         return PlanEntry(
@@ -413,7 +424,7 @@ class _Planner:
         problems = []
         empty = self._empty_lobes()
         if empty:
-            lobes = " and ".join(empty)
+            lobes = ", ".join(empty)
             problems.append(
                 f"{head}: nothing measured remains for the lobe{'s'[: len(empty) > 1]} {lobes}; "
                 f"{advice}"
@@ -450,10 +461,11 @@ def _known_positions(model: Montage, cap: Montage | None) -> dict[str, NDArray[n
 
 
 def _cost(error: float) -> str:
-    return f"expected error {min(error, 9.99):.0%} of the signal"
+    verdict = ", little better than nothing" if error > 0.85 else ""
+    return f"expected error {error:.0%} of the signal{verdict}"
 
 
 def _some(names: Sequence[str], limit: int = 6) -> str:
     shown = [name or "(none)" for name in names[:limit]]
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    more = f", {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(shown) + more
