@@ -237,15 +237,18 @@ class Decoder:
         self.ring.append(y)
         ends = self.windower.advance(len(y))
         at = self._chain_base - first  # chain index -> index into `fitted`
-        return [self._due(end, float(fitted[newest[end - 1 - before] + at])) for end in ends]
+        latest = [int(newest[end - 1 - before]) + at for end in ends]
+        return [
+            self._due(e, first + i, float(fitted[i])) for e, i in zip(ends, latest, strict=True)
+        ]
 
-    def _due(self, end: int, t: float) -> _Due:
+    def _due(self, end: int, newest: int, t: float) -> _Due:
         self._index += 1
         if self._bad:  # no window may touch the bad stretch
             self._state_until_full = State.BAD_SIGNAL
             self.windower.restart(end)
         full = self.windower.is_full(end)
-        soft = self.n_samples <= self._soft_until
+        soft = newest < self._soft_until
         state = self._suspect or (State.OK if full else self._state_until_full)
         if soft and state in (State.OK, State.GAP):
             state = State.RECOVERED

@@ -1,0 +1,355 @@
+"""One live session: find the signal, open the model, decode until the end, close everything."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuript.errors import ModelRefusedError, NeuriptError
+from neuript.files import check_writable
+from neuript.montages import Montage, load_montage
+from neuript.realtime.decoder import Decoder
+from neuript.realtime.intake import Intake, Paced, take_in
+from neuript.realtime.interrupt import Interrupt
+from neuript.realtime.latency import LatencyLedger
+from neuript.realtime.options import LiveOptions
+from neuript.realtime.policy import PolicySpec
+from neuript.realtime.preprocess import PreprocessSpec
+from neuript.realtime.report import Costs, build_report, write_report
+from neuript.realtime.sinks import JsonLines, Sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from neuript.engines import Engine
+    from neuript.manifest import Manifest
+    from neuript.realtime.chunk import SignalInfo, Source
+    from neuript.realtime.decision import Sink
+    from neuript.realtime.demo import Demo
+    from neuript.realtime.outlet import OutletInfo
+
+logger = logging.getLogger(__name__)
+
+EXIT_INTERRUPTED = 130
+_TIMEOUT_S = 0.1
+
+
+def run_live(options: LiveOptions) -> int:
+    """Run a session and return the exit code.
+
+    Raises
+    ------
+    NeuriptError
+        With its own exit code; everything that was opened has been closed, the report is written.
+    """
+    with ExitStack() as stack:
+        return _Session(options, stack).run()
+
+
+class _Session:
+    """Puts the pieces together; the stack closes them in reverse order, whatever happens."""
+
+    def __init__(self, options: LiveOptions, stack: ExitStack) -> None:
+        self.options, self.stack = options, stack
+        self.demo: Demo | None = None
+        self.live = options.replay is None
+
+    def run(self) -> int:
+        if self.options.report is not None:
+            check_writable(self.options.report)
+        if self.options.demo:
+            self._start_demo()
+        engine = self._open_model()
+        manifest = engine.manifest
+        cap = load_montage(self.options.montage) if self.options.montage else None
+        source = self._open_source()
+        self.stack.callback(source.close)
+        _announce(source.info, manifest)
+        intake = take_in(
+            source,
+            _model_montage(manifest),
+            cap,
+            unit=self.options.unit,
+            mains=self.options.mains,
+        )
+        logger.info("%s", intake.plan.text())
+        for note in intake.notes:
+            logger.info("%s", note)
+        return self._decode(engine, intake)
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def _start_demo(self) -> None:
+        from neuript.realtime.demo import DEMO_MODEL, Demo
+
+        self.demo = Demo(self.options.seed)
+        self.stack.callback(self.demo.close)
+        self.demo.start()
+        model = self.options.model or str(DEMO_MODEL)
+        self.options = replace(self.options, model=model, source_id=self.demo.source_id)
+
+    def _open_model(self) -> Engine:
+        from neuript.modelfile import open_model
+
+        path = Path(str(self.options.model))
+        if not path.exists():
+            raise NeuriptError(f"there is no model file {path}")
+        return open_model(
+            path,
+            device=self.options.device,
+            trust=self.options.trust,
+            threads=self.options.threads,
+            expect_classes=self.options.classes,
+        )
+
+    def _open_source(self) -> Source:
+        if self.options.replay is not None:
+            return self._open_recording(self.options.replay)
+        from neuript.realtime.discovery import find_stream, predicate_for
+        from neuript.realtime.inlet import LslSource
+
+        predicate = predicate_for(self.options.stream, source_id=self.options.source_id)
+        wait_s = max(self.options.wait_s, 20.0) if self.demo else self.options.wait_s
+        found = find_stream(predicate, wait_s=wait_s, on_wait=self.demo and self.demo.check)
+        source = LslSource(found, give_up_s=self.options.give_up_s)
+        source.start()
+        return source
+
+    def _open_recording(self, path: str) -> Source:
+        from neuript.realtime.recordings import read_recording
+        from neuript.realtime.replay import ReplaySource
+
+        source: Source = ReplaySource(read_recording(path))
+        return source if self.options.speed == float("inf") else Paced(source, self.options.speed)
+
+    # -- decoding --------------------------------------------------------------------------------
+
+    def _decode(self, engine: Engine, intake: Intake) -> int:
+        decoder = Decoder(
+            intake.source,
+            intake.plan.matrix,
+            intake.scale,
+            engine.manifest,
+            engine,
+            clock=_lsl_clock() if self.live else None,
+            spec=_preprocess(engine.manifest, intake.mains_hz),
+            policy=_policy(engine.manifest, self.options),
+            hop_s=self.options.hop_s,
+        )
+        ledger = LatencyLedger()
+        sinks: list[Sink] = []
+        if self.live:
+            sinks.append(self._open_outlets(engine, intake, decoder))
+        decoder.sinks = [*sinks, ledger, *self._listeners()]
+        if self.demo is not None:
+            decoder.sinks.append(self.demo)
+        costs = Costs()
+        ended = "failed"
+        try:
+            with Interrupt() as stop, _no_garbage():
+                ended = self._loop(decoder, costs, stop)
+        except BaseException as error:
+            ended = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self._finish(engine.manifest, intake, decoder, ledger, costs, ended)
+        return EXIT_INTERRUPTED if ended == "interrupted" else 0
+
+    def _loop(self, decoder: Decoder, costs: Costs, stop: Interrupt) -> str:
+        began, limit = time.monotonic(), self.options.duration_s
+        while not stop.requested:
+            decoder.step(_TIMEOUT_S)
+            if decoder.ended:
+                return "end of the recording"
+            costs.sample()
+            if self.demo is not None:
+                self.demo.step()
+            if limit is not None:
+                heard_s = decoder.n_samples / decoder.source.info.sfreq
+                passed_s = time.monotonic() - began if self.live else 0.0
+                if max(heard_s, passed_s) >= limit:
+                    return "duration reached"
+        return "interrupted"
+
+    def _listeners(self) -> list[Sink]:
+        if self.options.json:
+            return [JsonLines(sys.stdout)]
+        return [Sentences(sys.stdout)] if self.options.headless or not self.live else []
+
+    def _open_outlets(self, engine: Engine, intake: Intake, decoder: Decoder) -> Sink:
+        from neuript.realtime.outlet import DecisionOutlets
+
+        info = _outlet_info(engine, intake, decoder, self.options)
+        outlets = DecisionOutlets(info, stim=self.options.stim)
+        self.stack.callback(outlets.close)
+        logger.info("publishing neuript-%s-proba and -events on LSL", info.task)
+        if not self.options.headless:
+            self._open_dashboard(info, intake.source.info)
+        return outlets
+
+    def _open_dashboard(self, info: OutletInfo, eeg: SignalInfo) -> None:
+        from neuript.realtime.dashboard.launch import launch
+
+        handle = launch(
+            info.source_id("proba"), eeg.source_id, console=True if self.options.console else None
+        )
+        self.stack.callback(handle.close)
+        if handle.kind == "console":  # it draws on stderr; our lines would tear it
+            ours = logging.getLogger("neuript")
+            self.stack.callback(ours.setLevel, ours.level)
+            ours.setLevel(logging.ERROR)
+
+    def _finish(
+        self,
+        manifest: Manifest,
+        intake: Intake,
+        decoder: Decoder,
+        ledger: LatencyLedger,
+        costs: Costs,
+        ended: str,
+    ) -> None:
+        more: dict[str, Any] = {}
+        if self.demo is not None:
+            more["demo"] = self.demo.score(manifest)
+        report = build_report(
+            options=self.options,
+            manifest=manifest,
+            intake=intake,
+            decoder=decoder,
+            ledger=ledger,
+            costs=costs,
+            ended=ended,
+            more=more,
+        )
+        if self.options.report is not None:
+            write_report(self.options.report, report)
+        self.stack.callback(logger.info, "%s", _summary(report))
+        if self.demo is not None:
+            self.stack.callback(logger.info, "%s", more["demo"]["text"])
+
+
+def _announce(info: SignalInfo, manifest: Manifest) -> None:
+    simulated = " (SIMULATED)" if info.simulated else ""
+    logger.info(
+        "stream '%s'%s: %d channels at %g Hz from %s",
+        info.name,
+        simulated,
+        len(info.ch_names),
+        info.sfreq,
+        info.hostname or "a file",
+    )
+    logger.info(
+        "model: %s, classes %s, window %g s%s",
+        manifest.task,
+        ", ".join(manifest.classes),
+        manifest.window_s,
+        " (trained on simulated data)" if manifest.simulated else "",
+    )
+
+
+def _model_montage(manifest: Manifest) -> Montage:
+    try:
+        return Montage.from_dict(manifest.montage)
+    except (ValueError, KeyError, TypeError, NeuriptError) as error:
+        raise ModelRefusedError(f"the model's montage cannot be used: {error}") from error
+
+
+def _preprocess(manifest: Manifest, mains_hz: float | None) -> PreprocessSpec:
+    """Return the model's preprocessing, with the notch at the mains of this place."""
+    try:
+        spec = PreprocessSpec.from_dict(manifest.preprocess)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelRefusedError(f"the model's preprocessing cannot be used: {error}") from error
+    return replace(spec, mains_hz=mains_hz)
+
+
+def _policy(manifest: Manifest, options: LiveOptions) -> PolicySpec:
+    try:
+        spec = PolicySpec.from_dict(manifest.policy)
+    except (ValueError, TypeError) as error:
+        raise ModelRefusedError(f"the model's decision policy cannot be used: {error}") from error
+    spec = replace(spec, idle_class=spec.idle_class or manifest.idle_class)
+    if options.threshold is not None:
+        spec = replace(
+            spec, threshold=options.threshold, release=min(spec.release, options.threshold)
+        )
+    return spec
+
+
+def _lsl_clock() -> Callable[[], float]:
+    from neuript.realtime.lsl_config import pylsl
+
+    clock: Callable[[], float] = pylsl.local_clock
+    return clock
+
+
+def _outlet_info(
+    engine: Engine, intake: Intake, decoder: Decoder, options: LiveOptions
+) -> OutletInfo:
+    from neuript.realtime.outlet import OutletInfo
+
+    manifest, eeg = engine.manifest, intake.source.info
+    used = intake.scale[list(intake.plan.used)]
+    policy = decoder.policy_spec
+    return OutletInfo(
+        task=manifest.task,
+        classes=manifest.classes,
+        eeg_source_id=eeg.source_id or eeg.name,
+        decoder={
+            "eeg_name": eeg.name,
+            "eeg_scale_volts": float(np.median(used)),
+            "simulated": eeg.simulated,
+            "window_s": manifest.window_s,
+            "hop_s": decoder.hop_s,
+            "threshold": policy.threshold,
+            "release": policy.release,
+            "dwell_s": policy.dwell_s,
+            "refractory_s": policy.refractory_s,
+            "temperature": policy.temperature,
+            "idle_class": policy.idle_class,
+            "group_delay_10hz_ms": decoder.chain.group_delay_s(10.0) * 1e3,
+            "group_delay_20hz_ms": decoder.chain.group_delay_s(20.0) * 1e3,
+            "model_name": Path(str(options.model)).name,
+            "model_sha256": manifest.weights_sha256,
+            "model_simulated": manifest.simulated,
+            "engine": engine.name,
+            "config_sha256": options.sha256,
+        },
+    )
+
+
+class _no_garbage:  # noqa: N801
+    """Spare the loop long collections: what exists now is never looked at again."""
+
+    def __enter__(self) -> None:
+        gc.collect()
+        gc.freeze()
+
+    def __exit__(self, *error: object) -> None:
+        gc.unfreeze()
+
+
+def _summary(report: dict[str, Any]) -> str:
+    total, age = report["latency_ms"]["total"], report["sample_age_ms"]
+    states = ", ".join(f"{name} {n}" for name, n in report["states"].items()) or "no rows"
+    commands = ", ".join(f"{n} {name}" for name, n in report["commands"].items()) or "none"
+    lines = [
+        f"{report['ended']}: {report['samples']} samples, {report['windows_decoded']} windows decoded, "
+        f"{report['skipped_hops']} hops skipped, {report['gaps']} gaps",
+        f"states: {states}; commands: {commands}",
+    ]
+    if total["n"]:
+        lines.append(
+            f"latency pull to published: p50 {total['p50']:.1f} ms, p99 {total['p99']:.1f} ms, "
+            f"max {total['max']:.1f} ms"
+            + (f"; sample age p50 {age['p50']:.1f} ms, p99 {age['p99']:.1f} ms" if age["n"] else "")
+        )
+    return "\n".join(lines)
