@@ -43,6 +43,8 @@ class DecoderInfo:
     idle_class: str | None = None
     threshold: float | None = None
     release: float | None = None
+    smoothing_s: float | None = None
+    """Time constant of the evidence that is compared with the threshold."""
     window_s: float | None = None
     hop_s: float | None = None
     delay_10hz_ms: float | None = None
@@ -155,6 +157,7 @@ def decoder_info(xml: str) -> DecoderInfo:
         idle_class=_text(root, "desc/decoder/idle_class") or None,
         threshold=_number(root, "desc/decoder/threshold"),
         release=_number(root, "desc/decoder/release"),
+        smoothing_s=_number(root, "desc/decoder/smoothing_s"),
         window_s=_number(root, "desc/decoder/window_s"),
         hop_s=_number(root, "desc/decoder/hop_s"),
         delay_10hz_ms=_number(root, "desc/decoder/group_delay_10hz_ms"),

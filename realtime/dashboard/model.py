@@ -47,7 +47,9 @@ class Snapshot:
     decoder: DecoderInfo | None
     eeg: EegInfo | None
     proba: tuple[float, ...] | None
-    """One probability per class; None where there is no valid window."""
+    """One probability per class for the newest window; None where there is no valid one."""
+    evidence: tuple[float, ...] | None
+    """The same smoothed over time as the decoder does it: what is compared with the threshold."""
     confidence: float | None
     held: str | None
     """The command that is being given right now."""
@@ -82,6 +84,13 @@ class Snapshot:
         rate = f"{self.eeg.sfreq:g} Hz" if self.eeg.sfreq else "irregular rate"
         measured = "" if self.sfreq_measured is None else f" (measured {self.sfreq_measured:.1f})"
         return f"{self.eeg.name} · {len(self.eeg.ch_names)} channels · {rate}{measured}"
+
+    @property
+    def model_words(self) -> str:
+        """The model's name and the first digits of its hash."""
+        if self.decoder is None:
+            return ""
+        return f"model {self.decoder.model_name} {self.decoder.model_sha256[:8]}".strip()
 
     @property
     def latency_words(self) -> str:
@@ -137,7 +146,10 @@ class ViewModel:
         self._gaps: GapFinder | None = None
         self._scale: NDArray[np.float32] | None = None
         self._rows: deque[tuple[float, float, float, float]] = deque(maxlen=4096)
-        self._proba: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=4096)
+        self._proba: deque[tuple[float, NDArray[np.float64], NDArray[np.float64]]] = deque(
+            maxlen=4096
+        )
+        self._evidence = Evidence(2, 0.0)
         self._log: deque[LogEntry] = deque(maxlen=200)
         self._arrivals: deque[tuple[float, int]] = deque(maxlen=512)
         self._n_samples = 0
@@ -161,6 +173,9 @@ class ViewModel:
         self._connected = True
         self._last_row_at = now
         self._decision = -1
+        hop_s, smoothing_s = info.hop_s or 0.125, info.smoothing_s or 0.0
+        keep = math.exp(-hop_s / smoothing_s) if smoothing_s > 0 else 0.0
+        self._evidence = Evidence(len(info.classes), keep)
         self._set_state("SEARCHING" if self._state in {"SEARCHING", "GONE"} else self._state, now)
 
     def disconnect_decoder(self, now: float) -> None:
@@ -258,7 +273,8 @@ class ViewModel:
         self._last_row_at = now
         values = {key: float(row[column]) for key, column in info.columns.items()}
         self._set_state(state_name(values["state"]), now, stamp)
-        self._proba.append((stamp, row[: len(info.classes)].astype(np.float64)))
+        proba = row[: len(info.classes)].astype(np.float64)
+        self._proba.append((stamp, proba, self._evidence.update(proba)))
         self._rows.append((now, stamp, values["latency_ms"], values["sample_age_ms"]))
         confidence = values["confidence"]
         self._confidence = confidence if math.isfinite(confidence) else None
@@ -276,9 +292,10 @@ class ViewModel:
 
     def _note(self, entry: LogEntry) -> None:
         hop_s = (self.decoder.hop_s if self.decoder else None) or 0.125
+        near_s = 0.9 * hop_s if entry.kind == "decision" else max(0.5, hop_s)
         for known in self._log:
             same = known.kind == entry.kind and known.label == entry.label
-            if same and abs(known.stamp - entry.stamp) < 0.9 * hop_s:
+            if same and abs(known.stamp - entry.stamp) < near_s:
                 return
         late = bool(self._log) and self._log[-1].stamp > entry.stamp
         self._log.append(entry)
@@ -305,9 +322,8 @@ class ViewModel:
             self._rows.popleft()
         stats = np.array([row[2:] for row in self._rows]).reshape(-1, 2)
         latency, age = (column[np.isfinite(column)] for column in stats.T)
-        latest = self._proba[-1][1] if self._proba else None
-        valid = latest is not None and bool(np.isfinite(latest).all())
         live = self._connected and state != "SILENT"
+        proba, evidence = self._proba[-1][1:] if self._proba and live else (None, None)
         decisions = [entry for entry in self._log if entry.kind == "decision"]
         return Snapshot(
             now=now,
@@ -317,7 +333,8 @@ class ViewModel:
             since_s=max(0.0, now - since),
             decoder=info,
             eeg=self.eeg,
-            proba=tuple(map(float, latest)) if latest is not None and valid and live else None,
+            proba=_finite(proba),
+            evidence=_finite(evidence),
             confidence=self._confidence if live else None,
             held=info.classes[self._decision] if info and live and self._decision >= 0 else None,
             last_decision=decisions[-1] if decisions else None,
@@ -344,9 +361,9 @@ class ViewModel:
             return "SILENT", self._last_row_at
         return self._state, since
 
-    def proba_history(self, since: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return stamps (n,) and probabilities (n, n_classes) after `since` (LSL clock)."""
-        kept = [(stamp, row) for stamp, row in self._proba if stamp >= since]
+    def evidence_history(self, since: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return stamps (n,) and evidence (n, n_classes) after `since` (LSL clock)."""
+        kept = [(stamp, row) for stamp, _, row in self._proba if stamp >= since]
         n_classes = len(self.decoder.classes) if self.decoder else 0
         if not kept:
             return np.empty(0), np.empty((0, n_classes))
@@ -372,23 +389,60 @@ class ViewModel:
         return (n1 - n0) / (t1 - t0) if t1 - t0 > 5.0 else None
 
 
+class Evidence:
+    """Smooth probabilities over time as `neuript.realtime.policy` does before its threshold.
+
+    The decoder publishes only the leader's evidence (`confidence`); with the smoothing that its
+    header states, the rows give it for every class.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes.
+    keep : float
+        What is kept of the old evidence per row, 0..1.
+    """
+
+    def __init__(self, n_classes: int, keep: float) -> None:
+        self._keep = keep
+        self._log = self._nothing = np.full(n_classes, -math.log(n_classes))
+
+    def update(self, proba: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take a row's probabilities (n_classes,); NaN forgets everything and gives NaN."""
+        if not np.isfinite(proba).all():
+            self._log = self._nothing
+            return np.full(len(proba), np.nan)
+        new = np.log(np.maximum(proba, 1e-4))
+        self._log = self._keep * self._log + (1.0 - self._keep) * new
+        grown: NDArray[np.float64] = np.exp(self._log - self._log.max())
+        return grown / float(grown.sum())
+
+
+def _finite(values: NDArray[np.float64] | None) -> tuple[float, ...] | None:
+    if values is None or not np.isfinite(values).all():
+        return None
+    return tuple(map(float, values))
+
+
 def _percentile(values: NDArray[np.float64], q: float) -> float | None:
     return float(np.percentile(values, q)) if len(values) else None
 
 
-def fitting_scale(extremes: NDArray[np.float32]) -> float:
+def fitting_scale(extremes: NDArray[np.float32], fill: float = 1.25) -> float:
     """Choose how many microvolts one row of traces spans.
 
     Parameters
     ----------
     extremes : ndarray, shape (n_columns, 2, n_chans)
         What is on screen.
+    fill : float
+        How many rows the typical channel's central 98 % may fill at most (2 = rows overlap).
 
     Returns
     -------
     float
-        A number from the series 1, 2, 5 in the unit of the traces: the typical channel's central
-        98 % fill most of its row. 100 where there is nothing to measure.
+        A number from the series 1, 2, 5 in the unit of the traces. 100 where there is nothing to
+        measure.
     """
     flat = extremes.reshape(-1, extremes.shape[-1])
     flat = flat[np.isfinite(flat).all(axis=1)]
@@ -398,7 +452,7 @@ def fitting_scale(extremes: NDArray[np.float32]) -> float:
     span = float(np.median(high - low))
     if not span > 0:
         return 100.0
-    return next((scale for scale in _SCALES_UV if scale >= span * 0.8), _SCALES_UV[-1])
+    return next((scale for scale in _SCALES_UV if scale >= span / fill), _SCALES_UV[-1])
 
 
 def next_scale(scale: float, steps: int) -> float:

@@ -44,14 +44,14 @@ KEYS = (
 
 
 class ProbabilityPlot(pg.PlotWidget):
-    """Probabilities over the same seconds as the traces above."""
+    """Smoothed probabilities over the same seconds as the traces above."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(background=theme.panel, antialias=True)
         self._theme = theme
         self._curves: list[pg.PlotDataItem] = []
         self._classes: tuple[str, ...] = ()
-        self.setFixedHeight(120)
+        self.setFixedHeight(110)
         self.setMenuEnabled(False)
         self.setMouseEnabled(False, False)
         self.hideButtons()
@@ -88,7 +88,7 @@ class ProbabilityPlot(pg.PlotWidget):
     def show_history(self, client: DashboardClient, head: float, span_s: float) -> None:
         """Draw the last `span_s` seconds before `head`."""
         with client.lock:
-            stamps, proba = client.model.proba_history(head - span_s - 1.0)
+            stamps, proba = client.model.evidence_history(head - span_s - 1.0)
         for k, curve in enumerate(self._curves):
             if k < proba.shape[1]:
                 curve.setData(stamps - head, proba[:, k])
@@ -157,19 +157,24 @@ class Dashboard(QtWidgets.QMainWindow):
         self._title.setStyleSheet(f"color: {self._theme.text}; font-size: 17px; font-weight: 700;")
         self._stream = QtWidgets.QLabel("")
         self._stream.setStyleSheet(f"color: {self._theme.muted}; font-size: 14px;")
-        for label in (self._title, self._stream):
+        self._model = QtWidgets.QLabel("")
+        self._model.setStyleSheet(f"color: {self._theme.muted}; font-size: 13px;")
+        self._model.setToolTip("the model's name and the first digits of its SHA-256")
+        for label in (self._title, self._stream, self._model):
             label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         head.addWidget(self._title)
         head.addSpacing(14)
         head.addWidget(self._stream, 1)
+        head.addWidget(self._model)
         return head
 
     def _build_left(self) -> QtWidgets.QVBoxLayout:
         left = QtWidgets.QVBoxLayout()
         left.setSpacing(8)
         self.traces = TraceView(self._client, self._theme)
-        self.traces.setFont(QtGui.QFont(FONTS[-1]))
-        self.traces.font().setFamilies(FONTS)
+        font = self.traces.font()
+        font.setFamilies(FONTS)
+        self.traces.setFont(font)
         self.traces.wall_offset_s = self._wall_offset_s
         self._caption = QtWidgets.QLabel("")
         self._caption.setStyleSheet(f"color: {self._theme.muted}; font-size: 12px;")
@@ -240,6 +245,7 @@ class Dashboard(QtWidgets.QMainWindow):
         self._banner.setVisible(snapshot.simulated)
         self._title.setText(snapshot.title)
         self._stream.setText(snapshot.stream_words)
+        self._model.setText(snapshot.model_words)
         paused = "   ·   PAUSED (space goes on)" if self.traces.paused else ""
         shown = self.traces.shown_channels()
         part = ""
@@ -306,6 +312,7 @@ def run(options: Namespace) -> int:
     began = time.process_time(), time.perf_counter()
     client = DashboardClient(ViewModel(), options.proba_source_id, options.eeg_source_id)
     client.start()  # the only other thread, before Qt exists
+    QtCore.qInstallMessageHandler(lambda kind, where, text: logger.debug("Qt: %s", text))
     app = QtWidgets.QApplication(sys.argv[:1])
     app.setApplicationName("neuript")
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -11,7 +11,7 @@ from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.words import describe, duration
 
 _ALIGN = QtCore.Qt.AlignmentFlag
-N_RECENT = 9
+N_RECENT = 14
 
 
 def spoken(label: str) -> str:
@@ -27,8 +27,8 @@ class Card(QtWidgets.QFrame):
         self.theme = theme
         self.setObjectName("card")
         self.box = QtWidgets.QVBoxLayout(self)
-        self.box.setContentsMargins(14, 10, 14, 12)
-        self.box.setSpacing(4)
+        self.box.setContentsMargins(14, 8, 14, 9)
+        self.box.setSpacing(3)
         self.heading = self.label(heading.upper(), 11, theme.muted, bold=True)
 
     def label(
@@ -58,7 +58,7 @@ class StateCard(Card):
         super().__init__(theme, "State")
         self._title = self.label("", 26, theme.text, bold=True)
         self._hint = self.label("", 13, theme.text, wrap=True)
-        self._hint.setMinimumHeight(52)
+        self._hint.setMinimumHeight(36)
         self._hint.setAlignment(_ALIGN.AlignTop)
         self._edge = ""
 
@@ -72,7 +72,10 @@ class StateCard(Card):
         self.heading.setText(f"STATE  ·  for {duration(snapshot.since_s)}")
         if color != self._edge:
             self._edge = color
-            self.setStyleSheet(f"#card {{ border-left: 6px solid {color}; }}")
+            self.setStyleSheet(
+                f"#card {{ border-left: 6px solid {color};"
+                "border-top-left-radius: 0; border-bottom-left-radius: 0; }"
+            )
 
 
 class CommandCard(Card):
@@ -80,7 +83,7 @@ class CommandCard(Card):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme, "Command")
-        self._now = self.label("", 32, theme.text, bold=True)
+        self._now = self.label("", 28, theme.text, bold=True)
         self._more = self.label("", 13, theme.muted)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
@@ -89,13 +92,13 @@ class CommandCard(Card):
         if snapshot.held is not None and snapshot.decoder is not None:
             at = snapshot.decoder.classes.index(snapshot.held)
             self._now.setText(f"▶ {spoken(snapshot.held)}")
-            paint(self._now, self.theme.class_color(at), 32, bold=True)
+            paint(self._now, self.theme.class_color(at), 28, bold=True)
             sure = "" if snapshot.confidence is None else f"confidence {snapshot.confidence:.2f}"
             since = "" if last is None else f" · for {duration(snapshot.now - last.stamp)}"
             self._more.setText(sure + since)
             return
         self._now.setText("no command")
-        paint(self._now, self.theme.muted, 32, bold=True)
+        paint(self._now, self.theme.muted, 28, bold=True)
         if last is None:
             self._more.setText("none given so far")
         else:
@@ -104,9 +107,14 @@ class CommandCard(Card):
 
 
 class Bars(QtWidgets.QWidget):
-    """One horizontal bar per class with the threshold drawn across."""
+    """One horizontal bar per class with the threshold drawn across.
 
-    ROW = 38
+    The bar is the smoothed probability, which the decoder compares with the threshold; the small
+    tick below it is the newest window alone.
+    """
+
+    ROWS_PX = (38, 38, 38, 34, 31, 27)
+    """Height of a bar with 1, 2, ... classes."""
     TOP = 20
 
     def __init__(self, theme: Theme) -> None:
@@ -117,7 +125,7 @@ class Bars(QtWidgets.QWidget):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Take new probabilities."""
         n = len(snapshot.decoder.classes) if snapshot.decoder else 2
-        row = self.ROW if n <= 5 else 30
+        row = self.ROWS_PX[min(n, len(self.ROWS_PX)) - 1]
         self.setFixedHeight(self.TOP + row * n + 4)
         self._snapshot = snapshot
         self.update()
@@ -134,7 +142,8 @@ class Bars(QtWidgets.QWidget):
         font = QtGui.QFont(self.font())
         for k, name in enumerate(info.classes):
             top = self.TOP + k * row
-            value = None if snapshot.proba is None else snapshot.proba[k]
+            value = None if snapshot.evidence is None else snapshot.evidence[k]
+            window = None if snapshot.proba is None else snapshot.proba[k]
             idle = name == info.idle_class
             track = QtCore.QRectF(0, top + 3, self.width(), row - 8)
             painter.setPen(QtCore.Qt.PenStyle.NoPen)
@@ -148,10 +157,14 @@ class Bars(QtWidgets.QWidget):
                 bar.setWidth(max(2.0, value * track.width()))
                 painter.setBrush(color)
                 painter.drawRoundedRect(bar, 4, 4)
+            if window is not None:
+                tick = QtCore.QRectF(window * track.width() - 1.5, track.bottom() - 5, 3, 5)
+                painter.setBrush(QtGui.QColor(theme.text))
+                painter.drawRect(tick)
             font.setPixelSize(14)
             font.setBold(True)
             painter.setFont(font)
-            note = "  (never a command)" if idle else ""
+            note = " (idle)" if idle else ""
             number = "–" if value is None else f"{100 * value:.0f} %"
             self._outlined(painter, track.adjusted(10, 0, 0, 0), f"{spoken(name)}{note}", left=True)
             self._outlined(painter, track.adjusted(0, 0, -10, 0), number, left=False)
@@ -162,7 +175,6 @@ class Bars(QtWidgets.QWidget):
         self, painter: QtGui.QPainter, box: QtCore.QRectF, text: str, *, left: bool
     ) -> None:
         """Text that reads on the bar and beside it."""
-        side = _ALIGN.AlignLeft if left else _ALIGN.AlignRight
         metrics = QtGui.QFontMetricsF(painter.font())
         x = box.left() if left else box.right() - metrics.horizontalAdvance(text)
         y = box.center().y() + (metrics.ascent() - metrics.descent()) / 2
@@ -172,7 +184,6 @@ class Bars(QtWidgets.QWidget):
         pen.setJoinStyle(QtCore.Qt.PenJoinStyle.RoundJoin)
         painter.strokePath(path, pen)
         painter.fillPath(path, QtGui.QColor(self._theme.text))
-        del side
 
     def _thresholds(
         self, painter: QtGui.QPainter, threshold: float | None, release: float | None
@@ -209,7 +220,9 @@ class BarsCard(Card):
         """Show the bars, or say why there are none."""
         self._bars.show_snapshot(snapshot)
         empty = snapshot.proba is None and snapshot.decoder is not None
-        self.heading.setText("PROBABILITY" + ("  ·  none without a clean window" if empty else ""))
+        seconds = snapshot.decoder.smoothing_s if snapshot.decoder else None
+        how = f"  ·  over {seconds:g} s (tick: newest window)" if seconds else ""
+        self.heading.setText("PROBABILITY" + ("  ·  none without a clean window" if empty else how))
 
 
 class RecentCard(Card):
@@ -231,14 +244,17 @@ class RecentCard(Card):
             self._cells.append(cells)
         self.box.addLayout(self._grid)
         self.box.addStretch(1)
+        self.setMinimumHeight(86)
 
     def show_snapshot(self, snapshot: Snapshot, wall_offset_s: float) -> None:
         """List what happened."""
-        self.heading.setText(f"RECENT  ·  {snapshot.n_decisions} commands")
+        plural = "" if snapshot.n_decisions == 1 else "s"
+        self.heading.setText(f"RECENT  ·  {snapshot.n_decisions} command{plural}")
+        n_rows = min(len(snapshot.log), (self.height() - 44) // 19)
         for k, cells in enumerate(self._cells):
-            if k >= len(snapshot.log):
-                for cell in cells:
-                    cell.setText("")
+            for cell in cells:
+                cell.setVisible(k < n_rows)
+            if k >= n_rows:
                 continue
             entry = snapshot.log[k]
             clock = time.strftime("%H:%M:%S", time.localtime(entry.stamp + wall_offset_s))
@@ -267,7 +283,6 @@ class TimingCard(Card):
         ("Filter delay 10 / 20 Hz", "group delay of the decoder's causal filters"),
         ("Window", "length of signal per decoding, and how often"),
         ("Decodings", "rows that arrive here per second"),
-        ("Model", "name and first digits of its hash"),
     )
 
     def __init__(self, theme: Theme) -> None:
@@ -290,18 +305,13 @@ class TimingCard(Card):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Fill in the numbers."""
-        info = snapshot.decoder
         rate = "–" if snapshot.rows_per_s is None else f"{snapshot.rows_per_s:.1f} per s"
-        model = "–"
-        if info is not None:
-            model = f"{info.model_name} {info.model_sha256[:8]}".strip() or "–"
         values = (
             snapshot.latency_words,
             snapshot.age_words,
             snapshot.delay_words,
             snapshot.rhythm_words,
             rate,
-            model,
         )
         for label, value in zip(self._values, values, strict=True):
             label.setText(value)

@@ -25,6 +25,7 @@ from neuript.realtime.dashboard.model import (
 )
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.traces import ScrollPacer
+from neuript.realtime.dashboard.words import Tone
 
 LEFT = 62
 RIGHT = 10
@@ -32,6 +33,8 @@ TOP = 6
 BOTTOM = 20
 MIN_ROW_PX = 9
 CLIP_ROWS = 1.6
+CLIP_PX = 60
+"""A trace leaves its row by this much at most, whichever is more."""
 
 
 @dataclass
@@ -66,14 +69,14 @@ class TraceView(QtWidgets.QWidget):
         self._generation = -1
         self._drawn = 0
         self._pacer = ScrollPacer(0.01)
-        self._stamps = np.empty(0)
+        self._stamps, self._empty = np.empty(0), np.empty(0, bool)
         self._names: tuple[str, ...] = ()
         self._verdicts: list[str] = []
         self._verdicts_at = 0.0
         self._column_s = 0.01
         self._unit = "µV"
         self.scale: float | None = None
-        self._auto_until = 0
+        self._auto_until = self._auto_next = 0
         self.paused = False
         self.page_size: int | None = None
         self.page = 0
@@ -180,10 +183,10 @@ class TraceView(QtWidgets.QWidget):
         self._generation, self._names, self._column_s = generation, names, column_s
         self._verdicts = [""] * len(names)
         self._pacer = ScrollPacer(column_s)
-        self._stamps = np.empty(0)
+        self._stamps, self._empty = np.empty(0), np.empty(0, bool)
         self._drawn = total
         self.page, self.page_size, self.scale = 0, None, None
-        self._auto_until = total + round(3.0 / column_s)
+        self._auto_until, self._auto_next = total + round(4.0 / column_s), 0
         self._blank()
 
     def _extend(
@@ -195,8 +198,10 @@ class TraceView(QtWidgets.QWidget):
     ) -> None:
         """Move the picture left and draw the `n_new` newest columns (one before them is given)."""
         self._drawn = stop
-        self._stamps = np.concatenate([self._stamps, stamps[len(stamps) - n_new :]])
-        self._stamps = self._stamps[-self.n_visible :]
+        new = slice(len(stamps) - n_new, None)
+        self._stamps = np.concatenate([self._stamps, stamps[new]])[-self.n_visible :]
+        empty = np.isnan(extremes[new]).all(axis=(1, 2))
+        self._empty = np.concatenate([self._empty, empty])[-self.n_visible :]
         if n_new <= 0:
             return
         zoom, pixmap = self._zoom, self._pixmap
@@ -223,7 +228,8 @@ class TraceView(QtWidgets.QWidget):
             return
         values = extremes[:, :, channels.start : channels.stop]
         row = height / len(channels)
-        up = np.clip(values / self.scale, -CLIP_ROWS, CLIP_ROWS)
+        clip = max(CLIP_ROWS, CLIP_PX * self._zoom / row)
+        up = np.clip(values / self.scale, -clip, clip)
         y = (np.arange(len(channels)) + 0.5) * row - up * row  # (n, 2, n_chans)
         points_y = y.reshape(-1, len(channels)).T  # (n_chans, 2 n)
         points_x = (x[:, None] + zoom * np.array([0.25, 0.75])).ravel()
@@ -296,11 +302,12 @@ class TraceView(QtWidgets.QWidget):
         if picture is None:
             return
         if self.scale is None and len(picture.extremes):
-            self.scale = fitting_scale(picture.extremes[-round(5.0 / self._column_s) :])
+            self.scale = self._fitting_scale(picture, 5.0)
         painter = QtGui.QPainter(self._pixmap)
         self._draw_columns(painter, picture.extremes, picture.stamps, len(picture.extremes))
         painter.end()
         self._stamps = picture.stamps
+        self._empty = np.isnan(picture.extremes).all(axis=(1, 2))
         self.update()
 
     def _copy(self, stop: int) -> _Picture | None:
@@ -311,16 +318,22 @@ class TraceView(QtWidgets.QWidget):
             extremes, stamps = model.ring.columns(stop - self.n_visible, stop)
             return _Picture(self._generation, stop, extremes, stamps, model.ring.column_s)
 
+    def _fitting_scale(self, picture: _Picture, last_s: float) -> float:
+        channels = self.shown_channels()
+        recent = picture.extremes[-round(last_s / self._column_s) :]
+        fill = 1.25 if len(channels) <= 16 else 2.2
+        return fitting_scale(recent[:, :, channels.start : channels.stop], fill)
+
     def _auto_scale_at_start(self, stop: int) -> None:
         """Settle the scale while the first seconds of a stream come in."""
-        settling = stop < self._auto_until
-        if not settling and self.scale is not None:
+        if self.scale is not None and not self._auto_next <= stop < self._auto_until:
             return
+        self._auto_next = stop + round(0.8 / self._column_s)
         picture = self._copy(stop)
         if picture is None or len(picture.extremes) < 0.5 / self._column_s:
             return
-        scale = fitting_scale(picture.extremes[-round(2.0 / self._column_s) :])
-        if self.scale is None or scale > self.scale or scale < 0.3 * self.scale:
+        scale = self._fitting_scale(picture, 1.5)
+        if scale != self.scale:
             self.scale = scale
             self._redraw()
 
@@ -347,6 +360,7 @@ class TraceView(QtWidgets.QWidget):
         painter.drawPixmap(rect, self._pixmap)
         self._paint_names(painter, rect)
         self._paint_seconds(painter, rect)
+        self._paint_gaps(painter, rect)
         self._paint_decisions(painter, rect)
         self._paint_scale_bar(painter, rect)
         if self.message:
@@ -402,6 +416,30 @@ class TraceView(QtWidgets.QWidget):
             box = QtCore.QRectF(x - 40, rect.bottom() + 3, 80, BOTTOM - 4)
             painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
 
+    def _paint_gaps(self, painter: QtGui.QPainter, rect: QtCore.QRect) -> None:
+        """Write into each hole how much is missing."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], self._empty, [False]])))
+        if len(edges) == 0:
+            return
+        font = QtGui.QFont(self.font())
+        font.setPixelSize(12)
+        font.setBold(True)
+        painter.setFont(font)
+        painter.setPen(QtGui.QColor(self._theme.tones[Tone.WARN]))
+        column = self._zoom / self.devicePixelRatioF()
+        for start, stop in edges.reshape(-1, 2):
+            width = (stop - start) * column
+            if width < 16:
+                continue
+            center = rect.right() + 1 - (len(self._stamps) - (start + stop) / 2) * column
+            painter.save()
+            painter.translate(center, rect.center().y())
+            painter.rotate(-90)
+            text = f"▲ {(stop - start) * self._column_s:.1f} s of samples lost"
+            box = QtCore.QRectF(-150, -10, 300, 20)
+            painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
+            painter.restore()
+
     def _paint_decisions(self, painter: QtGui.QPainter, rect: QtCore.QRect) -> None:
         font = QtGui.QFont(self.font())
         font.setPixelSize(12)
@@ -438,7 +476,7 @@ class TraceView(QtWidgets.QWidget):
         height = min(height, rect.height() - 20)
         back = QtGui.QColor(self._theme.panel)
         back.setAlpha(225)
-        box = QtCore.QRectF(rect.right() - width - 4, bottom - height - 5, width, height + 10)
+        box = QtCore.QRectF(rect.left() + 4, bottom - height - 5, width, height + 10)
         painter.fillRect(box, back)
         painter.setPen(QtGui.QPen(QtGui.QColor(self._theme.text), 2))
         x = box.left() + 9

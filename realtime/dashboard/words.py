@@ -55,7 +55,8 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
     ),
     "BAD_SIGNAL": (
         "BAD SIGNAL",
-        "Too many channels are flat, noisy or off; no commands. Check cap, gel and reference.",
+        "A channel that the model needs is flat, saturated or without numbers; no commands. "
+        "Check its electrode, the gel and the reference.",
         Tone.WARN,
     ),
     "OVERLOAD": (

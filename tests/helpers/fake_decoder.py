@@ -63,6 +63,7 @@ def proba_outlets(args: argparse.Namespace) -> tuple[pylsl.StreamOutlet, pylsl.S
         "task": "motor imagery",
         "window_s": "4.0",
         "hop_s": "0.125",
+        "smoothing_s": "0.5",
         "threshold": "0.75",
         "release": "0.6",
         "group_delay_10hz_ms": "17.9",
@@ -148,6 +149,7 @@ def main() -> int:
     rng = np.random.default_rng(2)
     start, sent, rows = pylsl.local_clock(), 0, 0
     pushes: list[float] = []
+    smooth = np.zeros(args.classes)
     evidence, held, last_commit, last_state = 0.0, -1, -9.0, ""
     while (now := pylsl.local_clock() - start) < args.duration:
         at, state = now % total, script[-1][0]
@@ -162,17 +164,17 @@ def main() -> int:
             if args.flat:
                 data[:, 1] = 100.0
             sent += args.chunk
-            if state in ("LOST", "STALE") or (state == "GAP" and at < 0.7):
+            if state in ("LOST", "STALE") or (state == "GAP" and at < 0.9):
                 continue
             began = time.perf_counter()
             eeg.push_chunk(data, start + sent / args.sfreq)
             pushes.append(time.perf_counter() - began)
-        if state != last_state:
-            events.push_sample([f"neuript/state/{state}"], pylsl.local_clock())
-            last_state = state
         while rows * 0.125 <= now:
             rows += 1
             stamp = start + rows * 0.125
+            if state != last_state:
+                events.push_sample([f"neuript/state/{state}"], stamp)
+                last_state = state
             valid = state in ("OK", "BAD_SIGNAL", "OVERLOAD")
             phase = now % 12
             drive = 2.6 if 2 < phase < 6 else -2.6 if 8 < phase < 12 else 0.0
@@ -180,18 +182,19 @@ def main() -> int:
             logits = np.zeros(args.classes)
             logits[0], logits[1] = evidence, -evidence
             p = np.exp(logits) / np.exp(logits).sum() if valid else np.full(args.classes, np.nan)
-            decision = -1
             best = int(np.argmax(p)) if valid else -1
-            if state == "OK" and p[best] > 0.75 and held != best and now - last_commit > 1:
-                decision = held = best
+            smooth = 0.78 * smooth + 0.22 * np.log(p) if valid else np.zeros(args.classes)
+            q = np.exp(smooth) / np.exp(smooth).sum()
+            if state != "OK" or (held >= 0 and q[held] < 0.6):
+                held = -1
+            elif held < 0 and q[best] > 0.75 and now - last_commit > 1:
+                held = best
                 last_commit = now
                 events.push_sample([f"neuript/decision/{CLASSES[args.classes][best]}"], stamp)
-            elif valid and (p < 0.6).all():
-                held = -1
             row = [
                 *p,
-                decision,
-                float(p.max()) if valid else np.nan,
+                held,
+                float(q.max()) if valid else 0.0,
                 STATES.index(state),
                 rng.gamma(4, 1.2),
                 rng.gamma(9, 1.6),
