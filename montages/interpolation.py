@@ -16,7 +16,7 @@ import numpy as np
 from numpy.polynomial.legendre import legval
 from numpy.typing import ArrayLike, NDArray
 
-CENTRE_M = (0.0008, -0.0161, -0.0003)
+CENTRE_M = (0.0009, -0.0162, -0.0005)
 """Centre of the sphere fitted to the scalp electrodes of the 10-5 template (radius 0.098 m)."""
 
 BLUR = 0.6

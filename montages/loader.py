@@ -63,7 +63,9 @@ def load_montage(name_or_path: str | Path) -> Montage:
     if text.casefold().endswith((".yaml", ".yml")):
         path = Path(text).expanduser()
         if not path.is_file():
-            raise NeuriptError(f"there is no montage file {text}; check the path")
+            known = path.stem in available_montages()
+            hint = f"the montage of that name is called {path.stem}" if known else "check the path"
+            raise NeuriptError(f"there is no montage file {text}; {hint}")
         return parse_montage(_read(path), file=text, name=path.stem)
     name = "-".join(text.casefold().replace("_", " ").split())
     if not (FOLDER / f"{name}.yaml").is_file() or "/" in name or "\\" in name:

@@ -26,6 +26,7 @@ _REFERENCE = re.compile(
     r"|\(?A1\s*\+?\s*A2\)?(?:/2)?|\(?M1\s*\+?\s*M2\)?(?:/2)?)$",
     re.IGNORECASE,
 )
+_MAX_LABEL = 80
 _NUMBERED_COPY = re.compile(r"-\d$")
 _SEPARATOR = re.compile(r"\s*[-‐‑–—−:/>_]\s*")
 _AUXILIARY = re.compile(
@@ -81,6 +82,8 @@ def canonical_name(label: str) -> str:
         around it.
     """
     stripped = label.strip()
+    if len(stripped) > _MAX_LABEL:  # no amplifier writes this, and the patterns need not wade in it
+        return stripped
     without_unit = _UNIT.sub("", stripped).strip(" .'\"")
     without_reference = _REFERENCE.sub("", without_unit).strip(" .")
     for text in (without_unit, without_reference):

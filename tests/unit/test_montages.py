@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
@@ -312,6 +314,21 @@ def test_canonical_name_is_idempotent() -> None:
         assert canonical_name(canonical_name(label)) == canonical_name(label)
 
 
+@given(st.text() | st.from_regex(r"(EEG )?[A-Za-z]{1,4}[0-9zZ]{0,2}h?[-_ .:/A-Za-z0-9]{0,8}"))
+def test_canonical_name_takes_any_text_and_settles_at_once(label: str) -> None:
+    name = canonical_name(label)
+    assert canonical_name(name) == name
+
+
+def test_absurd_labels_cost_nothing() -> None:
+    start = time.process_time()
+    for label in ("-" * 200_000, " " * 200_000 + "x", "EEG " * 50_000, "E" * 200_000 + "1"):
+        canonical_name(label)
+        is_auxiliary(label)
+        is_generic(label)
+    assert time.process_time() - start < 1.0
+
+
 @pytest.mark.parametrize(
     "label",
     [
@@ -496,7 +513,7 @@ def test_own_file_with_pairs() -> None:
         ("", "must hold fields such as 'electrodes"),
         ("[C3, C4]", "not a list"),
         ("just text", "not a text"),
-        ("electrodes: [C3, C4", "line 1: not valid YAML"),
+        ("name: x\nelectrodes: [C3, C4", "line 3: not valid YAML"),
         ("electrodes: [C3]\nelectrodes: [C4]", "line 2: 'electrodes' is given twice"),
         ("electrodes:\n  C3: [-60, 0, 60]\n  C3: [60, 0, 60]", "line 3: 'C3' is given twice"),
         ("electrodes: !!python/object/apply:os.system ['true']", "not valid YAML"),
@@ -536,7 +553,7 @@ def test_own_file_with_pairs() -> None:
         ("electrodes: {E1: [0, 0, 90]}", "'lobes' is missing, and no lobe follows"),
         ("electrodes: [C3]\naliases: [x]", "must map labels to electrodes"),
         ("electrodes: [C3]\naliases: {x: C4}", "'x' means 'C4', which is not in this montage"),
-        ("&a electrodes: *a", "not valid YAML|not known"),
+        ("electrodes: &a [*a]", "names are texts (put it in quotes)"),
     ],
 )
 def test_each_mistake_is_one_clear_sentence(text: str, sentence: str) -> None:
@@ -544,13 +561,15 @@ def test_each_mistake_is_one_clear_sentence(text: str, sentence: str) -> None:
         parse_montage(text, file="cap.yaml")
     message = str(caught.value)
     assert message.startswith("cap.yaml")
-    assert any(part in message for part in sentence.split("|")), message
+    assert sentence in message
     assert "\n" not in message
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(NeuriptError, match=r"there is no montage file .*nowhere\.yaml"):
         load_montage(tmp_path / "nowhere.yaml")
+    with pytest.raises(NeuriptError, match="the montage of that name is called 10-20"):
+        load_montage("10-20.yaml")
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(NeuriptError, match="cannot be read as UTF-8"):
@@ -609,7 +628,7 @@ def test_bipolar_model_from_referential_stream(rng: np.random.Generator) -> None
     plan = plan_channels(labels, model)
     expected = [at[a] - at[b] for a, b in (name.split("-") for name in model.ch_names)]
     np.testing.assert_allclose(apply(plan.matrix, at, labels), expected, atol=1e-12)
-    assert plan.names_with("ignored") == ("Fz", "Pz", "EOG")
+    assert set(plan.names_with("ignored")) == {"Fz", "Pz", "EOG"}
 
 
 def test_stream_that_already_carries_the_pairs() -> None:
@@ -771,10 +790,10 @@ def test_an_empty_lobe_is_refused_even_when_few_are_missing() -> None:
 
 def test_the_share_of_interpolated_electrodes_is_the_users_choice() -> None:
     model = load_montage("eegmmidb-64")
-    labels = model.ch_names[::2]
+    labels = [name for i, name in enumerate(model.ch_names) if i % 3]
     with pytest.raises(NeuriptError, match="at most 25% may be interpolated"):
         plan_channels(labels, model)
-    assert len(plan_channels(labels, model, max_interpolated=0.5).names_with("interpolated")) == 32
+    assert len(plan_channels(labels, model, max_interpolated=0.5).names_with("interpolated")) == 22
 
 
 # streams without labels ----------------------------------------------------------------------
