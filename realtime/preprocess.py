@@ -12,8 +12,8 @@ from neuript.errors import NeuriptError
 from neuript.realtime.filters import (
     F64,
     ModalResampler,
-    chebyshev2_modes,
     highpass_sos,
+    lowpass_modes,
     notch_sos,
     sos_group_delay_s,
 )
@@ -38,7 +38,7 @@ class PreprocessSpec:
     highpass_hz: float = 0.1
     """Cut-off (-3 dB) of the second-order Butterworth high-pass."""
     stop_hz: float = 34.0
-    """From here on at least 40 dB are gone; -3 dB is at 30 Hz for the default of 34 Hz."""
+    """From here on at least 40 dB are gone; the default of 34 Hz keeps what is below 30 Hz (-1.8 dB there)."""
     mains_hz: float | None = None
     """Fundamental of the mains to remove, or None for no notch."""
     alignment: tuple[tuple[float, ...], ...] | None = None
@@ -147,7 +147,7 @@ class CausalChain:
         if spec.mains_hz is not None:
             self._notch = notch_sos(spec.mains_hz, sfreq_in)
         self._highpass = highpass_sos(spec.highpass_hz, sfreq_in)
-        self._modes = chebyshev2_modes(spec.stop_hz)
+        self._modes = lowpass_modes(spec.stop_hz)
         self._resampler = ModalResampler(
             self._modes, sfreq_in, spec.sfreq, n_filtered, self._notch, self._highpass
         )
@@ -269,7 +269,7 @@ class CausalChain:
 
 def _mix(x: F64, matrix: F64) -> F64:
     """Multiply each sample by the matrix on its own, so that chunking cannot change a bit."""
-    return np.matmul(x[:, None, :], matrix)[:, 0, :]
+    return np.asarray(np.matmul(x[:, None, :], matrix)[:, 0, :])
 
 
 def measure_mains(x_volts: NDArray[np.floating[Any]], sfreq: float) -> float | None:

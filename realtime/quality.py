@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,7 +39,8 @@ class Limits:
     """Peak to peak in volts; mains of 10 mV rms is still cleaned by the notch."""
 
 
-class QualityChange(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class QualityChange:
     """The verdicts from sample `index` on (absolute; the first sample they do not include)."""
 
     index: int
@@ -90,7 +91,7 @@ class QualityMonitor:
     @property
     def bad(self) -> NDArray[np.bool_]:
         """Which channels are not OK, shape (n_chans,)."""
-        return self._verdicts != Verdict.OK
+        return np.asarray(self._verdicts != Verdict.OK)
 
     def update(self, x_volts: NDArray[np.floating[Any]]) -> list[QualityChange]:
         """Look at the next samples.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from math import exp, isfinite
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,8 @@ class StampKind(StrEnum):
     STEP = "step"  # the clock jumped: backwards, or far ahead
 
 
-class StampEvent(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StampEvent:
     """Something that happened to the stamps.
 
     A `SUSPECT` is always followed by one of the others.  Start the filters anew at `index` of a `GAP` or
