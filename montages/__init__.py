@@ -5,7 +5,8 @@ from __future__ import annotations
 from neuript.montages.loader import available_montages, load_montage, parse_montage
 from neuript.montages.montage import Montage
 from neuript.montages.names import canonical_name
-from neuript.montages.planning import ChannelPlan, PlanEntry, draft_plan, plan_channels
+from neuript.montages.plan import ChannelPlan, PlanEntry
+from neuript.montages.planning import draft_plan, fit_montage, plan_channels
 
 __all__ = [
     "ChannelPlan",
@@ -14,6 +15,7 @@ __all__ = [
     "available_montages",
     "canonical_name",
     "draft_plan",
+    "fit_montage",
     "load_montage",
     "parse_montage",
     "plan_channels",

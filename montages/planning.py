@@ -10,8 +10,6 @@ of three pairs. What no path reaches is interpolated from everything that one do
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,118 +21,10 @@ from neuript.montages.labels import EARS, REFERENCE, Reading, read_labels
 from neuript.montages.loader import template_positions
 from neuript.montages.montage import Montage
 from neuript.montages.names import split_pair
+from neuript.montages.plan import ChannelPlan, PlanEntry
 
 MIN_SOURCES = 3
 """Fewer electrodes than this are too few to interpolate from."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlanEntry:
-    """One line of a plan.
-
-    Attributes
-    ----------
-    name : str
-        Electrode or pair of the model; empty for a stream channel that is not used.
-    status : str
-        ``exact``, ``renamed``, ``interpolated``, ``missing`` or ``ignored``.
-    label : str
-        The stream's label, or the labels that are combined; empty where there is none.
-    note : str
-        Why, or from what, and the expected cost.
-    expected_error : float
-        Expected error relative to the signal: 0 measured, 1 worthless.
-    """
-
-    name: str
-    status: str
-    label: str = ""
-    note: str = ""
-    expected_error: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelPlan:
-    """How the model's channels are made from the stream's.
-
-    Attributes
-    ----------
-    model : Montage
-        What the model needs.
-    ch_names : tuple of str
-        Labels of the stream, as sent.
-    entries : tuple of PlanEntry
-        What happens to each electrode (or pair) of the model, then the stream channels not used.
-    matrix : ndarray, shape (n_model_chans, n_stream_chans)
-        Renaming, interpolation, derivation and reference in one.
-    expected_error : ndarray, shape (n_model_chans,)
-        Expected error of each model channel relative to its signal: 0 measured, 1 worthless.
-    problems : tuple of str
-        Why the plan is refused; empty when it is good.
-    notes : tuple of str
-        What the user should know about the whole plan.
-    """
-
-    model: Montage
-    ch_names: tuple[str, ...]
-    entries: tuple[PlanEntry, ...]
-    matrix: NDArray[np.float64]
-    expected_error: NDArray[np.float64]
-    problems: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def used(self) -> tuple[int, ...]:
-        """Indices of the stream channels that reach the model."""
-        return tuple(int(i) for i in np.flatnonzero(np.any(self.matrix != 0, axis=0)))
-
-    def names_with(self, status: str) -> tuple[str, ...]:
-        """Return the electrodes (or stream labels, when ignored) that have a status."""
-        return tuple(e.name or e.label for e in self.entries if e.status == status)
-
-    def summary(self) -> str:
-        """Return one line such as ``19 electrodes: 17 exact, 2 interpolated; 3 ignored``."""
-        ours = [entry for entry in self.entries if entry.status != "ignored"]
-        counts = [
-            f"{n} {status}"
-            for status in ("exact", "renamed", "interpolated", "missing")
-            if (n := sum(entry.status == status for entry in ours))
-        ]
-        n_ignored = len(self.entries) - len(ours)
-        kind = "pairs" if any("-" in e.name for e in ours) else "electrodes"
-        tail = f"; {n_ignored} stream channels ignored" if n_ignored else ""
-        return f"{len(ours)} {kind}: {', '.join(counts)}{tail}"
-
-    def text(self) -> str:
-        """Return the plan as a table to print, one line per channel."""
-        rows = [("model", "stream", "status", "note")]
-        rows += [(e.name or "-", e.label or "-", e.status, e.note) for e in self.entries]
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        lines = [
-            "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]])
-            for row in rows
-        ]
-        head = f"montage {self.model.name}, {self.summary()}"
-        return "\n".join([head, *(line.rstrip() for line in lines), *self.notes, *self.problems])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan for a report: entries and errors, plain JSON."""
-        return {
-            "montage": self.model.name,
-            "summary": self.summary(),
-            "entries": [
-                {
-                    "name": e.name,
-                    "status": e.status,
-                    "label": e.label,
-                    "note": e.note,
-                    "expected_error": round(e.expected_error, 4),
-                }
-                for e in self.entries
-            ],
-            "notes": list(self.notes),
-            "problems": list(self.problems),
-        }
 
 
 def plan_channels(
@@ -207,6 +97,43 @@ def draft_plan(
         raise ValueError(f"{len(ch_types)} channel types for {len(ch_names)} channels")
     reading = read_labels(ch_names, model, cap, bads, ch_types, reference)
     return _Planner(model, cap, reading, max_interpolated).plan()
+
+
+def fit_montage(
+    ch_names: Sequence[str],
+    cap: Montage,
+    *,
+    bads: Collection[str] = (),
+    ch_types: Sequence[str] = (),
+    reference: str = "",
+) -> Montage:
+    """Return the part of a montage that a stream measures, to make a model for this cap.
+
+    Parameters
+    ----------
+    ch_names, bads, ch_types, reference
+        As in `plan_channels`.
+    cap : Montage
+        The montage asked for, e.g. ``load_montage("10-20")``.
+
+    Returns
+    -------
+    Montage
+        `cap` with the channels that need no interpolation, in its order; itself if that is all.
+
+    Raises
+    ------
+    NeuriptError
+        When the stream has none of them.
+    """
+    plain = cap if cap.reference == "bipolar" else cap.with_reference("as recorded")
+    plan = draft_plan(ch_names, plain, cap, bads=bads, ch_types=ch_types, reference=reference)
+    measured = [
+        name for name, error in zip(cap.ch_names, plan.expected_error, strict=True) if error == 0
+    ]
+    if not measured:
+        raise NeuriptError(plan.problems[0])
+    return cap if len(measured) == cap.n_chans else cap.pick(measured)
 
 
 class _Planner:

@@ -21,6 +21,7 @@ from neuript.montages import (
     available_montages,
     canonical_name,
     draft_plan,
+    fit_montage,
     load_montage,
     parse_montage,
     plan_channels,
@@ -794,6 +795,29 @@ def test_the_share_of_interpolated_electrodes_is_the_users_choice() -> None:
     with pytest.raises(NeuriptError, match="at most 25% may be interpolated"):
         plan_channels(labels, model)
     assert len(plan_channels(labels, model, max_interpolated=0.5).names_with("interpolated")) == 22
+
+
+def test_fit_montage_keeps_what_the_stream_measures() -> None:
+    labels = ["Pz", "Cz", "T6", "T4", "F8", "P4", "C4", "F4", "Fz", "T5", "T3", "F7", "P3", "C3"]
+    fitted = fit_montage([*labels, "ECG"], TEN_TWENTY)
+    assert set(fitted.ch_names) == {canonical_name(label) for label in labels}
+    assert [n for n in TEN_TWENTY.ch_names if n in fitted.ch_names] == list(fitted.ch_names)
+    assert "occipital" not in fitted.lobes
+    assert {e.status for e in plan_channels(labels, fitted).entries} == {"exact", "renamed"}
+    average = fit_montage(labels, TEN_TWENTY.with_reference("average"))
+    assert average.reference == "average"
+    assert average.ch_names == fitted.ch_names
+    pairs = fit_montage(labels, load_montage("double-banana"))
+    ours = {canonical_name(label) for label in labels}
+    assert pairs.ch_names == tuple(
+        name for name in load_montage("double-banana").ch_names if set(name.split("-")) <= ours
+    )
+    assert len(pairs.ch_names) == 11
+    assert fit_montage(TEN_TWENTY.ch_names, TEN_TWENTY) is TEN_TWENTY
+    with pytest.raises(NeuriptError, match="electrode"):
+        fit_montage(["ECG", "FC9"], TEN_TWENTY)
+    with pytest.raises(NeuriptError, match="no labels"):
+        fit_montage([""] * 4, TEN_TWENTY)
 
 
 # streams without labels ----------------------------------------------------------------------
