@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")
 MNE_SUFFIXES = (".edf", ".bdf", ".gdf", ".vhdr", ".fif", ".fif.gz", ".set", ".cnt")
 SUFFIXES = XDF_SUFFIXES + MNE_SUFFIXES
 OTHER_CLOCK_S = 6 * 3600.0
+_WHOLE = re.compile(r"^([+-]?\d+)\.0*$")
 _TYPE_BY_LABEL = (("ECG", "ECG"), ("EKG", "ECG"), ("EOG", "EOG"), ("EMG", "EMG"))
 
 
@@ -247,11 +249,12 @@ def read_recording(
 def events_of(recording: Recording) -> list[Event]:
     """Return the events of all marker streams and annotations, ordered by time.
 
-    Their `time_s` is on the clock of the EEG's `timestamps`. Streams stamped by another clock (hours
+    Their `time_s` is on the clock of the EEG's `timestamps`. Whole numbers lose their decimals (a recorder's
+    `1.000000000000000` is `1`), other labels are as recorded. Streams stamped by another clock (hours
     away from the EEG) are left out; `recording.warnings` names them.
     """
     events = [
-        Event(float(time_s), label, stream.info.name)
+        Event(float(time_s), _WHOLE.sub(r"\1", label), stream.info.name)
         for stream in recording.marker_streams
         if recording.eeg_index is None or not _other_clock(recording.eeg, stream)
         for time_s, label in zip(stream.timestamps, stream.labels, strict=True)

@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "simulate": "the digital twin: a simulated amplifier with a simulated person on LSL",
     "streams": "what is on the network, and how it maps to a montage",
     "inspect": "what a model or a recording is",
+    "xdf": "check an XDF file, or save what is whole of a damaged one",
     "score": "score published decisions against the markers of a recording",
     "montages": "list the electrode layouts, or show one",
     "doctor": "why a stream cannot be seen",

@@ -405,6 +405,15 @@ def test_marker_labels(tmp_path, xdf_writer):
     ]
 
 
+def test_whole_numbers_written_as_decimals(tmp_path, xdf_writer, eeg):
+    data, stamps = eeg
+    texts = ["1111.000000000000", "2.", "-3.0", "1.5", "1.0.0", "a.0", "7"]
+    markers = [(1000.1 + 0.1 * i, text) for i, text in enumerate(texts)]
+    rec = read_recording(xdf_writer.session(data, stamps, markers).save(tmp_path / "a.xdf"))
+    assert [e.label for e in events_of(rec)] == ["1111", "2", "-3", "1.5", "1.0.0", "a.0", "7"]
+    assert rec.marker_streams[0].labels == texts  # what is published again is what was recorded
+
+
 def test_a_stream_on_another_clock_is_named_and_left_out(tmp_path, xdf_writer, eeg):
     data, stamps = eeg
     out = xdf_writer.session(data, stamps, MARKERS)

@@ -1,0 +1,82 @@
+"""`neuript xdf check FILE` and `neuript xdf repair FILE OUT`: is an XDF file whole, and what can be saved of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neuript.errors import NeuriptError
+
+if TYPE_CHECKING:
+    from neuript.realtime.xdf import XdfScan
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="neuript xdf",
+        description="Check every chunk of an XDF file, or write a copy that holds only the whole ones.",
+        epilog="exit code of check: 0 the file is whole, 2 it is damaged",
+    )
+    verbs = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = verbs.add_parser("check", help="say whether the file is whole, and what is lost")
+    check.add_argument("file", type=Path)
+    repair = verbs.add_parser("repair", help="write the whole chunks to a new file")
+    repair.add_argument("file", type=Path)
+    repair.add_argument("out", type=Path, help="a new file; an existing one is never replaced")
+    return parser
+
+
+def run(argv: list[str] | None = None) -> int:
+    """Parse, check or repair, return the exit code."""
+    args = build_parser().parse_args(argv)
+    from neuript.realtime import xdf
+
+    if not args.file.is_file():
+        raise NeuriptError(f"there is no file {args.file}")
+    blob = xdf.load_bytes(args.file)
+    found = xdf.scan(blob)
+    _report(found)
+    if args.action == "check":
+        return 0 if found.intact else 2
+    if not found.streams:
+        raise NeuriptError(f"nothing can be saved of {args.file}: it has no whole stream header")
+    _write_new(args.out, xdf.clean_file(blob, found).getvalue())
+    print(f"wrote {args.out} ({found.n_kept} bytes)")
+    return 0
+
+
+def _report(found: XdfScan) -> None:
+    for problem in found.problems:
+        print(f"! {problem}")
+    for stream in found.streams.values():
+        name = stream.header.findtext("name", "")
+        footer = "" if stream.footer is not None else ", no footer"
+        print(
+            f"stream {stream.stream_id} '{name}': {stream.n_samples} samples, "
+            f"{stream.n_offsets} clock offsets{footer}"
+        )
+    state = "whole" if found.intact else "DAMAGED"
+    share = 100 * found.n_kept / found.n_bytes
+    print(
+        f"{state}: {found.n_kept} of {found.n_bytes} bytes in {found.n_chunks} whole chunks ({share:.1f} %)"
+    )
+
+
+def _write_new(path: Path, blob: bytes) -> None:
+    """Write to a temporary file beside `path` and link it there, so that no half file appears."""
+    part = path.with_name(path.name + f".{os.getpid()}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            raise NeuriptError(f"{path} exists already; give another name")
+        part.replace(path)
+    except OSError as error:
+        raise NeuriptError(f"{path} cannot be written ({error})") from error
+    finally:
+        part.unlink(missing_ok=True)
