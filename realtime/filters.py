@@ -17,7 +17,7 @@ from scipy import signal
 F64 = NDArray[np.float64]
 C128 = NDArray[np.complex128]
 
-NOTCH_WIDTH_HZ = 4.0
+NOTCH_WIDTH_HZ = 5.0
 """Width of a notch (-3 dB).  Wide, because nothing above 30 Hz is kept: it then forgives a mains
 frequency that drifts, and forgets a transient within a few tenths of a second."""
 
@@ -46,7 +46,7 @@ def notch_sos(mains_hz: float, sfreq: float, width_hz: float = NOTCH_WIDTH_HZ) -
     folded = abs((mains_hz + nyquist) % sfreq - nyquist)
     sections: list[F64] = []
     if folded > 36.0:
-        sections += [_notch_section(folded, sfreq, width_hz)] * 2
+        sections += [_notch_section(folded, sfreq, width_hz * folded / mains_hz)] * 2
     sections += [
         _notch_section(k * mains_hz, sfreq, width_hz)
         for k in (2, 3)
@@ -107,14 +107,14 @@ _STOP_BAND_ZEROS = np.array([0.98419, 0.86298, 0.64652, 0.36614, 0.17695])
 6 and 4 dB lower: there twice and six times 32 Hz lie, where images add up in step at 128 and 192 Hz."""
 
 
-def lowpass_modes(stop_hz: float, attenuation_db: float = 46.5) -> AnalogModes:
+def lowpass_modes(stop_hz: float, attenuation_db: float = 46.0) -> AnalogModes:
     """Analog low-pass of order 13 in modes: flat below, at least `attenuation_db` from `stop_hz` on.
 
     Like a Chebyshev II filter, but one pair of its zeros is moved to infinity.  Chebyshev's own response
     to an impulse begins with a jump, whose spectrum falls so slowly that at low input rates the
     images add up to -32 dB.  With three zeros at infinity the response begins smoothly, the
     attenuation grows by 18 dB per octave beyond the lobes, and what folds stays with all images
-    together below -40 dB at any rate from 100 Hz on.  For 34 Hz: -1.8 dB at 30 Hz, and 23 ms at 10 Hz.
+    together below -40 dB at any rate from 100 Hz on.  For 34 Hz: -1.6 dB at 30 Hz, and 23 ms at 10 Hz.
 
     Parameters
     ----------

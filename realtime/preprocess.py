@@ -21,7 +21,7 @@ from neuript.realtime.filters import (
 SFREQ_MIN, SFREQ_MAX = 100.0, 20_000.0
 LIMIT_V = 10.0
 """No amplifier for EEG delivers more than 10 V; such numbers are treated as missing."""
-BASELINE_FROM_S, BASELINE_TO_S = 0.5, 1.0
+BASELINE_FROM_S, BASELINE_TO_S = 0.75, 1.25
 """The offset that is left behind the notch is measured between these times after a reset."""
 BITE = 2048
 """A longer chunk is worked off in pieces of this many samples."""
@@ -38,7 +38,7 @@ class PreprocessSpec:
     highpass_hz: float = 0.1
     """Cut-off (-3 dB) of the second-order Butterworth high-pass."""
     stop_hz: float = 34.0
-    """From here on at least 40 dB are gone; the default of 34 Hz keeps what is below 30 Hz (-1.8 dB there)."""
+    """From here on at least 40 dB are gone; the default of 34 Hz keeps what is below 30 Hz (-1.6 dB there)."""
     mains_hz: float | None = None
     """Fundamental of the mains to remove, or None for no notch."""
     alignment: tuple[tuple[float, ...], ...] | None = None
@@ -100,8 +100,8 @@ class CausalChain:
 
     The same signal cut in any way gives the same output to the last bit, and no output depends on
     a later sample.  There is no transient from an electrode's offset: the first finite sample of each
-    channel is subtracted, and one second later the mean that is left is measured behind the notch
-    and removed as well, so that a strong mains at the first sample does not linger in the high-pass.
+    channel is subtracted, and a good second later the mean that is left is measured behind the
+    notch and removed as well, so that a strong mains at the first sample does not linger in the high-pass.
 
     A sample that is missing (NaN, infinite, beyond 10 V) is replaced by the last good one of its channel,
     so that the filters survive; telling that the channel is bad is the work of `quality`.
