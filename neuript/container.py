@@ -14,7 +14,7 @@ import io
 import json
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,17 +88,22 @@ def seal(
         _GOLDEN: save({"inputs": golden_inputs, "logits": golden_logits}),
         _WEIGHTS: json.dumps(list(weight_names)).encode(),
     }
-    out = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(archive)) as source,
-        zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target,
-    ):
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
         top = source.infolist()[0].filename.split("/", 1)[0]
-        for info in source.infolist():
-            if not (info.filename.endswith(".debug_pkl") or "/traced_inputs" in info.filename):
-                target.writestr(zipfile.ZipInfo(info.filename), source.read(info))
-        for name, content in ours.items():
-            target.writestr(zipfile.ZipInfo(f"{top}/{name}"), content)
+        entries = {
+            info.filename: source.read(info)
+            for info in source.infolist()
+            if not (info.filename.endswith(".debug_pkl") or "/traced_inputs" in info.filename)
+        }
+    return pack(entries | {f"{top}/{name}": content for name, content in ours.items()})
+
+
+def pack(entries: Mapping[str, bytes]) -> bytes:
+    """Return a sealed archive of these entries, in their order."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
     body = out.getvalue()[:-2] + struct.pack("<H", _COMMENT_SIZE)
     return body + _SEAL + hashlib.sha256(body).hexdigest().encode()
 
@@ -114,6 +119,8 @@ def read_file(path: str | Path) -> bytes:
     path = Path(path)
     if path.is_dir():
         raise ModelRefusedError(f"{path} is a folder; give the model file inside it")
+    if path.exists() and not path.is_file():
+        raise ModelRefusedError(f"{path} is a device or a pipe, not a file")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_MODEL_BYTES + 1)
@@ -184,7 +191,8 @@ def _check_seal(data: bytes, name: str) -> None:
         raise ModelRefusedError(
             f"{name} is damaged: its checksum does not match its content; copy it again"
         )
-    if _END.unpack(data[split - _END.size : split])[0] != b"PK\x05\x06":
+    mark, *_, length, start, _comment = _END.unpack(data[split - _END.size : split])
+    if mark != b"PK\x05\x06" or start + length != split - _END.size:
         raise ModelRefusedError(f"{name} is damaged: the end of its archive is not in place")
 
 
@@ -251,7 +259,9 @@ def _check_no_pickle(archive: zipfile.ZipFile, top: str, name: str) -> None:
     except ModelRefusedError:
         raise
     except Exception as error:
-        raise ModelRefusedError(f"{name} holds what is not plain tensors: {error}") from error
+        raise ModelRefusedError(
+            f"{name} holds what is not plain tensors ({type(error).__name__})"
+        ) from error
 
 
 def _read_small(archive: zipfile.ZipFile, entry: str, name: str) -> bytes:
@@ -313,7 +323,7 @@ def _what_is(data: bytes) -> str:
             return words
     if data[8:10] == b'{"' and int.from_bytes(data[:8], "little") < len(data):
         return "a safetensors checkpoint (export it to .ts first)"
-    if data[:64].isascii() and data[:64].decode().isprintable():
+    if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in data[:64]):
         return f"a text file that begins with {data[:24].decode()!r}"
     return "an unknown kind of file"
 

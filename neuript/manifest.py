@@ -91,6 +91,8 @@ class Manifest:
             raise ValueError(  # noqa: TRY004
                 "provenance must say simulated: true or false"
             )
+        if self.mains_hz is not None and not _is_positive(self.mains_hz):
+            raise ValueError(f"mains_hz={self.mains_hz!r} must be a positive number or null")
         if self.units.get("input") != "volts":
             raise ValueError(f"units['input']={self.units.get('input')!r}; models take volts")
 

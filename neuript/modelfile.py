@@ -133,7 +133,10 @@ def open_model(
     container = parse(read_file(path), path.name)
     _check_classes(container.manifest, expect_classes, path.name)
     _check_trust(container, trust, path.name)
-    return _engine(container, path.name, engine, device, threads)
+    built = _engine(container, path.name, engine, device, threads)
+    if trust:  # only now: it is intact and computes what it says
+        trust_store.remember(container.sha256, how="--trust", name=path.name)
+    return built
 
 
 def read_manifest(path: str | Path) -> Manifest:
@@ -287,14 +290,11 @@ def _check_classes(manifest: Manifest, expected: Sequence[str] | None, name: str
 
 
 def _check_trust(container: Container, accept: bool, name: str) -> None:
-    if trust_store.is_trusted(container.sha256):
-        return
-    if not accept:
+    if not accept and not trust_store.is_trusted(container.sha256):
         raise ModelRefusedError(
             f"{name} (SHA-256 {container.sha256[:16]}...) was not written on this computer. A "
             "model is a program: if you know who made it, pass --trust once, it is remembered"
         )
-    trust_store.remember(container.sha256, how="--trust", name=name)
 
 
 def describe_model(path: str | Path) -> str:
@@ -340,7 +340,7 @@ def _describe(m: Manifest) -> list[tuple[str, str]]:
         ("alignment", "yes" if m.preprocess.get("alignment") else ""),
         ("policy", _pairs(policy)),
         ("model", size),
-        ("trained on", simulated + ", ".join(str(d) for d in p.get("data", [])[:8])),
+        ("trained on", simulated + _names(p.get("data", []))),
         ("counts", _pairs(p.get("counts", {}))),
         ("notes", str(p.get("notes", ""))),
         ("date", str(p.get("date", ""))),
@@ -350,6 +350,13 @@ def _describe(m: Manifest) -> list[tuple[str, str]]:
         ("weights SHA-256", m.weights_sha256),
         ("format", f"{m.format} (neuript {m.neuript_version})"),
     ]
+
+
+def _names(values: Any, most: int = 8) -> str:
+    if not isinstance(values, list):
+        return str(values)
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(str(value) for value in values[:most]) + more
 
 
 def _pairs(values: Any) -> str:
