@@ -38,6 +38,7 @@ XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")
 MNE_SUFFIXES = (".edf", ".bdf", ".gdf", ".vhdr", ".fif", ".fif.gz", ".set", ".cnt")
 SUFFIXES = XDF_SUFFIXES + MNE_SUFFIXES
 OTHER_CLOCK_S = 6 * 3600.0
+CLOCK_STEP_S = 5.0
 _WHOLE = re.compile(r"^([+-]?\d+)\.0*$")
 _TYPE_BY_LABEL = (("ECG", "ECG"), ("EKG", "ECG"), ("EOG", "EOG"), ("EMG", "EMG"))
 
@@ -436,13 +437,18 @@ def _xdf_stream(
     if not np.isfinite(timestamps).all():
         raise NeuriptError(f"stream '{info.name}' has time stamps that are not numbers")
     gaps = find_gaps(timestamps, info.sfreq)
+    steps_back = (np.flatnonzero(np.diff(timestamps) < -CLOCK_STEP_S) + 1).tolist()
+    notes.extend(
+        f"the stamps of stream '{info.name}' step back by {timestamps[i - 1] - timestamps[i]:.1f} s at sample {i}"
+        for i in steps_back[:5]
+    )
     return RecordedStream(
         info=info,
         values=values,
         timestamps=timestamps,
         raw_timestamps=raw_timestamps,
         header=scanned.header,
-        segments=_segments(n, [g.index for g in gaps] + resets),
+        segments=_segments(n, [g.index for g in gaps] + resets + steps_back),
         gaps=gaps,
         n_clock_resets=len(resets),
     )
@@ -497,33 +503,45 @@ def _read_mne(path: Path) -> Recording:
 def _mne_signal(raw: BaseRaw, path: Path) -> RecordedStream:
     kinds = raw.get_channel_types()
     picks = [i for i, kind in enumerate(kinds) if kind != "stim"]
-    n_times = raw.n_times
-    values = np.empty((n_times, len(picks)), np.float32)
+    sfreq = float(raw.info["sfreq"])
+    keep = _acquired(raw)
+    values = np.empty((int(keep.sum()), len(picks)), np.float32)
     units = []
     for column, i in enumerate(picks):
         factor, unit = _mne_unit(raw, i)
-        values[:, column] = raw.get_data(picks=[i])[0] * factor
+        values[:, column] = raw.get_data(picks=[i])[0][keep] * factor
         units.append(unit)
-    sfreq = float(raw.info["sfreq"])
-    names = tuple(raw.ch_names[i] for i in picks)
     info = SignalInfo(
         name=path.name,
         sfreq=sfreq,
-        ch_names=names,
+        ch_names=tuple(raw.ch_names[i] for i in picks),
         units=tuple(units),
         ch_types=tuple(_channel_type(raw.ch_names[i], kinds[i]) for i in picks),
         source_id=_source_id(path),
         positions_m=_mne_positions(raw, picks),
     )
-    timestamps = np.arange(n_times) / sfreq
+    timestamps = np.flatnonzero(keep) / sfreq
+    gaps = find_gaps(timestamps, sfreq)
     return RecordedStream(
         info=info,
         values=values,
         timestamps=timestamps,
         raw_timestamps=timestamps,
         header=header_xml(info),
-        segments=_segments(n_times, []),
+        segments=_segments(len(timestamps), [gap.index for gap in gaps]),
+        gaps=gaps,
     )
+
+
+def _acquired(raw: BaseRaw) -> NDArray[np.bool_]:
+    """Return which samples were recorded: a pause is zeros under `BAD_ACQ_SKIP` in MNE, a gap here."""
+    keep = np.ones(raw.n_times, np.bool_)
+    for note in raw.annotations:
+        if note["description"] == "BAD_ACQ_SKIP":
+            start = round((note["onset"] - raw.first_time) * raw.info["sfreq"])
+            stop = start + round(note["duration"] * raw.info["sfreq"])
+            keep[max(0, start) : max(0, stop)] = False
+    return keep
 
 
 def _mne_unit(raw: BaseRaw, i: int) -> tuple[float, str]:
@@ -534,6 +552,9 @@ def _mne_unit(raw: BaseRaw, i: int) -> tuple[float, str]:
     """
     volts = int(raw.info["chs"][i]["unit"]) == 107  # FIFF_UNIT_V
     said = raw._orig_units.get(raw.ch_names[i])
+    if Path(raw.filenames[0]).suffix.lower() == ".gdf":  # MNE keeps only its factor
+        known = i < len(factors := raw._raw_extras[0]["units"]) and factors[i] != 1
+        said = "µV" if known else "n/a"
     if volts and (said is None or (said.endswith("V") and said != "n/a")):
         return 1e6, "microvolts"
     return 1.0, ""

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.realtime.chunk import Chunk, SignalInfo, SourceStatus
-from neuript.realtime.recordings import RecordedStream, Recording
+from neuript.realtime.recordings import CLOCK_STEP_S, RecordedStream, Recording
 
 DEFAULT_CHUNK = 32
 MAX_CHUNK_S = 0.25
-CLOCK_STEP_S = 5.0
 
 
 class ReplaySource:

@@ -38,7 +38,7 @@ def recording(tmp_path, xdf_writer, rng):
     )
     out = xdf_writer.session(
         data, stamps, markers, sfreq=SFREQ, desc=desc, source_id=f"test-{uuid.uuid4().hex[:8]}",
-        labels=["C3", "Cz", "C4"], name="Replay test",
+        labels=["C3", "Cz", "C4"], name="Replay test", unit="µV",
     )  # fmt: skip
     out.stream(3, "Counter", "Misc", 2, 50.0, "int16", source_id=f"test-{uuid.uuid4().hex[:8]}")
     counts = np.column_stack([np.arange(100), -np.arange(100)])

@@ -371,6 +371,17 @@ def test_a_clock_that_restarts_is_followed(tmp_path, xdf_writer):
     assert [(g.index, g.n_missing) for g in stream.gaps] == [(2000, 600)]
 
 
+def test_a_clock_that_jumps_unannounced_is_reported(tmp_path, xdf_writer, eeg):
+    data, stamps = eeg
+    stamps = np.where(np.arange(750) < 300, stamps, stamps - 800.0)
+    out = xdf_writer.XdfWriter().stream(1, "A", "EEG", 3, SFREQ)
+    stream = read_recording(out.samples(1, stamps, data).save(tmp_path / "a.xdf"))
+    np.testing.assert_array_equal(stream.eeg.timestamps, stamps)
+    assert stream.eeg.segments == ((0, 300), (300, 750))
+    assert any("step back by 800.0 s at sample 300" in w for w in stream.warnings)
+    assert stream.eeg.effective_sfreq == pytest.approx(SFREQ, rel=1e-3)
+
+
 def test_gaps_are_found_to_the_sample(rng):
     stamps = 100 + np.arange(5000) / SFREQ + rng.normal(0, 5e-4, 5000)
     stamps[1000:] += 37 / SFREQ
@@ -530,6 +541,28 @@ def test_bdf_status_codes_become_events(tmp_path, rng):
     assert [(e.time_s, e.label) for e in events_of(rec)] == [(0.5, "7"), (1.2, "9")]
 
 
+def test_gdf_keeps_numbers_and_says_units_honestly(tmp_path, rng):
+    digital = rng.integers(-200, 200, (300, 2)).astype("<i2")  # 3 records of 1 s
+    head = b"GDF 1.25" + b"X X".ljust(80) + b"X".ljust(80) + b"2025010203040500"
+    head += struct.pack("<q", 256 * 3) + bytes(24) + bytes(20)
+    head += struct.pack("<q", 3) + struct.pack("<II", 1, 1) + struct.pack("<I", 2)
+    head += b"C3".ljust(16) + b"C4".ljust(16) + bytes(160) + b"uV".ljust(8) + b"".ljust(8)
+    head += struct.pack("<4d", -3276.8, -3276.8, 3276.7, 3276.7)
+    head += struct.pack("<4q", -32768, -32768, 32767, 32767) + b"".ljust(160)
+    head += struct.pack("<4i", 100, 100, 3, 3) + bytes(64)
+    body = b"".join(r.T.tobytes() for r in digital.reshape(3, 100, 2))
+    events = b"\x01" + struct.pack("<I", 100)[:3] + struct.pack("<I", 2)
+    events += struct.pack("<2I", 51, 201) + struct.pack("<2H", 769, 770)
+    (tmp_path / "a.gdf").write_bytes(head + body + events)
+    rec = read_recording(tmp_path / "a.gdf")
+    assert rec.eeg.info.units == ("microvolts", "")
+    np.testing.assert_allclose(rec.eeg.data, digital * 0.1, rtol=1e-6, atol=1e-5)
+    assert [(e.time_s, e.label) for e in events_of(rec)] == [
+        (pytest.approx(0.5), "769"),
+        (pytest.approx(2.0), "770"),
+    ]
+
+
 def test_brainvision(tmp_path, rng):
     numbers = rng.integers(-500, 500, (200, 2)).astype("<i2")
     (tmp_path / "a.eeg").write_bytes(numbers.tobytes())
@@ -577,6 +610,21 @@ def test_fif_events_lie_where_they_were_set(tmp_path, rng, dated, first_samp):
         (0.75, "left"), (1.5, "33"), (2.0, "5"),
     ]  # fmt: skip
     np.testing.assert_allclose(rec.eeg.info.positions_m["C3"], (-0.07, 0, 0.06), atol=1e-6)
+
+
+def test_a_pause_of_the_recorder_is_a_gap_not_zeros(tmp_path, rng):
+    mne = pytest.importorskip("mne")
+    volts = 1e-5 * rng.standard_normal((1, 1000))
+    volts[0, 400:600] = 0
+    raw = mne.io.RawArray(volts, mne.create_info(["Cz"], 200.0, "eeg"), verbose="error")
+    raw.set_annotations(mne.Annotations([2.0], [1.0], ["BAD_ACQ_SKIP"]))
+    raw.save(tmp_path / "a_raw.fif", verbose="error", fmt="double")
+    stream = read_recording(tmp_path / "a_raw.fif").eeg
+    kept = np.r_[0:400, 600:1000]
+    np.testing.assert_array_equal(stream.data[:, 0], (volts[0, kept] * 1e6).astype(np.float32))
+    np.testing.assert_array_equal(stream.timestamps, kept / 200)
+    assert [(g.index, g.n_missing) for g in stream.gaps] == [(400, 200)]
+    assert stream.segments == ((0, 400), (400, 800))
 
 
 def test_eeglab_set(tmp_path, rng):
