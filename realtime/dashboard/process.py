@@ -25,4 +25,4 @@ def parent_lives(parent: int | None) -> bool:
         return True
     if os.name == "posix":
         return os.getppid() == parent
-    return psutil.pid_exists(parent)
+    return bool(psutil.pid_exists(parent))

@@ -43,26 +43,26 @@ KEYS = (
 )
 
 
-class ProbabilityPlot(pg.PlotWidget):
+class ProbabilityPlot:
     """Smoothed probabilities over the same seconds as the traces above."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__(background=theme.panel, antialias=True)
+        self.widget = pg.PlotWidget(background=theme.panel, antialias=True)
         self._theme = theme
         self._curves: list[pg.PlotDataItem] = []
         self._classes: tuple[str, ...] = ()
-        self.setFixedHeight(110)
-        self.setMenuEnabled(False)
-        self.setMouseEnabled(False, False)
-        self.hideButtons()
-        self.setYRange(0, 1, padding=0.02)
-        axis = self.getAxis("left")
+        self.widget.setFixedHeight(110)
+        self.widget.setMenuEnabled(False)
+        self.widget.setMouseEnabled(False, False)
+        self.widget.hideButtons()
+        self.widget.setYRange(0, 1, padding=0.02)
+        axis = self.widget.getAxis("left")
         axis.setWidth(LEFT)
         axis.setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         axis.setPen(theme.line)
         axis.setTextPen(theme.muted)
-        self.hideAxis("bottom")
-        self.getPlotItem().layout.setContentsMargins(0, 4, RIGHT, 4)
+        self.widget.hideAxis("bottom")
+        self.widget.getPlotItem().layout.setContentsMargins(0, 4, RIGHT, 4)
         self._threshold = pg.InfiniteLine(
             angle=0, pen=pg.mkPen(theme.threshold, width=1, style=QtCore.Qt.PenStyle.DashLine)
         )
@@ -72,10 +72,10 @@ class ProbabilityPlot(pg.PlotWidget):
         info = snapshot.decoder
         if info is None or info.classes == self._classes:
             return
-        self.clear()
+        self.widget.clear()
         self._classes = info.classes
         self._curves = [
-            self.plot(
+            self.widget.plot(
                 pen=pg.mkPen(self._theme.class_color(k, idle=name == info.idle_class), width=2),
                 connect="finite",
             )
@@ -83,7 +83,7 @@ class ProbabilityPlot(pg.PlotWidget):
         ]
         if info.threshold is not None:
             self._threshold.setValue(info.threshold)
-            self.addItem(self._threshold)
+            self.widget.addItem(self._threshold)
 
     def show_history(self, client: DashboardClient, head: float, span_s: float) -> None:
         """Draw the last `span_s` seconds before `head`."""
@@ -92,7 +92,7 @@ class ProbabilityPlot(pg.PlotWidget):
         for k, curve in enumerate(self._curves):
             if k < proba.shape[1]:
                 curve.setData(stamps - head, proba[:, k])
-        self.setXRange(-span_s, 0, padding=0)
+        self.widget.setXRange(-span_s, 0, padding=0)
 
 
 class Dashboard(QtWidgets.QMainWindow):
@@ -181,7 +181,7 @@ class Dashboard(QtWidgets.QMainWindow):
         self._plot = ProbabilityPlot(self._theme)
         left.addWidget(self._caption)
         left.addWidget(self.traces, 1)
-        left.addWidget(self._plot)
+        left.addWidget(self._plot.widget)
         return left
 
     def _build_right(self) -> QtWidgets.QVBoxLayout:
@@ -300,9 +300,11 @@ class Dashboard(QtWidgets.QMainWindow):
         if not self.frame_ms:
             return "no frames"
         p50, p99 = np.percentile(self.frame_ms, [50, 99])
+        paint50, paint99 = np.percentile(self.traces.paint_ms or [0.0], [50, 99])
         gap50, gap99 = np.percentile(self.interval_ms, [50, 99])
         return (
             f"{self._frames} frames, {p50:.1f} ms p50, {p99:.1f} ms p99 to compute, "
+            f"{paint50:.1f} ms p50, {paint99:.1f} ms p99 to paint the traces, "
             f"{gap50:.0f} ms p50, {gap99:.0f} ms p99 between frames"
         )
 

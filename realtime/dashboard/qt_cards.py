@@ -127,8 +127,13 @@ class Bars(QtWidgets.QWidget):
         n = len(snapshot.decoder.classes) if snapshot.decoder else 2
         row = self.ROWS_PX[min(n, len(self.ROWS_PX)) - 1]
         self.setFixedHeight(self.TOP + row * n + 4)
-        self._snapshot = snapshot
-        self.update()
+        before, self._snapshot = self._snapshot, snapshot
+        if before is None or (before.evidence, before.proba, before.decoder) != (
+            snapshot.evidence,
+            snapshot.proba,
+            snapshot.decoder,
+        ):
+            self.update()
 
     def paintEvent(self, event: QtGui.QPaintEvent | None) -> None:  # noqa: N802
         """Draw the bars."""

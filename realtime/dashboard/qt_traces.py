@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +78,7 @@ class TraceView(QtWidgets.QWidget):
         self._unit = "µV"
         self.scale: float | None = None
         self._auto_until = self._auto_next = 0
+        self.paint_ms: deque[float] = deque(maxlen=2000)
         self.paused = False
         self.page_size: int | None = None
         self.page = 0
@@ -177,7 +179,7 @@ class TraceView(QtWidgets.QWidget):
         self._extend(extremes, stamps, stop, n_new)
         self._auto_scale_at_start(stop)
         self._judge_channels()
-        self.update()
+        self.update(self._plot_rect().adjusted(0, 0, 0, BOTTOM))  # not the names
 
     def _begin(self, generation: int, names: tuple[str, ...], column_s: float, total: int) -> None:
         self._generation, self._names, self._column_s = generation, names, column_s
@@ -200,7 +202,7 @@ class TraceView(QtWidgets.QWidget):
         self._drawn = stop
         new = slice(len(stamps) - n_new, None)
         self._stamps = np.concatenate([self._stamps, stamps[new]])[-self.n_visible :]
-        empty = np.isnan(extremes[new]).all(axis=(1, 2))
+        empty = _without_samples(extremes[new])
         self._empty = np.concatenate([self._empty, empty])[-self.n_visible :]
         if n_new <= 0:
             return
@@ -276,7 +278,7 @@ class TraceView(QtWidgets.QWidget):
         n_new: int,
         height: int,
     ) -> None:
-        empty = np.isnan(extremes).all(axis=(1, 2))
+        empty = _without_samples(extremes)
         for k in np.nonzero(empty)[0]:
             if k >= len(extremes) - n_new:
                 color = QtGui.QColor(self._theme.gap)
@@ -307,7 +309,7 @@ class TraceView(QtWidgets.QWidget):
         self._draw_columns(painter, picture.extremes, picture.stamps, len(picture.extremes))
         painter.end()
         self._stamps = picture.stamps
-        self._empty = np.isnan(picture.extremes).all(axis=(1, 2))
+        self._empty = _without_samples(picture.extremes)
         self.update()
 
     def _copy(self, stop: int) -> _Picture | None:
@@ -321,7 +323,7 @@ class TraceView(QtWidgets.QWidget):
     def _fitting_scale(self, picture: _Picture, last_s: float) -> float:
         channels = self.shown_channels()
         recent = picture.extremes[-round(last_s / self._column_s) :]
-        fill = 1.25 if len(channels) <= 16 else 2.2
+        fill = 1.25 if len(channels) <= 16 else 1.5
         return fitting_scale(recent[:, :, channels.start : channels.stop], fill)
 
     def _auto_scale_at_start(self, stop: int) -> None:
@@ -348,17 +350,26 @@ class TraceView(QtWidgets.QWidget):
                 return
             recent, _ = ring.columns(ring.total - round(2.0 / ring.column_s), ring.total)
         if len(recent):
-            self._verdicts = channel_verdicts(recent, in_uv=self._unit == "µV")
+            before, self._verdicts = self._verdicts, self._channel_verdicts(recent)
+            if before != self._verdicts:
+                self.update()
+
+    def _channel_verdicts(self, recent: NDArray[np.float32]) -> list[str]:
+        return channel_verdicts(recent, in_uv=self._unit == "µV")
 
     # --- painting ------------------------------------------------------------------------------
 
     def paintEvent(self, event: QtGui.QPaintEvent | None) -> None:  # noqa: N802
         """Show the picture with names, times, commands and scale on top."""
+        began = time.perf_counter()
         painter = QtGui.QPainter(self)
-        painter.fillRect(self.rect(), QtGui.QColor(self._theme.panel))
+        region = self.rect() if event is None else event.rect()
+        painter.fillRect(region, QtGui.QColor(self._theme.panel))
         rect = self._plot_rect()
         painter.drawPixmap(rect, self._pixmap)
-        self._paint_names(painter, rect)
+        if region.left() < LEFT:
+            self._paint_names(painter, rect)
+        self._paint_verdicts(painter, rect)
         self._paint_seconds(painter, rect)
         self._paint_gaps(painter, rect)
         self._paint_decisions(painter, rect)
@@ -366,28 +377,47 @@ class TraceView(QtWidgets.QWidget):
         if self.message:
             self._paint_message(painter, rect)
         painter.end()
+        self.paint_ms.append(1000 * (time.perf_counter() - began))
+
+    def _name_font(self, row: float) -> QtGui.QFont:
+        font = QtGui.QFont(self.font())
+        font.setPixelSize(max(8, min(13, int(row))))
+        return font
 
     def _paint_names(self, painter: QtGui.QPainter, rect: QtCore.QRect) -> None:
         channels = self.shown_channels()
         if len(channels) == 0:
             return
         row = rect.height() / len(channels)
-        font = QtGui.QFont(self.font())
-        font.setPixelSize(max(8, min(13, int(row))))
-        painter.setFont(font)
+        painter.setFont(self._name_font(row))
         every = max(1, math.ceil(MIN_ROW_PX / row))
         right = QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter
         for at, k in enumerate(channels):
-            verdict = self._verdicts[k] if k < len(self._verdicts) else ""
-            if at % every and not verdict:
+            wrong = bool(self._verdicts[k])
+            if at % every and not wrong:
                 continue
-            painter.setPen(QtGui.QColor(self._theme.trace_bad if verdict else self._theme.muted))
+            painter.setPen(QtGui.QColor(self._theme.trace_bad if wrong else self._theme.muted))
             box = QtCore.QRectF(0, rect.top() + at * row - 4, LEFT - 8, row + 8)
             painter.drawText(box, int(right), self._names[k])
-            if verdict:
-                tag = QtCore.QRectF(rect.left() + 4, rect.top() + at * row - 4, 120, row + 8)
-                left = QtCore.Qt.AlignmentFlag.AlignLeft | QtCore.Qt.AlignmentFlag.AlignVCenter
-                painter.drawText(tag, int(left), f"▲ {verdict}")
+
+    def _paint_verdicts(self, painter: QtGui.QPainter, rect: QtCore.QRect) -> None:
+        """Write "flat" and the like where a channel's trace begins."""
+        channels = self.shown_channels()
+        wrong = [(at, self._verdicts[k]) for at, k in enumerate(channels) if self._verdicts[k]]
+        if not wrong:
+            return
+        row = rect.height() / len(channels)
+        painter.setFont(self._name_font(row))
+        left = QtCore.Qt.AlignmentFlag.AlignLeft | QtCore.Qt.AlignmentFlag.AlignVCenter
+        metrics = painter.fontMetrics()
+        for at, verdict in wrong:
+            text = f"▲ {verdict}"
+            box = QtCore.QRectF(rect.left() + 2, 0, metrics.horizontalAdvance(text) + 6, 0)
+            box.setHeight(metrics.height())
+            box.moveCenter(QtCore.QPointF(box.center().x(), rect.top() + (at + 0.5) * row))
+            painter.fillRect(box, QtGui.QColor(self._theme.panel))
+            painter.setPen(QtGui.QColor(self._theme.trace_bad))
+            painter.drawText(box, int(left), text)
 
     def _x_of(self, stamp: float, rect: QtCore.QRect) -> float | None:
         """Where a stamp lies on screen; None where it is not shown."""
@@ -506,3 +536,9 @@ class TraceView(QtWidgets.QWidget):
         painter.drawRoundedRect(box, 8, 8)
         painter.setPen(QtGui.QColor(self._theme.text))
         painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), self.message)
+
+
+def _without_samples(extremes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Say which columns (n, 2, n_chans) are a gap."""
+    empty: NDArray[np.bool_] = np.logical_and.reduce(np.isnan(extremes), axis=(1, 2))
+    return empty

@@ -67,6 +67,7 @@ class DisplayFilter:
         if self._zi is None:
             unit = signal.sosfilt_zi(self._sos)  # (n_sections, 2)
             self._zi = unit[:, :, None] * work[0][None, None, :]
+        out: NDArray[np.float64]
         out, self._zi = signal.sosfilt(self._sos, work, axis=0, zi=self._zi)
         if bad.any():
             out[bad] = np.nan
