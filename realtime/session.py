@@ -16,7 +16,7 @@ import numpy as np
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.files import check_writable
 from neuript.montages import Montage, load_montage
-from neuript.realtime.decoder import Decoder
+from neuript.realtime.decoder import Decoder, hop_samples
 from neuript.realtime.intake import Intake, Paced, take_in
 from neuript.realtime.interrupt import Interrupt
 from neuript.realtime.latency import LatencyLedger
@@ -70,6 +70,7 @@ class _Session:
         engine = self._open_model()
         manifest = engine.manifest
         cap = load_montage(self.options.montage) if self.options.montage else None
+        hop_samples(self.options.hop_s or manifest.hop_s, manifest.sfreq)
         source = self._open_source()
         self.stack.callback(source.close)
         _announce(source.info, manifest)
@@ -140,7 +141,7 @@ class _Session:
             engine.manifest,
             engine,
             clock=_lsl_clock() if self.live else None,
-            spec=_preprocess(engine.manifest, intake.mains_hz),
+            spec=_preprocess(engine.manifest, intake.mains_hz, self.options.mains),
             policy=_policy(engine.manifest, self.options),
             hop_s=self.options.hop_s,
         )
@@ -157,7 +158,7 @@ class _Session:
             with Interrupt() as stop, _no_garbage():
                 ended = self._loop(decoder, costs, stop)
         except BaseException as error:
-            ended = f"{type(error).__name__}: {error}"
+            ended = _reason(error)
             raise
         finally:
             self._finish(engine.manifest, intake, decoder, ledger, costs, ended)
@@ -262,13 +263,17 @@ def _model_montage(manifest: Manifest) -> Montage:
         raise ModelRefusedError(f"the model's montage cannot be used: {error}") from error
 
 
-def _preprocess(manifest: Manifest, mains_hz: float | None) -> PreprocessSpec:
-    """Return the model's preprocessing, with the notch at the mains of this place."""
+def _preprocess(
+    manifest: Manifest, measured_hz: float | None, told_hz: float | None
+) -> PreprocessSpec:
+    """Return the model's preprocessing, with the notch at the mains of this place if one is heard."""
     try:
         spec = PreprocessSpec.from_dict(manifest.preprocess)
     except (ValueError, KeyError, TypeError) as error:
         raise ModelRefusedError(f"the model's preprocessing cannot be used: {error}") from error
-    return replace(spec, mains_hz=mains_hz)
+    if told_hz is None and measured_hz is None:
+        return spec
+    return replace(spec, mains_hz=measured_hz)
 
 
 def _policy(manifest: Manifest, options: LiveOptions) -> PolicySpec:
@@ -324,6 +329,12 @@ def _outlet_info(
             "config_sha256": options.sha256,
         },
     )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, BrokenPipeError):
+        return "the reader of our output went away"
+    return f"{type(error).__name__}: {error}"
 
 
 class _no_garbage:  # noqa: N801

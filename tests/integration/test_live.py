@@ -1,0 +1,320 @@
+"""`neuript live` end to end: an amplifier in another process, the command line here, an independent client."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neuript import cli
+
+pytestmark = [pytest.mark.lsl, pytest.mark.timeout(90)]
+
+AMPLIFIER = Path(__file__).parents[1] / "helpers" / "amplifier.py"
+NAMES = ("C3", "Cz", "C4", "Pz")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A real model file of a small network, trusted in a configuration folder of its own."""
+    import torch
+
+    from neuript.manifest import Manifest, provenance
+    from neuript.modelfile import save_model
+    from neuript.montages import load_montage
+    from neuript.realtime.policy import PolicySpec
+    from neuript.realtime.preprocess import PreprocessSpec
+
+    class Power(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(3)
+            self.linear = torch.nn.Linear(len(NAMES), 2)
+
+        def forward(self, x_BCT):
+            return self.linear(torch.log((x_BCT * 1e6).var(dim=-1) + 1e-3))
+
+    folder = tmp_path_factory.mktemp("model")
+    before = os.environ.get("NEURIPT_CONFIG_DIR")
+    os.environ["NEURIPT_CONFIG_DIR"] = str(folder / "config")
+    policy = PolicySpec(threshold=0.55, release=0.5, smoothing_s=0.2, refractory_s=0.0)
+    manifest = Manifest(
+        task="testing",
+        classes=("left_hand", "right_hand"),
+        model={"architecture": "power"},
+        montage=load_montage("10-20").pick(NAMES).to_dict(),
+        preprocess=PreprocessSpec().to_dict(),
+        window_s=0.5,
+        hop_s=0.125,
+        policy=policy.to_dict(),
+        provenance=provenance(data=["none"], simulated=True),
+    )
+    path = folder / "power.ts"
+    save_model(path, Power(), manifest)
+    yield path
+    if before is None:
+        del os.environ["NEURIPT_CONFIG_DIR"]
+    else:
+        os.environ["NEURIPT_CONFIG_DIR"] = before
+
+
+@contextmanager
+def amplifier(*options, source_id=None, name="test amplifier"):
+    source_id = source_id or f"test-{uuid.uuid4().hex[:10]}"
+    command = [
+        sys.executable, str(AMPLIFIER), "--name", name, "--source-id", source_id, *options,
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield source_id
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def made_signal(*arguments):
+    spec = importlib.util.spec_from_file_location("amplifier", AMPLIFIER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.signal(*arguments)
+
+
+def live(model, source_id, *options):
+    return cli.main(
+        ["live", "--model", str(model), "--source-id", source_id, "--headless", *options]
+    )
+
+
+def rows_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def order(rows):
+    states = [r["state"] for r in rows]
+    return [s for i, s in enumerate(states) if i == 0 or s != states[i - 1]]
+
+
+# -- the same decisions --------------------------------------------------------------------------
+
+
+def test_live_over_lsl_and_direct_replay_agree_bit_for_bit(model, tmp_path, capsys, xdf_writer):
+    """The stamp of a row is that of the newest sample; replay repeats the live decisions exactly."""
+    sfreq, seconds = 250.0, 6.0
+    data = made_signal(7, round(seconds * sfreq), 4, sfreq)
+    stamps = 100.0 + np.arange(len(data)) / sfreq
+    stamps[900:] += 0.4  # a gap of 100 samples after 3.6 s
+    source_id = f"test-{uuid.uuid4().hex[:10]}"
+    path = xdf_writer.session(
+        data, stamps, [(101.0, "x")], sfreq=sfreq, labels=list(NAMES), source_id=source_id,
+        n_per_chunk=13,
+    ).save(tmp_path / "session.xdf")  # fmt: skip
+    code = cli.main(["live", "--model", str(model), "--replay", str(path), "--json"])
+    assert code == 0
+    direct = rows_of(capsys.readouterr().out)
+
+    replay = subprocess.Popen(
+        [sys.executable, "-m", "neuript", "replay", str(path), "--wait-for-consumers", "--quiet",
+         "--json", "--linger", "10"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        code = live(model, source_id, "--json", "--wait", "20", "--duration", "5.9")
+        started = json.loads(replay.stdout.readline())
+    finally:
+        replay.kill()
+        replay.communicate()
+    assert code == 0
+    heard = rows_of(capsys.readouterr().out)
+    n = len(heard)
+    assert n >= len(direct) - 2
+    assert n > 40
+    for a, b in zip(heard, direct[:n], strict=True):
+        assert (a["state"], a["proba"], a["decision"], a["confidence"]) == (
+            b["state"], b["proba"], b["decision"], b["confidence"],
+        )  # fmt: skip
+    assert order(direct) == ["WARMUP", "OK", "GAP", "OK"]
+    assert sum(r["proba"] is not None for r in heard) > 15
+    # followed through replay: the newest sample of window k, counted in samples
+    shift = started["lsl_start"] - started["recorded_start"]
+    for k, row in enumerate(heard):
+        newest = ((k + 1) * 8 - 1) * sfreq / 64
+        if row["state"] in ("WARMUP", "OK"):
+            assert abs(row["t"] - shift - stamps[int(newest)]) <= 0.5 / sfreq
+            assert direct[k]["rec_t"] == pytest.approx(stamps[int(newest)] - 100.0, abs=0.002)
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+def test_every_fault_shows_its_state_and_commands_nothing(model, tmp_path, capsys):
+    """One sitting with everything that can happen to a stream; at its end it stays away."""
+    report = tmp_path / "report.json"
+    faults = {
+        "3:gap:0.16": ["GAP", "OK"],
+        "6:step:100": ["CLOCK", "OK"],
+        "9:flat:1.2": ["BAD_SIGNAL", "OK"],
+        "13:nan:0.3": ["BAD_SIGNAL", "OK"],
+        "16:silence:1": ["STALE", "RECOVERED", "OK"],
+        "19:unplug:1": ["LOST", "RECOVERED", "OK"],
+        "23:end:0": ["LOST"],
+    }
+    with amplifier("--fault", ",".join(faults)) as source_id:
+        code = live(model, source_id, "--json", "--give-up", "1.5", "--report", str(report))
+    out, err = capsys.readouterr()
+    assert code == 4
+    assert "did not come back" in err
+    rows = rows_of(out)
+    assert order(rows) == ["WARMUP", "OK", *(s for states in faults.values() for s in states)]
+    for row in rows:
+        if row["state"] != "OK":
+            assert row["decision"] is None
+    assert any(r["decision"] for r in rows)
+    written = json.loads(report.read_text())
+    assert written["ended"].startswith("StreamLostError")
+    assert written["states"].keys() == set(order(rows))
+    assert (written["gaps"], written["clock_steps"]) == (1, 1)
+    assert written["latency_ms"]["infer"]["n"] > 50
+    assert written["latency_ms"]["total"]["p99"] >= written["latency_ms"]["total"]["p50"] > 0
+    assert written["cost"]["rss_mb_max"] > 10
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("2.5:rate:0", "250 Hz -> 500 Hz"), ("2.5:relabel:0", "labels C3 Cz")]
+)
+def test_a_stream_that_comes_back_different_ends_the_session(model, capsys, fault, reason):
+    with amplifier("--fault", fault) as source_id:
+        code = live(model, source_id, "--duration", "30")
+    assert code == 4
+    assert reason in capsys.readouterr().err
+
+
+# -- bad input -----------------------------------------------------------------------------------
+
+
+def test_no_stream_lists_what_is_visible(model, capsys):
+    with amplifier(name="somebody else") as source_id:
+        code = live(model, "no-such-source", "--wait", "1")
+        err = capsys.readouterr().err
+    assert code == 3
+    assert "no-such-source" in err
+    assert source_id in err
+    assert "somebody else" in err
+
+
+def test_two_matching_streams_are_not_guessed(model, capsys):
+    name = f"twins-{uuid.uuid4().hex[:8]}"
+    with amplifier(name=name) as one, amplifier(name=name) as two:
+        code = cli.main(["live", "--model", str(model), "--headless", "--stream", f"name='{name}'"])
+        err = capsys.readouterr().err
+    assert code == 2
+    assert "2 streams match" in err
+    assert one in err
+    assert two in err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--labels", "", "--n-chans", "4"], "label"),
+        (["--unit", "volts"], "--unit microvolts"),
+        (["--sfreq", "0"], "irregular"),
+        (["--sfreq", "64"], "64 Hz"),
+        (["--format", "string", "--type", "Markers"], "text"),
+    ],
+)
+def test_a_stream_that_does_not_fit_is_refused_with_a_sentence(model, capsys, options, sentence):
+    with amplifier(*options) as source_id:
+        assert live(model, source_id, "--duration", "2") == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (["--montage", "no-such-cap"], 2, "no-such-cap"),
+        (["--classes", "yes,no"], 5, "left_hand"),
+        (["--hop", "0.1"], 2, "multiple of"),
+        (["--report", "/no/such/folder/r.json"], 2, "folder"),
+        (["--report", "/"], 2, "folder"),
+    ],
+)
+def test_what_can_be_refused_is_refused_before_looking_for_a_stream(
+    model, capsys, options, code, sentence
+):
+    began = time.monotonic()
+    assert live(model, "no-such-source", "--wait", "60", *options) == code
+    assert time.monotonic() - began < 30
+    assert sentence in capsys.readouterr().err
+
+
+def test_other_formats_rates_and_spellings_are_decoded(model, capsys):
+    options = ["--sfreq", "128", "--labels", "EEG C3-REF,Cz.,c4,PZ", "--unit", "-6"]
+    with amplifier(*options, "--format", "double64") as source_id:
+        code = live(model, source_id, "--json", "--duration", "2.5")
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    assert rows_of(out)[-1]["state"] == "OK"
+
+
+# -- Ctrl-C, closed pipes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("moment", ["starting", "decoding"])
+def test_ctrl_c_is_clean_at_any_moment(model, tmp_path, moment):
+    report = tmp_path / "report.json"
+    with amplifier() as source_id:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "neuript", "live", "--model", str(model), "--source-id",
+             source_id, "--headless", "--json", "--report", str(report)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            if moment == "decoding":
+                lines = [process.stdout.readline() for _ in range(20)]
+            else:
+                lines = [process.stderr.readline()]  # the first word it says
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    if moment == "decoding":
+        assert all(json.loads(line) for line in lines + out.splitlines())
+        assert json.loads(report.read_text())["ended"] == "interrupted"
+
+
+def test_a_reader_that_goes_away_ends_the_session_quietly(model):
+    with amplifier() as source_id:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "neuript", "live", "--model", str(model), "--source-id",
+             source_id, "--headless", "--json"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            process.stdout.readline()
+            process.stdout.close()
+            code = process.wait(timeout=30)
+            err = process.stderr.read()
+        finally:
+            process.kill()
+            process.stderr.close()
+    assert code == 0, err
+    assert "Traceback" not in err
+    assert "Exception" not in err
