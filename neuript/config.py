@@ -221,13 +221,16 @@ class NeuriptConfig:
         return cls(**values)
 
 
-PRESETS: dict[PresetName, dict[str, int]] = {
+PRESETS: dict[PresetName, dict[str, Any]] = {
     "base": {"d_model": 768, "d_ff": 768, "d_expert": 512, "d_shared": 768},
     "small": {"d_model": 256, "d_ff": 768, "d_expert": 128, "d_shared": 256},
     "tiny": {"d_model": 128, "d_ff": 128, "d_expert": 64, "d_shared": 128},
-    "micro": {"d_model": 64, "d_ff": 64, "d_expert": 32, "d_shared": 64},
+    "micro": {"d_model": 64, "n_heads": 4, "d_ff": 64, "d_expert": 32, "d_shared": 64},
 }
-"""Widths of the presets; depth, merges and experts are the paper's in all of them."""
+"""Widths of the presets; depth, merges and experts are the paper's in all of them.
+
+micro has 4 heads of 16 instead of 8 of 8: the same parameters, a third less time at 256 samples.
+"""
 
 
 def preset(name: PresetName, *, n_outputs: int, **overrides: Any) -> NeuriptConfig:

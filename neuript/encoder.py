@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from neuript.config import NeuriptConfig
-from neuript.layers import Attention, FeedForward, TimeMerge, init_linear
+from neuript.layers import Attention, Dropout, FeedForward, TimeMerge, init_linear
 from neuript.moe import PMoE
 from neuript.positions import (
     GRID_MAX,
@@ -54,7 +54,7 @@ class EncoderBlock(nn.Module):
         self.space = Attention(width, config.n_heads, drop)
         self.norm_ffn_space = nn.LayerNorm(width)
         self.ffn_space = _feed_forward(config, n_experts)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, h_BDLC: Tensor, length: int, pe_space_DC: Tensor | None = None
@@ -220,7 +220,7 @@ class Encoder(nn.Module):
         return scales, torch.stack(losses).sum() if losses else None
 
     def _check(self, x_BDT: Tensor) -> int:
-        if torch.jit.is_tracing():  # a test on a shape would be frozen into the program
+        if _is_tracing():  # a test on a shape would be frozen into the program
             return self.config.n_times
         if x_BDT.dim() != 3 or x_BDT.shape[1] != self.n_chans or x_BDT.shape[2] < 1:
             raise ValueError(
@@ -251,3 +251,7 @@ def _apply(layer: nn.Module, z: Tensor) -> tuple[Tensor, Tensor | None]:
         y, aux = layer(z)
         return y, aux
     return layer(z), None
+
+
+def _is_tracing() -> bool:
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]

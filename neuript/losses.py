@@ -25,6 +25,9 @@ class BalancedBCE(nn.Module):
         Weights w_c, (n_outputs,); None means 1.
     """
 
+    bias: Tensor
+    weight: Tensor
+
     def __init__(
         self, class_counts: ArrayLike, kappa: float = 0.3, weight: ArrayLike | None = None
     ) -> None:
@@ -61,6 +64,8 @@ class BalancedCrossEntropy(nn.Module):
     label_smoothing
         As in `torch.nn.functional.cross_entropy`.
     """
+
+    bias: Tensor
 
     def __init__(
         self, class_counts: ArrayLike, kappa: float = 1.0, label_smoothing: float = 0.0

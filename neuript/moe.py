@@ -52,7 +52,7 @@ class PMoE(nn.Module):
             noisy = logits + self.config.router_noise * torch.randn_like(logits)
         gates = self._gates(noisy)
         hidden = activate(self.up(z), self.config.activation)
-        routed = hidden.unflatten(-1, (self.n_experts, -1)) * gates.unsqueeze(-1)
+        routed = hidden.view(*gates.shape, -1) * gates.unsqueeze(-1)
         y = self.shared(z) + self.down(routed.flatten(-2)) + gates @ self.down_bias
         if not self.training:
             return y, None
@@ -106,7 +106,7 @@ def load_estimate(logits_NE: Tensor, noisy_NE: Tensor, k: int, sigma: float) -> 
     top = noisy_NE.topk(k + 1, dim=-1).values
     chosen = noisy_NE > top[:, k:]
     threshold = torch.where(chosen, top[:, k:], top[:, k - 1 : k])
-    return torch.special.ndtr((logits_NE - threshold) / max(sigma, 1e-6)).sum(dim=0)
+    return torch.special.ndtr((logits_NE - threshold) / max(sigma, 1e-6)).sum(dim=0)  # type: ignore[no-any-return]
 
 
 def _cv2(x: Tensor, *, unbiased: bool = False) -> Tensor:

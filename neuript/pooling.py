@@ -95,6 +95,8 @@ class GroupPool(nn.Module):
         Channels of the montage.
     """
 
+    weights_GD: Tensor
+
     def __init__(self, groups: Sequence[Sequence[int]], n_chans: int) -> None:
         super().__init__()
         weights = np.zeros((len(groups), n_chans), dtype=np.float32)

@@ -47,7 +47,7 @@ def channel_grid(pos_m: ArrayLike) -> NDArray[np.int64]:
     pos -= pos.min(axis=0)
     extent = pos.max()
     scale = GRID_MAX / extent if extent > 0 else 0.0
-    # Twelve digits: the last bits of a unit conversion must not decide a half.
+    # Nine digits: the last bits of a unit conversion must not decide a half.
     grid: NDArray[np.int64] = np.rint(np.round(pos * scale, 9)).astype(np.int64)
     return grid
 
