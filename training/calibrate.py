@@ -108,7 +108,7 @@ def _fit_network(
     data: Dataset, spec: CalibrationSpec, train: NDArray[np.bool_], report: Report | None, what: str
 ) -> NeuriptClassifier:
     torch.manual_seed(spec.finetune.seed)
-    network = NeuriptClassifier(spec.config, data.montage.pos_m, data.montage.lobe_groups)
+    network = NeuriptClassifier(spec.config, data.montage.pos_m, data.montage.lobe_groups())
     if spec.encoder is not None:
         network.load_encoder(spec.encoder)
 
