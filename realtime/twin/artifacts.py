@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from neuript.realtime.twin.subject import SessionConditions, Subject
 
-EYES_M = np.array([[-0.031, 0.089, -0.014], [0.031, 0.089, -0.014]])
-"""Centres of the eyes, head frame."""
-_ABOVE_EYES = (-0.29, 0.94, -0.16)  # direction of Fp1
-_BESIDE_EYES = (-0.76, 0.62, -0.2)  # direction of F7
+EYES_M = np.array([[-0.030, 0.058, -0.048], [0.032, 0.058, -0.048]])
+"""Centres of the eyes."""
+_ABOVE_EYES = (-0.291, 0.95, -0.108)  # direction of Fp1
+_BESIDE_EYES = (-0.765, 0.622, -0.168)  # direction of F7
 
 
 class PoissonTrain:
@@ -101,11 +101,11 @@ class Muscles:
     """Broad-band muscle activity: a faint constant level, and bursts of one muscle at a time."""
 
     places = (
-        (-0.93, 0.28, -0.24),
-        (0.93, 0.28, -0.24),
-        (0.0, 0.97, 0.05),
-        (-0.35, -0.9, -0.3),
-        (0.35, -0.9, -0.3),
+        (-0.93, 0.26, -0.26),
+        (0.93, 0.26, -0.26),
+        (0.0, 0.98, 0.0),
+        (-0.35, -0.88, -0.33),
+        (0.35, -0.88, -0.33),
     )
     tonic = 0.05
 
@@ -206,6 +206,6 @@ class Electrodes:
 
 
 def ear_positions() -> NDArray[np.float64]:
-    """Linked-ears reference sites A1 and A2, head frame, shape (2, 3)."""
-    directions = np.array([[-0.771, -0.117, -0.626], [0.771, -0.117, -0.626]])
+    """Linked-ears reference sites A1 and A2, shape (2, 3)."""
+    directions = np.array([[-0.765, -0.085, -0.638], [0.765, -0.085, -0.638]])
     return np.array(HEAD_CENTRE_M) + HEAD_RADIUS_M * directions

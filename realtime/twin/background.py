@@ -101,7 +101,7 @@ class SlowNoise:
 
 
 def place(directions: ArrayLike, eccentricity: ArrayLike) -> NDArray[np.float64]:
-    """Head-frame positions of points at a fraction of the head radius along directions."""
+    """Positions of points at a fraction of the head radius along directions."""
     radius = HEAD_RADIUS_M * np.asarray(eccentricity, dtype=np.float64).reshape(-1, 1)
     return np.asarray(np.array(HEAD_CENTRE_M) + radius * unit(directions))
 
@@ -153,12 +153,12 @@ class OccipitalAlpha:
     """Posterior alpha that waxes and wanes, falls after a cue, plus the brain's answer to the cue."""
 
     directions = (
-        (0.0, -0.99, 0.16),
-        (-0.36, -0.93, 0.12),
-        (0.36, -0.93, 0.12),
-        (-0.28, -0.83, 0.47),
-        (0.28, -0.83, 0.47),
-        (0.0, -0.80, 0.60),
+        (0.0, -0.99, 0.10),
+        (-0.32, -0.95, 0.06),
+        (0.32, -0.95, 0.06),
+        (-0.28, -0.86, 0.43),
+        (0.28, -0.86, 0.43),
+        (0.0, -0.83, 0.55),
     )
 
     def __init__(

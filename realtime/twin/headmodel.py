@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from neuript.montages import Montage
 
-HEAD_CENTRE_M = (0.0, 0.0159, 0.0447)
-"""Centre of the sphere that fits MNE's standard_1005 electrodes, head frame (x made symmetric)."""
+HEAD_CENTRE_M = (0.001, -0.0155, 0.0043)
+"""Centre of the sphere that fits the 10-20 electrodes of MNE's template head (colin27_1005), in its frame."""
 HEAD_RADIUS_M = 0.0959
 """Its radius."""
 BRAIN_RADIUS = 0.90
@@ -43,7 +43,7 @@ class Cap:
     ch_names : tuple of str
         Labels of the electrodes.
     pos_m : ndarray, shape (n_chans, 3)
-        Positions in metres, head frame (x right, y front, z up).
+        Positions in metres, in the frame of MNE's template head as all montages (x right, y front, z up).
     """
 
     name: str
@@ -107,13 +107,13 @@ def unit(vector: ArrayLike) -> NDArray[np.float64]:
 
 
 def on_scalp(pos_m: ArrayLike) -> NDArray[np.float64]:
-    """Project positions (head frame, metres) radially onto the sphere; still head frame."""
+    """Project positions (metres) radially onto the sphere."""
     centre = np.array(HEAD_CENTRE_M)
     return centre + HEAD_RADIUS_M * unit(np.asarray(pos_m, dtype=np.float64) - centre)
 
 
 def scalp_grid(n: int = 240) -> NDArray[np.float64]:
-    """Return `n` evenly spread points of the scalp above ear level, head frame, shape (n, 3)."""
+    """Return `n` evenly spread points of the scalp above ear level, shape (n, 3)."""
     k = np.arange(n) + 0.5
     z = 1.0 - k / n * 1.2  # down to 12 degrees below the centre, where caps end
     angle = np.pi * (1.0 + 5.0**0.5) * k
@@ -130,9 +130,9 @@ def lead_field(
     Parameters
     ----------
     electrodes_m : array_like, shape (n_chans, 3)
-        Positions in metres, head frame; projected onto the sphere.
+        Positions in metres; projected onto the sphere.
     dipoles_m : array_like, shape (n_dipoles, 3)
-        Positions in metres, head frame, inside the brain (0.9 of the radius).
+        Positions in metres, inside the brain (0.9 of the radius).
     moments : array_like, shape (n_dipoles, 3)
         Dipole moments in ampere metres.
 

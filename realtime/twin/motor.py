@@ -37,14 +37,16 @@ class Area:
 
 
 AREAS = (
-    Area("hand_lh", (-0.72, 0.08, 0.69), 0.80, 1.0),
-    Area("hand_rh", (0.72, 0.08, 0.69), 0.80, 1.0),
-    Area("foot", (0.0, 0.05, 1.0), 0.72, 0.65),
-    Area("tongue_lh", (-0.93, 0.17, 0.33), 0.80, 0.6),
-    Area("tongue_rh", (0.93, 0.17, 0.33), 0.80, 0.6),
+    Area("hand_lh", (-0.72, 0.04, 0.69), 0.80, 1.0),
+    Area("hand_rh", (0.72, 0.04, 0.69), 0.80, 1.0),
+    Area("foot", (0.0, 0.0, 1.0), 0.72, 0.5),
+    Area("tongue_lh", (-0.93, 0.15, 0.33), 0.80, 0.45),
+    Area("tongue_rh", (0.93, 0.15, 0.33), 0.80, 0.45),
 )
 """lh, rh: left and right hemisphere. The right hand is moved by the left hemisphere."""
-DIPOLES_PER_AREA = 3
+DIPOLES_PER_AREA = 4
+COMMON, OWN = 0.25, 0.1
+"""Slow waxing and waning, standard deviation of log amplitude: of all areas together, of each alone."""
 
 
 def effects(label: str, ipsilateral: float) -> dict[str, float]:
@@ -53,8 +55,8 @@ def effects(label: str, ipsilateral: float) -> dict[str, float]:
         "left_hand": {"hand_rh": 1.0, "hand_lh": ipsilateral},
         "right_hand": {"hand_lh": 1.0, "hand_rh": ipsilateral},
         "both_hands": {"hand_lh": 0.95, "hand_rh": 0.95},
-        "feet": {"foot": 1.0, "hand_lh": -0.4, "hand_rh": -0.4},
-        "tongue": {"tongue_lh": 1.0, "tongue_rh": 1.0, "hand_lh": -0.25, "hand_rh": -0.25},
+        "feet": {"foot": 1.0, "hand_lh": -0.2, "hand_rh": -0.2},
+        "tongue": {"tongue_lh": 1.0, "tongue_rh": 1.0, "hand_lh": -0.1, "hand_rh": -0.1},
         "rest": {},
     }[label]
 
@@ -107,12 +109,13 @@ class Motor:
         self._mu_uv = subject.mu_uv * conditions.mu_gain
         self._mu = Rhythms(mu_hz, subject.mu_bandwidth_hz, sfreq, rng)
         self._beta = Rhythms(beta_hz, subject.beta_bandwidth_hz, sfreq, rng)
-        self._waxing = SlowNoise(len(AREAS), 0.15, sfreq, rng)
+        self._waxing = SlowNoise(1 + len(AREAS), 0.15, sfreq, rng)
 
     def block(self, t: NDArray[np.float64], intents: Iterable[Intent]) -> NDArray[np.float64]:
         """Return the next samples at times `t`, shape (n_chans, n_times), microvolts."""
         mu_gain, beta_gain = self.gains(t, intents)
-        level = np.exp(0.25 * self._waxing.block(len(t)) - 0.06)
+        waxing = self._waxing.block(len(t))
+        level = np.exp(COMMON * waxing[0] + OWN * waxing[1:] - 0.06)
         mu_gain, beta_gain = (
             np.repeat(level * np.sqrt(g), DIPOLES_PER_AREA, axis=0) for g in (mu_gain, beta_gain)
         )

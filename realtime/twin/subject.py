@@ -24,21 +24,21 @@ class Subject:
     seed: int = 0
     """Anatomy: where exactly the sources lie and how they point."""
     mu_hz: float = 10.8
-    mu_bandwidth_hz: float = 1.6
-    mu_uv: float = 4.2
+    mu_bandwidth_hz: float = 2.0
+    mu_uv: float = 7.0
     mu_harmonic: float = 0.3
     """Amplitude of the second harmonic that makes the mu wave arched, relative to mu."""
     beta_hz: float = 20.5
     beta_bandwidth_hz: float = 3.0
-    beta_uv: float = 1.5
+    beta_uv: float = 2.5
     alpha_hz: float = 10.1
     alpha_bandwidth_hz: float = 1.2
-    alpha_uv: float = 11.0
-    background_uv: float = 9.0
+    alpha_uv: float = 9.0
+    background_uv: float = 6.7
     """1/f background, 1 to 40 Hz."""
-    background_slope: float = 1.2
+    background_slope: float = 1.4
     """Exponent of the power spectrum, power proportional to 1 / f ** slope."""
-    ipsilateral: float = 0.3
+    ipsilateral: float = 0.15
     """Desynchronisation of the ipsilateral hand area, as a fraction of the contralateral one."""
     onset_delay_s: float = 0.45
     """From intent to half of the desynchronisation, median over trials."""
@@ -46,7 +46,7 @@ class Subject:
     """Standard deviation of that delay over trials."""
     rebound: float = 0.9
     """Beta power after the end of imagery rises by this times the depth."""
-    depth_spread: float = 0.3
+    depth_spread: float = 0.2
     """Standard deviation of the logarithm of the depth over trials."""
     visual_uv: float = 4.0
     """Occipital response to a cue, the same for every class."""
@@ -69,12 +69,12 @@ class Subject:
     @property
     def erd_depth(self) -> float:
         """Median fall of contralateral mu power in a good trial, 0 to 1."""
-        return 0.85 * self.skill
+        return self.skill
 
     @property
     def failure_rate(self) -> float:
         """Share of trials in which nothing happens in the brain."""
-        return 0.35 * (1.0 - self.skill)
+        return 0.25 * (1.0 - self.skill)
 
     @classmethod
     def sample(cls, rng: np.random.Generator, *, skill: float | None = None) -> Subject:
@@ -88,18 +88,18 @@ class Subject:
             skill=drawn if skill is None else skill,
             seed=int(rng.integers(2**31)),
             mu_hz=mu_hz,
-            mu_bandwidth_hz=float(rng.uniform(1.2, 2.2)),
-            mu_uv=float(4.2 * rng.lognormal(0.0, 0.25)),
+            mu_bandwidth_hz=float(rng.uniform(1.5, 2.5)),
+            mu_uv=float(7.0 * rng.lognormal(0.0, 0.2)),
             mu_harmonic=float(rng.uniform(0.15, 0.45)),
             beta_hz=float(rng.uniform(17.0, 25.0)),
             beta_bandwidth_hz=float(rng.uniform(2.0, 4.5)),
-            beta_uv=float(1.5 * rng.lognormal(0.0, 0.25)),
+            beta_uv=float(2.5 * rng.lognormal(0.0, 0.25)),
             alpha_hz=float(min(max(mu_hz + rng.normal(-0.7, 0.5), 8.0), 12.5)),
             alpha_bandwidth_hz=float(rng.uniform(0.8, 1.8)),
-            alpha_uv=float(11.0 * rng.lognormal(0.0, 0.4)),
-            background_uv=float(9.0 * rng.lognormal(0.0, 0.2)),
-            background_slope=float(rng.uniform(1.0, 1.5)),
-            ipsilateral=float(rng.uniform(0.1, 0.5)),
+            alpha_uv=float(9.0 * rng.lognormal(0.0, 0.4)),
+            background_uv=float(6.7 * rng.lognormal(0.0, 0.2)),
+            background_slope=float(rng.uniform(1.1, 1.6)),
+            ipsilateral=float(rng.uniform(0.05, 0.35)),
             onset_delay_s=float(rng.uniform(0.3, 0.6)),
             onset_spread_s=float(rng.uniform(0.08, 0.2)),
             rebound=float(rng.uniform(0.4, 1.4)),
