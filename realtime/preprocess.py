@@ -38,7 +38,7 @@ class PreprocessSpec:
     highpass_hz: float = 0.1
     """Cut-off (-3 dB) of the second-order Butterworth high-pass."""
     stop_hz: float = 34.0
-    """From here on at least 40 dB are gone; the default of 34 Hz keeps what is below 30 Hz (-1.6 dB there)."""
+    """From here on at least 40 dB are gone; the default of 34 Hz keeps what is below 30 Hz (-1.8 dB there)."""
     mains_hz: float | None = None
     """Fundamental of the mains to remove, or None for no notch."""
     alignment: tuple[tuple[float, ...], ...] | None = None

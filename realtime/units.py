@@ -93,7 +93,11 @@ def band_rms(x: NDArray[np.floating[Any]], sfreq: float) -> NDArray[np.float64]:
     if not good.any():
         return out
     window = signal.windows.blackmanharris(n, sym=False)
-    spectrum = np.fft.rfft(signal.detrend(data[:, good], axis=0) * window[:, None], axis=0)
+    ramp = np.linspace(-1, 1, n)
+    line = np.stack([np.ones(n), ramp - (window * ramp).sum() / window.sum()], axis=1)
+    # fitted under the window, where mains are orthogonal to it
+    weights = (window * line.T) @ data[:, good] / ((window * line.T) @ line).diagonal()[:, None]
+    spectrum = np.fft.rfft((data[:, good] - line @ weights) * window[:, None], axis=0)
     freq = np.fft.rfftfreq(n, 1 / sfreq)
     band = (freq >= 1) & (freq <= 40)
     power = 2 * (np.abs(spectrum[band]) ** 2).sum(axis=0) / (n * (window**2).sum())
