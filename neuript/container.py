@@ -139,6 +139,11 @@ def read_file(path: str | Path) -> bytes:
     return data
 
 
+def is_checkpoint(data: bytes) -> bool:
+    """Say whether this looks like safetensors: the length of a JSON header, then the header."""
+    return data[8:10] == b'{"' and int.from_bytes(data[:8], "little") < len(data)
+
+
 def parse(data: bytes, name: str) -> Container:
     """Check the form of a deployable and read its manifest and golden vectors.
 
@@ -321,8 +326,8 @@ def _what_is(data: bytes) -> str:
     ):
         if data.startswith(head):
             return words
-    if data[8:10] == b'{"' and int.from_bytes(data[:8], "little") < len(data):
-        return "a safetensors checkpoint (export it to .ts first)"
+    if is_checkpoint(data):
+        return "a safetensors checkpoint"
     if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in data[:64]):
         return f"a text file that begins with {data[:24].decode()!r}"
     return "an unknown kind of file"

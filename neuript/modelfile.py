@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript import trust as trust_store
-from neuript.container import Container, parse, read_file, seal
+from neuript.container import Container, is_checkpoint, parse, read_file, seal
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.files import check_writable, write_atomically
 from neuript.manifest import Manifest
@@ -57,14 +57,96 @@ def save_model(
         If the file cannot be written (an old one is kept), or the module and its manifest
         disagree.
     """
+    path = check_writable(path)
+    if path.suffix not in _EXPORTERS:
+        raise NeuriptError(f"{path.name} must end in {' or '.join(_EXPORTERS)}")
+    container = _deployable(module, manifest, golden_inputs, path.suffix, path.name)
+    _engine(container, path.name, "auto", "cpu", None)
+    write_atomically(path, container.data)
+    trust_store.remember(container.sha256, how="written", name=path.name)
+    return container.manifest
+
+
+def open_model(
+    path: str | Path,
+    *,
+    device: str = "cpu",
+    engine: str = "auto",
+    trust: bool = False,
+    threads: int | None = None,
+    expect_classes: Sequence[str] | None = None,
+) -> Engine:
+    """Open a deployable, or refuse it with the reason.
+
+    The file is read once; its size, seal, structure and manifest are checked before PyTorch sees
+    it, then whether it may run, then its weights and golden outputs.
+
+    Parameters
+    ----------
+    path
+        A `.ts` or `.pt2` that `save_model` wrote, or a checkpoint of a classifier. A checkpoint
+        holds nothing that runs, so it needs no trust; the module is built from its manifest.
+    device
+        `cpu`, `cuda` or `auto`.
+    engine
+        `auto`, or one of `neuript.engines.ENGINES`.
+    trust
+        Run the file although it is not known on this computer, and remember it.
+    threads
+        CPU threads; None chooses by the model's size.
+    expect_classes
+        Refuse a model for other classes (in any order).
+
+    Raises
+    ------
+    ModelRefusedError
+        With the reason.
+    """
+    path = Path(path)
+    data = read_file(path)
+    if is_checkpoint(data):
+        container = _from_checkpoint(path)
+        _check_classes(container.manifest, expect_classes, path.name)
+        return _engine(container, path.name, engine, device, threads)
+    container = parse(data, path.name)
+    _check_classes(container.manifest, expect_classes, path.name)
+    _check_trust(container, trust, path.name)
+    built = _engine(container, path.name, engine, device, threads)
+    if trust:  # only now: it is intact and computes what it says
+        trust_store.remember(container.sha256, how="--trust", name=path.name)
+    return built
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """Return the manifest of a deployable or a checkpoint without running anything in it.
+
+    Raises
+    ------
+    ModelRefusedError
+        If the file is not an intact model.
+    """
+    path = Path(path)
+    data = read_file(path)
+    if is_checkpoint(data):
+        from neuript.checkpoint import load_checkpoint
+
+        return load_checkpoint(path)[0]
+    return parse(data, path.name).manifest
+
+
+def _deployable(
+    module: nn.Module,
+    manifest: Manifest,
+    golden_inputs: NDArray[np.float32] | None,
+    suffix: str,
+    name: str,
+) -> Container:
+    """Export a module, with the outputs it gives now as golden vectors."""
     import torch
 
     from neuript import engines
     from neuript.checkpoint import weights_sha256
 
-    path = check_writable(path)
-    if path.suffix not in _EXPORTERS:
-        raise NeuriptError(f"{path.name} must end in {' or '.join(_EXPORTERS)}")
     module = module.eval()
     if golden_inputs is None:
         golden_inputs = engines.golden_inputs(manifest)
@@ -86,73 +168,21 @@ def save_model(
         )
     state = module.state_dict()
     manifest = manifest.with_weights(weights_sha256(state))
-    archive = _EXPORTERS[path.suffix](module, torch.from_numpy(inputs[:1]))
-    data = seal(archive, manifest, inputs, logits.numpy(), list(state))
-    container = parse(data, path.name)
-    _engine(container, path.name, "auto", "cpu", None)
-    write_atomically(path, data)
-    trust_store.remember(container.sha256, how="written", name=path.name)
-    return manifest
+    archive = _EXPORTERS[suffix](module, torch.from_numpy(inputs[:1]))
+    return parse(seal(archive, manifest, inputs, logits.numpy(), list(state)), name)
 
 
-def open_model(
-    path: str | Path,
-    *,
-    device: str = "cpu",
-    engine: str = "auto",
-    trust: bool = False,
-    threads: int | None = None,
-    expect_classes: Sequence[str] | None = None,
-) -> Engine:
-    """Open a deployable, or refuse it with the reason.
+def _from_checkpoint(path: Path) -> Container:
+    from neuript.build import build_module
+    from neuript.checkpoint import load_checkpoint
 
-    The file is read once; its size, seal, structure and manifest are checked before PyTorch sees
-    it, then whether it may run, then its weights and golden outputs.
-
-    Parameters
-    ----------
-    path
-        A `.ts` or `.pt2` that `save_model` wrote.
-    device
-        `cpu`, `cuda` or `auto`.
-    engine
-        `auto`, or one of `neuript.engines.ENGINES`.
-    trust
-        Run the file although it is not known on this computer, and remember it.
-    threads
-        CPU threads; None chooses by the model's size.
-    expect_classes
-        Refuse a model for other classes (in any order).
-
-    Raises
-    ------
-    ModelRefusedError
-        With the reason.
-    """
-    path = Path(path)
-    container = parse(read_file(path), path.name)
-    _check_classes(container.manifest, expect_classes, path.name)
-    _check_trust(container, trust, path.name)
-    built = _engine(container, path.name, engine, device, threads)
-    if trust:  # only now: it is intact and computes what it says
-        trust_store.remember(container.sha256, how="--trust", name=path.name)
-    return built
-
-
-def read_manifest(path: str | Path) -> Manifest:
-    """Return the manifest of a deployable or a checkpoint without running anything in it.
-
-    Raises
-    ------
-    ModelRefusedError
-        If the file is not an intact model.
-    """
-    path = Path(path)
-    if path.suffix == ".safetensors":
-        from neuript.checkpoint import load_checkpoint
-
-        return load_checkpoint(path)[0]
-    return parse(read_file(path), path.name).manifest
+    manifest, state = load_checkpoint(path)
+    if not manifest.classes:
+        raise ModelRefusedError(
+            f"{path.name} is a pretrained encoder without classes; fine-tune it with "
+            "neuript-calibrate before decoding with it"
+        )
+    return _deployable(build_module(manifest, state), manifest, None, ".ts", path.name)
 
 
 def _engine(
@@ -306,11 +336,12 @@ def describe_model(path: str | Path) -> str:
         If the file is not an intact model.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
+    data = read_file(path)
+    if is_checkpoint(data):
         form, trusted = "checkpoint (safetensors: weights only, nothing that runs)", "not needed"
         manifest, digest = read_manifest(path), ""
     else:
-        container = parse(read_file(path), path.name)
+        container = parse(data, path.name)
         manifest, digest = container.manifest, container.sha256
         program = {"ts": "TorchScript", "pt2": "torch.export"}[container.kind]
         form = f"deployable ({program}), {len(container.data) / 1e6:.1f} MB"

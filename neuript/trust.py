@@ -7,6 +7,7 @@ of the whole file, one line each, in `trusted-models.txt` of the user's configur
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -93,6 +94,18 @@ def shipped_hashes() -> frozenset[str]:
     except (OSError, ModuleNotFoundError, UnicodeDecodeError):
         return frozenset()
     return _hashes(text)
+
+
+def write_shipped_hashes(folder: Path) -> Path:
+    """Write `SHA256SUMS` of the models in `folder` (for the package's own, when it is made)."""
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+        for file in sorted(folder.iterdir())
+        if file.suffix in (".ts", ".pt2")
+    ]
+    sums = folder / "SHA256SUMS"
+    sums.write_text("".join(lines), "utf-8")
+    return sums
 
 
 def private_dir(path: Path) -> Path:

@@ -16,6 +16,7 @@ from torch import nn
 
 from neuript import engines, tensorrt
 from neuript.build import build_module
+from neuript.checkpoint import save_checkpoint
 from neuript.classifier import NeuriptClassifier
 from neuript.config import preset
 from neuript.engines import (
@@ -246,6 +247,21 @@ def test_the_network_is_built_again_exactly(network: NeuriptClassifier) -> None:
     x = torch.from_numpy(golden_inputs(make_manifest(), 2))
     with torch.inference_mode():
         assert torch.equal(again(x), network(x))
+
+
+def test_a_checkpoint_is_opened_without_trust_and_runs_like_the_deployable(
+    network: NeuriptClassifier, files: dict[str, Path], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = tmp_path / "mi.safetensors"
+    save_checkpoint(path, network, make_manifest())
+    opened = open_model(path)
+    deployed = open_model(files["ts"], trust=True)
+    window = eeg(rng)
+    np.testing.assert_array_equal(opened.infer(window), deployed.infer(window))
+    assert opened.manifest == deployed.manifest
+    save_checkpoint(path, network.encoder, make_manifest(classes=()))
+    with pytest.raises(ModelRefusedError, match="pretrained encoder"):
+        open_model(path)
 
 
 @pytest.mark.parametrize("parts", ["both", "tangent", "network"])

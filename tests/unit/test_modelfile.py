@@ -221,7 +221,7 @@ def not_a_model(kind: str, tmp_path: Path, toy: Toy) -> bytes:
         ("torch.save legacy", "a Python pickle"),
         ("foreign torchscript", "a TorchScript program that neuript did not write"),
         ("zip", "is a zip archive"),
-        ("safetensors", "a safetensors checkpoint"),
+        ("safetensors", "no neuript manifest"),
         ("text", "a text file"),
         ("noise", "an unknown kind of file"),
         ("xdf", "an XDF recording"),

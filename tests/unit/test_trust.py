@@ -72,6 +72,14 @@ def test_places_follow_the_environment(tmp_path: Path, monkeypatch: pytest.Monke
     assert trust.config_dir() == Path("/x/neuript")
 
 
+def test_hashes_for_the_package_are_written_as_sha256sum_does(tmp_path: Path) -> None:
+    (tmp_path / "demo.ts").write_bytes(b"abc")
+    (tmp_path / "card.md").write_bytes(b"no model")
+    text = trust.write_shipped_hashes(tmp_path).read_text("utf-8")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert text == f"{known}  demo.ts\n"
+
+
 def test_models_that_ship_with_the_package_are_trusted() -> None:
     folder = Path(neuript.models.__path__[0])
     for model in folder.glob("*.ts"):
