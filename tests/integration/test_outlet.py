@@ -1,0 +1,174 @@
+"""What the decoder publishes, read by an independent LSL client in another process."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from neuript.realtime.decision import Decision
+from neuript.realtime.lsl_config import pylsl
+from neuript.realtime.outlet import DecisionOutlets, OutletInfo, gdf_codes
+from neuript.realtime.states import State
+
+pytestmark = [pytest.mark.lsl, pytest.mark.timeout(60)]
+
+CLIENT = """
+import json, sys, time, pylsl
+from xml.etree import ElementTree
+inlets = {}
+for source_id in sys.argv[1:]:
+    found = pylsl.resolve_byprop("source_id", source_id, 1, 20)
+    inlets[source_id] = pylsl.StreamInlet(found[0], recover=False)
+    inlets[source_id].open_stream(10)
+print("ready", flush=True)
+got = {s: [] for s in inlets}
+deadline = time.monotonic() + 20
+while time.monotonic() < deadline and not all(len(v) >= 3 for v in got.values()):
+    for source_id, inlet in inlets.items():
+        rows, stamps = inlet.pull_chunk(timeout=0.05)
+        got[source_id] += [[t, list(r)] for t, r in zip(stamps, rows)]
+heads = {s: i.info(10).as_xml() for s, i in inlets.items()}
+print(json.dumps({"rows": got, "heads": heads}), flush=True)
+"""
+
+
+def rows():
+    latency = {"pull": 1.0, "filter": 1.5, "infer": 10.0, "publish": 0.0, "total": 12.5}
+    common = {"latency_ms": latency, "sample_age_ms": 3.25}
+    yes, no = {"left_hand": 0.75, "yes": 0.25}, {"left_hand": 0.125, "yes": 0.875}
+    return [
+        Decision(t=500.125, window_index=0, state=State.WARMUP, **common),
+        Decision(t=500.25, window_index=1, state=State.OK, proba=yes, confidence=0.7, **common),
+        Decision(
+            t=500.375, window_index=2, state=State.OK, proba=no, confidence=0.8, decision="yes",
+            committed=True, **common,
+        ),
+        Decision(
+            t=500.5, window_index=3, state=State.OK, proba=no, confidence=0.9, decision="yes",
+            **common,
+        ),
+        Decision(t=500.625, window_index=4, state=State.GAP, **common),
+        Decision(
+            t=500.75, window_index=5, state=State.OK, proba=yes, decision="left_hand",
+            committed=True, **common,
+        ),
+        Decision(
+            t=500.875, window_index=6, state=State.OK, proba=no, decision="yes", committed=True,
+            **common,
+        ),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def heard():
+    """Publish the rows and return what another process received."""
+    info = OutletInfo(
+        task="test-mi",
+        classes=("left_hand", "yes"),
+        eeg_source_id=f"amp-{uuid.uuid4().hex}",
+        decoder={"window_s": 4.0, "hop_s": 0.125, "threshold": 0.75, "idle_class": None,
+                 "model_sha256": "ab" * 32, "simulated": True, "model_name": 'a<b>&"c"'},
+    )  # fmt: skip
+    outlets = DecisionOutlets(info, stim=True)
+    ids = [info.source_id(s) for s in ("proba", "events", "stim")]
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, *ids], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True,
+    )  # fmt: skip
+    try:
+        assert client.stdout.readline() == "ready\n"
+        for row in rows():
+            outlets.publish(row)
+        answer = json.loads(client.stdout.readline())
+    finally:
+        client.kill()
+        client.communicate()
+        outlets.close()
+    return info, [answer["rows"][i] for i in ids], [answer["heads"][i] for i in ids]
+
+
+def test_another_process_reads_stamps_values_and_metadata(heard):
+    info, (proba, events, stim), (head, events_head, stim_head) = heard
+    assert [t for t, _ in proba] == [r.t for r in rows()]
+    for (_, values), row in zip(proba, rows(), strict=True):
+        p = row.proba or {"left_hand": math.nan, "yes": math.nan}
+        decision = -1.0 if row.decision is None else float(info.classes.index(row.decision))
+        expected = [p["left_hand"], p["yes"], decision, row.confidence, row.state.code, 3.25, 12.5]
+        assert values == pytest.approx(expected, nan_ok=True, rel=1e-6)
+    assert events == [
+        [500.125, ["neuript/state/WARMUP"]],
+        [500.25, ["neuript/state/OK"]],
+        [500.375, ["neuript/decision/yes"]],
+        [500.625, ["neuript/state/GAP"]],
+        [500.75, ["neuript/state/OK"]],
+        [500.75, ["neuript/decision/left_hand"]],
+        [500.875, ["neuript/decision/yes"]],
+    ]
+    assert stim == [[500.375, [775]], [500.75, [769]], [500.875, [775]]]
+    check_header(head, info)
+    assert "<type>Markers</type>" in events_head
+    assert "<channel_format>int32</channel_format>" in stim_head
+    assert "<gdf>769</gdf>" in stim_head
+
+
+def check_header(xml, info):
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(xml)
+    assert root.findtext("name") == "neuript-test-mi-proba"
+    assert root.findtext("type") == "Predictions"
+    assert float(root.findtext("nominal_srate")) == 0
+    assert root.findtext("channel_format") == "float32"
+    labels = [c.findtext("label") for c in root.findall("desc/channels/channel")]
+    assert labels == [
+        "left_hand", "yes", "decision", "confidence", "state", "sample_age_ms", "latency_ms",
+    ]  # fmt: skip
+    decoder = root.find("desc/decoder")
+    assert [c.text for c in decoder.findall("classes/class")] == ["left_hand", "yes"]
+    assert [c.text for c in decoder.findall("states/state")] == [str(s) for s in State]
+    assert float(decoder.findtext("window_s")) == 4.0
+    assert decoder.findtext("model_sha256") == "ab" * 32
+    assert decoder.findtext("simulated") == "true"
+    assert decoder.findtext("model_name") == 'a<b>&"c"'
+    assert decoder.findtext("eeg_source_id") == info.eeg_source_id
+    assert root.find("desc/synchronization") is not None
+
+
+def test_source_ids_are_stable_and_tell_streams_apart():
+    def info(**changes):
+        values = {"task": "mi", "classes": ("a", "b"), "eeg_source_id": "x", "decoder": {}}
+        return OutletInfo(**(values | changes))
+
+    assert info().source_id("proba") == info(classes=("c", "d")).source_id("proba")
+    ids = {
+        info().source_id("proba"), info().source_id("events"), info(task="p").source_id("proba"),
+        info(eeg_source_id="y").source_id("proba"),
+    }  # fmt: skip
+    assert len(ids) == 4
+    assert info().source_id("proba").startswith("neuript-mi-proba-")
+
+
+def test_every_class_has_its_own_code():
+    codes = gdf_codes(["left_hand", "right_hand", "feet", "tongue", "rest", "both_hands", "a", "b"])
+    assert (codes["left_hand"], codes["right_hand"], codes["feet"], codes["tongue"]) == (
+        769, 770, 771, 772,
+    )  # fmt: skip
+    assert len(set(codes.values())) == len(codes)
+
+
+def test_publishing_takes_no_time_without_a_listener():
+    info = OutletInfo(task="t", classes=("a", "b"), eeg_source_id=uuid.uuid4().hex, decoder={})
+    outlets = DecisionOutlets(info)
+    row = Decision(
+        t=pylsl.local_clock(), window_index=0, state=State.OK, proba={"a": 0.5, "b": 0.5}
+    )
+    began = pylsl.local_clock()
+    for _ in range(1000):
+        outlets.publish(row)
+    assert (pylsl.local_clock() - began) / 1000 < 1e-3
+    outlets.close()
