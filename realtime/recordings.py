@@ -375,9 +375,8 @@ def _read_xdf(path: Path) -> Recording:
             f"{path} has no streams: nothing but its first {found.n_kept} bytes is whole"
         )
     raw_stamps: dict[int, list[NDArray[np.float64]]] = {}
-    decoded = _decode(path, xdf.clean_file(blob, found), raw_stamps, notes)
     streams = []
-    for one in decoded:
+    for one in _decode(path, blob, found, raw_stamps, notes):
         scanned = found.streams[one["info"]["stream_id"]]
         if scanned.footer is None and found.intact:
             notes.append(f"stream '{one['info']['name'][0]}' has no footer (recording broken off)")
@@ -387,21 +386,30 @@ def _read_xdf(path: Path) -> Recording:
 
 def _decode(
     path: Path,
-    file: Any,
+    blob: bytes,
+    found: xdf.XdfScan,
     raw_stamps: dict[int, list[NDArray[np.float64]]],
     notes: list[str],
 ) -> list[dict[str, Any]]:
     import pyxdf
 
-    def keep_raw(values: Any, stamps: Any, info: Any, stream_id: int) -> tuple[Any, Any, Any]:
+    numbers = {
+        stream_id: iter(xdf.decode_numbers(blob, stream))
+        for stream_id, stream in found.streams.items()
+        if not stream.is_text
+    }
+
+    def fill_in(values: Any, stamps: Any, info: Any, stream_id: int) -> tuple[Any, Any, Any]:
+        if stream_id in numbers:
+            values, stamps = next(numbers[stream_id])
         raw_stamps.setdefault(stream_id, []).append(stamps.copy())
         return values, stamps, info
 
     with _collect_log("pyxdf", notes), np.errstate(all="ignore"):
         try:
             streams, _ = pyxdf.load_xdf(
-                file,
-                on_chunk=keep_raw,
+                xdf.thin_file(blob, found),
+                on_chunk=fill_in,
                 synchronize_clocks=True,
                 handle_clock_resets=True,
                 dejitter_timestamps=False,

@@ -4,6 +4,9 @@ pyxdf trusts every length in the file: a lying one asks for gigabytes, a cut fil
 in one garbled sample. This walk checks each chunk against the size of the file and of its stream, keeps the
 chunks that are whole, and says how much was left behind; only those chunks reach pyxdf.
 
+pyxdf also reads number by number. The walk knows where every sample lies, so numeric chunks are decoded
+here at once (`decode_numbers`), and pyxdf gets a `thin_file` with one stand-in sample for each of them.
+
 Format: https://github.com/sccn/xdf/wiki/Specifications
 """
 
@@ -11,14 +14,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import struct
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.realtime.metadata import MAX_XML_BYTES, parse_xml, signal_info, text_of
@@ -28,7 +33,15 @@ BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY_TAG, STREAM_FOOTER = range(1, 7)
 MAX_UNPACKED_BYTES = 8 * 2**30
 MAX_STREAMS = 1024
-_ITEM_BYTES = {"float32": 4, "double64": 8, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
+_DTYPES = {
+    "float32": "<f4",
+    "double64": "<f8",
+    "int8": "<i1",
+    "int16": "<i2",
+    "int32": "<i4",
+    "int64": "<i8",
+}
+_ITEM_BYTES = {name: np.dtype(code).itemsize for name, code in _DTYPES.items()}
 
 
 @dataclass
@@ -40,9 +53,22 @@ class ScannedStream:
     header_xml: str
     n_chans: int
     channel_format: str
+    sfreq: float = 0.0
     footer: Element | None = None
     n_samples: int = 0
     n_offsets: int = 0
+    chunks: list[tuple[int, NDArray[np.int64]]] = field(default_factory=list)
+    """Where each Samples chunk begins, and the offsets from there at which its samples begin."""
+
+    @property
+    def is_text(self) -> bool:
+        """True for a stream of strings."""
+        return self.channel_format == "string"
+
+    @property
+    def n_item(self) -> int:
+        """Bytes of the numbers of one sample."""
+        return self.n_chans * _ITEM_BYTES[self.channel_format]
 
 
 @dataclass
@@ -55,6 +81,8 @@ class XdfScan:
         Streams by id, in order of appearance.
     keep : list of (start, stop)
         Byte ranges of the chunks that are whole (without the magic).
+    thin : list of (start, stop) or bytes
+        The same for `thin_file`, chunk by chunk.
     n_bytes : int
         Size of the (unpacked) file.
     problems : list of str
@@ -63,6 +91,7 @@ class XdfScan:
 
     streams: dict[int, ScannedStream] = field(default_factory=dict)
     keep: list[tuple[int, int]] = field(default_factory=list)
+    thin: list[tuple[int, int] | bytes] = field(default_factory=list)
     n_bytes: int = 0
     n_chunks: int = 0
     problems: list[str] = field(default_factory=list)
@@ -131,7 +160,7 @@ def scan(blob: bytes) -> XdfScan:
             position = _skip_damage(blob, position, str(damage), found)
             continue
         try:
-            _take(blob, tag, content, stop, found)
+            stand_in = _take(blob, tag, content, stop, found)
         except _DamagedError as damage:
             found.problems.append(f"chunk at byte {start} left out: {damage}")
         else:
@@ -139,16 +168,70 @@ def scan(blob: bytes) -> XdfScan:
                 found.keep[-1] = (found.keep[-1][0], stop)
             else:
                 found.keep.append((start, stop))
+            found.thin.append(stand_in or (start, stop))
             found.n_chunks += 1
         position = stop
     return found
 
 
-def clean_file(blob: bytes, found: XdfScan) -> io.BytesIO:
-    """Return the whole chunks as a file that pyxdf reads from its beginning."""
-    if found.intact:
-        return io.BytesIO(blob)
-    return io.BytesIO(MAGIC + b"".join(blob[start:stop] for start, stop in found.keep))
+def clean_bytes(blob: bytes, found: XdfScan) -> bytes:
+    """Return an XDF file of the whole chunks."""
+    return MAGIC + b"".join(blob[start:stop] for start, stop in found.keep)
+
+
+def thin_file(blob: bytes, found: XdfScan) -> io.BytesIO:
+    """Return an XDF file of the whole chunks with one zero sample in place of each numeric Samples chunk."""
+    pieces = (p if isinstance(p, bytes) else blob[p[0] : p[1]] for p in found.thin)
+    return io.BytesIO(MAGIC + b"".join(pieces))
+
+
+def decode_numbers(
+    blob: bytes, stream: ScannedStream
+) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
+    """Decode the Samples chunks of a numeric stream.
+
+    Returns
+    -------
+    list of (values, stamps)
+        For each chunk: shape (n_times, n_chans) in the recorded number format, and (n_times,) seconds.
+        Samples without a stamp follow the one before them by a nominal period, as the format says.
+    """
+    dtype = np.dtype(_DTYPES[stream.channel_format])
+    period = 1.0 / stream.sfreq if stream.sfreq > 0 else 0.0
+    out, last = [], 0.0
+    for begin, offsets in stream.chunks:
+        raw = np.frombuffer(blob, np.uint8, int(offsets[-1]), begin)
+        stamped = raw[offsets[:-1]] != 0
+        first = offsets[:-1] + 1 + 8 * stamped
+        values = _gather(raw, first, stream.n_item).view(dtype).astype(dtype.newbyteorder("="))
+        stamps = np.full(len(first), period)
+        stamps[stamped] = _gather(raw, offsets[:-1][stamped] + 1, 8).view("<f8")[:, 0]
+        _count_up(stamps, stamped, last)
+        last = float(stamps[-1]) if len(stamps) else last
+        out.append((values, stamps))
+    return out
+
+
+def _gather(raw: NDArray[np.uint8], first: NDArray[np.int64], n_bytes: int) -> NDArray[np.uint8]:
+    """Return `n_bytes` bytes from each of the places `first`, shape (len(first), n_bytes)."""
+    steps = np.diff(first)
+    if len(first) > 1 and (steps == steps[0]).all():  # equal rows: one strided copy
+        rows = np.lib.stride_tricks.as_strided(
+            raw[first[0] :], (len(first), n_bytes), (int(steps[0]), 1), writeable=False
+        )
+        return np.ascontiguousarray(rows)
+    return raw[first[:, None] + np.arange(n_bytes)]
+
+
+def _count_up(stamps: NDArray[np.float64], stamped: NDArray[np.bool_], last: float) -> None:
+    """Turn the periods of unstamped samples into stamps, in place, adding one after the other."""
+    if stamped.all():
+        return
+    edges = np.append(np.flatnonzero(stamped), len(stamps))
+    if edges[0] > 0:
+        stamps[: edges[0]] = np.add.accumulate(np.append(last, stamps[: edges[0]]))[1:]
+    for start, stop in itertools.pairwise(edges.tolist()):
+        stamps[start:stop] = np.add.accumulate(stamps[start:stop])
 
 
 def _varlen(blob: bytes, position: int) -> tuple[int, int]:
@@ -186,20 +269,20 @@ def _skip_damage(blob: bytes, position: int, why: str, found: XdfScan) -> int:
     return stop
 
 
-def _take(blob: bytes, tag: int, content: int, stop: int, found: XdfScan) -> None:
-    """Check one chunk and note what it says."""
+def _take(blob: bytes, tag: int, content: int, stop: int, found: XdfScan) -> bytes | None:
+    """Check one chunk and note what it says; return its stand-in for pyxdf, if it needs one."""
     if tag == FILE_HEADER:
         _xml(blob[content:stop])
-        return
+        return None
     if tag == BOUNDARY_TAG:
-        return
+        return None
     if stop - content < 4:
         raise _DamagedError("no room for a stream id")
     stream_id = int.from_bytes(blob[content : content + 4], "little")
     content += 4
     if tag == STREAM_HEADER:
         _take_header(blob[content:stop], stream_id, found)
-        return
+        return None
     stream = found.streams.get(stream_id)
     if stream is None:
         raise _DamagedError(f"stream {stream_id} has no header")
@@ -213,6 +296,15 @@ def _take(blob: bytes, tag: int, content: int, stop: int, found: XdfScan) -> Non
         stream.n_offsets += 1
     else:
         stream.n_samples += _check_samples(blob, content, stop, stream)
+        return None if stream.is_text else _stand_in(stream)
+    return None
+
+
+def _stand_in(stream: ScannedStream) -> bytes:
+    body = (
+        struct.pack("<HI", SAMPLES, stream.stream_id) + b"\x01\x01\x08" + bytes(8 + stream.n_item)
+    )
+    return b"\x04" + struct.pack("<I", len(body)) + body
 
 
 def _take_header(xml: bytes, stream_id: int, found: XdfScan) -> None:
@@ -233,6 +325,7 @@ def _take_header(xml: bytes, stream_id: int, found: XdfScan) -> None:
         header_xml=xml.decode("utf-8", "replace"),
         n_chans=len(info.ch_names),
         channel_format=info.channel_format,
+        sfreq=info.sfreq,
     )
 
 
@@ -250,30 +343,35 @@ def _check_samples(blob: bytes, content: int, stop: int, stream: ScannedStream) 
     n, position = _varlen(blob, content)
     if n > stop - position:
         raise _DamagedError(f"{n} samples announced in {stop - position} bytes")
-    if stream.channel_format == "string":
+    if stream.is_text:
         end = _walk_text(blob, position, stop, n, stream.n_chans)
     else:
-        n_item = stream.n_chans * _ITEM_BYTES[stream.channel_format]
-        end = _walk_numbers(blob, position, stop, n, n_item)
+        offsets = _walk_numbers(blob, position, stop, n, stream.n_item)
+        end = position + int(offsets[-1])
     if end != stop:
         raise _DamagedError(f"its samples fill {end - content} of {stop - content} bytes")
+    if not stream.is_text:
+        stream.chunks.append((position, offsets))
     return n
 
 
-def _walk_numbers(blob: bytes, position: int, stop: int, n: int, n_item: int) -> int:
-    for n_stamp in (8, 0):  # usually all samples have a stamp, or none
+def _walk_numbers(blob: bytes, begin: int, stop: int, n: int, n_item: int) -> NDArray[np.int64]:
+    """Return where samples begin, and where the last one ends, counted from `begin`, shape (n + 1,)."""
+    for n_stamp in (8, 0):  # often all samples have a stamp, or none
         n_row = 1 + n_stamp + n_item
-        if stop - position == n * n_row:
-            flags = np.frombuffer(blob, np.uint8, n * n_row, position)[::n_row]
+        if n and stop - begin == n * n_row:
+            flags = np.frombuffer(blob, np.uint8, n * n_row, begin)[::n_row]
             if (flags == n_stamp).all():
-                return stop
+                return np.arange(n + 1) * n_row
+    places, position = [0], begin
     for _ in range(n):
         if position >= stop:
             raise _DamagedError("its samples end too early")
         if blob[position] not in (0, 8):
             raise _DamagedError(f"a time stamp of {blob[position]} bytes")
         position += 1 + blob[position] + n_item
-    return position
+        places.append(position - begin)
+    return np.array(places)
 
 
 def _walk_text(blob: bytes, position: int, stop: int, n: int, n_chans: int) -> int:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
+    from neuript.realtime.interrupt import Interrupt
     from neuript.realtime.lsl_replay import LslReplay, ReplayProgress
 
 _EXAMPLES = """\
@@ -95,6 +91,7 @@ def run(argv: list[str] | None = None) -> int:
     from neuript.realtime.recordings import read_recording
 
     recording = read_recording(args.file, eeg=args.eeg)
+    from neuript.realtime.interrupt import Interrupt
     from neuript.realtime.lsl_replay import LslReplay
 
     replay = LslReplay(
@@ -105,17 +102,22 @@ def run(argv: list[str] | None = None) -> int:
         chunk=args.chunk,
         suffix=args.suffix,
     )
-    with _terminate_like_interrupt(), replay:
-        return _publish(replay, args)
+    with Interrupt() as interrupt, replay:
+        _publish(replay, args, interrupt)
+    if interrupt.requested:
+        raise KeyboardInterrupt  # streams closed, nothing cut: now say it
+    return 0
 
 
-def _publish(replay: LslReplay, args: argparse.Namespace) -> int:
+def _publish(replay: LslReplay, args: argparse.Namespace, interrupt: Interrupt) -> None:
     line = _ProgressLine(enabled=not args.quiet)
     names = ", ".join(stream.info.name + args.suffix for stream in replay.published)
     line.say(f"publishing {names} ({replay.schedule.duration_s:.0f} s) from {args.file}")
     if args.wait_for_consumers is not None:
         line.say("waiting for somebody to listen (Ctrl-C ends)")
-        _wait(replay, args.wait_for_consumers)
+        _wait(replay, args.wait_for_consumers, interrupt)
+        if interrupt.requested:
+            return
     last: list[ReplayProgress] = []
 
     def on_progress(progress: ReplayProgress) -> None:
@@ -125,18 +127,20 @@ def _publish(replay: LslReplay, args: argparse.Namespace) -> int:
         line.show(progress, args.loop)
 
     try:
-        replay.run(on_progress=on_progress, linger_s=args.linger)
+        replay.run(stop=lambda: interrupt.requested, on_progress=on_progress, linger_s=args.linger)
     finally:
         line.end()
         n_samples = last[0].n_samples if last else 0
         _tell_json(args, event="ended", replay=replay, n_samples=n_samples)
-    line.say(f"done: {n_samples} samples")
-    return 0
+    if not interrupt.requested:
+        line.say(f"done: {n_samples} samples")
 
 
-def _wait(replay: LslReplay, timeout_s: float) -> None:
+def _wait(replay: LslReplay, timeout_s: float, interrupt: Interrupt) -> None:
     deadline = time.monotonic() + timeout_s
     while not replay.wait_for_consumers(min(0.2, max(0.0, deadline - time.monotonic()))):
+        if interrupt.requested:
+            return
         if time.monotonic() >= deadline:
             raise NeuriptError(
                 f"nobody listened to '{replay.recording.eeg.info.name}' within {timeout_s:g} s; "
@@ -170,23 +174,6 @@ def _chunk(text: str) -> int | str:
             f"{text!r} must be 'recorded' or a number of samples, 1 or more"
         )
     return n
-
-
-@contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the replay as cleanly as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _ProgressLine:

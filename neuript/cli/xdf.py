@@ -43,7 +43,7 @@ def run(argv: list[str] | None = None) -> int:
         return 0 if found.intact else 2
     if not found.streams:
         raise NeuriptError(f"nothing can be saved of {args.file}: it has no whole stream header")
-    _write_new(args.out, xdf.clean_file(blob, found).getvalue())
+    _write_new(args.out, xdf.clean_bytes(blob, found))
     print(f"wrote {args.out} ({found.n_kept} bytes)")
     return 0
 

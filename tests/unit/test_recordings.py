@@ -93,6 +93,27 @@ def test_deduced_stamps_follow_the_rate(tmp_path, xdf_writer):
     np.testing.assert_allclose(stream.raw_timestamps, [10, 10.01, 10.02, 10.5, 10.51], atol=1e-12)
 
 
+@pytest.mark.parametrize("fmt", ["float32", "double64", "int8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("share_stamped", [0.0, 0.3, 1.0])
+def test_decoding_equals_plain_pyxdf_to_the_bit(tmp_path, xdf_writer, rng, fmt, share_stamped):
+    import pyxdf
+
+    out = xdf_writer.XdfWriter().stream(1, "A", "EEG", 3, 120.0, fmt).offset(1, 70.0, 2.0)
+    out.stream(2, "M", "Markers", 1, 0.0, "string").samples(2, [70.3, None], ["a", "b"])
+    for k, n in enumerate([17, 0, 1, 40, 2]):
+        stamps = 70 + 0.5 * k + np.arange(n) / 120 + rng.uniform(0, 1e-3, n)
+        kept = rng.random(n) < share_stamped
+        values = rng.integers(-100, 100, (n, 3))
+        out.samples(1, [t if keep else None for t, keep in zip(stamps, kept, strict=True)], values)
+    path = out.offset(1, 73.0, 2.001).save(tmp_path / "a.xdf")
+    plain = pyxdf.load_xdf(path, dejitter_timestamps=False)[0]
+    for stream, twin in zip(read_recording(path).streams, plain, strict=True):
+        np.testing.assert_array_equal(stream.timestamps, twin["time_stamps"])
+        if not stream.is_text:
+            assert stream.values.dtype == twin["time_series"].dtype
+            np.testing.assert_array_equal(stream.values, twin["time_series"])
+
+
 def test_a_file_without_footers_works_and_says_so(tmp_path, xdf_writer, eeg):
     data, stamps = eeg
     path = xdf_writer.session(data, stamps, MARKERS, footers=False).save(tmp_path / "a.xdf")
@@ -184,7 +205,7 @@ def test_flipped_bytes_never_crash_and_never_invent_samples(tmp_path, xdf_writer
     blob = xdf_writer.session(data, 5 + np.arange(60) / SFREQ, [(5.1, "a")], n_per_chunk=10).bytes()
     path = tmp_path / "a.xdf"
     n_read = n_refused = 0
-    for _ in range(120):
+    for _ in range(80):
         bad = bytearray(blob)
         for at in rng.integers(4, len(blob), rng.integers(1, 4)):
             bad[at] = rng.integers(0, 256)
@@ -198,7 +219,7 @@ def test_flipped_bytes_never_crash_and_never_invent_samples(tmp_path, xdf_writer
                 continue
         n_read += 1
         assert len(rec.eeg) <= 60
-    assert n_read > 50
+    assert n_read > 30
     assert n_refused > 0
 
 
