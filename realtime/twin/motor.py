@@ -39,9 +39,9 @@ class Area:
 AREAS = (
     Area("hand_lh", (-0.72, 0.04, 0.69), 0.80, 1.0),
     Area("hand_rh", (0.72, 0.04, 0.69), 0.80, 1.0),
-    Area("foot", (0.0, 0.0, 1.0), 0.72, 0.5),
-    Area("tongue_lh", (-0.93, 0.15, 0.33), 0.80, 0.45),
-    Area("tongue_rh", (0.93, 0.15, 0.33), 0.80, 0.45),
+    Area("foot", (0.0, 0.0, 1.0), 0.72, 0.36),
+    Area("tongue_lh", (-0.93, 0.15, 0.33), 0.80, 0.28),
+    Area("tongue_rh", (0.93, 0.15, 0.33), 0.80, 0.28),
 )
 """lh, rh: left and right hemisphere. The right hand is moved by the left hemisphere."""
 DIPOLES_PER_AREA = 4
