@@ -44,7 +44,7 @@ _OVERLOAD_HOPS, _OVERLOAD_ENTER = 16, 4
 class Infers(Protocol):
     """What the decoder needs of an engine."""
 
-    def infer(self, window: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    def infer(self, window: NDArray[Any]) -> NDArray[np.float32]:
         """Return logits, shape (n_outputs,), for a window in volts, shape (n_times, n_chans)."""
         ...
 

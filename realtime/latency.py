@@ -40,7 +40,7 @@ class LatencyHistogram:
             return math.nan
         rank = max(1, math.ceil(q / 100 * self.n))
         index = int(np.searchsorted(np.cumsum(self._counts), rank))
-        return min(_LOW_MS * 10.0 ** (index / _PER_DECADE), self.max_ms)
+        return min(_LOW_MS * math.pow(10.0, index / _PER_DECADE), self.max_ms)
 
     def summary(self) -> dict[str, float | int | None]:
         """Return n, mean, p50, p95, p99 and max in ms for the report."""

@@ -53,7 +53,9 @@ class PolicySpec:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown policy settings {sorted(unknown)}")
-        numbers = {k: v if k == "idle_class" else float(v) for k, v in values.items()}
+        numbers: dict[str, Any] = {
+            k: v if k == "idle_class" else float(v) for k, v in values.items()
+        }
         return cls(**numbers)
 
 
@@ -103,6 +105,10 @@ class DecisionPolicy:
         self._dwell_hops = max(1, math.ceil(spec.dwell_s / hop_s - 1e-9))
         self._refractory_hops = math.ceil(spec.refractory_s / hop_s - 1e-9)
         self._since_commit = self._refractory_hops
+        self._log_evidence: NDArray[np.float64]
+        self._held: int | None
+        self._candidate: int | None
+        self._run_hops: int
         self._forget()
 
     def update(
@@ -151,8 +157,7 @@ class DecisionPolicy:
 
     def _forget(self) -> None:
         self._log_evidence = np.full(self._n_classes, -math.log(self._n_classes))
-        self._held: int | None = None
-        self._candidate: int | None = None
+        self._held = self._candidate = None
         self._run_hops = 0
 
     def _log_softmax(self, logits: ArrayLike) -> NDArray[np.float64]:

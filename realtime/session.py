@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import sys
 import time
 from contextlib import ExitStack
@@ -128,8 +129,10 @@ class _Session:
         from neuript.realtime.recordings import read_recording
         from neuript.realtime.replay import ReplaySource
 
-        source: Source = ReplaySource(read_recording(path))
-        return source if self.options.speed == float("inf") else Paced(source, self.options.speed)
+        recording = read_recording(path)
+        if self.options.speed < math.inf:
+            return Paced(ReplaySource(recording), self.options.speed)
+        return ReplaySource(recording, chunk=max(32, round(recording.eeg.info.sfreq)))
 
     # -- decoding --------------------------------------------------------------------------------
 
