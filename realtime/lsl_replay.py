@@ -125,8 +125,9 @@ class LslReplay:
     """Outlets for all streams of a recording, and the loop that feeds them.
 
     Stamps are `start + (stamp - first stamp) / speed`: at speed 1 they keep their spacing exactly. At other
-    speeds the declared nominal rate stays the recorded one (the numbers still are so many per second of brain), so that
-    a consumer that compares stamps with the rate will, rightly, object.
+    speeds the declared nominal rate stays the recorded one (the filters of a consumer must fit the signal),
+    so that a decoder that compares stamps with the rate will, rightly, see a broken clock;
+    `recorded_spacing` is for that.
 
     Parameters
     ----------
@@ -140,6 +141,9 @@ class LslReplay:
         Begin so many seconds after the first EEG sample.
     chunk : int or 'recorded'
         Samples per push for streams with a rate; events are always pushed one by one.
+    recorded_spacing : bool
+        Leave stamps undivided at other speeds than 1: the spacing fits the rate, and the stamps run ahead of
+        (or fall behind) the clock.
     suffix : str
         Appended to all names and source ids, to tell the replay from the device.
 
@@ -157,6 +161,7 @@ class LslReplay:
         loop: bool = False,
         start_s: float = 0.0,
         chunk: int | str = "recorded",
+        recorded_spacing: bool = False,
         suffix: str = "",
     ) -> None:
         if not 0 < speed < float("inf"):
@@ -166,6 +171,7 @@ class LslReplay:
         self.loop = loop
         self.schedule = make_schedule(recording, chunk=chunk, start_s=start_s)
         self.started_at: float | None = None
+        self._stamp_speed = 1.0 if recorded_spacing else speed
         self._suffix = suffix
         self._outlets: dict[int, pylsl.StreamOutlet] = {}
         self._n_samples = 0
@@ -241,15 +247,19 @@ class LslReplay:
         self.started_at = pylsl.local_clock()
         pass_number = 0
         while not stop():
-            begin = self.started_at + pass_number * self.schedule.duration_s / self.speed
+            before = pass_number * self.schedule.duration_s
+            begin = self.started_at + before / self.speed
+            stamp_begin = self.started_at + before / self._stamp_speed
             pass_number += 1
-            if not self._run_once(begin, pass_number, stop, on_progress) or not self.loop:
+            done = self._run_once(begin, stamp_begin, pass_number, stop, on_progress)
+            if not (done and self.loop):
                 break
         self._sleep_until(pylsl.local_clock() + linger_s, stop)
 
     def _run_once(
         self,
         begin: float,
+        stamp_begin: float,
         pass_number: int,
         stop: Callable[[], bool],
         on_progress: Callable[[ReplayProgress], None],
@@ -268,7 +278,7 @@ class LslReplay:
                 tell(pylsl.local_clock())
             if not self._sleep_until(wanted, stop, tell):
                 return False
-            self._push(int(stream), slice(int(start), int(end)), begin)
+            self._push(int(stream), slice(int(start), int(end)), stamp_begin)
         tell(begin + plan.duration_s / self.speed)
         return True
 
@@ -287,9 +297,10 @@ class LslReplay:
             time.sleep(min(left, _TICK_S))
         return not stop()
 
-    def _push(self, index: int, part: slice, begin: float) -> None:
+    def _push(self, index: int, part: slice, stamp_begin: float) -> None:
         stream, outlet = self.recording.streams[index], self._outlets[index]
-        stamps = begin + (stream.timestamps[part] - self.schedule.origin) / self.speed
+        recorded_s = stream.timestamps[part] - self.schedule.origin
+        stamps = stamp_begin + recorded_s / self._stamp_speed
         values = stream.values[part]
         outlet.push_chunk(
             [list(row) for row in values] if isinstance(values, list) else values, stamps.tolist()

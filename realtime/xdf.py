@@ -220,7 +220,8 @@ def _gather(raw: NDArray[np.uint8], first: NDArray[np.int64], n_bytes: int) -> N
             raw[first[0] :], (len(first), n_bytes), (int(steps[0]), 1), writeable=False
         )
         return np.ascontiguousarray(rows)
-    return raw[first[:, None] + np.arange(n_bytes)]
+    picked: NDArray[np.uint8] = raw[first[:, None] + np.arange(n_bytes)]
+    return picked
 
 
 def _count_up(stamps: NDArray[np.float64], stamped: NDArray[np.bool_], last: float) -> None:

@@ -22,7 +22,8 @@ examples:
 
 Reads XDF (.xdf .xdfz .xdf.gz) and, through MNE, EDF BDF GDF BrainVision FIF SET CNT.
 Names, source ids, units and all other metadata are the recorded ones; --suffix tells it from the device.
-Stamps are on this computer's LSL clock and keep their recorded spacing (divided by --speed)."""
+Stamps are on this computer's LSL clock and keep their recorded spacing (divided by --speed,
+unless --recorded-stamps)."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,6 +41,12 @@ def build_parser() -> argparse.ArgumentParser:
         default=1.0,
         metavar="X",
         help="recorded seconds per second (default 1)",
+    )
+    parser.add_argument(
+        "--recorded-stamps",
+        action="store_true",
+        help="at other speeds than 1, keep the stamps' recorded spacing, so that a decoder sees the rate "
+        "it expects (the stamps then run ahead of the clock)",
     )
     parser.add_argument("--loop", action="store_true", help="start over at the end, until Ctrl-C")
     parser.add_argument(
@@ -100,6 +107,7 @@ def run(argv: list[str] | None = None) -> int:
         loop=args.loop,
         start_s=args.start,
         chunk=args.chunk,
+        recorded_spacing=args.recorded_stamps,
         suffix=args.suffix,
     )
     with Interrupt() as interrupt, replay:

@@ -155,8 +155,10 @@ def _flat(element) -> list[tuple[str, str]]:
     return [(e.tag, (e.text or "").strip()) for e in element.iter()]
 
 
-def test_direct_replay_and_lsl_deliver_the_same_bits(recording):
-    with replaying(recording, "--wait-for-consumers", "20", "--speed", "3", "--chunk", "7"):
+@pytest.mark.parametrize(("more", "divisor"), [([], 3), (["--recorded-stamps"], 1)])
+def test_direct_replay_and_lsl_deliver_the_same_bits(recording, more, divisor):
+    options = ["--wait-for-consumers", "20", "--speed", "3", "--chunk", "7", *more]
+    with replaying(recording, *options):
         heard = Heard(recording.eeg.info.source_id)
         pull_until([heard], lambda: len(heard.stamps) >= 500)
     source, direct = ReplaySource(recording), []
@@ -164,7 +166,8 @@ def test_direct_replay_and_lsl_deliver_the_same_bits(recording):
         direct.append(chunk.data)
     live = np.array(heard.values, dtype=np.float32)
     np.testing.assert_array_equal(live.view(np.uint32), np.concatenate(direct).view(np.uint32))
-    spacing = np.diff(recording.eeg.timestamps) / 3
+    assert heard.arrived[-1] - heard.arrived[0] < 2.0  # 2.6 s of recording, three times as fast
+    spacing = np.diff(recording.eeg.timestamps) / divisor
     np.testing.assert_allclose(np.diff(heard.stamps), spacing, atol=2e-9)
     assert signal_info(heard.info.as_xml()).units == source.info.units
 
