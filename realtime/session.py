@@ -90,13 +90,15 @@ class _Session:
     # -- opening ---------------------------------------------------------------------------------
 
     def _start_demo(self) -> None:
+        """Start the twin first: it gets ready while PyTorch is loaded."""
+        from neuript.modelfile import read_manifest
         from neuript.realtime.demo import DEMO_MODEL, Demo
 
+        model = self.options.model or str(DEMO_MODEL)
         self.demo = Demo(self.options.seed)
         self.stack.callback(self.demo.close)
-        self.demo.start()
-        model = self.options.model or str(DEMO_MODEL)
-        self.options = replace(self.options, model=model, source_id=self.demo.source_id)
+        self.demo.start(read_manifest(model))
+        self.options = replace(self.options, model=model)
 
     def _open_model(self) -> Engine:
         from neuript.modelfile import open_model
@@ -118,7 +120,8 @@ class _Session:
         from neuript.realtime.discovery import find_stream, predicate_for
         from neuript.realtime.inlet import LslSource
 
-        predicate = predicate_for(self.options.stream, source_id=self.options.source_id)
+        source_id = self.demo.source_id if self.demo else self.options.source_id
+        predicate = predicate_for(self.options.stream, source_id=source_id)
         wait_s = max(self.options.wait_s, 20.0) if self.demo else self.options.wait_s
         found = find_stream(predicate, wait_s=wait_s, on_wait=self.demo and self.demo.check)
         source = LslSource(found, give_up_s=self.options.give_up_s)
