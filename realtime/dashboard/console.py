@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from argparse import Namespace
@@ -27,12 +28,12 @@ from neuript.realtime.lsl_config import pylsl
 FRAMES_PER_S = 5.0
 LINE_EVERY_S = 2.0
 _STYLES = {Tone.GOOD: "green", Tone.BUSY: "cyan", Tone.WARN: "yellow", Tone.BAD: "bold red"}
-_BLOCKS = "▁▂▃▄▅▆▇█"
 TRACE_S = 4.0
 
 
 def run(options: Namespace) -> int:
     """Show the console view until it is interrupted or its parent has ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the terminal is given back
     model = ViewModel()
     with DashboardClient(model, options.proba_source_id, options.eeg_source_id) as client:
         if options.screenshot is not None:
@@ -108,23 +109,25 @@ def render(
         rows.append(Layout(Text.assemble(banner, justify="center"), size=1))
     head = Text(f"{snapshot.title}   {snapshot.stream_words}", "bold", no_wrap=True)
     rows.append(Layout(head, size=1))
-    rows.append(Layout(_state_panel(snapshot), size=4))
-    left, right = Layout(name="left", ratio=3), Layout(name="right", ratio=2)
+    hint_lines = len(Text(snapshot.words.hint).wrap(Console(width=width), width - 4))
+    rows.append(Layout(_state_panel(snapshot), size=3 + hint_lines))
+    right_width = max(37, width * 2 // 5)
+    left, right = Layout(name="left"), Layout(name="right", size=right_width)
     n_classes = len(snapshot.decoder.classes) if snapshot.decoder else 1
-    left_width = width * 3 // 5
+    left_width = width - right_width
     bars = Panel(_bars(snapshot, left_width - 4), title="Probability", title_align="left")
-    room = height - 6 - int(snapshot.simulated)
+    room = height - 4 - hint_lines - int(snapshot.simulated)
     n_bars = n_classes + 4
     traces = Panel(
         _traces(snapshot, extremes, unit, left_width - 4, max(1, room - n_bars - 3)),
-        title=f"Last {TRACE_S:g} s ({snapshot.display_filter}, display only)",
+        title=_trace_title(snapshot),
         title_align="left",
     )
     left.split_column(Layout(bars, size=n_bars), Layout(traces))
     right.split_column(
-        Layout(_decision_panel(snapshot), size=5),
+        Layout(_decision_panel(snapshot), size=4),
         Layout(Panel(_log(snapshot), title="Recent", title_align="left")),
-        Layout(Panel(_numbers(snapshot), title="Timing", title_align="left"), size=8),
+        Layout(Panel(_numbers(snapshot), title="Timing", title_align="left"), size=7),
     )
     body = Layout()
     body.split_row(left, right)
@@ -132,6 +135,13 @@ def render(
     page = Layout()
     page.split_column(*rows)
     return page
+
+
+def _trace_title(snapshot: Snapshot) -> str:
+    silence = snapshot.eeg_silence_s or 0.0
+    if silence > 1.0:
+        return f"Traces · no samples for {duration(silence)}"
+    return f"Last {TRACE_S:g} s ({snapshot.display_filter}, display only)"
 
 
 def _state_panel(snapshot: Snapshot) -> Panel:
@@ -146,16 +156,18 @@ def _state_panel(snapshot: Snapshot) -> Panel:
 
 
 def _decision_panel(snapshot: Snapshot) -> Panel:
-    entry = snapshot.last_decision
-    if entry is None:
-        text = Text("no command yet", "dim")
-    else:
+    last = snapshot.last_decision
+    ago = "" if last is None else duration(snapshot.now - last.stamp)
+    if snapshot.held is not None:
+        sure = "" if snapshot.confidence is None else f"confidence {snapshot.confidence:.2f} · "
         text = Text.assemble(
-            (f"▶ {entry.label}", "bold"),
-            (f"\n{duration(snapshot.now - entry.stamp)} ago", "dim"),
-            (f" · {snapshot.n_decisions} so far", "dim"),
+            (f"▶ {snapshot.held}", "bold reverse cyan"), (f"\n{sure}for {ago}", "dim")
         )
-    return Panel(text, title="Last command", title_align="left")
+    elif last is not None:
+        text = Text.assemble("no command", (f"\nlast: {last.label}, {ago} ago", "dim"))
+    else:
+        text = Text.assemble("no command", ("\nnone given so far", "dim"))
+    return Panel(text, title=f"Command ({snapshot.n_decisions} so far)", title_align="left")
 
 
 def _bars(snapshot: Snapshot, width: int) -> RenderableType:
@@ -167,10 +179,9 @@ def _bars(snapshot: Snapshot, width: int) -> RenderableType:
     at = None if info.threshold is None else round(info.threshold * length)
     lines = []
     for k, name in enumerate(info.classes):
-        value = None if snapshot.proba is None else snapshot.proba[k]
+        value = None if snapshot.evidence is None else snapshot.evidence[k]
         filled = 0 if value is None else round(value * length)
         above = value is not None and info.threshold is not None and value >= info.threshold
-        bar = Text(" " * length)
         bar = Text("█" * filled + "·" * (length - filled))
         bar.stylize("bold cyan" if above else "blue", 0, filled)
         bar.stylize("dim", filled)
@@ -179,6 +190,8 @@ def _bars(snapshot: Snapshot, width: int) -> RenderableType:
         number = "  –  " if value is None else f"{100 * value:3.0f} %"
         lines.append(Text.assemble(f"{name:>{names}} ", bar, f" {number}"))
     legend = "" if info.threshold is None else f"┃ threshold {info.threshold:g}"
+    if info.smoothing_s:
+        legend += f" · smoothed over {info.smoothing_s:g} s"
     if info.idle_class:
         legend += f" · {info.idle_class} is never a command"
     if snapshot.proba is None:
@@ -192,37 +205,63 @@ def _traces(
     if snapshot.eeg is None or len(extremes) == 0:
         return Text("no samples yet", "dim")
     names = snapshot.eeg.ch_names
-    pad = min(8, max(len(name) for name in names[:n_rows]))
-    scale = fitting_scale(extremes)
+    room = n_rows - 1  # the last line tells the scale
+    per_channel = max(1, min(3, room // len(names)))
+    shown = min(len(names), room // per_channel)
+    pad = min(8, max((len(name) for name in names[:shown]), default=1))
+    scale = fitting_scale(extremes[:, :, :shown], 1.0) if shown else 100.0
     verdicts = channel_verdicts(extremes, in_uv=unit == "µV")
     length = max(10, width - pad - 9)
-    shown = n_rows - 1 if len(names) >= n_rows else len(names)
-    lines = [
-        Text.assemble(
-            f"{name[:pad]:>{pad}} ",
-            (sparkline(extremes[:, :, k], length, scale), "blue"),
-            (f" {verdict}", "yellow"),
-        )
-        for k, (name, verdict) in enumerate(zip(names[:shown], verdicts, strict=False))
-    ]
-    rest = "" if shown == len(names) else f"{len(names) - shown} more channels · "
-    return Group(*lines, Text(f"{rest}full height = {scale:g} {unit}", "dim"))
+    lines: list[Text] = []
+    for k in range(shown):
+        label = f"{names[k][:pad]:>{pad}} "
+        for at, dots in enumerate(braille(extremes[:, :, k], length, per_channel, scale)):
+            middle = at == (per_channel - 1) // 2
+            name = label if middle else " " * len(label)
+            verdict = f" {verdicts[k]}" if middle else ""
+            lines.append(Text.assemble(name, (dots, "cyan"), (verdict, "yellow")))
+    rest = "" if shown == len(names) else f" · {len(names) - shown} more channels"
+    return Group(*lines, Text(f"a channel's height is {scale:g} {unit}{rest}", "dim"))
 
 
-def sparkline(extremes: NDArray[np.float32], length: int, scale: float) -> str:
-    """Draw one channel's columns (n, 2) as `length` characters; full height spans `scale`."""
-    edges = np.linspace(0, len(extremes), length + 1).astype(int)
-    out = []
-    for start, stop in pairwise(edges):
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+def braille(extremes: NDArray[np.float32], length: int, n_rows: int, scale: float) -> list[str]:
+    """Draw one channel in braille dots.
+
+    Parameters
+    ----------
+    extremes : ndarray, shape (n_columns, 2)
+        Columns of the trace.
+    length, n_rows : int
+        Size in characters; a character is 2 dots wide and 4 high.
+    scale : float
+        What the full height spans; larger values are cut.
+
+    Returns
+    -------
+    list of str
+        `n_rows` lines of `length` characters, blank where samples are missing.
+    """
+    height = 4 * n_rows
+    cells = np.zeros((n_rows, length), np.int64)
+    edges = np.linspace(0, len(extremes), 2 * length + 1).astype(int)
+    before: int | None = None
+    for x, (start, stop) in enumerate(pairwise(edges)):
         part = extremes[start : max(stop, start + 1)].ravel()
         part = part[np.isfinite(part)]
         if not len(part):
-            out.append(" ")
+            before = None
             continue
-        value = part[np.abs(part).argmax()]
-        level = round((float(value) / scale + 0.5) * (len(_BLOCKS) - 1))
-        out.append(_BLOCKS[min(len(_BLOCKS) - 1, max(0, level))])
-    return "".join(out)
+        level = np.rint((0.5 - np.clip(part / scale, -0.5, 0.5)) * (height - 1)).astype(int)
+        top, bottom, last = int(level.min()), int(level.max()), int(level[-1])
+        if before is not None:  # touch the column before
+            top, bottom = min(top, before + 1), max(bottom, before - 1)
+        before = last
+        for y in range(max(0, top), min(height - 1, bottom) + 1):
+            cells[y // 4, x // 2] |= _DOTS[y % 4][x % 2]
+    return ["".join(chr(0x2800 + int(c)) if c else " " for c in line) for line in cells]
 
 
 def _log(snapshot: Snapshot) -> RenderableType:
@@ -239,15 +278,14 @@ def _log(snapshot: Snapshot) -> RenderableType:
 
 def _numbers(snapshot: Snapshot) -> RenderableType:
     table = Table.grid(padding=(0, 1))
-    table.add_row("latency p50 / p99", snapshot.latency_words)
-    table.add_row("sample age / p99", snapshot.age_words)
-    table.add_row("filter delay 10 / 20 Hz", snapshot.delay_words)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_row("latency p50/p99", snapshot.latency_words)
+    table.add_row("sample age/p99", snapshot.age_words)
+    table.add_row("delay 10/20 Hz", snapshot.delay_words)
     table.add_row("window", snapshot.rhythm_words)
     rate = "–" if snapshot.rows_per_s is None else f"{snapshot.rows_per_s:.1f} per s"
     table.add_row("decodings", rate)
-    silence = snapshot.eeg_silence_s
-    if silence is not None and silence > 1.0:
-        table.add_row(Text("no samples for", "yellow"), Text(duration(silence), "yellow"))
     return table
 
 

@@ -95,19 +95,19 @@ class Snapshot:
     @property
     def latency_words(self) -> str:
         """Decision latency in numbers."""
-        return f"{_ms(self.latency_p50_ms)} / {_ms(self.latency_p99_ms)}"
+        return _ms(self.latency_p50_ms, self.latency_p99_ms)
 
     @property
     def age_words(self) -> str:
         """Age of the newest sample when it was pulled: last and p99."""
-        return f"{_ms(self.sample_age_ms)} / {_ms(self.sample_age_p99_ms)}"
+        return _ms(self.sample_age_ms, self.sample_age_p99_ms)
 
     @property
     def delay_words(self) -> str:
         """Delay of the decoder's filters at 10 and 20 Hz."""
         if self.decoder is None:
             return "–"
-        return f"{_ms(self.decoder.delay_10hz_ms)} / {_ms(self.decoder.delay_20hz_ms)}"
+        return _ms(self.decoder.delay_10hz_ms, self.decoder.delay_20hz_ms)
 
     @property
     def rhythm_words(self) -> str:
@@ -117,10 +117,11 @@ class Snapshot:
         return f"{self.decoder.window_s:g} s every {1000 * self.decoder.hop_s:g} ms"
 
 
-def _ms(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms"
+def _ms(*values: float | None) -> str:
+    """Say milliseconds as `12.6 / 140 ms`; a dash where nothing is known."""
+    known = [v is not None for v in values]
+    numbers = ["–" if v is None else f"{v:.0f}" if v >= 100 else f"{v:.1f}" for v in values]
+    return " / ".join(numbers) + (" ms" if any(known) else "")
 
 
 class ViewModel:

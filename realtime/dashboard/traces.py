@@ -216,7 +216,7 @@ class ScrollPacer:
     """Turn columns that arrive in lumps into steady scrolling.
 
     Keeps about one chunk of columns waiting, so that a stream sent in 100 ms chunks still moves
-    evenly; a backlog of more than a second is shown at once.
+    evenly; a backlog of some seconds is shown at once.
     """
 
     def __init__(self, column_s: float) -> None:
@@ -227,7 +227,7 @@ class ScrollPacer:
 
     def step(self, waiting: int, dt_s: float) -> int:
         """Say how many of the `waiting` columns to draw, `dt_s` seconds after the last frame."""
-        arrived = max(0, waiting - self._last)
+        arrived = min(max(0, waiting - self._last), 0.6 / self._column_s)
         self._lump = max(float(arrived), self._lump * 0.98)
         rate = 1.0 / self._column_s
         if waiting * self._column_s > 1.0 + 2.0 * self._lump * self._column_s:

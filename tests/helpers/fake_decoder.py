@@ -123,7 +123,7 @@ class Brain:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prefix", default="fake")
-    parser.add_argument("--eeg-name", default="g.Nautilus (simulated)")
+    parser.add_argument("--eeg-name")
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--sfreq", type=float, default=250)
     parser.add_argument("--chunk", type=int, default=8)
@@ -133,8 +133,10 @@ def main() -> int:
     parser.add_argument("--duration", type=float, default=3600)
     parser.add_argument("--simulated", action="store_true")
     parser.add_argument("--flat", action="store_true", help="the second channel is flat")
+    parser.add_argument("--count", action="store_true", help="the last channel counts samples")
     parser.add_argument("--report")
     args = parser.parse_args()
+    args.eeg_name = args.eeg_name or ("twin (simulated)" if args.simulated else "g.Nautilus")
 
     eeg, names = eeg_outlet(args)
     proba, events = proba_outlets(args)
@@ -148,7 +150,7 @@ def main() -> int:
 
     rng = np.random.default_rng(2)
     start, sent, rows = pylsl.local_clock(), 0, 0
-    pushes: list[float] = []
+    pushes: list[tuple[float, float]] = []
     smooth = np.zeros(args.classes)
     evidence, held, last_commit, last_state = 0.0, -1, -9.0, ""
     while (now := pylsl.local_clock() - start) < args.duration:
@@ -163,12 +165,14 @@ def main() -> int:
             data = brain.read(args.chunk)
             if args.flat:
                 data[:, 1] = 100.0
+            if args.count:
+                data[:, -1] = sent + np.arange(args.chunk)
             sent += args.chunk
             if state in ("LOST", "STALE") or (state == "GAP" and at < 0.9):
                 continue
             began = time.perf_counter()
             eeg.push_chunk(data, start + sent / args.sfreq)
-            pushes.append(time.perf_counter() - began)
+            pushes.append((pylsl.local_clock(), time.perf_counter() - began))
         while rows * 0.125 <= now:
             rows += 1
             stamp = start + rows * 0.125
@@ -203,7 +207,7 @@ def main() -> int:
         time.sleep(0.002)
     if args.report:
         with open(args.report, "w") as file:
-            json.dump({"push_s": pushes, "sent": sent}, file)
+            json.dump({"pushes": pushes, "sent": sent}, file)
     return 0
 
 

@@ -1,0 +1,250 @@
+"""The dashboard as an LSL client: real streams from another process, a window drawn offscreen."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neuript.realtime.dashboard.client import DashboardClient, quoted
+from neuript.realtime.dashboard.launch import launch
+from neuript.realtime.dashboard.model import ViewModel
+from neuript.realtime.lsl_config import pylsl
+
+pytestmark = [pytest.mark.lsl, pytest.mark.timeout(90)]
+
+HELPER = Path(__file__).parents[1] / "helpers" / "fake_decoder.py"
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+@contextlib.contextmanager
+def publisher(prefix: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, str(HELPER), "--prefix", prefix, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "READY"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"waited {timeout_s} s in vain for: {what}"
+        time.sleep(0.02)
+
+
+def snapshot(client: DashboardClient):
+    with client.lock:
+        return client.model.snapshot(pylsl.local_clock())
+
+
+def test_client_follows_decoder_eeg_and_events(prefix):
+    script = "OK:6,GAP:2,OK:60"
+    with (
+        publisher(prefix, "--channels", "8", "--classes", "3", "--script", script, "--simulated"),
+        DashboardClient(ViewModel(), f"{prefix}-proba-x") as client,
+    ):
+        wait_for(lambda: snapshot(client).last_decision is not None, 25, "a command")
+        wait_for(lambda: snapshot(client).state == "GAP", 25, "the gap")
+        gap = snapshot(client)
+        assert gap.proba is None
+        assert gap.simulated
+        assert gap.decoder.classes == ("left_hand", "right_hand", "rest")
+        assert gap.eeg.ch_names[:2] == ("Fz", "C3")
+        wait_for(lambda: snapshot(client).state == "OK", 25, "the end of the gap")
+        # rows and events tell the same commands, each is listed once
+        stamps = [e.stamp for e in snapshot(client).log if e.kind == "decision"]
+        assert len(stamps) == len(set(stamps))
+        assert min(np.diff(sorted(stamps)), default=1.0) > 0.5
+        with client.lock:
+            ring = client.model.ring
+            extremes, at = ring.columns(0, ring.total)
+        assert np.isnan(extremes).all(axis=(1, 2)).sum() * ring.column_s == pytest.approx(
+            0.9, abs=0.3
+        )
+        assert abs(at[-1] - pylsl.local_clock()) < 1.0
+        assert client.failure is None
+
+
+def test_client_finds_streams_again_and_takes_their_new_header(prefix):
+    with DashboardClient(ViewModel(), f"{prefix}-proba-x", f"{prefix}-eeg") as client:
+        with publisher(prefix, "--channels", "8"):
+            wait_for(lambda: snapshot(client).latency_p50_ms is not None, 25, "rows")
+        wait_for(lambda: snapshot(client).state in {"GONE", "SILENT"}, 25, "the loss")
+        assert snapshot(client).proba is None
+        with publisher(prefix, "--channels", "16", "--classes", "4", "--script", "OK:60"):
+            wait_for(lambda: snapshot(client).state == "OK", 30, "recovery")
+            assert len(snapshot(client).decoder.classes) == 4
+            wait_for(lambda: len(snapshot(client).eeg.ch_names) == 16, 25, "the new EEG stream")
+            with client.lock:
+                before = client.model.ring.total
+            wait_for(lambda: client.model.ring.total > before, 10, "new samples")
+        assert client.failure is None
+
+
+@pytest.mark.parametrize("text", ["plain", "it's", 'say "x"', "both ' and \""])
+def test_any_source_id_can_be_looked_for(text):
+    literal = quoted(text)
+    if literal.startswith("concat("):
+        pieces = eval("[" + literal[len("concat(") : -1] + "]")
+        assert "".join(pieces) == text
+    else:
+        assert literal[1:-1] == text
+        assert literal[0] not in literal[1:-1]
+
+
+@pytest.mark.qt
+@pytest.mark.parametrize(
+    ("options", "theme"),
+    [
+        (("--channels", "8", "--simulated", "--script", "OK:60"), "dark"),
+        (("--channels", "64", "--sfreq", "1000", "--chunk", "20", "--flat"), "light"),
+    ],
+)
+def test_window_shows_traces_state_and_banner(prefix, tmp_path, options, theme):
+    pytest.importorskip("PyQt6")
+    from PyQt6.QtGui import QImage
+
+    from neuript.realtime.dashboard.theme import THEMES
+
+    picture = tmp_path / "window.png"
+    with publisher(prefix, *options):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-W", "error", "-m", "neuript.realtime.dashboard", "--window"),
+                *("--proba-source-id", f"{prefix}-proba-x", "--theme", theme, "--stats"),
+                *("--screenshot", str(picture), "--after", "6"),
+            ],
+            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "frames" in done.stderr
+    image = QImage(str(picture)).convertToFormat(QImage.Format.Format_RGB32)
+    pixels = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
+    pixels = pixels.reshape(image.height(), image.bytesPerLine() // 4, 4)[:, : image.width(), 2::-1]
+
+    def share(color: str, part: np.ndarray) -> float:
+        rgb = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)])
+        return float((np.abs(part.astype(int) - rgb).max(axis=-1) < 40).mean())
+
+    colors = THEMES[theme]
+    height, width = pixels.shape[:2]
+    traces = pixels[height // 4 : height * 3 // 4, width // 3 : width * 2 // 3]
+    assert share(colors.trace, traces) > 0.02
+    assert (share(colors.banner, pixels[: height // 15]) > 0.2) == ("--simulated" in options)
+    marked = share(colors.trace_bad, pixels[height // 12 :, : width // 8])
+    assert (marked > 1e-4) == ("--flat" in options)
+
+
+@posix
+@pytest.mark.qt
+def test_stopping_and_killing_the_window_disturbs_nobody(prefix, tmp_path, monkeypatch):
+    """Stop the window for longer than liblsl buffers for it, then kill it: nothing else notices."""
+    pytest.importorskip("PyQt6")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    report = tmp_path / "report.json"
+    options = ("--channels", "128", "--sfreq", "2000", "--chunk", "40", "--count")
+    ending = ("--duration", "15", "--report", str(report))
+    with publisher(prefix, *options, *ending) as process:
+        found = pylsl.resolve_bypred(f"source_id='{prefix}-eeg'", timeout=15)
+        inlet = pylsl.StreamInlet(found[0], max_buflen=60, recover=False, as_numpy=True)
+        inlet.open_stream(timeout=10)
+        handle = launch(f"{prefix}-proba-x", console=False)
+        assert handle.kind == "window"
+        counts: list[np.ndarray] = []
+        marks: dict[str, float] = {}
+        began = time.monotonic()
+        while process.poll() is None:
+            data, stamps = inlet.pull_chunk(timeout=0.2, max_samples=2048, min_samples=1)
+            if len(stamps):
+                counts.append(data[:, -1].copy())
+            after = time.monotonic() - began
+            if "stop" not in marks and after > 5:
+                assert handle.running
+                marks["stop"] = pylsl.local_clock()
+                os.kill(handle.process.pid, signal.SIGSTOP)
+            if "kill" not in marks and after > 11:
+                marks["kill"] = pylsl.local_clock()
+                os.kill(handle.process.pid, signal.SIGKILL)
+            if len(counts) and counts[-1][-1] >= 29_800:
+                break
+        process.wait(20)
+        handle.process.wait(5)
+    received = np.concatenate(counts)
+    np.testing.assert_array_equal(np.diff(received), 1.0)  # another client loses nothing
+    pushes = np.array(json.loads(report.read_text())["pushes"])
+    when, took_ms = pushes[:, 0], 1000 * pushes[:, 1]
+    alone = took_ms[when > marks["kill"] + 0.5]
+    stopped = took_ms[(when > marks["stop"]) & (when < marks["kill"])]
+    assert len(stopped) > 200
+    assert np.median(stopped) < 3 * np.median(alone) + 0.5
+    # 6 MB went unread, more than the 3 s that liblsl keeps for the window, yet no push waited
+    assert np.percentile(stopped, 99) < 50
+
+
+@posix
+def test_console_process_is_modest_and_ends_with_its_parent(prefix):
+    psutil = pytest.importorskip("psutil")
+    code = (
+        "import sys, time; from neuript.realtime.dashboard.launch import launch;"
+        f"handle = launch('{prefix}-proba-x', console=True);"
+        "print(handle.process.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        try:
+            wait_for(lambda: child.nice() == 10, 20, "low priority")
+            assert child.pid != parent.pid
+            assert os.getsid(child.pid) != os.getsid(parent.pid)  # Ctrl-C reaches the parent alone
+            line = parent.stderr.readline()
+            assert "SEARCHING" in line
+        finally:
+            parent.kill()
+        gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        wait_for(lambda: not child.is_running() or child.status() in gone, 15, "the end")
+        parent.stderr.read()
+
+
+def test_launch_without_a_display_gives_the_console_view_and_closes(prefix, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("neuript.realtime.dashboard.launch.sys.platform", "linux")
+    handle = launch(f"{prefix}-proba-x")
+    try:
+        assert handle.kind == "console"
+        assert "no display" in handle.note
+        assert handle.running
+    finally:
+        handle.close()
+    assert not handle.running
+    handle.close()
