@@ -82,12 +82,16 @@ class NeuriptClassifier(nn.Module):
 
     def features(self, x_BDT: Tensor) -> Tensor:
         """Pooled encoder output, (batch, n_features): scales, groups in a scale, width."""
-        if self.config.companding == "alaw":
-            x_BDT = compand_volts(x_BDT)
-        elif self.config.companding == "linear":
-            x_BDT = scale_volts(x_BDT)
-        scales, self._aux_loss = self.encoder(x_BDT)
+        scales, self._aux_loss = self.encoder(self.compand(x_BDT))
         return self.pool(self._selected(scales))  # type: ignore[no-any-return]
+
+    def compand(self, x_BDT: Tensor) -> Tensor:
+        """Map windows in volts to what the encoder takes, as the configuration says."""
+        if self.config.companding == "alaw":
+            return compand_volts(x_BDT)
+        if self.config.companding == "linear":
+            return scale_volts(x_BDT)
+        return x_BDT
 
     def load_encoder(self, state_dict: Mapping[str, Tensor]) -> None:
         """Load pretrained encoder weights.

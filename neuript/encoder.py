@@ -5,6 +5,8 @@ Shape suffixes: B batch, D channels, T samples, L time tokens, C model width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
@@ -201,6 +203,30 @@ class Encoder(nn.Module):
             In training the auxiliary loss summed over all expert layers; None in evaluation or
             without experts.
         """
+        return self._run(x_BDT, len(self.blocks))
+
+    def lower(self, x_BDT: Tensor, n_blocks: int) -> list[Tensor]:
+        """Return H_0 and the outputs of the first `n_blocks` blocks, for training the others alone."""
+        return self._run(x_BDT, n_blocks)[0]
+
+    def continue_from(self, h_BDLC: Tensor, n_blocks: int) -> tuple[list[Tensor], Tensor | None]:
+        """Run the blocks above the first `n_blocks` on the output of these.
+
+        Parameters
+        ----------
+        h_BDLC
+            Last output of `lower(x, n_blocks)`, (batch, n_chans, L, d_model), n_blocks at least 1.
+
+        Returns
+        -------
+        scales
+            Outputs of the upper blocks.
+        aux
+            As of `forward`, of these blocks.
+        """
+        return self._upper(h_BDLC, n_blocks, self.config.lengths(), None, len(self.blocks))
+
+    def _run(self, x_BDT: Tensor, stop: int) -> tuple[list[Tensor], Tensor | None]:
         n_times = self._check(x_BDT)
         # Positions are added before a merge in block 1, where the samples still exist (reading:
         # the published block 1 does not merge).
@@ -208,11 +234,18 @@ class Encoder(nn.Module):
         pe_time = self.pe_time(n_times)
         if pe_time is not None:
             h = h + pe_time
-        pe_space = self.pe_space()
-        scales = [h]
+        scales, aux = self._upper(h, 0, self.config.lengths(n_times), self.pe_space(), stop)
+        return [h, *scales], aux
+
+    def _upper(
+        self, h: Tensor, start: int, lengths: Sequence[int], pe_space: Tensor | None, stop: int
+    ) -> tuple[list[Tensor], Tensor | None]:
+        scales = []
         losses = []
-        for block, length in zip(self.blocks, self.config.lengths(n_times), strict=False):
-            h, aux = block(h, length, pe_space)
+        for i, block in enumerate(self.blocks):
+            if not start <= i < stop:
+                continue
+            h, aux = block(h, lengths[i], pe_space)
             pe_space = None
             scales.append(h)
             if aux is not None:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from neuript.config import Activation, Init
 
-
 SHORT = 32
 """Sequences up to this long are trained on a CPU with plain matrix products.
 

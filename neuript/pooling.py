@@ -95,20 +95,20 @@ class GroupPool(nn.Module):
         Channels of the montage.
     """
 
-    weights_GD: Tensor
+    group_weights: Tensor
 
     def __init__(self, groups: Sequence[Sequence[int]], n_chans: int) -> None:
         super().__init__()
         weights = np.zeros((len(groups), n_chans), dtype=np.float32)
         for row, group in zip(weights, groups, strict=True):
             row[list(group)] = 1.0 / len(group)
-        self.register_buffer("weights_GD", torch.tensor(weights), persistent=False)
+        self.register_buffer("group_weights", torch.tensor(weights), persistent=False)
         self.n_groups = len(groups)
 
     def forward(self, scales: Sequence[Tensor]) -> Tensor:
         """Pool tokens (B, D, L, C) of each scale into (B, scales * groups * C)."""
         means_BDC = torch.stack([h_BDLC.mean(dim=2) for h_BDLC in scales], dim=1)
-        return (self.weights_GD @ means_BDC).flatten(1)
+        return (self.group_weights @ means_BDC).flatten(1)
 
 
 class Flatten(nn.Module):
