@@ -1,15 +1,17 @@
 """Fine-tuning of the NeurIPT network on labelled windows: few people or one, few trials, two cores.
 
-The head starts from a closed-form read-out of the (pretrained) features, then everything is trained with a lower rate for
-the encoder (linear probing first, then fine-tuning: Kumar et al. 2022, ICLR), with a one-cycle schedule as in the paper
-(section 10 of the appendix).
+The head starts from a closed-form read-out of the (pretrained) features, then it is trained together with the encoder
+(linear probing first, then fine-tuning: Kumar et al. 2022, ICLR), with a one-cycle schedule as in the paper.
+
+Two ways: `finetune` trains everything; `finetune_top` keeps the lower blocks, where nine tenths of the arithmetic are, as
+they are. Their outputs are computed once (`run_trunk`) and serve every fold of a cross-validation and the final fit.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -43,26 +45,37 @@ class FinetuneSpec:
     """Weight of the experts' balancing loss (the paper's 0.8)."""
     probe_penalty: float = 10.0
     """Ridge penalty of the closed-form head on standardised features, per feature."""
+    n_frozen: int = 4
+    """Blocks that `finetune_top` leaves as they are (with the embedding)."""
+    n_copies: int = 3
+    """Versions of each window in `run_trunk`: itself and augmented ones."""
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     seed: int = 520
 
 
-def init_head(
-    model: NeuriptClassifier, head: nn.Linear, X: Tensor, y: Tensor, penalty: float
-) -> None:
-    """Set the head to the ridge regression of the classes on the model's features (closed form, a second).
+def init_head(head: nn.Linear, features: Tensor, y: Tensor, penalty: float) -> None:
+    """Set a head to the ridge regression of the classes on features (closed form, a second).
 
-    Features of the training windows are standardised inside the solution, which folds back into weight and bias.
+    Parameters
+    ----------
+    head : nn.Linear
+        Changed in place.
+    features : Tensor, shape (n_windows, n_features)
+        Standardised inside the solution, which folds back into weight and bias.
+    y : Tensor, shape (n_windows,)
+    penalty : float
+        Ridge, relative to the number of features over 100.
     """
     with torch.no_grad():
-        features = torch.cat([model.features(part) for part in X.split(32)]).double()
+        features = features.double()
         mean, std = features.mean(0), features.std(0) + 1e-3
         z = (features - mean) / std
         target = F.one_hot(y, head.out_features).double()
         prior = target.mean(0)
-        gram = z @ z.T
         ridge = penalty * z.shape[1] / 100 + 1e-6
-        dual = torch.linalg.solve(gram + ridge * torch.eye(len(z), dtype=z.dtype), target - prior)
+        dual = torch.linalg.solve(
+            z @ z.T + ridge * torch.eye(len(z), dtype=z.dtype), target - prior
+        )
         weight = (z.T @ dual).T / std * 2.0
         head.weight.copy_(weight.float())
         head.bias.copy_((prior.clamp_min(1e-3).log() - weight @ mean).float())
@@ -103,27 +116,163 @@ def finetune(
     x_all, y_all = torch.as_tensor(np.ascontiguousarray(X)), torch.as_tensor(y)
     if probe:
         model.eval()
-        init_head(model, model.head, x_all, y_all, spec.probe_penalty)
-    head = set(model.head.parameters())
-    encoder = [p for p in model.parameters() if p.requires_grad and p not in head]
-    steps_per_epoch = -(-len(x_all) // spec.batch_size)
-    total = spec.n_epochs * steps_per_epoch
-    if total:
-        _train(model, list(head), encoder, x_all, y_all, spec, steps_per_epoch, generator, progress)
+        with torch.inference_mode():
+            features = torch.cat([model.features(part) for part in x_all.split(32)])
+        init_head(_linear_head(model), features.clone(), y_all, spec.probe_penalty)
+    head = list(model.head.parameters())
+    encoder = [p for p in model.encoder.parameters() if p.requires_grad]
+
+    def batch_loss(index: Tensor) -> Tensor:
+        x = augment(x_all[index], y_all[index], spec.augment, generator)
+        loss = F.cross_entropy(model(x), y_all[index], weight, label_smoothing=spec.label_smoothing)
+        return loss + spec.aux_weight * model.aux_loss
+
+    weight = class_weight(y_all, model.config.n_outputs)
+    model.train()
+    _optimise(batch_loss, head, encoder, len(x_all), spec, generator, progress)
     return model.eval()
 
 
-def _train(
+@dataclass(frozen=True, slots=True)
+class TrunkOutputs:
+    """What the lower blocks make of each window and its augmented copies.
+
+    Attributes
+    ----------
+    tokens : Tensor, shape (n_copies, n_windows, n_chans, L, d_model)
+        Output of the last lower block.
+    pooled : Tensor, shape (n_copies, n_windows, n_pooled)
+        The part of the feature vector that the lower blocks' scales give.
+    """
+
+    tokens: Tensor
+    pooled: Tensor
+
+
+def run_trunk(model: NeuriptClassifier, X: NDArray[np.float32], spec: FinetuneSpec) -> TrunkOutputs:
+    """Run windows (n_windows, n_chans, n_times) in volts, and augmented copies, through the lower blocks.
+
+    No label is looked at, so one call may serve all folds of a cross-validation.
+    """
+    generator = torch.Generator().manual_seed(spec.seed)
+    unlabelled = replace(spec.augment, recombine=0.0)
+    x_all = torch.as_tensor(np.ascontiguousarray(X))
+    tokens, pooled = [], []
+    model.eval()
+    with torch.inference_mode():
+        for copy_index in range(spec.n_copies):
+            parts = []
+            for x in x_all.split(32):
+                if copy_index:
+                    x = augment(x, torch.arange(len(x)), unlabelled, generator)
+                parts.append(_lower(model, x, spec.n_frozen))
+            tokens.append(torch.cat([p[0] for p in parts]))
+            pooled.append(torch.cat([p[1] for p in parts]))
+    return TrunkOutputs(torch.stack(tokens).clone(), torch.stack(pooled).clone())
+
+
+def _lower(model: NeuriptClassifier, x_BDT: Tensor, n_frozen: int) -> tuple[Tensor, Tensor]:
+    scales = model.encoder.lower(model.compand(x_BDT), n_frozen)
+    return scales[-1], model.pool(scales)
+
+
+def finetune_top(
     model: NeuriptClassifier,
+    trunk: TrunkOutputs,
+    index: NDArray[np.int64],
+    y: NDArray[np.int64],
+    spec: FinetuneSpec,
+    *,
+    progress: Progress | None = None,
+) -> NeuriptClassifier:
+    """Train a copy of `model` above its lower blocks.
+
+    Parameters
+    ----------
+    model : NeuriptClassifier
+        The one that made `trunk`; pooling over all scales, as published.
+    trunk : TrunkOutputs
+        Of all windows.
+    index : ndarray, shape (n_train,)
+        Which windows to train on.
+    y : ndarray, shape (n_train,)
+        Their classes.
+
+    Returns
+    -------
+    NeuriptClassifier
+        In eval mode.
+    """
+    config = model.config
+    if config.class_layers not in (None, config.depth) or not config.pool_embedding:
+        raise ValueError("finetune_top needs a head over all scales; use finetune instead")
+    model = copy.deepcopy(model).eval()
+    generator = torch.Generator().manual_seed(spec.seed)
+    rows, y_all = torch.as_tensor(index), torch.as_tensor(y)
+    top = _Top(model, spec.n_frozen)
+    with torch.inference_mode():
+        plain = [
+            top.features(trunk.tokens[0, part], trunk.pooled[0, part])[0] for part in rows.split(64)
+        ]
+    init_head(_linear_head(model), torch.cat(plain).clone(), y_all, spec.probe_penalty)
+    weight = class_weight(y_all, model.config.n_outputs)
+
+    def batch_loss(batch: Tensor) -> Tensor:
+        version = torch.randint(len(trunk.tokens), (len(batch),), generator=generator)
+        features, aux = top.features(
+            trunk.tokens[version, rows[batch]], trunk.pooled[version, rows[batch]]
+        )
+        loss = F.cross_entropy(
+            model.head(features), y_all[batch], weight, label_smoothing=spec.label_smoothing
+        )
+        return loss if aux is None else loss + spec.aux_weight * aux
+
+    model.train()
+    encoder = list(model.encoder.blocks[spec.n_frozen :].parameters())
+    _optimise(
+        batch_loss, list(model.head.parameters()), encoder, len(rows), spec, generator, progress
+    )
+    return model.eval()
+
+
+class _Top:
+    """The upper blocks of a classifier, from stored tokens to features."""
+
+    def __init__(self, model: NeuriptClassifier, n_frozen: int) -> None:
+        self.model, self.n_frozen = model, n_frozen
+
+    def features(self, tokens: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor | None]:
+        scales, aux = self.model.encoder.continue_from(tokens, self.n_frozen)
+        return torch.cat([pooled, self.model.pool(scales)], dim=-1), aux
+
+
+def _linear_head(model: NeuriptClassifier) -> nn.Linear:
+    if not isinstance(model.head, nn.Linear):
+        raise TypeError(
+            "a closed-form start needs the linear head; set head='linear' in the configuration"
+        )
+    return model.head
+
+
+def class_weight(y: Tensor, n_classes: int) -> Tensor:
+    """Weights that make every class count the same, shape (n_classes,); their mean over `y` is 1."""
+    counts = torch.bincount(y, minlength=n_classes).float()
+    return len(y) / (counts.clamp_min(1) * (counts > 0).sum())
+
+
+def _optimise(
+    batch_loss: Callable[[Tensor], Tensor],
     head: list[nn.Parameter],
     encoder: list[nn.Parameter],
-    x_all: Tensor,
-    y_all: Tensor,
+    n_windows: int,
     spec: FinetuneSpec,
-    steps_per_epoch: int,
     generator: torch.Generator,
     progress: Progress | None,
 ) -> None:
+    """AdamW with a one-cycle schedule over shuffled batches."""
+    total = spec.n_epochs * -(-n_windows // spec.batch_size)
+    if not total:
+        return
     rates = [spec.max_lr, spec.max_lr * spec.encoder_lr_scale]
     optimizer = torch.optim.AdamW(
         [{"params": head}, {"params": encoder}],
@@ -131,33 +280,25 @@ def _train(
         betas=(0.9, 0.98),
         weight_decay=spec.weight_decay,
     )
-    total = spec.n_epochs * steps_per_epoch
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, rates, total_steps=total, pct_start=spec.warmup
     )
-    class_weight = (
-        len(y_all) / torch.bincount(y_all).float().clamp_min(1) / len(torch.unique(y_all))
-    )
-    model.train()
-    torch.manual_seed(spec.seed)  # dropout and router noise draw from the global generator
     step = 0
-    for _ in range(spec.n_epochs):
-        order = torch.randperm(len(x_all), generator=generator)
-        for batch in order.split(spec.batch_size):
-            x = augment(x_all[batch], y_all[batch], spec.augment, generator)
-            logits = model(x)
-            loss = F.cross_entropy(
-                logits, y_all[batch], class_weight, label_smoothing=spec.label_smoothing
-            )
-            total_loss = loss + spec.aux_weight * model.aux_loss
-            optimizer.zero_grad(set_to_none=True)
-            total_loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), spec.max_grad_norm)
-            optimizer.step()
-            schedule.step()
-            step += 1
-            if progress is not None:
-                progress(step, total, loss.item())
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # dropout and router noise draw from the global generator
+        torch.manual_seed(spec.seed)
+        for _ in range(spec.n_epochs):
+            for batch in torch.randperm(n_windows, generator=generator).split(spec.batch_size):
+                loss = batch_loss(batch)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_([*head, *encoder], spec.max_grad_norm)
+                optimizer.step()
+                schedule.step()
+                step += 1
+                if progress is not None:
+                    progress(step, total, loss.item())
 
 
 def predict_logits(
