@@ -39,6 +39,10 @@ class Limits:
     """Peak to peak in volts; mains of 10 mV rms is still cleaned by the notch."""
 
 
+BAND_LIMITS = Limits(flat_pp_v=0.02e-6, huge_pp_v=3e-3)
+"""Limits behind the chain (0.1-30 Hz): 3 mV there is no brain, blink or jaw but a lost contact."""
+
+
 @dataclass(frozen=True, slots=True)
 class QualityChange:
     """The verdicts from sample `index` on (absolute; the first sample they do not include)."""

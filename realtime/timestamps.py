@@ -13,8 +13,13 @@ MEMORY_S = 10.0
 """Time constant with which the line forgets."""
 TRUST_S = 1.0
 """For how long the nominal rate is worth as much as the stamps."""
-CONFIRM_S = 0.1
-"""How long a jump of the stamps must last before it is believed."""
+CONFIRM_S = (0.1, 1.0)
+"""How long a jump of the stamps must last before it is believed: 20 times the mean jitter, within
+these limits.  A stream that is delivered in lumps needs longer to show where its line runs."""
+DRAIN = 0.05
+"""Late samples that wait somewhere come in faster than the rate; so much faster counts as catching up."""
+PATIENCE = 4
+"""For how many such stretches a distance that still grows may be watched."""
 STEP_S = 5.0
 """A jump ahead by more than this is called a clock step, a smaller one a gap."""
 LIMIT_MIN_S, LIMIT_MAX_S = 0.005, 0.4
@@ -53,9 +58,10 @@ class StampFit:
 
     A loop of second order follows offset and rate of the stamps, first as a least-squares line that trusts
     the nominal rate for about a second, later with a memory of ten seconds.  Single outliers are
-    clipped.  A stamp far off the line raises a suspicion: while it lasts the line runs on undisturbed; if
-    the samples catch up it was a burst, if they stay away for 0.1 s it was a gap or a clock step and
-    the line starts again there.  The result does not depend on how the stamps were cut into chunks.
+    clipped.  A stamp far off the line raises a suspicion, and while it lasts the line runs on
+    undisturbed.  If the samples catch up it was a burst; if they stay away, for 0.1 s or longer where the
+    stamps jitter, it was a gap or a clock step, and the line starts again there.  The result does not
+    depend on how the stamps were cut into chunks.
 
     Parameters
     ----------
@@ -68,7 +74,6 @@ class StampFit:
             raise ValueError(f"sfreq={sfreq} must be a positive rate in Hz")
         self.sfreq = float(sfreq)
         self._nominal = 1.0 / self.sfreq
-        self._confirm = max(4, round(CONFIRM_S * self.sfreq))
         self._trust = max(4.0, TRUST_S * self.sfreq)
         theta = exp(-self._nominal / MEMORY_S)
         self._alpha, self._beta = 1 - theta**2, (1 - theta) ** 2
@@ -215,7 +220,7 @@ class StampFit:
             self._period += beta * clipped
             self._period = min(max(self._period, self._periods[0]), self._periods[1])
             self._jitter += (abs(error) - self._jitter) * max(
-                self._learn, 1 / (self._seen + 0.25 * self.sfreq)
+                self._learn, 1 / (self._seen + max(1.0, 0.25 * self.sfreq))
             )
             self._limit = min(max(8 * self._jitter, self._limit_min), LIMIT_MAX_S)
             self._seen += 1
@@ -231,18 +236,23 @@ class StampFit:
         """Decide between a burst, a gap and a clock step for a stamp off the line."""
         jump = self._jump
         if jump is None:
-            jump = self._jump = _Jump(self._index, error)
+            confirm_s = min(max(20 * self._jitter, CONFIRM_S[0]), CONFIRM_S[1])
+            confirm = max(4, round(confirm_s * self.sfreq))
+            jump = self._jump = _Jump(self._index, error, confirm)
             self._report(events, StampKind.SUSPECT, error)
         if abs(error) < self._limit:
             self._report(events, StampKind.BURST, jump.error)
             self._jump = None
             return
         jump.window.append(error)
-        if len(jump.window) < self._confirm:
+        if len(jump.window) < jump.confirm:
             return
         nearest = min(abs(e) for e in jump.window)
-        if jump.nearest - nearest > 0.5 * self._confirm * self._period:
-            jump.nearest = nearest  # still catching up: late samples, bunched
+        change = nearest - jump.nearest
+        noise = max(self._jitter, DRAIN * jump.confirm * self._period)
+        jump.windows += 1
+        if change < -noise or (change > noise and jump.windows < PATIENCE):
+            jump.nearest = nearest  # still catching up, or still falling behind
             jump.window.clear()
             return
         offset = sum(jump.window) / len(jump.window)
@@ -271,8 +281,10 @@ class StampFit:
 class _Jump:
     """Stamps off the line, while it is open why."""
 
-    def __init__(self, first: int, error: float) -> None:
+    def __init__(self, first: int, error: float, confirm: int) -> None:
         self.first = first
         self.error = error
+        self.confirm = confirm  # samples in a window
+        self.windows = 0
         self.nearest = abs(error)
         self.window: list[float] = []

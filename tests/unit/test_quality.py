@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuript.realtime.quality import BLOCKS, Limits, QualityMonitor, Verdict, share_lost
+from neuript.realtime.quality import (
+    BAND_LIMITS,
+    BLOCKS,
+    Limits,
+    QualityMonitor,
+    Verdict,
+    share_lost,
+)
 
 SFREQ = 250.0
 
@@ -89,6 +96,14 @@ def test_one_missing_sample_and_strong_mains_are_no_fault(rng: np.random.Generat
     x[500, 0] = np.nan
     x[:, 1] += 14e-3 * np.sin(2 * np.pi * 50.2 * np.arange(1000) / SFREQ)
     assert QualityMonitor(2, SFREQ).update(x.astype(np.float32)) == []
+
+
+def test_behind_the_chain_only_a_lost_contact_is_huge(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((256, 3)) * [1e-5, 2e-3, 0.0]
+    x[100:110, 0] += 500e-6  # a blink
+    monitor = QualityMonitor(3, 64.0, BAND_LIMITS)
+    monitor.update(x)
+    assert monitor.verdicts.tolist() == [Verdict.OK, Verdict.HUGE, Verdict.FLAT]
 
 
 def test_coarse_steps_of_a_converter_are_not_stuck(rng: np.random.Generator) -> None:

@@ -139,6 +139,30 @@ def test_late_samples_that_catch_up_are_no_gap(seconds: float) -> None:
     np.testing.assert_allclose(times, TRUE, rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize("speed", [1.15, 1.5, 4.0])
+def test_late_samples_that_catch_up_slowly_are_no_gap(
+    speed: float, rng: np.random.Generator
+) -> None:
+    """As in real wireless recordings: half a second late, then a little faster than the rate."""
+    late = np.maximum(0, 0.5 - np.arange(N - 5000) / SFREQ * (1 - 1 / speed))
+    stamps = TRUE + rng.normal(0, 0.002, N)
+    stamps[5000:] += late
+    times, events, _ = follow(stamps)
+    assert not breaks(events)
+    assert StampKind.BURST in {e.kind for e in events}
+    assert np.abs(times - TRUE)[1000:].max() < 0.01
+
+
+def test_a_gap_in_a_lumpy_stream_is_found_later_but_right(rng: np.random.Generator) -> None:
+    lumps = TRUE.reshape(-1, 20)[:, -1].repeat(20) + 0.01 * rng.standard_normal(N // 20).repeat(20)
+    lumps[5000:] += 0.6
+    _, events, fit = follow(lumps)
+    (index, kind), *more = breaks(events)
+    assert (kind, more) == (StampKind.GAP, [])
+    assert 5000 < index < 5000 + 1.1 * SFREQ
+    assert fit.missing_samples == pytest.approx(150, abs=8)
+
+
 def test_single_late_stamps_do_not_move_the_line(rng: np.random.Generator) -> None:
     stamps = TRUE.copy()
     stamps[rng.choice(np.arange(3000, N), 100, replace=False)] += 0.05
