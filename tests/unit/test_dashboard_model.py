@@ -509,7 +509,7 @@ def test_console_view_says_what_the_window_says(size):
     if size[0] >= 100:
         for words in (
             "right_hand",
-            "90 %",
+            "62 %",
             "threshold 0.75",
             "C3",
             "17.9 / – ms",
