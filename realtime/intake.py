@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 LISTEN_S = 2.0
 SILENT_S = 10.0
+OTHER_CLOCK_S = 5.0
 """A stream that sends nothing for so long is refused."""
 
 
@@ -152,7 +153,7 @@ def take_in(
             f"'{info.name}' ends after {len(heard) / info.sfreq:.2f} s; there is nothing to decode"
         )
     scale, note = _scale(info, plan, heard, unit)
-    notes = [note] if note else []
+    notes = [n for n in (note, _clock_note(chunks[-1])) if n]
     verdicts = _verdicts(heard * scale, info.sfreq)
     bad = [i for i in plan.used if verdicts[i] in (Verdict.MISSING, Verdict.FLAT)]
     if len(bad) == len(plan.used):
@@ -210,6 +211,17 @@ def _scale(
     scale = np.zeros(len(info.ch_names))
     scale[used] = found.scale
     return scale, found.note
+
+
+def _clock_note(chunk: Chunk) -> str:
+    """Notice stamps that are not on the LSL clock (device time, Unix time)."""
+    away_s = float(chunk.pulled_at - chunk.timestamps[-1])
+    if not abs(away_s) > OTHER_CLOCK_S:  # also NaN: a recording
+        return ""
+    return (
+        f"the stamps are {away_s:+.1f} s away from this computer's LSL clock: the sender uses another "
+        "clock, so sample ages mean nothing and decisions carry that clock's times"
+    )
 
 
 def _verdicts(volts: NDArray[np.float64], sfreq: float) -> NDArray[np.int8]:

@@ -122,6 +122,7 @@ class _Session:
 
         source_id = self.demo.source_id if self.demo else self.options.source_id
         predicate = predicate_for(self.options.stream, source_id=source_id)
+        logger.info("looking for the stream (%s)", predicate)
         wait_s = max(self.options.wait_s, 20.0) if self.demo else self.options.wait_s
         found = find_stream(predicate, wait_s=wait_s, on_wait=self.demo and self.demo.check)
         source = LslSource(found, give_up_s=self.options.give_up_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from neuript.errors import NeuriptError
 from neuript.realtime.decision import Decision
 from neuript.realtime.states import State
 
@@ -16,8 +17,7 @@ class JsonLines:
 
     def publish(self, decision: Decision) -> None:
         """Write one row."""
-        self._out.write(decision.to_json_line() + "\n")
-        self._out.flush()
+        _write(self._out, decision.to_json_line())
 
 
 class Sentences:
@@ -35,10 +35,16 @@ class Sentences:
         at = f"{decision.t - self._begin:9.2f} s"
         if decision.state is not self._state:
             self._state = decision.state
-            self._write(f"{at}  {decision.state}: {decision.state.text}")
+            _write(self._out, f"{at}  {decision.state}: {decision.state.text}")
         if decision.committed:
-            self._write(f"{at}  -> {decision.decision}  ({decision.confidence:.2f})")
+            _write(self._out, f"{at}  -> {decision.decision}  ({decision.confidence:.2f})")
 
-    def _write(self, line: str) -> None:
-        self._out.write(line + "\n")
-        self._out.flush()
+
+def _write(out: TextIO, line: str) -> None:
+    try:
+        out.write(line + "\n")
+        out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise NeuriptError(f"the output cannot be written: {error.strerror or error}") from error

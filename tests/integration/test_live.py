@@ -321,3 +321,28 @@ def test_a_reader_that_goes_away_ends_the_session_quietly(model):
     assert code == 0, err
     assert "Traceback" not in err
     assert "Exception" not in err
+
+
+def test_streams_lists_and_shows_the_plan(model, capsys):
+    with amplifier(name="to be listed") as source_id:
+        assert cli.main(["streams", "--model", str(model)]) == 0
+        text = capsys.readouterr().out
+        assert cli.main(["streams", "--json"]) == 0
+        listed = json.loads(capsys.readouterr().out)
+    line = next(row for row in text.splitlines() if source_id in row)
+    assert "to be listed" in line
+    plan = text[text.index(line) :]
+    assert "4 electrodes: 4 exact" in plan
+    assert source_id in {s["source_id"] for s in listed}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said(model):
+    with amplifier() as source_id, open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "neuript", "live", "--model", str(model), "--source-id",
+             source_id, "--headless", "--json"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "cannot be written: No space left" in done.stderr
