@@ -323,6 +323,7 @@ def _outlet_info(
             "hop_s": decoder.hop_s,
             "threshold": policy.threshold,
             "release": policy.release,
+            "smoothing_s": policy.smoothing_s,
             "dwell_s": policy.dwell_s,
             "refractory_s": policy.refractory_s,
             "temperature": policy.temperature,

@@ -51,6 +51,8 @@ class DecoderInfo:
     delay_20hz_ms: float | None = None
     model_name: str = ""
     model_sha256: str = ""
+    model_simulated: bool = False
+    """The model was trained on simulated data."""
     eeg_source_id: str = ""
     eeg_name: str = ""
     eeg_scale_uv: float | None = None
@@ -164,6 +166,7 @@ def decoder_info(xml: str) -> DecoderInfo:
         delay_20hz_ms=_number(root, "desc/decoder/group_delay_20hz_ms"),
         model_name=_text(root, "desc/decoder/model_name"),
         model_sha256=_text(root, "desc/decoder/model_sha256"),
+        model_simulated=_truth(_text(root, "desc/decoder/model_simulated")),
         eeg_source_id=_text(root, "desc/decoder/eeg_source_id"),
         eeg_name=_text(root, "desc/decoder/eeg_name"),
         eeg_scale_uv=None if scale is None else scale * 1e6,

@@ -90,7 +90,8 @@ class Snapshot:
         """The model's name and the first digits of its hash."""
         if self.decoder is None:
             return ""
-        return f"model {self.decoder.model_name} {self.decoder.model_sha256[:8]}".strip()
+        words = f"model {self.decoder.model_name} {self.decoder.model_sha256[:8]}".strip()
+        return words + (" · trained on simulated data" if self.decoder.model_simulated else "")
 
     @property
     def latency_words(self) -> str:
