@@ -346,7 +346,7 @@ class ViewModel:
             latency_p99_ms=_percentile(latency, 99),
             sample_age_ms=float(age[-1]) if len(age) else None,
             sample_age_p99_ms=_percentile(age, 99),
-            rows_per_s=self._rows_per_s(),
+            rows_per_s=self._rows_per_s() if live else None,
             sfreq_measured=self._measured_rate(now),
             eeg_silence_s=None if self._last_eeg_at is None else max(0.0, now - self._last_eeg_at),
             simulated=bool((info and info.simulated) or (self.eeg and self.eeg.simulated)),
@@ -355,7 +355,9 @@ class ViewModel:
 
     def _shown_state(self, now: float) -> tuple[str, float]:
         """The decoder's own state, unless it has fallen silent."""
-        since = now if self._state_since is None else self._state_since
+        if self._state_since is None:
+            self._state_since = now
+        since = self._state_since
         if not self._connected or self._last_row_at is None or self._state in {"STALE", "LOST"}:
             return self._state, since
         hop_s = (self.decoder.hop_s if self.decoder else None) or 0.125

@@ -75,7 +75,12 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
         "The stream is back and was checked again; no commands until {window} of clean signal.",
         Tone.BUSY,
     ),
-    "SEARCHING": ("SEARCHING", "Waiting for the decoder's stream on the network.", Tone.BUSY),
+    "SEARCHING": (
+        "SEARCHING",
+        "Waiting for the decoder's stream. If this stays: is neuript-live running? "
+        "`neuript doctor` says why a stream cannot be seen.",
+        Tone.BUSY,
+    ),
     "SILENT": (
         "DECODER SILENT",
         "The decoder publishes nothing any more; what is shown below is old.",

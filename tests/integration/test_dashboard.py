@@ -12,14 +12,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from neuript.realtime.dashboard.client import DashboardClient, quoted
 from neuript.realtime.dashboard.launch import launch
+from neuript.realtime.dashboard.metadata import EegInfo
 from neuript.realtime.dashboard.model import ViewModel
+from neuript.realtime.decision import Decision
 from neuript.realtime.lsl_config import pylsl
+from neuript.realtime.outlet import DecisionOutlets, OutletInfo
+from neuript.realtime.states import State
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(90)]
 
@@ -88,6 +93,54 @@ def test_client_follows_decoder_eeg_and_events(prefix):
         )
         assert abs(at[-1] - pylsl.local_clock()) < 1.0
         assert client.failure is None
+
+
+def test_client_reads_what_the_decoder_really_publishes(prefix):
+    """The real outlets of neuript, not the stand-in: same words on both sides."""
+    info = OutletInfo(
+        task=prefix,
+        classes=("left_hand", "rest"),
+        eeg_source_id="nobody",
+        decoder={"threshold": 0.8, "idle_class": "rest", "simulated": True, "smoothing_s": 0.0},
+    )
+    outlets = DecisionOutlets(info)
+    try:
+        with DashboardClient(ViewModel(), info.source_id("proba")) as client:
+            wait_for(lambda: snapshot(client).decoder is not None, 25, "the header")
+            wait_for(lambda: client._streams[2].inlet is not None, 25, "the events stream")
+            began = pylsl.local_clock()
+            for k in range(8):
+                gap = k >= 6
+                outlets.publish(
+                    Decision(
+                        t=began + k / 8,
+                        window_index=k,
+                        state=State.GAP if gap else State.OK,
+                        proba=None if gap else {"left_hand": 0.9, "rest": 0.1},
+                        decision="left_hand" if 2 <= k < 6 else None,
+                        confidence=0.0 if gap else 0.9,
+                        committed=k == 2,
+                        sample_age_ms=2.0,
+                        latency_ms={"total": 7.0},
+                    )
+                )
+            wait_for(lambda: snapshot(client).state == "GAP", 10, "the last row")
+            seen = snapshot(client)
+            assert [(e.kind, e.label) for e in seen.log] == [
+                ("state", "GAP"),
+                ("decision", "left_hand"),
+                ("state", "OK"),
+            ]
+            assert seen.last_decision.stamp == pytest.approx(began + 2 / 8, abs=5e-3)
+            assert (seen.proba, seen.held, seen.simulated) == (None, None, True)
+            assert (seen.decoder.threshold, seen.decoder.idle_class) == (0.8, "rest")
+            assert seen.latency_p50_ms == 7.0
+            with client.lock:
+                stamps, evidence = client.model.evidence_history(0.0)
+            assert len(stamps) == 8
+            np.testing.assert_allclose(evidence[:6, 0], 0.9, atol=1e-6)
+    finally:
+        outlets.close()
 
 
 def test_client_finds_streams_again_and_takes_their_new_header(prefix):
@@ -162,6 +215,103 @@ def test_window_shows_traces_state_and_banner(prefix, tmp_path, options, theme):
     assert (share(colors.banner, pixels[: height // 15]) > 0.2) == ("--simulated" in options)
     marked = share(colors.trace_bad, pixels[height // 12 :, : width // 8])
     assert (marked > 1e-4) == ("--flat" in options)
+
+
+@pytest.fixture
+def window(monkeypatch, rng) -> Iterator[Any]:
+    """A window over a model that the test feeds: 20 channels at 250 Hz, no LSL."""
+    pytest.importorskip("PyQt6")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    from PyQt6.QtWidgets import QApplication
+
+    from neuript.realtime.dashboard.qt import Dashboard
+    from neuript.realtime.dashboard.theme import DARK
+
+    app = QApplication.instance() or QApplication(["test"])
+    client = DashboardClient(ViewModel())
+    names = tuple(f"E{k}" for k in range(20))
+    client.model.connect_eeg(EegInfo(name="x", source_id="x", sfreq=250, ch_names=names))
+    view = Dashboard(client, DARK)
+    view.resize(1200, 760)
+    view.show()
+    app.processEvents()
+    view.feed = lambda start, stop: client.model.add_eeg(
+        rng.normal(0, 10, (stop - start, 20)).astype(np.float32),
+        1000 + np.arange(start, stop) / 250,
+        1000 + stop / 250,
+    )
+    yield view
+    view.close()
+    app.processEvents()
+
+
+def pixels_of(pixmap) -> np.ndarray:
+    from PyQt6.QtGui import QImage
+
+    image = pixmap.toImage().convertToFormat(QImage.Format.Format_RGB32)
+    flat = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
+    return flat.reshape(image.height(), image.bytesPerLine() // 4, 4)[:, : image.width(), :3]
+
+
+@pytest.mark.qt
+def test_moved_picture_equals_one_drawn_anew(window):
+    """Scrolling piece by piece must give what drawing everything at once gives."""
+    traces = window.traces
+    for k in range(400):
+        window.feed(8 * k, 8 * k + 8)
+        traces.advance(8 / 250)
+    for k in range(60):  # a hole, and what follows
+        window.feed(3700 + 8 * k, 3708 + 8 * k)
+        traces.advance(8 / 250)
+    moved = pixels_of(traces._pixmap).astype(int)
+    traces._redraw()
+    anew = pixels_of(traces._pixmap).astype(int)
+    assert moved.shape == anew.shape
+    assert anew.std() > 10  # there is something on it
+    different = (np.abs(moved - anew).max(axis=-1) > 48).mean()
+    assert different < 0.03, different  # only smoothing at the seams
+    shifted = (np.abs(np.roll(moved, 1, axis=1) - anew).max(axis=-1) > 48).mean()
+    assert shifted > 4 * different
+
+
+@pytest.mark.qt
+def test_keys_pause_scale_and_turn_pages(window):
+    from PyQt6.QtCore import QEvent, Qt
+    from PyQt6.QtGui import QKeyEvent
+
+    def press(key) -> None:
+        window.keyPressEvent(QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier))
+
+    traces = window.traces
+    for k in range(200):
+        window.feed(8 * k, 8 * k + 8)
+        traces.advance(8 / 250)
+    scale = traces.scale
+    press(Qt.Key.Key_Minus)
+    assert traces.scale > scale
+    press(Qt.Key.Key_Plus)
+    assert traces.scale == scale
+    assert list(traces.shown_channels()) == list(range(20))
+    press(Qt.Key.Key_C)
+    assert list(traces.shown_channels()) == list(range(8))
+    press(Qt.Key.Key_PageUp)
+    assert list(traces.shown_channels()) == list(range(16, 20))
+    assert "17 to 20 of 20" in window._caption.text()
+    press(Qt.Key.Key_Space)
+    before = pixels_of(traces._pixmap)
+    window.feed(1600, 2000)
+    traces.advance(1.0)
+    np.testing.assert_array_equal(pixels_of(traces._pixmap), before)
+    assert "PAUSED" in window._caption.text()
+    press(Qt.Key.Key_Space)
+    window.feed(2000, 2100)
+    traces.advance(1.0)
+    assert not np.array_equal(pixels_of(traces._pixmap), before)
+    press(Qt.Key.Key_F)
+    window._refresh_cards()
+    assert "high-pass" in window._caption.text()
+    press(Qt.Key.Key_Q)
+    assert not window.isVisible()
 
 
 @posix
