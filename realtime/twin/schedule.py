@@ -5,7 +5,7 @@ Everything here is a function of the seed alone: not of the sampling rate, the c
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,17 @@ class Event:
 
     time_s: float
     label: str
+
+
+def time_of(event: Event) -> float:
+    """Return the time of an event, for sorting."""
+    return event.time_s
+
+
+def events_between(events: list[Event], start_s: float, stop_s: float) -> list[Event]:
+    """Return the events of a sorted list with start_s <= time < stop_s."""
+    first = bisect_left(events, start_s, key=time_of)
+    return events[first : bisect_left(events, stop_s, key=time_of)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +200,8 @@ class Schedule:
         if label not in NO_INTENT:
             self.intents.append(intent)
             said = f"{label}:failed" if intent.failed else label
-            self.intent_events += [Event(intent.onset_s, said), Event(intent.offset_s, IDLE)]
+            for event in (Event(intent.onset_s, said), Event(intent.offset_s, IDLE)):
+                insort(self.intent_events, event, key=time_of)
 
     def _draw_intent(self, label: str, cue: float, end: float) -> Intent:
         """Draw the person's luck; the same number of draws in every trial."""

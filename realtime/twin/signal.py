@@ -12,7 +12,7 @@ from neuript.realtime.twin.artifacts import Electrodes, Eyes, Mains, Muscles, ea
 from neuript.realtime.twin.background import VISUAL_S, Background, OccipitalAlpha
 from neuript.realtime.twin.headmodel import Cap
 from neuript.realtime.twin.motor import MEMORY_S, Motor
-from neuript.realtime.twin.schedule import Event, Intent, Protocol, Schedule
+from neuript.realtime.twin.schedule import Event, Intent, Protocol, Schedule, events_between
 from neuript.realtime.twin.subject import SessionConditions, Subject
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class TwinSignal:
         Who, how and what; defaults are a person of middling skill on a plain day with two classes.
     seed : int
         Everything random that is not anatomy: noise, artifacts, order of trials, luck.
+    start_s : float
+        Time of the first sample in the session (an amplifier that comes back in the middle of it).
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class TwinSignal:
         conditions: SessionConditions | None = None,
         protocol: Protocol | None = None,
         seed: int = 0,
+        start_s: float = 0.0,
     ) -> None:
         if not 100.0 <= sfreq <= 20000.0:
             raise NeuriptError(f"sfreq is {sfreq:g} Hz; the twin runs at 100 to 20000 Hz")
@@ -59,6 +62,7 @@ class TwinSignal:
         self.conditions = conditions or SessionConditions()
         self.schedule = Schedule(protocol or Protocol(), self.subject, seed)
         self.seed = seed
+        self.start_s = start_s
         self.n_read = 0
         self._block_n = max(1, round(BLOCK_S * self.sfreq))
         self._n_made = -_WARM_UP_BLOCKS * self._block_n
@@ -72,7 +76,8 @@ class TwinSignal:
         worn = self.cap.moved(c.cap_shift_mm, jitter)
         sites = np.concatenate([worn.pos_m, ear_positions()])
         self._gain = 1.0 + c.gain_spread * rng.standard_normal((n, 1))
-        streams = [np.random.default_rng([self.seed, 2, k]) for k in range(6)]
+        again = [round(1000.0 * self.start_s)] if self.start_s else []
+        streams = [np.random.default_rng([self.seed, 2, k, *again]) for k in range(6)]
         self._background = Background(self.subject, sites, self.sfreq, streams[0])
         self._alpha = OccipitalAlpha(self.subject, c.alpha_gain, sites, self.sfreq, streams[1])
         self._motor = Motor(self.subject, c, sites, self.sfreq, streams[2])
@@ -113,12 +118,12 @@ class TwinSignal:
     def events(self, start_s: float, stop_s: float) -> list[Event]:
         """Markers with start_s <= time < stop_s, seconds since the first sample."""
         self.schedule.extend(stop_s)
-        return [e for e in self.schedule.events if start_s <= e.time_s < stop_s]
+        return events_between(self.schedule.events, start_s, stop_s)
 
     def intent_events(self, start_s: float, stop_s: float) -> list[Event]:
         """What the person truly did, as markers in the same way."""
         self.schedule.extend(stop_s)
-        return [e for e in self.schedule.intent_events if start_s <= e.time_s < stop_s]
+        return events_between(self.schedule.intent_events, start_s, stop_s)
 
     def _next_block(self) -> NDArray[np.float32]:
         if not self._warm:
@@ -129,9 +134,9 @@ class TwinSignal:
 
     def _make_block(self) -> NDArray[np.float32]:
         n = self._block_n
-        t = (self._n_made + np.arange(n)) / self.sfreq
+        t = self.start_s + (self._n_made + np.arange(n)) / self.sfreq
         self._n_made += n
-        end = self._n_made / self.sfreq
+        end = self.start_s + self._n_made / self.sfreq
         self.schedule.extend(end)
         intents = self.schedule.intents_between(float(t[0]) - MEMORY_S, end)
         cues = self.schedule.cues_between(float(t[0]) - VISUAL_S, end)
