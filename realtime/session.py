@@ -51,15 +51,21 @@ def run_live(options: LiveOptions) -> int:
     NeuriptError
         With its own exit code; everything that was opened has been closed, the report is written.
     """
-    with ExitStack() as stack:
-        return _Session(options, stack).run()
+    session = _Session(options)
+    try:
+        with session.stack:
+            return session.run()
+    finally:  # after the dashboard has left the terminal
+        for text in session.last_words:
+            logger.info("%s", text)
 
 
 class _Session:
     """Puts the pieces together; the stack closes them in reverse order, whatever happens."""
 
-    def __init__(self, options: LiveOptions, stack: ExitStack) -> None:
-        self.options, self.stack = options, stack
+    def __init__(self, options: LiveOptions) -> None:
+        self.options, self.stack = options, ExitStack()
+        self.last_words: list[str] = []
         self.demo: Demo | None = None
         self.live = options.replay is None
 
@@ -239,9 +245,7 @@ class _Session:
         )
         if self.options.report is not None:
             write_report(self.options.report, report)
-        self.stack.callback(logger.info, "%s", _summary(report))
-        if self.demo is not None:
-            self.stack.callback(logger.info, "%s", more["demo"]["text"])
+        self.last_words = [_summary(report), *(d["text"] for d in more.values())]
 
 
 def _announce(info: SignalInfo, manifest: Manifest) -> None:
