@@ -7,7 +7,8 @@ had not seen, for the network and for the plain baselines alike (`docs/method.md
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,33 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
-from torch import nn
 
+import neuript.models
+from neuript.checkpoint import load_checkpoint
 from neuript.classifier import NeuriptClassifier
-from neuript.config import NeuriptConfig
+from neuript.config import NeuriptConfig, PresetName, preset
 from neuript.hybrid import HybridClassifier
 from neuript.realtime.scoring import ScoreCard, TrialScore
 from neuript.training.baselines import BASELINES, fit_tangent_branch
 from neuript.training.crossval import blocked_folds, split
 from neuript.training.dataset import Dataset
-from neuript.training.finetune import FinetuneSpec, finetune, predict_logits
+from neuript.training.finetune import (
+    FinetuneSpec,
+    TrunkOutputs,
+    finetune,
+    finetune_top,
+    predict_logits,
+    run_trunk,
+)
 
 NETWORK, TANGENT, STACK = "NeurIPT", "Riemannian branch", "Stack (published)"
 MIN_BRANCH_WEIGHT = 0.05
 """A branch with less weight than this in the stack is left out of the model."""
+
+PRETRAINED = Path(next(iter(neuript.models.__path__))) / "twin-micro.safetensors"
+"""The encoder shipped with the package."""
+EARLY_MERGES = (4, 1, 1, 2, 1, 2)
+"""The published merges with the first one moved to the front: half the arithmetic, tokens of 62 ms from the start."""
 
 Report = Callable[[str, int, int], None]
 """Progress: what is being done, steps done, steps in all."""
@@ -43,7 +57,7 @@ class CalibrationSpec:
     n_folds: int = 4
     finetune: FinetuneSpec = field(default_factory=FinetuneSpec)
     encoder: dict[str, torch.Tensor] | None = None
-    """Pretrained encoder weights to start from; None starts at random."""
+    """Pretrained weights to start from; None starts at random and trains all blocks."""
     branches: tuple[str, ...] = (NETWORK, TANGENT)
     """Branches that may enter the stack."""
 
@@ -54,7 +68,7 @@ class CalibrationResult:
 
     Attributes
     ----------
-    module : nn.Module
+    module : HybridClassifier
         Windows in volts (B, D, T) to logits, in eval mode.
     scores : dict of str to ScoreCard
         Held-out trial scores of each decoder, on the same trials.
@@ -62,12 +76,41 @@ class CalibrationResult:
         Network and Riemannian branch in the stack.
     nll : dict of str to float
         Held-out negative log-likelihood per trial of each branch and of the stack, in nats.
+    simulated : bool
+        Whether the weights that the network in the model started from came from the digital twin.
     """
 
-    module: nn.Module
+    module: HybridClassifier
     scores: dict[str, ScoreCard]
     weights: tuple[float, float]
     nll: dict[str, float]
+    simulated: bool = False
+
+    def describe(self) -> dict[str, Any]:
+        """How to build the module again, for the manifest."""
+        network = self.module.network
+        config = network.config.to_dict() if isinstance(network, NeuriptClassifier) else None
+        return {"architecture": "hybrid", "network": config, "weights": list(self.weights)}
+
+
+def starting_point(
+    network: str, n_outputs: int, n_times: int
+) -> tuple[NeuriptConfig, dict[str, torch.Tensor] | None]:
+    """Configuration of a network and the weights it starts from.
+
+    Parameters
+    ----------
+    network : {"pretrained", "micro", "tiny", "none"}
+        `pretrained` is the encoder shipped with the package; its model card says on what it was trained.
+    n_outputs, n_times : int
+        Classes and samples of a window.
+    """
+    if network != "pretrained":
+        name: PresetName = "tiny" if network == "tiny" else "micro"
+        return preset(name, n_outputs=n_outputs, n_times=n_times, merges=EARLY_MERGES), None
+    manifest, state = load_checkpoint(PRETRAINED)
+    config = NeuriptConfig.from_dict(manifest.model)
+    return replace(config, n_outputs=n_outputs, n_times=n_times), state
 
 
 def calibrate(
@@ -80,74 +123,82 @@ def calibrate(
     ValueError
         When the trials cannot be cut into blocks (too few, or a class in one block only).
     """
-    folds = blocked_folds(
-        data.trial_labels, np.array([t.recording for t in data.trials]), spec.n_folds
-    )
-    held_out = _held_out_log_proba(data, spec, folds, report)
+    recordings = np.array([t.recording for t in data.trials])
+    folds = blocked_folds(data.trial_labels, recordings, spec.n_folds)
+    network_fit = _NetworkFit(data, spec, report) if NETWORK in spec.branches else None
+    held_out = _held_out_log_proba(data, spec, folds, network_fit)
     scores = {name: _score(log_proba, data) for name, log_proba in held_out.items()}
     branches = [held_out[name] for name in spec.branches]
-    scores[STACK] = _score(_nested_stack(branches, data, folds), data)
-    stack = _fit_stack(branches, data)
+    stacked = _nested_stack(branches, data, folds)
+    scores[STACK] = _score(stacked, data)
     nll = {name: _nll(held_out[name], data) for name in spec.branches}
-    nll[STACK] = _nll(_nested_stack(branches, data, folds), data)
+    nll[STACK] = _nll(stacked, data)
 
-    weights = dict(zip(spec.branches, stack, strict=True))
-    network = tangent = None
-    if weights.get(NETWORK, 0.0) > 0:
-        network = _fit_network(
-            data, spec, np.ones(len(data.x), dtype=bool), report, "final network"
-        )
-    if weights.get(TANGENT, 0.0) > 0:
-        tangent = fit_tangent_branch(data.x, data.y, sfreq=data.sfreq, n_outputs=len(data.classes))
+    weights = dict(zip(spec.branches, _fit_stack(branches, data).tolist(), strict=True))
     pair = (weights.get(NETWORK, 0.0), weights.get(TANGENT, 0.0))
+    network = tangent = None
+    if network_fit is not None and pair[0] > 0:
+        network = network_fit(np.ones(len(data.x), dtype=bool), "final network")
+    if pair[1] > 0:
+        tangent = fit_tangent_branch(data.x, data.y, sfreq=data.sfreq, n_outputs=len(data.classes))
     module = HybridClassifier(network, tangent, pair, torch.zeros(len(data.classes))).eval()
-    return CalibrationResult(module, scores, pair, nll)
-
-
-def _fit_network(
-    data: Dataset, spec: CalibrationSpec, train: NDArray[np.bool_], report: Report | None, what: str
-) -> NeuriptClassifier:
-    torch.manual_seed(spec.finetune.seed)
-    network = NeuriptClassifier(spec.config, data.montage.pos_m, data.montage.lobe_groups())
-    if spec.encoder is not None:
-        network.load_encoder(spec.encoder)
-
-    def progress(step: int, total: int, _loss: float) -> None:
-        if report is not None:
-            report(what, step, total)
-
-    return finetune(
-        network,
-        data.x[train],
-        data.y[train],
-        spec.finetune,
-        probe=spec.encoder is not None,
-        progress=progress,
+    return CalibrationResult(
+        module, scores, pair, nll, simulated=network is not None and spec.encoder is not None
     )
+
+
+class _NetworkFit:
+    """Fits the network to parts of the data; the lower blocks run once for all parts."""
+
+    def __init__(self, data: Dataset, spec: CalibrationSpec, report: Report | None) -> None:
+        self._data, self._spec, self._report = data, spec, report
+        torch.manual_seed(spec.finetune.seed)
+        self._start = NeuriptClassifier(spec.config, data.montage.pos_m, data.montage.lobe_groups())
+        self._trunk: TrunkOutputs | None = None
+        if spec.encoder is not None:
+            self._start.load_encoder(spec.encoder)
+            self._trunk = run_trunk(self._start, data.x, spec.finetune)
+
+    def __call__(self, train: NDArray[np.bool_], what: str) -> NeuriptClassifier:
+        """Fit to the windows of a mask."""
+
+        def progress(step: int, total: int, _loss: float) -> None:
+            if self._report is not None:
+                self._report(what, step, total)
+
+        y, spec = self._data.y[train], self._spec.finetune
+        if self._trunk is None:
+            return finetune(
+                self._start, self._data.x[train], y, spec, probe=False, progress=progress
+            )
+        return finetune_top(
+            self._start, self._trunk, np.flatnonzero(train), y, spec, progress=progress
+        )
 
 
 def _held_out_log_proba(
-    data: Dataset, spec: CalibrationSpec, folds: NDArray[np.int64], report: Report | None
+    data: Dataset, spec: CalibrationSpec, folds: NDArray[np.int64], network_fit: _NetworkFit | None
 ) -> dict[str, NDArray[np.float64]]:
     """Log-probabilities of every window from decoders that did not see its block, shape (n_windows, n_classes)."""
+    from mne import use_log_level
+
     n_classes = len(data.classes)
-    names = [*BASELINES, *spec.branches]
-    out = {name: np.zeros((len(data.x), n_classes)) for name in names}
+    out = {name: np.zeros((len(data.x), n_classes)) for name in [*BASELINES, *spec.branches]}
     for fold, (train, test) in enumerate(split(folds, data.trial)):
+        x_train, x_test = data.x[train], data.x[test]
         for name, make in BASELINES.items():
-            pipeline = make(data.sfreq).fit(data.x[train].astype(np.float64), data.y[train])
-            out[name][test] = np.log(
-                np.clip(pipeline.predict_proba(data.x[test].astype(np.float64)), 1e-9, 1)
-            )
+            with use_log_level("ERROR"):
+                pipeline = make(data.sfreq).fit(x_train.astype(np.float64), data.y[train])
+            proba = pipeline.predict_proba(x_test.astype(np.float64))
+            out[name][test] = np.log(np.clip(proba, 1e-9, 1))
         if TANGENT in spec.branches:
             branch = fit_tangent_branch(
-                data.x[train], data.y[train], sfreq=data.sfreq, n_outputs=n_classes
+                x_train, data.y[train], sfreq=data.sfreq, n_outputs=n_classes
             )
-            out[TANGENT][test] = log_softmax(predict_logits(branch, data.x[test]), axis=1)
-        if NETWORK in spec.branches:
-            what = f"network, block {fold + 1} of {folds.max() + 1}"
-            network = _fit_network(data, spec, train, report, what)
-            out[NETWORK][test] = log_softmax(predict_logits(network, data.x[test]), axis=1)
+            out[TANGENT][test] = log_softmax(predict_logits(branch, x_test), axis=1)
+        if network_fit is not None:
+            network = network_fit(train, f"network, block {fold + 1} of {folds.max() + 1}")
+            out[NETWORK][test] = log_softmax(predict_logits(network, x_test), axis=1)
     return out
 
 
