@@ -291,6 +291,10 @@ def _export_program(module: nn.Module, example: torch.Tensor) -> bytes:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.export.save(torch.export.export(module, (example,)), out)
+    if b"/models/model.json" not in out.getvalue():  # the archive's form until PyTorch 2.7
+        raise NeuriptError(
+            f"PyTorch {torch.__version__} writes an older form of .pt2; write a .ts, or update PyTorch"
+        )
     return out.getvalue()
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import subprocess
 import sys
 import types
 from collections.abc import Callable
@@ -192,6 +194,29 @@ def test_two_openings_give_the_same_bits(files: dict[str, Path], rng: np.random.
     window = eeg(rng)
     first, second = (open_model(files["ts"], trust=True).infer(window) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_another_process_gives_the_same_bits(
+    files: dict[str, Path], rng: np.random.Generator, tmp_path: Path, threads: str
+) -> None:
+    window = eeg(rng)
+    np.save(tmp_path / "window.npy", window)
+    code = (
+        "import sys, numpy as np; from neuript.modelfile import open_model;"
+        "e = open_model(sys.argv[1], trust=True); x = np.load(sys.argv[2]);"
+        "print([e.infer(x).tobytes().hex() for _ in range(3)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, files["ts"], tmp_path / "window.npy"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": threads},
+    )
+    expected = open_model(files["ts"], trust=True).infer(window).tobytes().hex()
+    assert done.stdout.strip() == str([expected] * 3)
+    assert done.stderr == ""  # and no notice of PyTorch reaches the user
 
 
 def test_threads_are_set_even_if_another_part_changed_them(files: dict[str, Path]) -> None:

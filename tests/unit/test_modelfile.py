@@ -497,6 +497,18 @@ def test_a_module_whose_trace_differs_is_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / "mi.ts").exists()
 
 
+def test_the_older_form_of_export_programs_is_not_written(
+    tmp_path: Path, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def old_form(program: object, file: io.BytesIO) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("serialized_exported_program.json", "{}")
+
+    monkeypatch.setattr(torch.export, "save", old_form)
+    with pytest.raises(NeuriptError, match=r"write a \.ts"):
+        save_model(tmp_path / "mi.pt2", toy, make_manifest())
+
+
 def test_an_unwritable_trust_list_warns_and_saves(
     tmp_path: Path, toy: Toy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
