@@ -33,6 +33,8 @@ RIGHT = 10
 TOP = 6
 BOTTOM = 20
 MIN_ROW_PX = 9
+MAX_AT_ONCE = 72
+"""With more channels than this, pages of 32 are shown at first."""
 CLIP_ROWS = 1.6
 CLIP_PX = 60
 """A trace leaves its row by this much at most, whichever is more."""
@@ -187,7 +189,8 @@ class TraceView(QtWidgets.QWidget):
         self._pacer = ScrollPacer(column_s)
         self._stamps, self._empty = np.empty(0), np.empty(0, bool)
         self._drawn = total
-        self.page, self.page_size, self.scale = 0, None, None
+        self.page, self.scale = 0, None
+        self.page_size = None if len(names) <= MAX_AT_ONCE else 32
         self._auto_until, self._auto_next = total + round(4.0 / column_s), 0
         self._blank()
 
