@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -113,6 +114,11 @@ def engine(request: pytest.FixtureRequest, files: dict[str, Path]) -> Engine:
         if not torch.cuda.is_available():
             pytest.skip("needs an NVIDIA GPU")
         device = "cuda"
+    if name == "compiled":
+        if "slow" not in request.config.option.markexpr:
+            pytest.skip("takes a minute; run with -m slow")
+        if not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
+            pytest.skip("needs a C++ compiler")
     path = files["pt2" if name == "export" else "ts"]
     built = open_model(path, engine=name, device=device, trust=True)
     assert built.name == name
