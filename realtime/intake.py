@@ -121,6 +121,7 @@ def take_in(
     unit: str | None = None,
     mains: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    check: Callable[[], None] = lambda: None,
 ) -> Intake:
     """Match the channels, then listen: unit, dead channels, mains.
 
@@ -136,6 +137,8 @@ def take_in(
         50 or 60 if it is known, 0 for no notch, None to measure it.
     clock : callable
         Stopwatch for a stream that stays silent.
+    check : callable
+        Called between pulls; may raise to end the listening.
 
     Raises
     ------
@@ -146,7 +149,7 @@ def take_in(
     """
     info = source.info
     plan = plan_channels(info.ch_names, model, cap, ch_types=info.ch_types)
-    chunks = _listen(source, math.ceil(LISTEN_S * info.sfreq), clock)
+    chunks = _listen(source, math.ceil(LISTEN_S * info.sfreq), clock, check)
     heard = np.concatenate([c.data for c in chunks])[: math.ceil(LISTEN_S * info.sfreq)]
     if len(heard) < 0.5 * info.sfreq:
         raise NeuriptError(
@@ -180,10 +183,13 @@ def take_in(
     )
 
 
-def _listen(source: Source, n_samples: int, clock: Callable[[], float]) -> list[Chunk]:
+def _listen(
+    source: Source, n_samples: int, clock: Callable[[], float], check: Callable[[], None]
+) -> list[Chunk]:
     chunks: list[Chunk] = []
     n, last = 0, clock()
     while n < n_samples:
+        check()
         chunk = source.pull(0.1)
         if len(chunk):
             chunks.append(chunk)

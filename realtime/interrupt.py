@@ -1,4 +1,7 @@
-"""Ctrl-C that is noticed between two steps, so that nothing is cut in the middle of a line or a file."""
+"""Ctrl-C that is noticed between two steps, so that nothing is cut in the middle of a line or a file.
+
+(Nor in the middle of importing PyTorch, which a KeyboardInterrupt may abort with a C++ exception.)
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """Context in which SIGINT and SIGTERM set `requested` instead of raising.
+    """Context in which SIGINT and SIGTERM set `requested` instead of raising; a second one raises.
 
     Outside the main thread (tests, embedding) signals are left alone.
     """
@@ -37,5 +40,12 @@ class Interrupt:
             signal.signal(number, handler)
         self._before = {}
 
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if it was requested: for the places where that is harmless."""
+        if self.requested:
+            raise KeyboardInterrupt
+
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:  # somebody insists
+            raise KeyboardInterrupt
         self.requested = True

@@ -51,9 +51,10 @@ def run_live(options: LiveOptions) -> int:
     NeuriptError
         With its own exit code; everything that was opened has been closed, the report is written.
     """
-    session = _Session(options)
+    stop = Interrupt()
+    session = _Session(options, stop)
     try:
-        with session.stack:
+        with stop, session.stack:
             return session.run()
     finally:  # after the dashboard has left the terminal
         for text in session.last_words:
@@ -63,8 +64,8 @@ def run_live(options: LiveOptions) -> int:
 class _Session:
     """Puts the pieces together; the stack closes them in reverse order, whatever happens."""
 
-    def __init__(self, options: LiveOptions) -> None:
-        self.options, self.stack = options, ExitStack()
+    def __init__(self, options: LiveOptions, stop: Interrupt) -> None:
+        self.options, self.stop, self.stack = options, stop, ExitStack()
         self.last_words: list[str] = []
         self.demo: Demo | None = None
         self.live = options.replay is None
@@ -75,6 +76,7 @@ class _Session:
         if self.options.demo:
             self._start_demo()
         engine = self._open_model()
+        self.stop.check()
         manifest = engine.manifest
         cap = load_montage(self.options.montage) if self.options.montage else None
         hop_samples(self.options.hop_s or manifest.hop_s, manifest.sfreq)
@@ -87,6 +89,7 @@ class _Session:
             cap,
             unit=self.options.unit,
             mains=self.options.mains,
+            check=self.stop.check,
         )
         logger.info("%s", intake.plan.text())
         for note in intake.notes:
@@ -130,10 +133,16 @@ class _Session:
         predicate = predicate_for(self.options.stream, source_id=source_id)
         logger.info("looking for the stream (%s)", predicate)
         wait_s = max(self.options.wait_s, 20.0) if self.demo else self.options.wait_s
-        found = find_stream(predicate, wait_s=wait_s, on_wait=self.demo and self.demo.check)
+        found = find_stream(predicate, wait_s=wait_s, on_wait=self._check)
         source = LslSource(found, give_up_s=self.options.give_up_s)
         source.start()
         return source
+
+    def _check(self) -> None:
+        """Between two looks for the stream."""
+        self.stop.check()
+        if self.demo is not None:
+            self.demo.check()
 
     def _open_recording(self, path: str) -> Source:
         from neuript.realtime.recordings import read_recording
@@ -168,8 +177,8 @@ class _Session:
         costs = Costs()
         ended = "failed"
         try:
-            with Interrupt() as stop, _no_garbage():
-                ended = self._loop(decoder, costs, stop)
+            with _no_garbage():
+                ended = self._loop(decoder, costs)
         except BaseException as error:
             ended = _reason(error)
             raise
@@ -177,9 +186,9 @@ class _Session:
             self._finish(engine.manifest, intake, decoder, ledger, costs, ended)
         return EXIT_INTERRUPTED if ended == "interrupted" else 0
 
-    def _loop(self, decoder: Decoder, costs: Costs, stop: Interrupt) -> str:
+    def _loop(self, decoder: Decoder, costs: Costs) -> str:
         began, limit = time.monotonic(), self.options.duration_s
-        while not stop.requested:
+        while not self.stop.requested:
             decoder.step(_TIMEOUT_S)
             if decoder.ended:
                 return "end of the recording"

@@ -278,7 +278,16 @@ def test_other_formats_rates_and_spellings_are_decoded(model, capsys):
 # -- Ctrl-C, closed pipes ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", ["starting", "decoding"])
+def wait_for_import(process, library):
+    """Return as soon as the process has mapped a library (or, where that cannot be seen, soon)."""
+    maps, deadline = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 20
+    if not maps.exists():
+        time.sleep(1.0)
+    while maps.exists() and time.monotonic() < deadline and library not in maps.read_bytes():
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize("moment", ["importing", "looking", "decoding"])
 def test_ctrl_c_is_clean_at_any_moment(model, tmp_path, moment):
     report = tmp_path / "report.json"
     with amplifier() as source_id:
@@ -290,8 +299,10 @@ def test_ctrl_c_is_clean_at_any_moment(model, tmp_path, moment):
         try:
             if moment == "decoding":
                 lines = [process.stdout.readline() for _ in range(20)]
-            else:
+            elif moment == "looking":
                 lines = [process.stderr.readline()]  # the first word it says
+            else:
+                wait_for_import(process, b"libtorch")
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=30)
         finally:
@@ -346,3 +357,18 @@ def test_a_full_disk_is_said(model):
         )  # fmt: skip
     assert done.returncode == 2
     assert "cannot be written: No space left" in done.stderr
+
+
+def test_the_demo_says_that_it_is_simulated_and_scores_itself(model, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    options = ["--headless", "--json", "--duration", "14", "--report", str(report)]
+    assert cli.main(["live", "--demo", "--model", str(model), *options]) == 0
+    out, err = capsys.readouterr()
+    assert rows_of(out)[-1]["state"] == "OK"
+    assert "SIMULATED" in err
+    assert "demo (SIMULATED): " in err
+    written = json.loads(report.read_text())
+    assert written["simulated"] is True
+    assert written["stream"]["name"].endswith("(simulated)")
+    assert written["demo"]["trials"] >= 1
+    assert 0 <= written["demo"]["accuracy"] <= 1
