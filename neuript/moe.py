@@ -46,7 +46,7 @@ class PMoE(nn.Module):
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
         """Map (..., C) to (..., C); in training also the auxiliary loss of this module."""
-        logits = self.router(z)
+        logits = self._route(z)
         noisy = logits
         if self.training and self.config.router_noise > 0:
             noisy = logits + self.config.router_noise * torch.randn_like(logits)
@@ -59,6 +59,13 @@ class PMoE(nn.Module):
         n = self.n_experts
         aux = self._aux(logits.reshape(-1, n), noisy.reshape(-1, n), gates.reshape(-1, n))
         return y, aux
+
+    def _route(self, z: Tensor) -> Tensor:
+        kind = z.device.type
+        if torch.is_autocast_enabled(kind):  # bfloat16 logits would choose other experts
+            with torch.autocast(kind, enabled=False):
+                return self.router(z.float())  # type: ignore[no-any-return]
+        return self.router(z)  # type: ignore[no-any-return]
 
     def _gates(self, logits: Tensor) -> Tensor:
         top, index = logits.topk(self.k, dim=-1)

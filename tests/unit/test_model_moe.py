@@ -197,3 +197,18 @@ def test_kaiming_uses_the_fan_in_of_one_expert():
     assert moe.down.weight.std().item() == pytest.approx((2 / 64) ** 0.5, rel=0.02)
     assert moe.up.weight.std().item() == pytest.approx((2 / 128) ** 0.5, rel=0.02)
     assert moe.down_bias.abs().max() == 0
+
+
+def test_autocast_does_not_choose_other_experts():
+    moe = make(6).float()
+    z = torch.randn(300, 64)
+    logits = []
+    moe.router.register_forward_hook(lambda _m, _i, out: logits.append(out))
+    with torch.no_grad():
+        exact, _ = moe(z)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough, _ = moe(z)
+            assert moe.train()(z)[1].dtype == torch.float32
+    assert torch.equal(logits[0], logits[1])
+    torch.testing.assert_close(rough.float(), exact, rtol=0, atol=0.02 * exact.abs().max().item())
+    assert not torch.equal(rough.float(), exact)
