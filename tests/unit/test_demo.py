@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -39,10 +40,11 @@ def test_only_whole_trials_of_known_classes_count():
 )
 def test_the_verdict_is_honest(n_trials, right, words):
     demo = Demo()
-    demo._cues = [(10.0 + 8 * k, "left_hand") for k in range(n_trials)]
+    demo._cues = [(10.0 + 8 * k, CLASSES[k % 2]) for k in range(n_trials)]
     for k in range(8 * 8 * (n_trials + 2)):
-        hit = (k / 8 - 10.0) / 8 < right
-        proba = {"left_hand": 0.8 if hit else 0.2, "right_hand": 0.2 if hit else 0.8}
+        trial = math.floor((k / 8 - 10.0) / 8)
+        said = trial % 2 if trial < right else 1 - trial % 2
+        proba = {name: 0.8 if i == said else 0.2 for i, name in enumerate(CLASSES)}
         demo.publish(Decision(t=k / 8, window_index=k, state=State.OK, proba=proba))
     score = demo.score(SimpleNamespace(classes=CLASSES))
     assert (score["trials"], score["hits"]) == (n_trials, right)
