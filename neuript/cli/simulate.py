@@ -234,7 +234,7 @@ def _fault_help() -> str:
         "jitter@AT:FOR:MS": "stamps of the chunks scatter",
         "burst@AT:FOR:S": "samples arrive in lumps with equal stamps",
         "stall@AT:FOR": "nothing arrives, then everything at once with right stamps",
-        "clock@AT:S": "the stamps step by S and stay so",
+        "clock@AT:S": "the stamps step and stay so",
         "flat[:CH]@AT:FOR": "a channel (or all) stops moving",
         "nan[:CH]@AT:FOR": "a channel (or all) is NaN",
         "rail[:CH]@AT:FOR:UV": "a channel (or all) sits at the rail",
