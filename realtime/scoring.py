@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
 
@@ -25,8 +26,17 @@ class Trial:
     """Onsets of all events of this trial, the cue first; a single one for the usual cued trial."""
 
 
-def chance_bound(n_trials: int, n_classes: int, alpha: float = 0.05) -> float:
+def chance_bound(
+    n_trials: int, n_classes: int, alpha: float = 0.05, *, p_guess: float | None = None
+) -> float:
     """Smallest accuracy that guessing reaches with probability of `alpha` at the most (one-sided binomial).
+
+    Parameters
+    ----------
+    n_trials, n_classes : int
+    alpha : float
+    p_guess : float, optional
+        Probability that one guess is right; None means 1 / `n_classes`, which holds for classes of equal size.
 
     Returns
     -------
@@ -37,7 +47,8 @@ def chance_bound(n_trials: int, n_classes: int, alpha: float = 0.05) -> float:
         raise ValueError(
             f"n_trials={n_trials} and n_classes={n_classes}: at least 1 and 2 are needed"
         )
-    hits = int(binom.isf(alpha, n_trials, 1.0 / n_classes)) + 1
+    p = 1.0 / n_classes if p_guess is None else p_guess
+    hits = int(binom.isf(alpha, n_trials, p)) + 1
     return hits / n_trials
 
 
@@ -104,18 +115,24 @@ class ScoreCard:
         return float(np.mean(shares)) if shares else float("nan")
 
     @property
+    def p_guess(self) -> float:
+        """Share of hits of always saying the most frequent class; 1 / n_classes when all are as frequent."""
+        counts = [sum(t.trial.label == label for t in self.trials) for label in self.classes]
+        return max(counts) / max(self.n_trials, 1)
+
+    @property
     def bound(self) -> float:
-        """Accuracy that guessing exceeds in less than 5 % of the cases."""
-        return chance_bound(self.n_trials, len(self.classes))
+        """Accuracy that guessing, even with the class sizes known, reaches in 5 % of the cases at the most."""
+        return chance_bound(self.n_trials, len(self.classes), p_guess=self.p_guess)
 
     @property
     def interval(self) -> tuple[float, float]:
         """Exact 95 % interval of the accuracy."""
         return exact_interval(self.n_hits, self.n_trials)
 
-    def confusion(self) -> np.ndarray:
+    def confusion(self) -> NDArray[np.int64]:
         """Counts, rows cued, columns predicted; the last column is `nothing published`."""
-        table = np.zeros((len(self.classes), len(self.classes) + 1), dtype=int)
+        table = np.zeros((len(self.classes), len(self.classes) + 1), dtype=np.int64)
         for t in self.trials:
             column = (
                 self.classes.index(t.predicted) if t.predicted is not None else len(self.classes)
@@ -136,7 +153,7 @@ def score_trials(
     Parameters
     ----------
     rows : sequence of PublishedRow
-        In order of time.
+        In any order: the clock of a stream may have stepped back.
     window_end_s : tuple of two floats
         Seconds after the onset of each of the trial's events between which a window must end (both ends included). It
         must be fixed before looking at the result.
@@ -148,7 +165,7 @@ def score_trials(
         used: set[int] = set()
         for onset in trial.epochs_s or (trial.onset_s,):
             low, high = onset + window_end_s[0] - 1e-6, onset + window_end_s[1] + 1e-6
-            used.update(range(*np.searchsorted(times, [low, high]).tolist()))
+            used.update(np.flatnonzero((times >= low) & (times <= high)).tolist())
         windows = [rows[i] for i in sorted(used)]
         with_proba = [r for r in windows if r.proba is not None and r.state == "OK"]
         for row in with_proba:
