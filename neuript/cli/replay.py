@@ -164,6 +164,7 @@ def _tell_json(args: argparse.Namespace, *, event: str, replay: LslReplay, n_sam
             "recorded_start": replay.schedule.origin,
             "recorded_first_eeg": float(replay.recording.eeg.timestamps[0]),
             "speed": replay.speed,
+            "recorded_stamps": args.recorded_stamps,
             "duration_s": replay.schedule.duration_s,
             "n_samples": n_samples,
         }

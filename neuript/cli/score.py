@@ -65,8 +65,12 @@ def run(argv: list[str]) -> int:
     event_map = parse_event_map(args.event)
     if len(event_map) < 2:
         raise NeuriptError(
-            "at least two classes are needed: --event left_hand=769 --event right_hand=770"
+            f"--event names {len(event_map)} class{'' if len(event_map) == 1 else 'es'}; at least two are needed: "
+            "--event left_hand=769 --event right_hand=770"
         )
+    low, high = args.window_end
+    if not low <= high:
+        raise NeuriptError(f"--window-end {low:g} {high:g}: the first number must not be larger")
     rows, uses_rec_t = read_decisions(args.decisions)
     recording = read_recording(args.recording)
     events = events_of(recording)
@@ -95,7 +99,7 @@ def read_decisions(path: str | Path) -> tuple[list[PublishedRow], bool]:
     Raises
     ------
     NeuriptError
-        If the file is missing, empty, or holds a line that is not a decision.
+        If the file is missing, empty, mixes replay and live, or holds a line that is not a decision.
     """
     from neuript.realtime.scoring import PublishedRow
 
@@ -104,22 +108,27 @@ def read_decisions(path: str | Path) -> tuple[list[PublishedRow], bool]:
     except (OSError, UnicodeDecodeError) as error:
         raise NeuriptError(f"cannot read {path}: {error}") from error
     rows = []
-    uses_rec_t = False
+    clocks = set()
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            uses_rec_t = row.get("rec_t") is not None
-            t = float(row["rec_t"] if uses_rec_t else row["t"])
-            rows.append(PublishedRow(t, row["proba"], row["decision"], row["state"]))
+            clock = "rec_t" if row.get("rec_t") is not None else "t"
+            proba = None if row["proba"] is None else {k: float(p) for k, p in row["proba"].items()}
+            rows.append(PublishedRow(float(row[clock]), proba, row["decision"], row["state"]))
+            clocks.add(clock)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NeuriptError(
                 f"{path}, line {number} is not a decision of neuript-live --json ({error}); give its output unchanged"
             ) from error
     if not rows:
         raise NeuriptError(f"{path} holds no decision; was the stream decoded at all?")
-    return rows, uses_rec_t
+    if len(clocks) > 1:
+        raise NeuriptError(
+            f"{path} mixes decisions of a replay (with rec_t) and of a live stream; score them one by one"
+        )
+    return rows, "rec_t" in clocks
 
 
 def _offset(replay_log: str | None, uses_rec_t: bool, first_stamp: float) -> float:
@@ -134,6 +143,11 @@ def _offset(replay_log: str | None, uses_rec_t: bool, first_stamp: float) -> flo
         for line in Path(replay_log).read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             if "lsl_start" in entry:
+                if entry.get("speed", 1) != 1 and not entry.get("recorded_stamps", False):
+                    raise NeuriptError(
+                        f"{replay_log} is of a replay at speed {entry['speed']}, whose stamps are closer together than "
+                        "the markers of the recording; score a replay at speed 1 or with --recorded-stamps"
+                    )
                 return float(entry["lsl_start"]) - float(entry["recorded_start"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NeuriptError(
