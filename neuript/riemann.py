@@ -94,7 +94,7 @@ class TangentBranch(nn.Module):
         n_bands = self.filters.shape[0]
         kernel = self.filters.flip(-1).repeat(n_chans, 1)[:, None]  # (D*K, 1, n_taps)
         bands = F.conv1d(x_BDT * MICROVOLTS_PER_VOLT, kernel, groups=n_chans)
-        bands = bands.unflatten(1, (n_chans, n_bands)).transpose(1, 2)
+        bands = bands.reshape(-1, n_chans, n_bands, bands.shape[-1]).transpose(1, 2)
         return oas_covariance(bands.double())
 
     def tangent(self, x_BDT: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class TangentBranch(nn.Module):
         values, vectors = torch.linalg.eigh(cov)
         log_values = values.clamp_min(1e-12).log()
         log_cov = (vectors * log_values[..., None, :]) @ vectors.transpose(-1, -2)
-        upper = log_cov.flatten(-2)[..., self.upper] * self.scale
+        upper: Tensor = log_cov.flatten(-2)[..., self.upper] * self.scale
         return upper.flatten(1)
 
     def forward(self, x_BDT: Tensor) -> Tensor:

@@ -21,10 +21,11 @@ import neuript.models
 from neuript.checkpoint import load_checkpoint
 from neuript.classifier import NeuriptClassifier
 from neuript.config import NeuriptConfig, PresetName, preset
+from neuript.errors import NeuriptError
 from neuript.hybrid import HybridClassifier
 from neuript.realtime.scoring import ScoreCard, TrialScore
-from neuript.training.baselines import BASELINES, fit_tangent_branch
-from neuript.training.crossval import blocked_folds, split
+from neuript.training.baselines import BASELINES, N_TAPS, fit_tangent_branch
+from neuript.training.crossval import blocked_folds, overlaps, split
 from neuript.training.dataset import Dataset
 from neuript.training.finetune import (
     FinetuneSpec,
@@ -43,6 +44,11 @@ PRETRAINED = Path(next(iter(neuript.models.__path__))) / "twin-micro.safetensors
 """The encoder shipped with the package."""
 EARLY_MERGES = (4, 1, 1, 2, 1, 2)
 """The published merges with the first one moved to the front: half the arithmetic, tokens of 62 ms from the start."""
+
+Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+"""Windows to train on and windows to test on."""
+MIN_N_TIMES = N_TAPS + 31
+"""Half a second of the window is left when the filters of the Riemannian branch have settled (1.5 s at 64 Hz)."""
 
 Report = Callable[[str, int, int], None]
 """Progress: what is being done, steps done, steps in all."""
@@ -77,7 +83,7 @@ class CalibrationResult:
     nll : dict of str to float
         Held-out negative log-likelihood per trial of each branch and of the stack, in nats.
     simulated : bool
-        Whether the weights that the network in the model started from came from the digital twin.
+        Whether the model rests on the digital twin: the recordings, or the weights that its network started from.
     """
 
     module: HybridClassifier
@@ -108,6 +114,10 @@ def starting_point(
     if network != "pretrained":
         name: PresetName = "tiny" if network == "tiny" else "micro"
         return preset(name, n_outputs=n_outputs, n_times=n_times, merges=EARLY_MERGES), None
+    if not PRETRAINED.is_file():
+        raise NeuriptError(
+            f"this installation has no pretrained encoder ({PRETRAINED.name}); choose --network micro, tiny or none"
+        )
     manifest, state = load_checkpoint(PRETRAINED)
     config = NeuriptConfig.from_dict(manifest.model)
     return replace(config, n_outputs=n_outputs, n_times=n_times), state
@@ -120,11 +130,16 @@ def calibrate(
 
     Raises
     ------
-    ValueError
-        When the trials cannot be cut into blocks (too few, or a class in one block only).
+    NeuriptError
+        When the trials cannot be cut into blocks (too few, or a class in one block only), or the windows are too short.
     """
-    recordings = np.array([t.recording for t in data.trials])
-    folds = blocked_folds(data.trial_labels, recordings, spec.n_folds)
+    n_times = data.x.shape[-1]
+    if n_times < MIN_N_TIMES:
+        raise NeuriptError(
+            f"windows of {n_times / data.sfreq:g} s are too short for rhythms of 8 Hz and more; use at least "
+            f"--window {MIN_N_TIMES / data.sfreq:g}"
+        )
+    folds = _masks(data, spec.n_folds)
     network_fit = _NetworkFit(data, spec, report) if NETWORK in spec.branches else None
     held_out = _held_out_log_proba(data, spec, folds, network_fit)
     scores = {name: _score(log_proba, data) for name, log_proba in held_out.items()}
@@ -142,9 +157,32 @@ def calibrate(
     if pair[1] > 0:
         tangent = fit_tangent_branch(data.x, data.y, sfreq=data.sfreq, n_outputs=len(data.classes))
     module = HybridClassifier(network, tangent, pair, torch.zeros(len(data.classes))).eval()
+    pretrained = network is not None and spec.encoder is not None
     return CalibrationResult(
-        module, scores, pair, nll, simulated=network is not None and spec.encoder is not None
+        module, scores, pair, nll, simulated=pretrained or data.manifest.simulated
     )
+
+
+def _masks(data: Dataset, n_folds: int) -> list[Masks]:
+    """Blocks of trials; training windows that share samples with a block that is held out are left out with it."""
+    recording = np.array([t.recording for t in data.trials])
+    try:
+        folds = blocked_folds(data.trial_labels, recording, n_folds)
+    except ValueError as error:
+        names = ", ".join(f"{i} is {name}" for i, name in enumerate(data.classes))
+        raise NeuriptError(f"{error} (class {names})") from error
+    out = []
+    for train, test in split(folds, data.trial):
+        if data.end_s is not None:
+            shared = overlaps(test, recording[data.trial], data.end_s, data.manifest.window_s)
+            train = train & ~shared
+        if len(np.unique(data.y[train])) < len(data.classes):
+            raise NeuriptError(
+                "the trials follow each other so fast that windows of different trials share samples, and no training "
+                "trial of some class is left beside a block that is held out; use a shorter --window or more trials"
+            )
+        out.append((train, test))
+    return out
 
 
 class _NetworkFit:
@@ -152,8 +190,11 @@ class _NetworkFit:
 
     def __init__(self, data: Dataset, spec: CalibrationSpec, report: Report | None) -> None:
         self._data, self._spec, self._report = data, spec, report
-        torch.manual_seed(spec.finetune.seed)
-        self._start = NeuriptClassifier(spec.config, data.montage.pos_m, data.montage.lobe_groups())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(spec.finetune.seed)
+            self._start = NeuriptClassifier(
+                spec.config, data.montage.pos_m, data.montage.lobe_groups()
+            )
         self._trunk: TrunkOutputs | None = None
         if spec.encoder is not None:
             self._start.load_encoder(spec.encoder)
@@ -177,14 +218,14 @@ class _NetworkFit:
 
 
 def _held_out_log_proba(
-    data: Dataset, spec: CalibrationSpec, folds: NDArray[np.int64], network_fit: _NetworkFit | None
+    data: Dataset, spec: CalibrationSpec, folds: Sequence[Masks], network_fit: _NetworkFit | None
 ) -> dict[str, NDArray[np.float64]]:
     """Log-probabilities of every window from decoders that did not see its block, shape (n_windows, n_classes)."""
     from mne import use_log_level
 
     n_classes = len(data.classes)
     out = {name: np.zeros((len(data.x), n_classes)) for name in [*BASELINES, *spec.branches]}
-    for fold, (train, test) in enumerate(split(folds, data.trial)):
+    for fold, (train, test) in enumerate(folds):
         x_train, x_test = data.x[train], data.x[test]
         for name, make in BASELINES.items():
             with use_log_level("ERROR"):
@@ -197,7 +238,7 @@ def _held_out_log_proba(
             )
             out[TANGENT][test] = log_softmax(predict_logits(branch, x_test), axis=1)
         if network_fit is not None:
-            network = network_fit(train, f"network, block {fold + 1} of {folds.max() + 1}")
+            network = network_fit(train, f"network, block {fold + 1} of {len(folds)}")
             out[NETWORK][test] = log_softmax(predict_logits(network, x_test), axis=1)
     return out
 
@@ -209,7 +250,7 @@ def _trial_log_proba(log_proba: NDArray[np.float64], data: Dataset) -> NDArray[n
         mine = data.trial == i
         if mine.any():
             mean[i] = np.exp(log_proba[mine]).mean(axis=0)
-    return np.log(np.clip(mean, 1e-9, 1))
+    return np.asarray(np.log(np.clip(mean, 1e-9, 1)))
 
 
 def _score(log_proba: NDArray[np.float64], data: Dataset) -> ScoreCard:
@@ -232,7 +273,8 @@ def _fit_stack(
 ) -> NDArray[np.float64]:
     """Weights >= 0 of the branches' log-probabilities that fit held-out windows best; they hold the temperature.
 
-    A weak pull towards half and half of an untempered mixture keeps few trials from running away.
+    A weak pull towards half and half of an untempered mixture keeps few trials from running away. Where no branch helps,
+    the best one gets the smallest weight, so that the probabilities of the model stay close to "nothing known".
     """
     keep = np.ones(len(data.x), dtype=bool) if train is None else train
     stacked = np.stack([b[keep] for b in branches])  # (n_branches, n_windows, n_classes)
@@ -247,15 +289,18 @@ def _fit_stack(
 
     best = minimize(loss, prior, method="L-BFGS-B", bounds=[(0.0, 5.0)] * len(branches))
     weights = np.where(best.x < MIN_BRANCH_WEIGHT, 0.0, best.x)
-    return weights if weights.any() else prior
+    if not weights.any():
+        alone = [loss(MIN_BRANCH_WEIGHT * unit) for unit in np.eye(len(branches))]
+        weights[int(np.argmin(alone))] = MIN_BRANCH_WEIGHT
+    return weights
 
 
 def _nested_stack(
-    branches: Sequence[NDArray[np.float64]], data: Dataset, folds: NDArray[np.int64]
+    branches: Sequence[NDArray[np.float64]], data: Dataset, folds: Sequence[Masks]
 ) -> NDArray[np.float64]:
     """Held-out log-probabilities of the stack: its weights, too, never see the block they are applied to."""
     out = np.zeros_like(branches[0])
-    for train, test in split(folds, data.trial):
+    for train, test in folds:
         weights = _fit_stack(branches, data, train)
         out[test] = log_softmax(
             np.tensordot(weights, np.stack([b[test] for b in branches]), axes=1), axis=1

@@ -24,33 +24,39 @@ def blocked_folds(
     recordings : ndarray, shape (n_trials,)
         Which recording each trial belongs to.
     n_folds : int
-        At least 2. With as many recordings as folds or more, the folds still cut every recording, so that each training
-        set has seen every recording.
+        At least 2. The folds cut every recording, so that each training set has seen every recording; a recording with
+        fewer trials than folds lends a block to some of them.
 
     Returns
     -------
     ndarray, shape (n_trials,)
-        Fold of each trial.
+        Fold of each trial, counted from 0 without a hole.
 
     Raises
     ------
     ValueError
-        When there are fewer trials than folds, or a training set would miss a class.
+        When there are fewer than two trials for each fold, or a training set would miss a class.
     """
     if n_folds < 2 or len(trial_labels) < 2 * n_folds:
         raise ValueError(
             f"{len(trial_labels)} trials cannot be cut into {n_folds} blocks of at least 2; use fewer folds or more trials"
         )
     folds = np.empty(len(trial_labels), dtype=np.int64)
+    turn = 0
     for recording in np.unique(recordings):
         members = np.flatnonzero(recordings == recording)
-        folds[members] = np.arange(len(members)) * n_folds // len(members)
-    for fold in range(n_folds):
+        if len(members) >= n_folds:
+            folds[members] = np.arange(len(members)) * n_folds // len(members)
+        else:
+            folds[members] = (turn + np.arange(len(members))) % n_folds
+            turn += len(members)
+    folds = np.unique(folds, return_inverse=True)[1].astype(np.int64)
+    for fold in range(folds.max() + 1):
         missing = set(np.unique(trial_labels)) - set(np.unique(trial_labels[folds != fold]))
         if missing:
             raise ValueError(
-                f"holding out block {fold + 1} of {n_folds} leaves no training trial of class {sorted(missing)}; "
-                "record more trials or mix the order of the classes"
+                f"holding out block {fold + 1} of {folds.max() + 1} leaves no training trial of class "
+                f"{', '.join(str(int(c)) for c in sorted(missing))}; record more trials or mix the order of the classes"
             )
     return folds
 
@@ -62,3 +68,35 @@ def split(
     fold_of_window = folds[trial_of_window]
     for fold in range(folds.max() + 1):
         yield fold_of_window != fold, fold_of_window == fold
+
+
+def overlaps(
+    test: NDArray[np.bool_],
+    recording: NDArray[np.int64],
+    end_s: NDArray[np.float64],
+    window_s: float,
+) -> NDArray[np.bool_]:
+    """Tell which windows share samples with a window of the test set; shape (n_windows,).
+
+    Where trials follow each other faster than a window is long, the windows on both sides of a border between blocks
+    do, and must not be trained on.
+
+    Parameters
+    ----------
+    test : ndarray of bool, shape (n_windows,)
+    recording, end_s : ndarray, shape (n_windows,)
+        Where each window comes from, and the time of its end on that recording's clock.
+    window_s : float
+        Length of a window.
+    """
+    out = np.zeros(len(test), dtype=bool)
+    for number in np.unique(recording[test]):
+        mine = recording == number
+        ends = np.sort(end_s[mine & test])
+        after = np.searchsorted(ends, end_s[mine])
+        away = np.minimum(
+            np.abs(end_s[mine] - ends[np.maximum(after - 1, 0)]),
+            np.abs(end_s[mine] - ends[np.minimum(after, len(ends) - 1)]),
+        )
+        out[mine] = away < window_s - 1e-6
+    return out

@@ -59,6 +59,8 @@ class DatasetSpec:
     """Unit of the recordings' numbers, where the files say nothing or the wrong thing."""
     mains_hz: float | str | None = "auto"
     """50, 60, None for no notch, or "auto" to measure."""
+    min_trials_per_class: int = MIN_TRIALS_PER_CLASS
+    """Fewer are refused."""
     task: str = "motor-imagery"
     idle_class: str | None = None
 
@@ -81,6 +83,8 @@ class Dataset:
         Draft of the model to be: classes, channels, preprocessing, window.
     notes : tuple of str
         What the user should know: channels left out, trials without a window.
+    end_s : ndarray, shape (n_windows,), or None
+        Stamp of each window's newest sample on the clock of its recording; None where it is not known.
     """
 
     x: NDArray[np.float32]
@@ -89,6 +93,7 @@ class Dataset:
     montage: Montage
     manifest: Manifest
     notes: tuple[str, ...] = ()
+    end_s: NDArray[np.float64] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -126,6 +131,10 @@ def load_dataset(paths: Sequence[str | Path], spec: DatasetSpec) -> Dataset:
     """
     if not paths:
         raise NeuriptError("no recording was given; name at least one file after --from")
+    where = [Path(path).resolve() for path in paths]
+    twice = next((path for i, path in enumerate(paths) if where[i] in where[:i]), None)
+    if twice is not None:  # its copy would be held out against itself
+        raise NeuriptError(f"{twice} is given twice; name each recording once")
     return build_dataset([read_recording(path) for path in paths], spec)
 
 
@@ -143,9 +152,17 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
     )
     scales = [_scale(recording, spec.unit) for recording in recordings]
     montage, notes = _choose_channels(recordings, scales, spec)
-    manifest = _draft_manifest(montage, spec, _choose_mains(recordings, scales, spec))
+    manifest = _draft_manifest(
+        montage,
+        spec,
+        _choose_mains(recordings, scales, spec),
+        simulated=any(recording.eeg.info.simulated for recording in recordings),
+    )
 
-    xs, owners, kept = [], [], []
+    xs: list[NDArray[np.float32]] = []
+    owners: list[NDArray[np.int64]] = []
+    ends: list[NDArray[np.float64]] = []
+    kept: list[Trial] = []
     for recording, scale, part in zip(recordings, scales, trials, strict=True):
         info = recording.eeg.info
         plan = plan_channels(info.ch_names, montage, spec.cap, ch_types=info.ch_types)
@@ -168,9 +185,16 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
         kept += [part[int(old)] for old in present]
         xs.append(windows.x)
         owners.append(np.array([renumber[int(i)] for i in windows.trial], dtype=np.int64))
+        ends.append(windows.stamp)
     _require_trials(kept, [e for part in events for e in part], spec, after="with a clean window")
     return Dataset(
-        np.concatenate(xs), np.concatenate(owners), tuple(kept), montage, manifest, tuple(notes)
+        np.concatenate(xs),
+        np.concatenate(owners),
+        tuple(kept),
+        montage,
+        manifest,
+        tuple(notes),
+        np.concatenate(ends),
     )
 
 
@@ -181,9 +205,9 @@ def _require_trials(
         require_classes(trials, spec.event_map, events)
     for name in spec.event_map:
         count = sum(t.label == name for t in trials)
-        if count < MIN_TRIALS_PER_CLASS:
+        if count < spec.min_trials_per_class:
             raise NeuriptError(
-                f"class {name!r} has {count} trials{' ' + after if after else ''}, at least {MIN_TRIALS_PER_CLASS} are "
+                f"class {name!r} has {count} trials{' ' + after if after else ''}, at least {spec.min_trials_per_class} are "
                 "needed (20 or more are worth the person's time); record more or add recordings after --from"
             )
 
@@ -223,12 +247,14 @@ def _choose_channels(
 ) -> tuple[Montage, list[str]]:
     """The cap's channels that every recording has and that are good in all of them."""
     cap = spec.cap.with_reference(spec.reference) if spec.reference != "as recorded" else spec.cap
+    # electrodes are judged one by one; an average would mix the good with the bad and the missing
+    plain = cap.with_reference("as recorded") if cap.reference == "average" else cap
     usable = list(cap.ch_names)
     notes = []
     for recording, scale in zip(recordings, scales, strict=True):
         info = recording.eeg.info
         plan = draft_plan(
-            info.ch_names, cap, spec.cap, ch_types=info.ch_types, max_interpolated=1.0
+            info.ch_names, plain, spec.cap, ch_types=info.ch_types, max_interpolated=1.0
         )
         measured = plan.expected_error <= 0
         bad = _bad_channels(recording, scale)
@@ -237,7 +263,11 @@ def _choose_channels(
                 continue
             if not measured[i] or not plan.matrix[i].any():
                 usable.remove(name)
-            elif bad[plan.matrix[i] != 0].any() and cap.reference != "average":
+                if recording is not recordings[0]:
+                    notes.append(
+                        f"{name} is left out: {recording.path.name} does not have it, other recordings do"
+                    )
+            elif bad[plan.matrix[i] != 0].any():
                 usable.remove(name)
                 notes.append(
                     f"{name} is left out: flat, stuck or not a number for more than {BAD_SHARE:.0%} of {recording.path.name}"
@@ -276,22 +306,28 @@ def _choose_mains(
     return None
 
 
-def _draft_manifest(montage: Montage, spec: DatasetSpec, mains_hz: float | None) -> Manifest:
+def _draft_manifest(
+    montage: Montage, spec: DatasetSpec, mains_hz: float | None, *, simulated: bool
+) -> Manifest:
     preprocess = PreprocessSpec(sfreq=spec.sfreq, mains_hz=mains_hz)
     policy = PolicySpec(idle_class=spec.idle_class)
     units: dict[str, Any] = {"input": "volts"}
     if spec.unit is not None:
         units["recordings"] = spec.unit
-    return Manifest(
-        task=spec.task,
-        classes=tuple(spec.event_map),
-        idle_class=spec.idle_class,
-        model={},
-        montage=montage.to_dict(),
-        preprocess=preprocess.to_dict(),
-        policy=policy.to_dict(),
-        window_s=spec.window_s,
-        hop_s=spec.hop_s,
-        mains_hz=mains_hz,
-        units=units,
-    )
+    try:
+        return Manifest(
+            task=spec.task,
+            classes=tuple(spec.event_map),
+            idle_class=spec.idle_class,
+            model={},
+            montage=montage.to_dict(),
+            preprocess=preprocess.to_dict(),
+            policy=policy.to_dict(),
+            window_s=spec.window_s,
+            hop_s=spec.hop_s,
+            mains_hz=mains_hz,
+            units=units,
+            provenance={"simulated": simulated},
+        )
+    except ValueError as error:  # one class, an odd task name, a window of no samples
+        raise NeuriptError(str(error)) from error

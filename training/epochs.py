@@ -34,11 +34,14 @@ class Windows:
         Index of each window's trial.
     end_s : ndarray, shape (n_windows,)
         Seconds from the event to the stamp of the window's newest sample.
+    stamp : ndarray, shape (n_windows,)
+        That stamp itself.
     """
 
     x: NDArray[np.float32]
     trial: NDArray[np.int64]
     end_s: NDArray[np.float64]
+    stamp: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Return the number of windows."""
@@ -103,6 +106,7 @@ def collect_windows(
     kept: list[NDArray[np.float32]] = []
     owner: list[int] = []
     ends: list[float] = []
+    stamps: list[float] = []
     while not decoder.ended:
         rows = decoder.step(0.0)
         ready = [row for row in rows if row.proba is not None]
@@ -111,10 +115,13 @@ def collect_windows(
                 kept.append(window.T)
                 owner.append(trial)
                 ends.append(end)
+                stamps.append(row.t)
         tap.windows.clear()
     n_chans = len(manifest.montage["ch_names"])
     x = np.stack(kept) if kept else np.empty((0, n_chans, manifest.n_times), dtype=np.float32)
-    return Windows(np.ascontiguousarray(x), np.array(owner, dtype=np.int64), np.array(ends))
+    return Windows(
+        np.ascontiguousarray(x), np.array(owner, dtype=np.int64), np.array(ends), np.array(stamps)
+    )
 
 
 class _Wanted:
@@ -129,7 +136,7 @@ class _Wanted:
     ) -> None:
         self._onsets = sorted(onsets)
         self._first, self._step = ends_s[0], step_s
-        self._last = max(ends_s[1], ends_s[0] + hop_s)
+        self._last = max(ends_s[1], ends_s[0] + 1.01 * hop_s)  # a crystal may be slow
         self._tolerance = hop_s / 8
         self._newest: dict[int, float] = {}
         self._begin = 0

@@ -117,7 +117,7 @@ def finetune(
     if probe:
         model.eval()
         with torch.inference_mode():
-            features = torch.cat([model.features(part) for part in x_all.split(32)])
+            features = torch.cat([model.features(part) for part in torch.split(x_all, 32)])
         init_head(_linear_head(model), features.clone(), y_all, spec.probe_penalty)
     head = list(model.head.parameters())
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
@@ -162,7 +162,7 @@ def run_trunk(model: NeuriptClassifier, X: NDArray[np.float32], spec: FinetuneSp
     with torch.inference_mode():
         for copy_index in range(spec.n_copies):
             parts = []
-            for x in x_all.split(32):
+            for x in torch.split(x_all, 32):
                 if copy_index:
                     x = augment(x, torch.arange(len(x)), unlabelled, generator)
                 parts.append(_lower(model, x, spec.n_frozen))
@@ -212,7 +212,8 @@ def finetune_top(
     top = _Top(model, spec.n_frozen)
     with torch.inference_mode():
         plain = [
-            top.features(trunk.tokens[0, part], trunk.pooled[0, part])[0] for part in rows.split(64)
+            top.features(trunk.tokens[0, part], trunk.pooled[0, part])[0]
+            for part in torch.split(rows, 64)
         ]
     init_head(_linear_head(model), torch.cat(plain).clone(), y_all, spec.probe_penalty)
     weight = class_weight(y_all, model.config.n_outputs)
@@ -289,7 +290,8 @@ def _optimise(
     ):  # dropout and router noise draw from the global generator
         torch.manual_seed(spec.seed)
         for _ in range(spec.n_epochs):
-            for batch in torch.randperm(n_windows, generator=generator).split(spec.batch_size):
+            order = torch.randperm(n_windows, generator=generator)
+            for batch in torch.split(order, spec.batch_size):
                 loss = batch_loss(batch)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -306,5 +308,6 @@ def predict_logits(
 ) -> NDArray[np.float64]:
     """Logits of windows (n_windows, n_chans, n_times) in volts, shape (n_windows, n_outputs)."""
     with torch.inference_mode():
-        parts = [model(part) for part in torch.as_tensor(np.ascontiguousarray(X)).split(batch_size)]
+        x_all = torch.as_tensor(np.ascontiguousarray(X))
+        parts = [model(part) for part in torch.split(x_all, batch_size)]
     return torch.cat(parts).double().numpy()

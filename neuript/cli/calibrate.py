@@ -131,12 +131,16 @@ def run(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
     _check(args)
 
-    from neuript.files import check_writable
-    from neuript.training.dataset import load_dataset
+    from neuript.files import check_writable, write_atomically
+    from neuript.realtime.interrupt import Interrupt
 
     for path in (args.out, args.report):
         if path:
             check_writable(path)
+    with Interrupt() as interrupt:  # not in the middle of importing PyTorch
+        import neuript.training.calibrate  # noqa: F401
+        from neuript.training.dataset import load_dataset
+    interrupt.check()
     began = time.monotonic()
     _say(f"reading {len(args.files)} recording{'s' if len(args.files) > 1 else ''}")
     dataset = load_dataset(args.files, _dataset_spec(args))
@@ -146,7 +150,7 @@ def run(argv: list[str]) -> int:
     _save(args, dataset, result, figures)
     _print_report(result, dataset)
     if args.report:
-        Path(args.report).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_atomically(args.report, (json.dumps(figures, indent=1) + "\n").encode())
     _say(
         f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: neuript-live --model {args.out}"
     )
@@ -167,22 +171,21 @@ def _check(args: argparse.Namespace) -> None:
         raise NeuriptError(
             f"--out {args.out} does not end in .ts; name the model for example mi.ts"
         )
-    if len({e.partition("=")[0] for e in args.event}) < 2:
-        raise NeuriptError(
-            f"{len(args.event)} --event given; at least two classes are needed, for example --event left_hand=769 "
-            "--event right_hand=770 (neuript inspect FILE lists the markers)"
-        )
     low, high = args.epoch
-    if (
-        not high > low
-        or args.window <= 0
-        or args.hop <= 0
-        or args.folds < 2
-        or (args.epochs or 0) < 0
-    ):
+    if not -3600 < low < high < 3600:
         raise NeuriptError(
-            f"--epoch {low:g} {high:g} --window {args.window:g} --hop {args.hop:g} --folds {args.folds}: the epoch must end "
-            "after it begins, window and hop be larger than 0, folds at least 2, epochs not negative"
+            f"--epoch {low:g} {high:g}: give two numbers of seconds, the end larger than the begin, for example 0 4.5"
+        )
+    for name, value, unit in (("window", args.window, "s"), ("hop", args.hop, "s")):
+        if not 0 < value < 3600:
+            raise NeuriptError(f"--{name} {value:g} {unit} is not larger than 0 and below an hour")
+    if args.folds < 2:
+        raise NeuriptError(
+            f"--folds {args.folds}: at least 2 blocks are needed to hold one of them out"
+        )
+    if args.epochs is not None and args.epochs < 0:
+        raise NeuriptError(
+            f"--epochs {args.epochs} is negative; 0 fits the read-out of the network alone"
         )
 
 
@@ -192,6 +195,11 @@ def _dataset_spec(args: argparse.Namespace) -> Any:
     from neuript.training.events import parse_event_map
 
     event_map = parse_event_map(args.event)
+    if len(event_map) < 2:
+        raise NeuriptError(
+            f"--event names {len(event_map)} class{'' if len(event_map) == 1 else 'es'}; at least two are needed, for "
+            "example --event left_hand=769 --event right_hand=770 (neuript inspect FILE lists the markers)"
+        )
     idle = args.idle or ("rest" if "rest" in event_map else None)
     if idle is not None and idle not in event_map:
         raise NeuriptError(f"--idle {idle} is not one of the classes {', '.join(event_map)}")
@@ -246,10 +254,7 @@ def _calibrate(args: argparse.Namespace, dataset: Dataset) -> CalibrationResult:
         def report(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        try:
-            return calibrate(dataset, spec, report)
-        except ValueError as error:
-            raise NeuriptError(str(error)) from error
+        return calibrate(dataset, spec, report)
 
 
 def _figures(dataset: Dataset, result: CalibrationResult, seconds: float) -> dict[str, Any]:
