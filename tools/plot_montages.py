@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", type=Path, help="picture to write (.png, .svg, .pdf)")
     parser.add_argument("names", nargs="*", help="montages; all that come with the package if none")
+    parser.add_argument("--columns", type=int, default=4)
     arguments = parser.parse_args(argv)
     import matplotlib as mpl
 
@@ -77,10 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from matplotlib import pyplot as plt
 
     montages = [load_montage(name) for name in arguments.names or available_montages()]
-    n_columns = min(4, len(montages))
+    n_columns = min(arguments.columns, len(montages))
     n_rows = math.ceil(len(montages) / n_columns)
     figure, axes = plt.subplots(
-        n_rows, n_columns, figsize=(3.4 * n_columns, 3.7 * n_rows), squeeze=False
+        n_rows, n_columns, figsize=(3.4 * n_columns, 4.0 * n_rows), squeeze=False
     )
     for panel in axes.flat:
         panel.axis("off")

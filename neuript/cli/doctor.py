@@ -26,7 +26,7 @@ class Finding:
 
 def run(argv: list[str]) -> int:
     """Print one line per check; 0 if nothing fails, else 2."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     findings = []
     for name, check in CHECKS.items():
         finding = _finding(name, check)
@@ -41,7 +41,8 @@ def run(argv: list[str]) -> int:
     return 2 if bad[FAIL] else 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
     parser = argparse.ArgumentParser(
         prog="neuript doctor",
         description="Check this computer: versions, LSL and the network, display, GPU, the "

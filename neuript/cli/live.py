@@ -18,7 +18,7 @@ exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream l
 
 def run(argv: list[str]) -> int:
     """Parse, build the options, run the session."""
-    given = vars(_parser().parse_args(argv))
+    given = vars(build_parser().parse_args(argv))
     config: str | None = given.pop("config", None)
 
     from neuript.realtime.options import LiveOptions, read_config
@@ -31,7 +31,8 @@ def run(argv: list[str]) -> int:
     return run_live(options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
     p = argparse.ArgumentParser(
         prog="neuript live",
         description="Decode an EEG stream: find it on LSL, decode, publish decisions on LSL, show them.",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from neuript.montages import Montage
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the command's argument parser."""
     command = argparse.ArgumentParser(
         prog="neuript montages",
@@ -39,7 +39,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     NeuriptError
         For an unknown montage, or labels that do not fit it.
     """
-    command = parser()
+    command = build_parser()
     arguments = command.parse_args(argv)
     if arguments.montage is None:
         if arguments.match is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(argv: list[str]) -> int:
     """Print the visible streams; with a montage or model, the channel plan of each EEG stream."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
 
     from neuript.errors import StreamNotFoundError
     from neuript.realtime.discovery import visible_streams
@@ -36,7 +36,8 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
     p = argparse.ArgumentParser(
         prog="neuript streams",
         description="List the LSL streams on the network, EEG first.",
