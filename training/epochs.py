@@ -102,7 +102,10 @@ def collect_windows(
     onsets = [
         (onset, i) for i, trial in enumerate(trials) for onset in trial.epochs_s or (trial.onset_s,)
     ]
-    wanted = _Wanted(onsets, ends_s, step_s, decoder.hop_s)
+    # ends are stamps of input samples, and a crystal may be slow
+    longest_hop_s = 1.01 * decoder.hop_s + 1.0 / source.info.sfreq
+    last_s = max(ends_s[1], ends_s[0] + longest_hop_s)
+    wanted = _Wanted(onsets, (ends_s[0], last_s), step_s - decoder.hop_s / 8)
     kept: list[NDArray[np.float32]] = []
     owner: list[int] = []
     ends: list[float] = []
@@ -132,12 +135,10 @@ class _Wanted:
         onsets: Sequence[tuple[float, int]],
         ends_s: tuple[float, float],
         step_s: float,
-        hop_s: float,
     ) -> None:
         self._onsets = sorted(onsets)
-        self._first, self._step = ends_s[0], step_s
-        self._last = max(ends_s[1], ends_s[0] + 1.01 * hop_s)  # a crystal may be slow
-        self._tolerance = hop_s / 8
+        self._first, self._last = ends_s
+        self._step = step_s
         self._newest: dict[int, float] = {}
         self._begin = 0
 
@@ -153,10 +154,7 @@ class _Wanted:
             end = t - onset
             if end < self._first - 1e-6:
                 break
-            if (
-                end <= self._last + 1e-6
-                and t >= self._newest.get(k, -np.inf) + self._step - self._tolerance
-            ):
+            if end <= self._last + 1e-6 and t >= self._newest.get(k, -np.inf) + self._step:
                 self._newest[k] = t
                 found.append((trial, end))
         return found
