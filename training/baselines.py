@@ -95,7 +95,7 @@ def fit_tangent_branch(
     TangentBranch
         In eval mode, with the Riemannian mean of each band as its reference.
     """
-    from pyriemann.utils.mean import mean_riemann
+    from pyriemann.tangentspace import TangentSpace
 
     filters = filter_bank(bands_hz, sfreq, N_TAPS)
     n_bands, n_chans = len(filters), X.shape[1]
@@ -109,7 +109,9 @@ def fit_tangent_branch(
     x = torch.as_tensor(np.ascontiguousarray(X))
     covs = blank.covariances(x).numpy()
     whiteners = torch.tensor(
-        np.stack([reference_whitener(mean_riemann(covs[:, k], tol=1e-6)) for k in range(n_bands)])
+        np.stack(
+            [reference_whitener(TangentSpace().fit(covs[:, k]).reference_) for k in range(n_bands)]
+        )
     )
     space = TangentBranch(filters, whiteners, blank.weight, blank.bias)
     lr = LogisticRegression(C=C, max_iter=5000).fit(space.tangent(x).numpy(), y)
