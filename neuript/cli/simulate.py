@@ -110,20 +110,27 @@ def run(argv: list[str] | None = None) -> int:
     if args.duration is not None and not args.duration > 0:
         raise NeuriptError(f"--duration {args.duration:g} must be above zero")
     amplifier, duration_s = _build(args)
+    from threadpoolctl import threadpool_limits
+
     from neuript.realtime.interrupt import Interrupt
 
     parent = os.getppid()
-    with Interrupt() as interrupt, amplifier:
+
+    def over() -> bool:
+        return interrupt.requested or (args.end_with_parent and os.getppid() != parent)
+
+    # small matrix products: more threads would only spin
+    with threadpool_limits(1), Interrupt() as interrupt, amplifier:
         _announce(args, amplifier)
         if args.wait_for_consumers:
             _say(args, "waiting for somebody to listen (Ctrl-C ends)")
-            while not interrupt.requested and not amplifier.wait_for_consumers(0.2):
+            while not over() and not amplifier.wait_for_consumers(0.2):
                 pass
         amplifier.start()
         _tell_json(args, "started", amplifier)
         amplifier.run(
             duration_s=duration_s,
-            stop=lambda: interrupt.requested or (args.end_with_parent and os.getppid() != parent),
+            stop=over,
             on_status=lambda text: _say(args, text),
         )
         _tell_json(args, "ended", amplifier)
