@@ -3,12 +3,13 @@
 A file needs ``electrodes``; everything else has a default::
 
     name: my-cap
-    description: eight electrodes over the motor cortex
-    electrodes: [FC3, FC4, C3, Cz, C4, CP3, CPz, CP4]   # or  C3: [-65.4, -11.6, 64.4]  in mm
-    channels: [FC3-CP3, FC4-CP4]                        # single electrodes or pairs
-    lobes: {left: [FC3-CP3], right: [FC4-CP4]}          # by the names where it is absent
-    reference: as recorded                              # or average; pairs are bipolar
-    aliases: {Ch 1: FC3}                                # labels that the amplifier sends
+    description: two pairs over the motor cortex
+    electrodes: [FC3, FC4, CP3, CP4]            # or  C3: [-65.4, -11.6, 64.4]  in mm
+    channels: [FC3-CP3, FC4-CP4]                # single electrodes or pairs, of all electrodes
+    lobes: {left: [FC3-CP3], right: [FC4-CP4]}  # by the names where it is absent
+    aliases: {Ch 1: FC3}                        # labels that the amplifier sends
+
+``reference`` (as recorded, average) is for montages of single electrodes; pairs are bipolar.
 """
 
 from __future__ import annotations
