@@ -19,7 +19,7 @@ from neuript.realtime.decision import Decision, Sink
 from neuript.realtime.filters import as_rate
 from neuript.realtime.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.preprocess import CausalChain, PreprocessSpec
-from neuript.realtime.quality import QualityMonitor, share_lost
+from neuript.realtime.quality import BAND_LIMITS, QualityMonitor, Verdict, share_lost
 from neuript.realtime.ring import RingBuffer
 from neuript.realtime.states import State
 from neuript.realtime.timestamps import STEP_S, StampEvent, StampFit, StampKind
@@ -117,6 +117,9 @@ class Decoder:
         )
         self.stamps = StampFit(sfreq)
         self.quality = QualityMonitor(n_chans, sfreq)
+        self.band_quality: QualityMonitor | None = None
+        if self.spec.alignment is None:  # aligned channels are not in volts
+            self.band_quality = QualityMonitor(len(self._matrix), self.spec.sfreq, BAND_LIMITS)
         self._ratio = as_rate(sfreq) / as_rate(self.spec.sfreq)  # input samples per output
         self._batch = max(1, round(BATCH_S * sfreq))
         self._slice = max(1, round(SLICE_S * sfreq))
@@ -127,6 +130,8 @@ class Decoder:
         self._state_until_full = State.WARMUP
         self._suspect: State | None = None
         self._bad = False
+        self._bad_in_band = False
+        self._named: set[str] = set()
         self._soft_until = 0
         self._silence: tuple[State, float] | None = None
         self._overload = Overload()
@@ -237,14 +242,46 @@ class Decoder:
         self.ring.append(y)
         ends = self.windower.advance(len(y))
         at = self._chain_base - first  # chain index -> index into `fitted`
-        latest = [int(newest[end - 1 - before]) + at for end in ends]
-        return [
-            self._due(e, first + i, float(fitted[i])) for e, i in zip(ends, latest, strict=True)
-        ]
+        changes = self._judge(y, before)
+        due: list[_Due] = []
+        for end in ends:
+            while changes and changes[0][0] <= end:
+                self._bad_in_band = changes.pop(0)[1]
+            latest = int(newest[end - 1 - before]) + at
+            due.append(self._due(end, first + latest, float(fitted[latest])))
+        if changes:
+            self._bad_in_band = changes[-1][1]
+        return due
+
+    def _judge(self, y: NDArray[np.float32], before: int) -> list[tuple[int, bool]]:
+        """Look at new outputs, the first of which is number `before`; return (index, any bad)."""
+        settled = self._out_base + self.chain.settle_samples
+        if self.band_quality is None or before + len(y) <= settled:
+            return []
+        changes = self.band_quality.update(y[max(0, settled - before) :])
+        for change in changes:
+            self._name(change.verdicts)
+        return [(settled + change.index, bool(change.verdicts.any())) for change in changes]
+
+    def _name(self, verdicts: NDArray[np.int8]) -> None:
+        """Log, once for each channel, that its contact seems lost."""
+        strongest = np.abs(self._matrix).argmax(axis=1)
+        names = [self.source.info.ch_names[strongest[i]] for i in np.flatnonzero(verdicts)]
+        new = sorted(set(names) - self._named)
+        if new:
+            self._named.update(new)
+            huge = (verdicts == Verdict.HUGE).any()
+            logger.warning(
+                "%s: %s; no brain does that, so check the electrodes",
+                ", ".join(new),
+                f"more than {BAND_LIMITS.huge_pp_v * 1e3:g} mV in the EEG band"
+                if huge
+                else "nothing in the EEG band",
+            )
 
     def _due(self, end: int, newest: int, t: float) -> _Due:
         self._index += 1
-        if self._bad:  # no window may touch the bad stretch
+        if self._bad or self._bad_in_band:  # no window may touch the bad stretch
             self._state_until_full = State.BAD_SIGNAL
             self.windower.restart(end)
         full = self.windower.is_full(end)
@@ -276,6 +313,9 @@ class Decoder:
     def _start_over(self, state: State) -> None:
         """Begin anew with the next sample; `state` until a window without the break is full."""
         self.chain.reset()
+        if self.band_quality is not None:
+            self.band_quality.reset()
+        self._bad_in_band = False
         self._chain_base = self.n_samples
         self._out_base = self.ring.total
         self.windower.restart(self.ring.total + self.chain.settle_samples)
