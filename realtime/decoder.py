@@ -39,6 +39,8 @@ SLICE_S = 4.0
 SOFT_RECOVERY_S = 0.5
 """After late data went on without a hole, nothing is committed for so long."""
 _OVERLOAD_HOPS, _OVERLOAD_ENTER = 16, 4
+_NAMED = 6
+"""At most so many channels are named in one sentence."""
 
 
 class Infers(Protocol):
@@ -131,7 +133,7 @@ class Decoder:
         self._suspect: State | None = None
         self._bad = False
         self._bad_in_band = False
-        self._named: set[str] = set()
+        self._named: set[int] = set()
         self._soft_until = 0
         self._silence: tuple[State, float] | None = None
         self._overload = Overload()
@@ -266,18 +268,23 @@ class Decoder:
     def _name(self, verdicts: NDArray[np.int8]) -> None:
         """Log, once for each channel, that its contact seems lost."""
         strongest = np.abs(self._matrix).argmax(axis=1)
-        names = [self.source.info.ch_names[strongest[i]] for i in np.flatnonzero(verdicts)]
-        new = sorted(set(names) - self._named)
-        if new:
-            self._named.update(new)
-            huge = (verdicts == Verdict.HUGE).any()
-            logger.warning(
-                "%s: %s; no brain does that, so check the electrodes",
-                ", ".join(new),
-                f"more than {BAND_LIMITS.huge_pp_v * 1e3:g} mV in the EEG band"
-                if huge
-                else "nothing in the EEG band",
-            )
+        labels = self.source.info.ch_names
+        bad = dict.fromkeys(int(i) for i in strongest[verdicts != Verdict.OK])
+        new = [i for i in bad if i not in self._named]
+        if not new:
+            return
+        self._named.update(new)
+        text = ", ".join(labels[i] or f"channel {i + 1}" for i in new[:_NAMED])
+        if len(new) > _NAMED:
+            text += f" and {len(new) - _NAMED} more"
+        huge = f"more than {BAND_LIMITS.huge_pp_v * 1e3:g} mV"
+        what = huge if (verdicts == Verdict.HUGE).any() else "nothing"
+        logger.warning(
+            "%s: %s within the EEG band, so a contact is lost or the head is moving; "
+            "check the electrodes",
+            text,
+            what,
+        )
 
     def _due(self, end: int, newest: int, t: float) -> _Due:
         self._index += 1

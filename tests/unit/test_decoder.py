@@ -339,7 +339,7 @@ def test_absurd_amplitude_in_the_band_is_flagged_from_the_start(rng, caplog):
     assert runs_of_states(rows) == [State.WARMUP, State.BAD_SIGNAL]
     said = [r.getMessage() for r in caplog.records if "electrode" in r.getMessage()]
     assert len(said) == 1
-    assert said[0].startswith("C4: more than 1.5 mV")
+    assert said[0].startswith("C4: more than 1.5 mV within the EEG band")
 
 
 def test_absurd_amplitude_is_flagged_until_it_has_left_the_window(rng):

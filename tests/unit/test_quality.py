@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuript.realtime.preprocess import CausalChain, PreprocessSpec, measure_mains
 from neuript.realtime.quality import (
     BAND_LIMITS,
     BLOCKS,
@@ -13,8 +16,10 @@ from neuript.realtime.quality import (
     Verdict,
     share_lost,
 )
+from neuript.realtime.recordings import read_recording
 
 SFREQ = 250.0
+LOST_CONTACTS = "bci4als-xdf/sub-P001_ses-S001_task-Default_run-001_eeg.xdf"
 
 
 def patient(rng: np.random.Generator, n: int = 2000) -> np.ndarray:
@@ -104,6 +109,28 @@ def test_behind_the_chain_only_a_lost_contact_is_huge(rng: np.random.Generator) 
     monitor = QualityMonitor(3, 64.0, BAND_LIMITS)
     monitor.update(x)
     assert monitor.verdicts.tolist() == [Verdict.OK, Verdict.HUGE, Verdict.FLAT]
+
+
+def worst_windows(path: Path, used: slice) -> tuple[float, float]:
+    """Share of 4 s windows with a second beyond the limit, and the largest second (V), computed plainly."""
+    eeg = read_recording(path).eeg
+    volts = eeg.data[:, used] * np.float32(1e-6)
+    spec = PreprocessSpec(mains_hz=measure_mains(volts, eeg.info.sfreq))
+    chain = CausalChain(spec, np.eye(volts.shape[1]), eeg.info.sfreq)
+    y = chain.process(volts)[0][chain.settle_samples :]
+    seconds = np.lib.stride_tricks.sliding_window_view(y[: len(y) // 16 * 16], 64, axis=0)[::16]
+    spread = np.ptp(seconds, axis=-1).max(axis=-1)
+    bad = np.lib.stride_tricks.sliding_window_view(spread > BAND_LIMITS.huge_pp_v, 13)
+    return float(bad.any(axis=-1).mean()), float(spread.max())
+
+
+@pytest.mark.recordings
+def test_a_good_recording_passes_and_one_with_lost_contacts_does_not(data_dir: Path) -> None:
+    good, largest = worst_windows(data_dir / "peterson2022-mi-rest/edf01/002/eeg.edf", slice(None))
+    assert good == 0
+    assert 1e-4 < largest < BAND_LIMITS.huge_pp_v / 3  # blinks are in it, far from the limit
+    lost, _ = worst_windows(data_dir / LOST_CONTACTS, slice(1, None))  # channel 0 counts samples
+    assert lost > 0.8
 
 
 def test_coarse_steps_of_a_converter_are_not_stuck(rng: np.random.Generator) -> None:
