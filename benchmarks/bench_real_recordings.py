@@ -3,7 +3,8 @@
     python benchmarks/bench_real_recordings.py DATA [--people edf01 xdf] [--lsl] [--network pretrained]
 
 DATA is a folder with `peterson2022-mi-rest` (Peterson et al. 2022, Data in Brief 42:108225) and `bci-essentials-xdf`. The
-split is by run, fixed here: Peterson 002-003 / 004-005, BCI Essentials MISwitch 002-003 / 004. With --lsl each test run is
+split is by run, fixed here: Peterson 002-003 / 004-005; BCI Essentials (four runs of 10 trials) each run by a model of the
+other three. With --lsl each test run is
 published on LSL by `neuript-replay` in one process and decoded by `neuript-live` in another, in real time; without it
 `neuript-live --replay --speed max` decodes the file. CSP+LDA and TS+LR are fitted on the same calibration windows and
 tested on windows that end at the same times as the published ones.
@@ -13,18 +14,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import mne
 import numpy as np
 
 from neuript.cli.score import figures, read_decisions
 from neuript.montages import load_montage
 from neuript.realtime.recordings import events_of, read_recording
-from neuript.realtime.scoring import ScoreCard, Trial, TrialScore, chance_bound, score_trials
+from neuript.realtime.scoring import ScoreCard, Trial, TrialScore, score_trials
 from neuript.training.baselines import BASELINES
 from neuript.training.dataset import Dataset, DatasetSpec, load_dataset
 from neuript.training.events import parse_event_map, trials_of
@@ -33,8 +36,8 @@ from neuript.training.events import parse_event_map, trials_of
 @dataclass(frozen=True)
 class Case:
     name: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
+    splits: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    """Pairs of calibration files and files to decode."""
     events: tuple[str, ...]
     options: tuple[str, ...] = ()
     window_end_s: tuple[float, float] = (4.0, 4.5)
@@ -49,18 +52,22 @@ def peterson(person: str) -> Case:
     folder = f"peterson2022-mi-rest/{person}"
     return Case(
         person,
-        tuple(f"{folder}/{run}/eeg.edf" for run in ("002", "003")),
-        tuple(f"{folder}/{run}/eeg.edf" for run in ("004", last)),
+        (
+            (
+                tuple(f"{folder}/{run}/eeg.edf" for run in ("002", "003")),
+                tuple(f"{folder}/{run}/eeg.edf" for run in ("004", last)),
+            ),
+        ),
         ("right_hand=OVTK_GDF_Right", "rest=OVTK_GDF_Tongue"),
     )
 
 
 def bci_essentials() -> Case:
-    run = "bci-essentials-xdf/sub-P001_ses-S001_task-MISwitch_run-{}_eeg.xdf"
+    names = ("T1_run-001", "MISwitch_run-002", "MISwitch_run-003", "MISwitch_run-004")
+    runs = tuple(f"bci-essentials-xdf/sub-P001_ses-S001_task-{n}_eeg.xdf" for n in names)
     return Case(
         "xdf",
-        (run.format("002"), run.format("003")),
-        (run.format("004"),),
+        tuple((tuple(r for r in runs if r != test), (test,)) for test in runs),
         ("neutral=switch,3,0,2", "one=switch,3,1,2", "two=switch,3,2,2"),
         ("--idle", "neutral"),
         window_end_s=(2.0, 2.5),
@@ -87,11 +94,11 @@ def run(*command: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def calibrate(case: Case, data: Path, out: Path, network: str) -> dict:
+def calibrate(case: Case, files: tuple[str, ...], data: Path, out: Path, network: str) -> dict:
     command = [
         "neuript-calibrate",
         "--from",
-        *(str(data / f) for f in case.train),
+        *(str(data / f) for f in files),
         "--out",
         str(out),
     ]
@@ -163,7 +170,9 @@ def trials_in(case: Case, recording: Path, index: int, offset: float) -> list[Tr
     ]
 
 
-def baselines(case: Case, data: Path) -> dict[str, ScoreCard]:
+def baselines(
+    case: Case, train_files: tuple[str, ...], test_files: tuple[str, ...], data: Path
+) -> dict[str, list]:
     spec = DatasetSpec(
         cap=load_montage(case.montage),
         event_map=parse_event_map(case.events),
@@ -171,15 +180,15 @@ def baselines(case: Case, data: Path) -> dict[str, ScoreCard]:
         window_s=case.window_s,
         epoch_s=case.epoch_s,
     )
-    train = load_dataset([data / f for f in case.train], spec)
+    train = load_dataset([data / f for f in train_files], spec)
     test = load_dataset(
-        [data / f for f in case.test], replace(spec, step_s=0.125, min_trials_per_class=1)
+        [data / f for f in test_files], replace(spec, step_s=0.125, min_trials_per_class=1)
     )
     assert train.montage.ch_names == test.montage.ch_names
     return {name: _baseline(make(64.0), train, test) for name, make in BASELINES.items()}
 
 
-def _baseline(pipeline: object, train: Dataset, test: Dataset) -> ScoreCard:
+def _baseline(pipeline: object, train: Dataset, test: Dataset) -> list[TrialScore]:
     pipeline.fit(train.x.astype(float), train.y)
     proba = pipeline.predict_proba(test.x.astype(float))
     scored = []
@@ -188,11 +197,35 @@ def _baseline(pipeline: object, train: Dataset, test: Dataset) -> ScoreCard:
         scored.append(
             TrialScore(trial, test.classes[int(np.argmax(mean))], int((test.trial == i).sum()), ())
         )
-    return ScoreCard(tuple(scored), test.classes)
+    return scored
+
+
+def evaluate(
+    case: Case, data: Path, out: Path, *, network: str, lsl: bool
+) -> tuple[dict[str, ScoreCard], list[dict]]:
+    """Decode every test file with a model calibrated on its calibration files."""
+    classes = tuple(e.partition("=")[0] for e in case.events)
+    trials: dict[str, list[TrialScore]] = {}
+    cvs = []
+    for k, (train, test) in enumerate(case.splits):
+        model = out / f"{case.name}-{k}-{network}.ts"
+        cvs.append(calibrate(case, train, data, model, network))
+        for i, file in enumerate(test):
+            lines = out / f"{case.name}-{k}-{i}-{network}{'-lsl' if lsl else ''}.jsonl"
+            offset = decode(model, data / file, lines, lsl=lsl)
+            rows, _ = read_decisions(lines)
+            found = trials_in(case, data / file, i, offset)
+            card = score_trials(rows, found, classes, window_end_s=case.window_end_s)
+            trials.setdefault("published", []).extend(card.trials)
+        for name, plain in baselines(case, train, test, data).items():
+            trials.setdefault(name, []).extend(plain)
+    return {name: ScoreCard(tuple(found), classes) for name, found in trials.items()}, cvs
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--people", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--lsl", action="store_true")
@@ -201,40 +234,24 @@ def main() -> None:
     args = parser.parse_args()
     out = args.out or Path(tempfile.mkdtemp())
     out.mkdir(parents=True, exist_ok=True)
-    import mne
-
     mne.set_log_level("ERROR")
+    logging.disable(logging.WARNING)
     print(
         "| person | published | CSP+LDA | TS+LR | bound | trials | CV: network | CV: stack | weight of network |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
     table = {}
     for name in args.people:
-        case = CASES[name]
-        model = out / f"{name}.ts"
-        cv = calibrate(case, args.data, model, args.network)
-        trials, hits, cards = [], 0, []
-        for i, file in enumerate(case.test):
-            lines = out / f"{name}-{i}{'-lsl' if args.lsl else ''}.jsonl"
-            offset = decode(model, args.data / file, lines, lsl=args.lsl)
-            rows, _ = read_decisions(lines)
-            card = score_trials(
-                rows,
-                trials_in(case, args.data / file, i, offset),
-                [e.split("=")[0] for e in case.events],
-                window_end_s=case.window_end_s,
-            )
-            cards.append(card)
-            trials += card.trials
-        whole = ScoreCard(tuple(trials), cards[0].classes)
-        plain = baselines(case, args.data)
-        hits = figures(whole) | {name: figures(card) for name, card in plain.items()} | {"cv": cv}
-        table[name] = hits
-        network = cv["decoders"].get("NeurIPT", {}).get("accuracy", float("nan"))
+        cards, cvs = evaluate(CASES[name], args.data, out, network=args.network, lsl=args.lsl)
+        table[name] = {k: figures(card) for k, card in cards.items()} | {"cv": cvs}
+        decoders = [cv["decoders"] for cv in cvs]
+        network = np.mean([d.get("NeurIPT", {}).get("accuracy", np.nan) for d in decoders])
+        stack = np.mean([d["Stack (published)"]["accuracy"] for d in decoders])
+        weight = np.mean([cv["stack_weights"]["network"] for cv in cvs])
+        shares = " | ".join(f"{cards[k].accuracy:.3f}" for k in ("published", "CSP+LDA", "TS+LR"))
+        whole = cards["published"]
         print(
-            f"| {name} | {whole.accuracy:.3f} | {plain['CSP+LDA'].accuracy:.3f} | {plain['TS+LR'].accuracy:.3f} | "
-            f"{chance_bound(whole.n_trials, len(whole.classes)):.3f} | {whole.n_trials} | {network:.3f} | "
-            f"{cv['decoders']['Stack (published)']['accuracy']:.3f} | {cv['stack_weights']['network']:.2f} |",
+            f"| {name} | {shares} | {whole.bound:.3f} | {whole.n_trials} | {network:.3f} | {stack:.3f} | {weight:.2f} |",
             flush=True,
         )
     (out / f"table-{args.network}{'-lsl' if args.lsl else ''}.json").write_text(
