@@ -60,9 +60,9 @@ def trials_of(
     event_map : mapping
         Class to marker labels.
     trial_start : str, optional
-        Marker that starts a trial. Then the first mapped marker after it names the trial's class, further markers of that
-        class are more epochs of the same trial, and markers of other classes inside it are ignored. Without it, each
-        mapped marker is a trial.
+        Marker that starts a trial. Then the next marker of the same stream names the trial's class (a trial of a class that
+        is not mapped is left out), further markers of that class are more epochs of the same trial, and markers of other
+        classes inside it are ignored. Without it, each mapped marker is a trial.
 
     Raises
     ------
@@ -71,23 +71,37 @@ def trials_of(
     """
     class_of = {marker: name for name, markers in event_map.items() for marker in markers}
     found = Counter(e.label for e in events)
-    if trial_start is not None and trial_start not in found:
+    if trial_start is None:
+        return [
+            Trial(class_of[e.label], e.time_s, recording, (e.time_s,))
+            for e in events
+            if e.label in class_of
+        ]
+    if trial_start not in found:
         raise NeuriptError(_absent(f"the trial start {trial_start!r}", found))
     trials: list[list[Event]] = []
+    naming: str | None = None  # stream whose next marker names the trial
     for event in events:
         if event.label == trial_start:
-            trials.append([])
-        elif event.label in class_of:
-            if trial_start is None:
-                trials.append([event])
-            elif trials and (
-                not trials[-1] or class_of[trials[-1][0].label] == class_of[event.label]
-            ):
-                trials[-1].append(event)
+            naming = event.stream
+        elif naming is not None and event.stream == naming:
+            naming = None
+            trials.append([event])
+        elif (
+            trials
+            and naming is None
+            and class_of.get(event.label) == class_of.get(trials[-1][0].label)
+        ):
+            trials[-1].append(event)
     return [
-        Trial(class_of[t[0].label], t[0].time_s, recording, tuple(e.time_s for e in t))
+        Trial(
+            class_of[t[0].label],
+            t[0].time_s,
+            recording,
+            tuple(e.time_s for e in t if e.label in class_of),
+        )
         for t in trials
-        if t
+        if t[0].label in class_of
     ]
 
 

@@ -107,3 +107,19 @@ def test_many_kinds_of_markers_are_cut_short():
 def test_classes_that_all_have_trials_pass():
     seen = events((1, "769"), (2, "770"))
     require_classes(trials_of(seen, GRAZ), GRAZ, seen)
+
+
+def test_a_trial_of_a_class_that_is_not_mapped_is_left_out_with_its_strewn_markers():
+    found = events(
+        (0, "Trial Started"),
+        (0.1, "two"),
+        (0.6, "zero"),
+        (2, "two"),
+        (2.5, "zero"),
+        (9, "Trial Started"),
+        (9, "zero"),
+    )
+    (trial,) = trials_of(
+        found, {"neutral": ("zero",), "other": ("one",)}, trial_start="Trial Started"
+    )
+    assert (trial.label, trial.onset_s) == ("neutral", 9)
