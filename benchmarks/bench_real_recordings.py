@@ -72,7 +72,6 @@ def bci_essentials() -> Case:
         ("--idle", "neutral"),
         window_end_s=(2.0, 2.5),
         epoch_s=(0.0, 2.5),
-        window_s=2.0,
         trial_start="Trial Started",
         montage="10-10",
     )

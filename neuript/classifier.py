@@ -121,9 +121,15 @@ class NeuriptClassifier(nn.Module):
         _check_match(given, own)
         self.encoder.load_state_dict(given, strict=False)
 
+    @property
+    def pooled_scales(self) -> tuple[int, ...]:
+        """Which scales are pooled: 0 is the embedding, l the output of block l."""
+        depth = self.config.depth
+        blocks = range(depth + 1 - (self.config.class_layers or depth), depth + 1)
+        return (0, *blocks) if self.config.pool_embedding else tuple(blocks)
+
     def _selected(self, scales: Sequence[Any]) -> list[Any]:
-        blocks = list(scales[len(scales) - (self.config.class_layers or self.config.depth) :])
-        return [scales[0], *blocks] if self.config.pool_embedding else blocks
+        return [scales[i] for i in self.pooled_scales]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the last loss out of copies: it hangs on a graph, which cannot be copied."""

@@ -43,8 +43,9 @@ def pooling_groups(
     pooling
         "iilp": the lobes. "mean": all channels. "hemispheres", "coronal", "sagittal": the paper's
         groups for its 20 bipolar pairs; for another montage by position (reading): left and right
-        of the midline, five strips from front to back, five strips from left to right. "none":
-        every channel alone.
+        of the midline, five strips from front to back, five strips from left to right.
+        "channels": every channel alone, averaged over time (the paper does so for Sleep-EDFx).
+        "none": every channel alone, and `Flatten` in place of the average.
     pos_m
         Channel positions in metres (x right, y front), (n_chans, 3).
     lobes
@@ -60,7 +61,7 @@ def pooling_groups(
         return check_lobes(lobes, len(pos))
     if pooling == "mean":
         return (tuple(range(len(pos))),)
-    if pooling == "none":
+    if pooling in ("channels", "none"):
         return tuple((i,) for i in range(len(pos)))
     if np.array_equal(channel_grid(pos), _PAIRS_GRID):
         return _PAIRS_GROUPS[pooling]

@@ -33,7 +33,14 @@ from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.source import twin_info
 from neuript.realtime.twin.subject import SessionConditions, Subject
 from neuript.training.baselines import BASELINES
-from neuript.training.calibrate import NETWORK, TANGENT, CalibrationSpec, calibrate, summary
+from neuript.training.calibrate import (
+    NETWORK,
+    TANGENT,
+    CalibrationSpec,
+    calibrate,
+    for_calibration,
+    summary,
+)
 from neuript.training.dataset import Dataset, DatasetSpec, build_dataset
 from neuript.training.finetune import predict_logits
 from neuript.trust import write_shipped_hashes
@@ -104,7 +111,9 @@ def main() -> None:
     manifest, state = load_checkpoint(args.encoder)
     person = Subject(seed=args.person, skill=args.skill)
     train = session(person, 1000, 40, (0.0, 0.0, 0.0))
-    config = replace(NeuriptConfig.from_dict(manifest.model), n_outputs=len(CLASSES))
+    config = for_calibration(
+        NeuriptConfig.from_dict(manifest.model), len(CLASSES), train.x.shape[-1]
+    )
     spec = CalibrationSpec(config=config, encoder=state, branches=(NETWORK, TANGENT))
     result = calibrate(train, spec)
     figures = summary(result)

@@ -120,7 +120,23 @@ def starting_point(
         )
     manifest, state = load_checkpoint(PRETRAINED)
     config = NeuriptConfig.from_dict(manifest.model)
-    return replace(config, n_outputs=n_outputs, n_times=n_times), state
+    return for_calibration(config, n_outputs, n_times), state
+
+
+def for_calibration(config: NeuriptConfig, n_outputs: int, n_times: int) -> NeuriptConfig:
+    """Return a pretrained encoder's configuration with the head that few trials can bear.
+
+    The last two blocks are pooled over time for each channel alone (as the paper does for Sleep-EDFx), because the lobes of
+    a small cap average the two hand areas into one.
+    """
+    return replace(
+        config,
+        n_outputs=n_outputs,
+        n_times=n_times,
+        pooling="channels",
+        class_layers=2,
+        pool_embedding=False,
+    )
 
 
 def calibrate(

@@ -237,6 +237,8 @@ def _calibrate(args: argparse.Namespace, dataset: Dataset) -> CalibrationResult:
 
     torch.set_num_threads(min(torch.get_num_threads(), 4))
     finetune = FinetuneSpec(seed=args.seed)
+    if args.network in ("micro", "tiny"):  # from random weights everything is to be learned
+        finetune = replace(finetune, n_epochs=20, max_lr=1e-3)
     if args.epochs is not None:
         finetune = replace(finetune, n_epochs=args.epochs)
     config, encoder = starting_point(args.network, len(dataset.classes), dataset.x.shape[-1])

