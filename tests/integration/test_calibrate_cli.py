@@ -1,0 +1,305 @@
+"""`neuript calibrate` from files to a model that decodes, bad input, and Ctrl-C; and one real person."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from neuript import cli
+
+pytestmark = pytest.mark.timeout(300)  # a few seconds each on a machine that is not busy
+
+NAMES = ("F3", "F4", "C3", "Cz", "C4", "P3", "P4", "Pz")
+EVENTS = ("--event", "left_hand=left_hand", "--event", "right_hand=right_hand")
+SHORT = ("--window", "2", "--epoch", "1", "4", "--hop", "0.5")
+FAST = ("--network", "none", *SHORT)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory, xdf_writer):
+    """Two runs of a skilled simulated person, each 12 + 12 trials, as XDF files."""
+    from neuript.montages import load_montage
+    from neuript.realtime.twin.schedule import Protocol
+    from neuript.realtime.twin.signal import record_session
+    from neuript.realtime.twin.subject import Subject
+
+    folder = tmp_path_factory.mktemp("runs")
+    protocol = Protocol(trials_per_class=12, pre_cue_s=0.5, pause_s=(0.5, 0.8), lead_in_s=4.0)
+    paths = []
+    for seed in (3, 4):
+        run = record_session(
+            load_montage("10-20").pick(NAMES),
+            125.0,
+            Subject(skill=1.0),
+            protocol=protocol,
+            seed=seed,
+        )
+        file = xdf_writer.session(
+            run.data,
+            100 * seed + np.arange(len(run.data)) / run.sfreq,
+            [(100 * seed + e.time_s, e.label) for e in run.events],
+            sfreq=run.sfreq,
+            labels=list(NAMES),
+            name="neuript-twin (simulated)",
+        )
+        paths.append(str(file.save(folder / f"run{seed}.xdf")))
+    return paths
+
+
+@pytest.fixture(autouse=True)
+def own_configuration(tmp_path, monkeypatch):
+    """The list of trusted models is that of the test."""
+    monkeypatch.setenv("NEURIPT_CONFIG_DIR", str(tmp_path / "config"))
+
+
+def calibrate(files, out, *options, events=EVENTS):
+    return cli.main(["calibrate", "--from", *files, *events, "--out", str(out), *options])
+
+
+def decode(model, recording, lines, capsys):
+    """Replay a recording through a model into a file of decisions."""
+    capsys.readouterr()
+    arguments = ["live", "--replay", recording, "--model", str(model), "--speed", "max"]
+    assert cli.main([*arguments, "--headless", "--json"]) == 0
+    lines.write_text(capsys.readouterr().out)
+
+
+def score(lines, recording, capsys, *options, events=EVENTS):
+    capsys.readouterr()
+    assert (
+        cli.main(["score", str(lines), "--recording", recording, *events, *options, "--json"]) == 0
+    )
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_person_is_calibrated_on_one_run_and_decoded_on_the_next(recordings, tmp_path, capsys):
+    from neuript.modelfile import open_model
+
+    model, report = tmp_path / "mi.ts", tmp_path / "report.json"
+    options = ("--network", "micro", "--epochs", "1", *SHORT, "--subject", "S01", "--seed", "5")
+    assert calibrate(recordings[:1], model, *options, "--report", str(report)) == 0
+    said = capsys.readouterr()
+    assert "12 left_hand, 12 right_hand trials" in said.err
+    assert f"next: neuript-live --model {model}" in said.err
+    for name in ("CSP+LDA", "TS+LR", "NeurIPT", "Riemannian branch", "Stack (published)"):
+        assert name in said.out
+
+    engine = open_model(model)
+    manifest = engine.manifest
+    assert manifest.classes == ("left_hand", "right_hand")
+    assert manifest.ch_names == tuple(n for n in manifest.montage["ch_names"] if n in NAMES)
+    assert manifest.n_chans == len(NAMES)
+    assert manifest.simulated
+    assert manifest.provenance["subject"] == "S01"
+    assert "run3.xdf" in manifest.provenance["data"][0]
+    figures = json.loads(report.read_text())
+    assert manifest.metrics == figures
+    assert figures["trials"] == {"left_hand": 12, "right_hand": 12}
+    assert figures["decoders"]["Riemannian branch"]["accuracy"] > 0.7
+
+    lines = tmp_path / "run4.jsonl"
+    decode(model, recordings[1], lines, capsys)
+    card = score(lines, recordings[1], capsys, "--window-end", "3", "4")
+    assert card["n_trials"] == 24
+    assert card["above_chance"], card
+
+
+def test_the_same_command_writes_the_same_weights(recordings, tmp_path):
+    from neuript.modelfile import open_model
+
+    engines = []
+    for name in ("a.ts", "b.ts"):
+        options = ("--network", "micro", "--epochs", "1", *SHORT, "--folds", "2")
+        assert calibrate(recordings[:1], tmp_path / name, *options) == 0
+        engines.append(open_model(tmp_path / name))
+    assert engines[0].manifest.weights_sha256 == engines[1].manifest.weights_sha256
+    window = (np.random.default_rng(1).normal(size=(128, 8)) * 1e-5).astype(np.float32)
+    np.testing.assert_array_equal(engines[0].infer(window), engines[1].infer(window))
+
+
+def test_two_runs_and_three_classes_by_way_of_a_fif_file(recordings, tmp_path, capsys):
+    """Also a format that MNE reads, with annotations as markers."""
+    import mne
+
+    from neuript.realtime.recordings import events_of, read_recording
+
+    fifs = []
+    for i, path in enumerate(recordings):
+        recording = read_recording(path)
+        info = mne.create_info(list(NAMES), 125.0, "eeg")
+        raw = mne.io.RawArray(recording.eeg.data.T * 1e-6, info, verbose="error")
+        start = recording.eeg.timestamps[0]
+        found = events_of(recording)
+        onsets = [e.time_s - start for e in found]
+        # the pauses before the cues are the third class
+        labels = ["pause" if e.label == "trial_start" else e.label for e in found]
+        raw.set_annotations(mne.Annotations(onsets, [0.0] * len(onsets), labels))
+        raw.save(tmp_path / f"run{i}_raw.fif", verbose="error")
+        fifs.append(str(tmp_path / f"run{i}_raw.fif"))
+    events = (*EVENTS, "--event", "rest=pause")
+    options = ("--network", "none", "--window", "1.5", "--epoch", "-1.5", "4")
+    assert calibrate(fifs, tmp_path / "mi.ts", *options, events=events) == 0
+    said = capsys.readouterr()
+    assert "24 left_hand, 24 right_hand, 48 rest trials" in said.err
+    assert (
+        "Guessing stays below 59.4%" in said.out
+    )  # always saying rest is right in half of the trials
+
+
+UNKNOWN = ("--event", "left_hand=left_hand", "--event", "feet=771")
+
+
+@pytest.mark.parametrize(
+    ("options", "events", "message"),
+    [
+        ((), UNKNOWN, "the marker '771' of class 'feet' does not occur.*'right_hand' x12"),
+        ((), EVENTS[:2], "--event names 1 class; at least two are needed"),
+        ((), ("--event", "a=left_hand", "--event", "a =right_hand"), "--event names 1 class;"),
+        ((), (), "--event names 0 classes; at least two are needed"),
+        ((), ("--event", "left_hand"), "'left_hand' is not of the form class=marker"),
+        (("--unit", "furlongs"), EVENTS, "'furlongs' is not known; use one of volts"),
+        (("--montage", "11-20"), EVENTS, "11-20.*10-20"),
+        (("--montage", "muse-4"), EVENTS, "share 0 good channels"),
+        (("--idle", "rest"), EVENTS, "--idle rest is not one of the classes left_hand, right_hand"),
+        (("--folds", "1"), EVENTS, "--folds 1: at least 2 blocks"),
+        (("--folds", "13"), EVENTS, "24 trials cannot be cut into 13 blocks"),
+        (("--window", "0"), EVENTS, "--window 0 s is not larger than 0"),
+        (("--window", "nan"), EVENTS, "--window nan s is not larger than 0"),
+        (("--window", "0.5"), EVENTS, "windows of 0.5 s are too short.*--window 1.5"),
+        (("--hop", "0.1"), EVENTS, "a hop of 0.1 s is 6.4 samples"),
+        (("--epoch", "4", "1"), EVENTS, "--epoch 4 1: give two numbers of seconds"),
+        (("--epochs", "-1"), EVENTS, "--epochs -1 is negative"),
+        (("--task", "my task"), EVENTS, "task='my task' must be letters and digits"),
+        (("--trial-start", "Go"), EVENTS, "does not occur"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    recordings, tmp_path, capsys, options, events, message
+):
+    import re
+
+    out = tmp_path / "mi.ts"
+    out.write_bytes(b"the old model")
+    assert calibrate(recordings[:1], out, *FAST, *options, events=events) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert re.search(message, said[-1]), said
+    assert "internal error" not in said[-1]
+    assert out.read_bytes() == b"the old model"
+    assert [p.name for p in tmp_path.iterdir() if p.name != "config"] == ["mi.ts"]
+
+
+def test_too_few_trials(tmp_path, capsys, xdf_writer, rng):
+    data = rng.normal(size=(4000, 8)) * 10
+    markers = [(100.0 + 3 * i, ("left_hand", "right_hand")[i % 2]) for i in range(1, 9)]
+    file = xdf_writer.session(
+        data, 100 + np.arange(4000) / 125, markers, sfreq=125.0, labels=list(NAMES)
+    )
+    path = str(file.save(tmp_path / "short.xdf"))
+    assert calibrate([path], tmp_path / "mi.ts", *FAST) == 2
+    said = capsys.readouterr().err
+    assert "class 'left_hand' has 4 trials, at least 5 are needed" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere.xdf", "there is no file"),
+        ("empty.xdf", "empty.xdf"),
+        ("notes.txt", "is not a recording that neuript reads"),
+        (".", "is not a file"),
+    ],
+)
+def test_a_file_that_is_no_recording(tmp_path, capsys, name, message):
+    (tmp_path / "empty.xdf").touch()
+    (tmp_path / "notes.txt").write_text("hello")
+    assert calibrate([str(tmp_path / name)], tmp_path / "mi.ts", *FAST) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_same_file_twice(recordings, tmp_path, capsys):
+    assert calibrate(recordings[:1] * 2, tmp_path / "mi.ts", *FAST) == 2
+    assert "is given twice" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    recordings, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "folder.ts").mkdir()
+    cases = {
+        "missing/mi.ts": "there is no folder",
+        "folder.ts": "is a folder; give a file name",
+        "model.pt": "does not end in .ts",
+    }
+    for name, message in cases.items():
+        assert calibrate(recordings[:1], tmp_path / name, *FAST) == 2
+        said = capsys.readouterr().err
+        assert message in said
+        assert "reading" not in said
+    report = str(tmp_path / "missing" / "report.json")
+    assert calibrate(recordings[:1], tmp_path / "mi.ts", *FAST, "--report", report) == 2
+    assert "there is no folder" in capsys.readouterr().err
+    (tmp_path / "mi.ts").write_bytes(b"the old model")
+    with monkeypatch.context() as patch:  # permissions do not stop the superuser
+        patch.setattr(os, "access", lambda *_args: False)
+        assert calibrate(recordings[:1], tmp_path / "mi.ts", *FAST) == 2
+    assert "no permission; choose another place" in capsys.readouterr().err
+    assert (tmp_path / "mi.ts").read_bytes() == b"the old model"
+
+
+def test_nothing_given(capsys):
+    assert cli.main(["calibrate", "--out", "mi.ts"]) == 2
+    assert "name them with --from FILE" in capsys.readouterr().err
+    assert cli.main(["calibrate", "--from", "a.xdf", *EVENTS]) == 2
+    assert "--out is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("moment", ["reading 1 recording", "trials, "])
+def test_ctrl_c_ends_with_130_and_keeps_the_old_model(recordings, tmp_path, moment):
+    out = tmp_path / "mi.ts"
+    out.write_bytes(b"the old model")
+    command = [
+        sys.executable, "-m", "neuript", "calibrate", "--from", recordings[0], *EVENTS,
+        "--out", str(out), "--network", "micro", "--epochs", "500",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if moment in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert said.strip().endswith("neuript calibrate: interrupted")
+    assert "Traceback" not in said
+    assert rest == ""
+    assert out.read_bytes() == b"the old model"
+    assert [p.name for p in tmp_path.iterdir() if p.name != "config"] == ["mi.ts"]
+
+
+@pytest.mark.recordings
+def test_a_real_person_is_decoded_above_chance(data_dir, tmp_path, capsys):
+    """Peterson et al. 2022, first person: calibrated on two runs, decoded on the next one."""
+    person = data_dir / "peterson2022-mi-rest" / "edf01"
+    if not person.is_dir():
+        pytest.skip("the Peterson recordings are not among the data")
+    runs = [str(person / run / "eeg.edf") for run in ("002", "003", "004")]
+    events = ("--event", "right_hand=OVTK_GDF_Right", "--event", "rest=OVTK_GDF_Tongue")
+    model, lines = tmp_path / "mi.ts", tmp_path / "004.jsonl"
+    options = ("--network", "none", "--hop", "0.25")
+    assert calibrate(runs[:2], model, *options, events=events) == 0
+    decode(model, runs[2], lines, capsys)
+    card = score(lines, runs[2], capsys, events=events)
+    assert card["n_trials"] == 30
+    assert card["chance_bound_5"] == pytest.approx(20 / 30)
+    assert card["accuracy"] >= card["chance_bound_5"], card
