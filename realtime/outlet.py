@@ -80,6 +80,11 @@ class DecisionOutlets:
             if self._stim is not None:
                 self._stim.push_sample([self._codes[decision.decision]], decision.t)
 
+    @property
+    def proba_uid(self) -> str:
+        """Identity of the probability stream, unique to this run."""
+        return str(self._proba.get_info().uid())
+
     def close(self) -> None:
         """Take the streams off the network."""
         for name in ("_proba", "_events", "_stim"):

