@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from neuript.engines import Engine
     from neuript.manifest import Manifest
     from neuript.realtime.chunk import SignalInfo, Source
+    from neuript.realtime.dashboard.launch import View
     from neuript.realtime.decision import Sink
     from neuript.realtime.demo import Demo
-    from neuript.realtime.outlet import OutletInfo
+    from neuript.realtime.outlet import DecisionOutlets, OutletInfo
+    from neuript.realtime.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +70,17 @@ class _Session:
         self.options, self.stop, self.stack = options, stop, ExitStack()
         self.last_words: list[str] = []
         self.demo: Demo | None = None
+        self.view: View | None = None
+        self.recorder: Recorder | None = None
         self.live = options.replay is None
 
     def run(self) -> int:
         if self.options.report is not None:
             check_writable(self.options.report)
+        if self.options.record is not None:
+            from neuript.realtime.recorder import check_recording
+
+            check_recording(self.options.record)
         if self.options.demo:
             self._start_demo()
         engine = self._open_model()
@@ -80,6 +88,7 @@ class _Session:
         manifest = engine.manifest
         cap = load_montage(self.options.montage) if self.options.montage else None
         hop_samples(self.options.hop_s or manifest.hop_s, manifest.sfreq)
+        self._choose_view()
         source = self._open_source()
         self.stack.callback(source.close)
         _announce(source.info, manifest)
@@ -97,6 +106,14 @@ class _Session:
         return self._decode(engine, intake)
 
     # -- opening ---------------------------------------------------------------------------------
+
+    def _choose_view(self) -> None:
+        """Ask now whether a window can be opened: with the stream open, its samples would queue up."""
+        if self.live and not self.options.headless:
+            from neuript.realtime.dashboard.launch import choose_view
+
+            self.view = choose_view(console=self.options.console)
+            self.stop.check()
 
     def _start_demo(self) -> None:
         """Start the twin first: it gets ready while PyTorch is loaded."""
@@ -193,6 +210,8 @@ class _Session:
             if decoder.ended:
                 return "end of the recording"
             costs.sample()
+            if self.recorder is not None:
+                self.recorder.check()
             if self.demo is not None:
                 self.demo.step()
             if limit is not None:
@@ -214,16 +233,25 @@ class _Session:
         outlets = DecisionOutlets(info, stim=self.options.stim)
         self.stack.callback(outlets.close)
         logger.info("publishing neuript-%s-proba and -events on LSL", info.task)
-        if not self.options.headless:
-            self._open_dashboard(info, intake.source.info)
+        if self.options.record is not None:
+            self._start_recorder(self.options.record, intake.source.info, outlets)
+        if self.view is not None:
+            self._open_dashboard(self.view, info, intake.source.info)
         return outlets
 
-    def _open_dashboard(self, info: OutletInfo, eeg: SignalInfo) -> None:
+    def _start_recorder(self, path: str, eeg: SignalInfo, outlets: DecisionOutlets) -> None:
+        """EEG, this decoder's streams, and the markers of whatever program."""
+        from neuript.realtime.recorder import MARKERS, Recorder
+
+        wanted = [f"uid='{uid}'" for uid in (eeg.uid, outlets.proba_uid)]
+        self.recorder = Recorder(path, [*wanted, MARKERS])
+        self.stack.callback(self.recorder.close)  # before the outlets close
+        self.recorder.start()
+
+    def _open_dashboard(self, view: View, info: OutletInfo, eeg: SignalInfo) -> None:
         from neuript.realtime.dashboard.launch import launch
 
-        handle = launch(
-            info.source_id("proba"), eeg.source_id, console=True if self.options.console else None
-        )
+        handle = launch(info.source_id("proba"), eeg.source_id, view=view)
         self.stack.callback(handle.close)
         if handle.kind == "console":  # it draws on stderr; our lines would tear it
             ours = logging.getLogger("neuript")

@@ -74,8 +74,36 @@ def why_no_window() -> str | None:
     return f"Qt cannot open a window ({lines[0] if lines else 'no reason given'})"
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which dashboard can be shown here."""
+
+    kind: Kind
+    note: str = ""
+    """Why it is the console view; empty for a window or where the console was asked for."""
+
+
+def choose_view(*, console: bool | None = None) -> View:
+    """Find out which dashboard can be shown; this may take seconds, so do it before data flow.
+
+    Parameters
+    ----------
+    console : bool | None
+        True = the console view, False or None = a window where one can be opened.
+    """
+    reason = None if console else why_no_window()
+    note = f"{reason}; showing the console view instead." if reason else ""
+    if note:
+        logger.info("dashboard: %s", note)
+    return View("console" if console or reason else "window", note)
+
+
 def launch(
-    decoder_source_id: str, eeg_source_id: str = "", *, console: bool | None = None
+    decoder_source_id: str,
+    eeg_source_id: str = "",
+    *,
+    console: bool | None = None,
+    view: View | None = None,
 ) -> Handle:
     """Start the dashboard beside a decoder; it is only an LSL client and can be killed any time.
 
@@ -86,7 +114,9 @@ def launch(
     eeg_source_id : str
         `source_id` of the EEG stream; empty = as the decoder's header says.
     console : bool | None
-        True = console view on stderr, False = window, None = a window where one can be opened.
+        As for `choose_view`, which is asked if `view` is None.
+    view : View, optional
+        What `choose_view` said earlier; then nothing here takes more than milliseconds.
 
     Returns
     -------
@@ -94,11 +124,7 @@ def launch(
         The running process (own session: Ctrl-C in the terminal does not reach it, the caller
         calls `close`), with `kind` and, where a window was not possible, a `note` that says why.
     """
-    reason = None if console else why_no_window()
-    kind: Kind = "console" if console or reason else "window"
-    note = f"{reason}; showing the console view instead." if reason else ""
-    if note:
-        logger.info("dashboard: %s", note)
+    view = view or choose_view(console=console)
     command = [
         sys.executable,
         "-m",
@@ -106,7 +132,7 @@ def launch(
         f"--proba-source-id={decoder_source_id}",
         f"--eeg-source-id={eeg_source_id}",
         f"--parent={os.getpid()}",
-        "--console" if kind == "console" else "--window",
+        "--console" if view.kind == "console" else "--window",
     ]
     process = subprocess.Popen(
         command,
@@ -115,4 +141,4 @@ def launch(
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         start_new_session=sys.platform != "win32",
     )
-    return Handle(process, kind, note)
+    return Handle(process, view.kind, view.note)
