@@ -21,7 +21,7 @@ from neuript.montages import ChannelPlan, Montage, plan_channels
 from neuript.realtime.chunk import Chunk, SignalInfo, Source, SourceStatus
 from neuript.realtime.preprocess import measure_mains
 from neuript.realtime.quality import QualityMonitor, Verdict
-from neuript.realtime.units import band_rms, resolve_scale
+from neuript.realtime.units import scale_of
 
 logger = logging.getLogger(__name__)
 
@@ -211,9 +211,7 @@ def _scale(
 ) -> tuple[NDArray[np.float64], str]:
     """Volts per number of each channel; channels that are not used stay 0."""
     used = list(plan.used)
-    rms = band_rms(heard[:, used], info.sfreq)
-    sent = [info.units[i] for i in used] if info.units else []
-    found = resolve_scale(sent, rms, unit)
+    found = scale_of(info, heard, used, unit)
     scale = np.zeros(len(info.ch_names))
     scale[used] = found.scale
     return scale, found.note

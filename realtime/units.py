@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import signal
 
 from neuript.errors import NeuriptError
+
+if TYPE_CHECKING:
+    from neuript.realtime.chunk import SignalInfo
 
 PLAUSIBLE_V = (0.2e-6, 500e-6)
 """Limits for the median channel's 1-40 Hz rms under a declared unit.  Scalp EEG has about 1-100 µV; units
@@ -167,6 +170,33 @@ def resolve_scale(
             f"the stream says that its numbers are {said}, but {_describe(typical)}; {_advice(level)}"
         )
     return UnitScale(scale)
+
+
+def scale_of(
+    info: SignalInfo,
+    x: NDArray[np.floating[Any]],
+    channels: Sequence[int],
+    override: str | None = None,
+) -> UnitScale:
+    """Return `resolve_scale` for some channels of a stream or file, judged on a stretch of it.
+
+    Live decoding and calibration both ask here, so that they cannot disagree about a unit.
+
+    Parameters
+    ----------
+    info : SignalInfo
+        What the stream says about itself.
+    x : ndarray, shape (n_times, n_stream_chans)
+        Its numbers, as sent.
+    channels : sequence of int
+        The EEG channels among them.
+    override : str, optional
+        What the user says.
+    """
+    at = list(channels)
+    return resolve_scale(
+        [info.units[i] for i in at] if info.units else [], band_rms(x[:, at], info.sfreq), override
+    )
 
 
 def _undeclared(level: NDArray[np.float64] | None, n_chans: int) -> UnitScale:

@@ -20,7 +20,7 @@ from neuript.realtime.quality import QualityMonitor
 from neuript.realtime.recordings import Event, Recording, events_of, read_recording
 from neuript.realtime.replay import ReplaySource
 from neuript.realtime.scoring import Trial
-from neuript.realtime.units import band_rms, resolve_scale
+from neuript.realtime.units import scale_of
 from neuript.training.epochs import collect_windows, ends_within
 from neuript.training.events import require_classes, trials_of
 
@@ -228,11 +228,9 @@ def _scale(recording: Recording, unit: str | None) -> NDArray[np.float64]:
             f"{recording.path.name} holds {len(look) / info.sfreq:.2g} s of EEG; calibration needs minutes"
         )
     is_eeg = np.array([t in ("", "EEG") for t in info.ch_types or [""] * len(info.ch_names)])
-    units = info.units or ("",) * len(info.ch_names)
-    rms = band_rms(look, info.sfreq)
     eeg = np.flatnonzero(is_eeg)
     try:
-        found = resolve_scale([units[i] for i in eeg], rms[eeg], unit)
+        found = scale_of(info, look, eeg.tolist(), unit)
     except NeuriptError as error:
         raise type(error)(f"{recording.path.name}: {error}") from error
     if found.note:

@@ -7,7 +7,8 @@ import pytest
 from scipy import signal
 
 from neuript.errors import NeuriptError
-from neuript.realtime.units import band_rms, resolve_scale, to_volts, unit_name
+from neuript.realtime.chunk import SignalInfo
+from neuript.realtime.units import band_rms, resolve_scale, scale_of, to_volts, unit_name
 
 
 @pytest.mark.parametrize(
@@ -140,3 +141,25 @@ def test_the_real_files_that_say_volts_are_noticed(data_dir: Path) -> None:
         with pytest.raises(NeuriptError, match="--unit microvolts"):
             resolve_scale(["V"] * len(level), level)
         assert resolve_scale(["V"] * len(level), level, "microvolts").note == ""
+
+
+def test_a_stream_is_judged_by_the_channels_that_are_asked_for(rng: np.random.Generator) -> None:
+    """A counter, a trigger in volts: neither speaks for the EEG beside it."""
+    x = rng.normal(scale=[1e6, 10.0, 12.0, 1e-9], size=(1000, 4)).astype(np.float32)
+    units = ("counts", "uV", "microvolts", "V")
+    info = SignalInfo(name="s", sfreq=250.0, ch_names=("n", "C3", "C4", "trigger"), units=units)
+    found = scale_of(info, x, [1, 2])
+    assert found.scale.tolist() == [1e-6, 1e-6]
+    expected = resolve_scale(units[1:3], band_rms(x, 250.0)[1:3])
+    assert found.scale.tolist() == expected.scale.tolist()
+    with pytest.raises(NeuriptError, match="counts"):
+        scale_of(info, x, [0, 1])
+    assert scale_of(info, x, [1], "millivolts").scale.tolist() == [1e-3]
+
+
+def test_a_stream_without_units_is_taken_by_its_amplitude(rng: np.random.Generator) -> None:
+    x = rng.normal(scale=12.0, size=(1000, 2)).astype(np.float32)
+    info = SignalInfo(name="s", sfreq=250.0, ch_names=("C3", "C4"))
+    found = scale_of(info, x, [0, 1])
+    assert found.scale.tolist() == [1e-6, 1e-6]
+    assert "no unit" in found.note
