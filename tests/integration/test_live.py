@@ -359,7 +359,7 @@ def test_a_full_disk_is_said(model):
 
 def test_the_demo_says_that_it_is_simulated_and_scores_itself(model, tmp_path, capsys):
     report = tmp_path / "report.json"
-    options = ["--headless", "--json", "--duration", "14", "--report", str(report)]
+    options = ["--headless", "--json", "--duration", "24", "--report", str(report)]
     assert cli.main(["live", "--demo", "--model", str(model), *options]) == 0
     out, err = capsys.readouterr()
     assert rows_of(out)[-1]["state"] == "OK"
