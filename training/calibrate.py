@@ -39,6 +39,8 @@ from neuript.training.finetune import (
 NETWORK, TANGENT, STACK = "NeurIPT", "Riemannian branch", "Stack (published)"
 MIN_BRANCH_WEIGHT = 0.05
 """A branch with less weight than this in the stack is left out of the model."""
+MIN_GAIN_NATS = 0.01
+"""Smallest improvement of the held-out log-likelihood per trial for which a second branch is worth its time."""
 
 PRETRAINED = Path(next(iter(neuript.models.__path__))) / "twin-micro.safetensors"
 """The encoder shipped with the package."""
@@ -289,25 +291,36 @@ def _fit_stack(
 ) -> NDArray[np.float64]:
     """Weights >= 0 of the branches' log-probabilities that fit held-out windows best; they hold the temperature.
 
-    A weak pull towards half and half of an untempered mixture keeps few trials from running away. Where no branch helps,
-    the best one gets the smallest weight, so that the probabilities of the model stay close to "nothing known".
+    A weak pull towards an untempered mixture of equal parts keeps few trials from running away. One branch alone is kept
+    when the others improve on it by less than `MIN_GAIN_NATS` per trial: what adds nothing should cost nothing live. Where
+    no branch helps, the best one gets the smallest weight, so that the model stays close to "nothing known".
     """
     keep = np.ones(len(data.x), dtype=bool) if train is None else train
     stacked = np.stack([b[keep] for b in branches])  # (n_branches, n_windows, n_classes)
     y = data.y[keep]
     per_trial = 1.0 / np.bincount(data.trial[keep], minlength=len(data.trials))[data.trial[keep]]
-    prior = np.full(len(branches), 1.0 / len(branches))
+    n_trials = per_trial.sum()
 
-    def loss(w: NDArray[np.float64]) -> float:
+    def misfit(w: NDArray[np.float64]) -> float:
         log_p = log_softmax(np.tensordot(w, stacked, axes=1), axis=1)
-        fit = -(per_trial * log_p[np.arange(len(y)), y]).sum()
-        return float(fit + 0.5 * ((w - prior) ** 2).sum())
+        return -float((per_trial * log_p[np.arange(len(y)), y]).sum())
 
-    best = minimize(loss, prior, method="L-BFGS-B", bounds=[(0.0, 5.0)] * len(branches))
-    weights = np.where(best.x < MIN_BRANCH_WEIGHT, 0.0, best.x)
+    def fit(allowed: NDArray[np.float64]) -> NDArray[np.float64]:
+        prior = allowed / allowed.sum()
+
+        def loss(w: NDArray[np.float64]) -> float:
+            return misfit(w) + 0.5 * float(((w - prior) ** 2).sum())
+
+        best = minimize(loss, prior, method="L-BFGS-B", bounds=[(0.0, 5.0 * a) for a in allowed])
+        return np.where(best.x < MIN_BRANCH_WEIGHT, 0.0, best.x)
+
+    candidates = [fit(unit) for unit in np.eye(len(branches))]
+    alone = min(candidates, key=misfit)
+    together = fit(np.ones(len(branches)))
+    weights = together if misfit(together) < misfit(alone) - MIN_GAIN_NATS * n_trials else alone
     if not weights.any():
-        alone = [loss(MIN_BRANCH_WEIGHT * unit) for unit in np.eye(len(branches))]
-        weights[int(np.argmin(alone))] = MIN_BRANCH_WEIGHT
+        floor = [misfit(MIN_BRANCH_WEIGHT * unit) for unit in np.eye(len(branches))]
+        weights[int(np.argmin(floor))] = MIN_BRANCH_WEIGHT
     return weights
 
 
