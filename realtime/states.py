@@ -16,7 +16,7 @@ class State(StrEnum):
     GAP = "GAP"  # samples are missing; until a window without the hole is full
     STALE = "STALE"  # nothing arrived for several chunk periods
     CLOCK = "CLOCK"  # the time stamps jumped; until a window after the jump is full
-    BAD_SIGNAL = "BAD_SIGNAL"  # a channel that the model uses is flat, not a number, or railed
+    BAD_SIGNAL = "BAD_SIGNAL"  # a channel in use is flat, not a number, railed or far too large
     OVERLOAD = "OVERLOAD"  # inference is slower than the hop; hops are being skipped
     LOST = "LOST"  # the stream is gone
     RECOVERED = "RECOVERED"  # the stream came back; until a window after it is full
@@ -40,7 +40,7 @@ _TEXT: dict[State, str] = {
     State.GAP: "samples were lost; waiting for a whole window",
     State.STALE: "no samples are arriving",
     State.CLOCK: "the clock of the stream jumped; waiting for a whole window",
-    State.BAD_SIGNAL: "a channel is flat, not a number or saturated",
+    State.BAD_SIGNAL: "a channel is flat, not a number, saturated or far too large",
     State.OVERLOAD: "this computer is too slow; hops are skipped",
     State.LOST: "the stream is gone",
     State.RECOVERED: "the stream is back; waiting for a whole window",

@@ -55,7 +55,7 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
     ),
     "BAD_SIGNAL": (
         "BAD SIGNAL",
-        "A channel that the model needs is flat, saturated or without numbers; no commands. "
+        "A channel that the model needs is flat, saturated, far too large or without numbers; no commands. "
         "Check its electrode, the gel and the reference.",
         Tone.WARN,
     ),
