@@ -5,9 +5,10 @@ expected error for scalp potentials whose covariance depends on the angle betwee
 that add up to one, so that the result does not depend on the recording's reference. It has the form
 of the spherical splines of Perrin et al. (Electroencephalogr Clin Neurophysiol 72, 1989, 184-187)
 with a kernel that matches EEG instead of one chosen for smoothness. Leaving out one electrode at a
-time in 20 recordings of ten people (1-30 Hz), its error relative to the signal was 0.31 with 64
+time in recordings of about ten people (1-30 Hz), its error relative to the signal was 0.31 with 64
 electrodes and 0.71 with 19, against 0.30 and 0.85 for Perrin's; with eight electrodes 0.91 against
 1.30. The covariance also predicts that error, which is what a plan reports: 0.34, 0.69 and 0.89.
+The two constants below were chosen on these same recordings, so expect somewhat more on others.
 """
 
 from __future__ import annotations
