@@ -33,6 +33,7 @@ SCORED_S = (2.5, 4.5)
 """Windows that end so long after a cue count for its trial (the twin imagines for 4 s)."""
 _SFREQ = 250.0
 _KEPT_ROWS = 200_000
+_FEW_TRIALS = 20
 
 
 class Demo:
@@ -126,11 +127,13 @@ class Demo:
             return {"simulated": True, "trials": 0, "text": "demo (SIMULATED): no trial was over"}
         card = score_trials(list(self._rows), trials, manifest.classes, window_end_s=SCORED_S)
         low, high = card.interval
-        verdict = "above chance" if card.accuracy >= card.bound else "not above chance"
-        if card.bound > 1:
-            verdict = "too few trials to tell it from guessing"
+        verdict = f"guessing stays below {min(card.bound, 1.0):.0%}: "
+        if card.accuracy >= card.bound:
+            verdict += "above chance"
+        elif card.n_trials < _FEW_TRIALS:
+            verdict = "too few trials to tell it from guessing, let it run for some minutes"
         else:
-            verdict = f"guessing stays below {card.bound:.0%}: {verdict}"
+            verdict += "not above chance"
         return {
             "simulated": True,
             "trials": card.n_trials,
