@@ -3,7 +3,7 @@
 XDF is decoded by pyxdf behind `neuript.realtime.xdf`, which lets only whole chunks through. Of pyxdf's options we take
 clock synchronisation with clock-reset handling (events and EEG must share a clock), and refuse its
 dejittering: it redraws all stamps of a stream as one straight line, using the future, and a live stream
-never looks like that. Everything else is read through MNE and kept in microvolts.
+never looks like that. Everything else is read through MNE and kept in the file's own unit.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from neuript.errors import NeuriptError
 from neuript.realtime import xdf
 from neuript.realtime.chunk import SignalInfo
 from neuript.realtime.metadata import as_dict, header_xml, signal_info
+from neuript.realtime.units import to_volts, unit_name
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -501,7 +502,10 @@ def _read_mne(path: Path) -> Recording:
             raw = mne.io.read_raw(path, preload=True, verbose="error")
         except Exception as error:  # each MNE reader raises its own kinds
             first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise NeuriptError(f"{path} cannot be read as a recording ({first_line})") from error
+            raise NeuriptError(
+                f"{path} cannot be read as a recording ({first_line.rstrip(' :')}): it is damaged or not what "
+                "its ending says; copy it again, or export it again from the recorder"
+            ) from error
     notes = [str(w.message).strip().splitlines()[0] for w in caught]
     suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     streams = [_mne_signal(raw, path), *_mne_markers(raw, path)]
@@ -555,8 +559,9 @@ def _acquired(raw: BaseRaw) -> NDArray[np.bool_]:
 def _mne_unit(raw: BaseRaw, i: int) -> tuple[float, str]:
     """Return the factor from MNE's number to ours, and our unit.
 
-    MNE takes numbers of an unknown or blank unit as volts. Ours are then the file's own numbers with
-    an empty unit, so that whoever needs volts has to find out instead of believing it.
+    Ours are the file's own numbers, so that `--unit` speaks of what is in the file also where the
+    file names a wrong unit. MNE takes numbers of an unknown or blank unit as volts; here they
+    have an empty unit, so that whoever needs volts has to find out instead of believing it.
     """
     volts = int(raw.info["chs"][i]["unit"]) == 107  # FIFF_UNIT_V
     said = raw._orig_units.get(raw.ch_names[i])
@@ -564,7 +569,8 @@ def _mne_unit(raw: BaseRaw, i: int) -> tuple[float, str]:
         known = i < len(factors := raw._raw_extras[0]["units"]) and factors[i] != 1
         said = "µV" if known else "n/a"
     if volts and (said is None or (said.endswith("V") and said != "n/a")):
-        return 1e6, "microvolts"
+        unit = unit_name(said or "") or "microvolts"
+        return 1.0 / to_volts(unit), unit
     return 1.0, ""
 
 
