@@ -5,20 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from neuript.errors import NeuriptError
 
 
-def check_writable(path: str | Path) -> Path:
+def check_writable(path: str | Path, *, keep: Iterable[str | Path | None] = ()) -> Path:
     """Refuse early, before long work, a path that cannot become a file.
+
+    Parameters
+    ----------
+    path
+        What will be written, or replaced.
+    keep
+        Files that the same command reads, or writes too; None among them is left out.
 
     Raises
     ------
     NeuriptError
-        If it is a folder, or its folder is missing or cannot be written.
+        If it is a folder, its folder is missing or cannot be written, or it is one of `keep`.
     """
     path = Path(path)
+    if any(path.resolve() == Path(other).resolve() for other in keep if other is not None):
+        raise NeuriptError(
+            f"{path} would replace another file of this command; give a name of its own"
+        )
     if path.is_dir():
         raise NeuriptError(f"{path} is a folder; give a file name, such as {path / 'mi.ts'}")
     folder = path.parent

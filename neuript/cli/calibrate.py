@@ -134,9 +134,9 @@ def run(argv: list[str]) -> int:
     from neuript.files import check_writable, write_atomically
     from neuript.realtime.interrupt import Interrupt
 
-    for path in (args.out, args.report):
-        if path:
-            check_writable(path)
+    check_writable(args.out, keep=args.files)
+    if args.report:
+        check_writable(args.report, keep=(args.out, *args.files))
     with Interrupt() as interrupt:  # not in the middle of importing PyTorch
         import neuript.training.calibrate  # noqa: F401
         from neuript.training.dataset import load_dataset
@@ -148,9 +148,9 @@ def run(argv: list[str]) -> int:
     result = _calibrate(args, dataset)
     figures = _figures(dataset, result, time.monotonic() - began)
     _save(args, dataset, result, figures)
-    _print_report(result, dataset)
     if args.report:
         write_atomically(args.report, (json.dumps(figures, indent=1) + "\n").encode())
+    _print_report(result, dataset)  # last: its reader may go away
     _say(
         f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: neuript-live --model {args.out}"
     )
@@ -310,9 +310,9 @@ def _describe(dataset: Dataset) -> None:
 
 
 def _print_report(result: CalibrationResult, dataset: Dataset) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from neuript.cli.console import Report
     from neuript.training.calibrate import STACK
 
     n = len(dataset.trials)
@@ -324,7 +324,7 @@ def _print_report(result: CalibrationResult, dataset: Dataset) -> None:
         verdict = "yes" if card.accuracy >= card.bound else "no"
         style = "bold" if name == STACK else ""
         table.add_row(name, f"{card.accuracy:.1%}", f"{low:.0%} - {high:.0%}", verdict, style=style)
-    console = Console()
+    console = Report()
     console.print(table)
     card = result.scores[STACK]
     console.print(
