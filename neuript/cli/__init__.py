@@ -1,22 +1,22 @@
 """The command line: a table of verbs, each a module that is imported only when its verb is called.
 
 Importing this package and printing `--help` touches nothing heavy (no PyTorch, SciPy, MNE, Qt or LSL).
+It imports as little as it can before `run_verb`: until then Ctrl-C ends in a traceback.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from neuript import __version__
 from neuript.errors import NeuriptError
 
-logger = logging.getLogger(__name__)
-
-_Run = Callable[[list[str]], int]
+_Verb = Callable[[list[str]], int]
 
 VERBS: dict[str, str] = {
     "live": "find the EEG stream, decode, publish, show the dashboard (also: --demo, --replay FILE)",
@@ -37,6 +37,8 @@ EXIT_INTERNAL = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
+
 _EPILOG = """\
 exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost · 5 model refused ·
             130 interrupted (everything flushed and closed)
@@ -48,11 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     first = next((a for a in arguments if a not in ("-v", "--verbose")), "--help")
     if first in ("-h", "--help", "help"):
-        print(_usage())
-        return 0
+        return _tell(_usage())
     if first in ("-V", "--version"):
-        print(f"neuript {__version__}")
-        return 0
+        return _tell(f"neuript {__version__}")
     if first not in VERBS:
         print(f"neuript: {_unknown_verb(first)}", file=sys.stderr)
         return EXIT_USAGE
@@ -83,22 +83,19 @@ def train() -> int:
 def run_verb(verb: str, argv: Sequence[str]) -> int:
     """Run one verb; turn what goes wrong into one sentence on stderr and an exit code."""
     arguments, verbose = _split_verbose(argv)
-    _configure_logging(verbose)
     try:
-        return _load(verb)(arguments)
-    except SystemExit as stop:  # argparse: usage printed, or --help
-        return stop.code if isinstance(stop.code, int) else (0 if stop.code is None else EXIT_USAGE)
+        _configure_logging(verbose)
+        return _run(verb, arguments)
     except NeuriptError as error:
-        logger.debug("refused", exc_info=True)
+        _log_refusal()
         print(f"neuript {verb}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"neuript {verb}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of our stdout went away (`| head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
+        if _is_of_stdout(error):
+            return _output_failed(f"neuript {verb}", error)
         if verbose:
             raise
         print(
@@ -109,14 +106,51 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
         return EXIT_INTERNAL
 
 
-def _load(verb: str) -> _Run:
+def _run(verb: str, arguments: list[str]) -> int:
+    try:
+        code = _load(verb)(arguments)
+    except SystemExit as stop:  # argparse: usage printed, or --help
+        code = 0 if stop.code is None else EXIT_USAGE
+        code = stop.code if isinstance(stop.code, int) else code
+    if sys.stdout is not None:
+        sys.stdout.flush()  # here, where it can still be said that it fails
+    return code
+
+
+def _tell(text: str) -> int:
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        return _output_failed("neuript", error)
+    return 0
+
+
+def _is_of_stdout(error: Exception) -> bool:
+    """Whether stdout was closed by its reader (`| head`) or cannot take more (a full disk)."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    return isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None
+
+
+def _output_failed(program: str, error: Exception) -> int:
+    if sys.stdout is not None:  # what is left in its buffer must not fail again at exit
+        with suppress(OSError, ValueError):  # a stdout that is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 0
+    why = getattr(error, "strerror", None) or error
+    print(f"{program}: the output cannot be written: {why}; make room for it", file=sys.stderr)
+    return EXIT_USAGE
+
+
+def _load(verb: str) -> _Verb:
     try:
         module = importlib.import_module(f"neuript.cli.{verb}")
     except ModuleNotFoundError as missing:
         if missing.name != f"neuript.cli.{verb}":
             raise
         raise NeuriptError(f"'{verb}' is not part of version {__version__} yet") from None
-    run: _Run = module.run
+    run: _Verb = module.run
     return run
 
 
@@ -126,7 +160,15 @@ def _split_verbose(argv: Sequence[str]) -> tuple[list[str], bool]:
     return [a for a in argv if a not in flags], verbose
 
 
+def _log_refusal() -> None:
+    import logging
+
+    logging.getLogger(__name__).debug("refused", exc_info=True)
+
+
 def _configure_logging(verbose: bool) -> None:
+    import logging
+
     handler = logging.StreamHandler()
     form = "%(asctime)s %(name)s %(levelname)s %(message)s" if verbose else "%(message)s"
     handler.setFormatter(logging.Formatter(form))

@@ -154,10 +154,11 @@ def _channel_verdict(x: Any, rms: float, typical: float) -> str:
 
 
 def _print(recording: Recording, eeg: EegReport | None) -> None:
-    from rich.console import Console
     from rich.markup import escape
 
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    from neuript.cli.console import Report
+
+    console = Report(width=None if sys.stdout.isatty() else 120, highlight=False)
     size = recording.path.stat().st_size / 1e6
     duration = max((s.duration_s for s in recording.streams), default=0.0)
     console.print(

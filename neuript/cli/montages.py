@@ -133,11 +133,12 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _print(*parts: Table | str) -> None:
-    from rich.console import Console
 
-    console = Console(highlight=False, markup=False)
+    from neuript.cli.console import Report
+
+    console = Report(highlight=False, markup=False)
     if not console.is_terminal:  # a pipe has no width: do not cut lines for it
-        console = Console(highlight=False, markup=False, width=160)
+        console = Report(highlight=False, markup=False, width=160)
     for part in parts:
         console.print(part)
 

@@ -105,8 +105,12 @@ def read_decisions(path: str | Path) -> tuple[list[PublishedRow], bool]:
 
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NeuriptError(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise NeuriptError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise NeuriptError(
+            f"{path} is no text; give the lines that neuript-live --json printed"
+        ) from None
     rows = []
     clocks = set()
     for number, line in enumerate(text.splitlines(), 1):
@@ -120,7 +124,8 @@ def read_decisions(path: str | Path) -> tuple[list[PublishedRow], bool]:
             clocks.add(clock)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NeuriptError(
-                f"{path}, line {number} is not a decision of neuript-live --json ({error}); give its output unchanged"
+                f"{path}, line {number} is not a decision of neuript-live --json, or not a whole one ({line[:40]!r}); "
+                "give its output unchanged, without lines that are cut off"
             ) from error
     if not rows:
         raise NeuriptError(f"{path} holds no decision; was the stream decoded at all?")
@@ -194,12 +199,13 @@ def figures(card: ScoreCard) -> dict[str, Any]:
 
 
 def _print(card: ScoreCard) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from neuript.cli.console import Report
 
     low, high = card.interval
     verdict = "above" if card.accuracy >= card.bound else "NOT above"
-    console = Console()
+    console = Report()
     console.print(
         f"{card.n_hits} of {card.n_trials} trials: accuracy {card.accuracy:.1%} (95 % interval {low:.0%} - {high:.0%}), "
         f"balanced {card.balanced_accuracy:.1%}; {verdict} the {card.bound:.1%} that guessing stays below in 95 of 100 cases"
