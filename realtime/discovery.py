@@ -17,6 +17,10 @@ ANY_EEG = "translate(type,'eg','EG')='EEG'"
 
 MIN_SFREQ, MAX_SFREQ = 100.0, 20_000.0
 
+RIVALS_S, RIVALS_NAMED_S = 2.0, 0.5
+"""How long a second match is waited for, and how long if the user named the stream's own id.  Where multicast is
+lossy or switched off, answers come with liblsl's unicast queries, 0.75 s apart."""
+
 _FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8", "int64")
 
 
@@ -71,7 +75,7 @@ def predicate_for(
     return " and ".join(parts) or ANY_EEG
 
 
-def visible_streams(wait_s: float = 1.0) -> list[StreamSummary]:
+def visible_streams(wait_s: float = RIVALS_S) -> list[StreamSummary]:
     """Return everything that announces itself within `wait_s`, EEG first."""
     found = {s.uid: s for s in map(StreamSummary.of, pylsl.resolve_streams(wait_s))}
     return sorted(found.values(), key=_rank)
@@ -104,10 +108,12 @@ def find_stream(
         left = deadline - time.monotonic()
         matches = pylsl.resolve_bypred(predicate, 1, max(0.1, min(0.5, left)))
         if not matches and left <= 0:
-            raise StreamNotFoundError(_nothing_found(predicate, wait_s, visible_streams(0.5)))
+            raise StreamNotFoundError(_nothing_found(predicate, wait_s, visible_streams()))
         if on_wait is not None:
             on_wait()
-    more = pylsl.resolve_bypred(predicate, len(matches) + 1, 0.5)  # a second one answers later
+    named = "source_id" in predicate or "uid" in predicate
+    rivals_s = RIVALS_NAMED_S if named else RIVALS_S  # a second one may answer later
+    more = pylsl.resolve_bypred(predicate, len(matches) + 1, rivals_s)
     by_uid = {info.uid(): info for info in (*matches, *more)}
     candidates = _without_own(list(by_uid.values()))
     if len(candidates) != 1:
@@ -127,12 +133,13 @@ def check_decodable(stream: StreamSummary) -> None:
     if stream.sfreq == 0:
         raise NeuriptError(
             f"{what} has an irregular rate (nominal rate 0); decoding needs a fixed sampling rate "
-            f"of {MIN_SFREQ:g} Hz to {MAX_SFREQ / 1000:g} kHz in the stream's header"
+            f"of {MIN_SFREQ:g} Hz to {MAX_SFREQ / 1000:g} kHz in the stream's header: set it in the "
+            "sender, or choose another stream with --stream or --source-id"
         )
     if not MIN_SFREQ <= stream.sfreq <= MAX_SFREQ:
         raise NeuriptError(
             f"{what} runs at {stream.sfreq:g} Hz; {MIN_SFREQ:g} Hz to {MAX_SFREQ / 1000:g} kHz "
-            "can be decoded"
+            "can be decoded; set another rate on the amplifier"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -84,6 +85,8 @@ class LiveOptions:
             raise NeuriptError(
                 "--record records what is on LSL; with --replay nothing is, so leave it out"
             )
+        if self.stream is not None:
+            _check_predicate(self.stream)
         if self.mains not in (None, 0.0, 50.0, 60.0):
             raise NeuriptError(f"--mains {self.mains:g} must be 50, 60 or 0 (no notch)")
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -160,7 +163,7 @@ def _coerce(name: str, annotation: str, value: Any) -> Any:
         if kind == "float":
             if isinstance(value, bool):
                 raise ValueError("a number")
-            return math.inf if value == "max" else float(value)
+            return math.inf if name == "speed" and value == "max" else float(value)
         if kind == "int":
             if isinstance(value, bool) or int(value) != float(value):
                 raise ValueError("a whole number")
@@ -170,13 +173,33 @@ def _coerce(name: str, annotation: str, value: Any) -> Any:
             return tuple(str(p).strip() for p in parts)
         return str(value)
     except (TypeError, ValueError) as error:
-        raise NeuriptError(f"setting {name}={value!r} must be {_WORDS[kind]}") from error
+        words = _WORDS[kind] + (" or `max`" if name == "speed" else "")
+        raise NeuriptError(f"setting {name}={value!r} must be {words}") from error
 
 
 _WORDS = {"bool": "true or false", "float": "a number", "int": "a whole number"} | {
     "tuple[str, ...]": "a list of names",
     "str": "text",
 }
+
+
+def _check_predicate(text: str) -> None:
+    """Refuse what no stream can ever match: a bare name, and what the shell has unquoted."""
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "0", text)  # without its quoted parts
+    compared = re.findall(r"(\w*)\s*=\s*([A-Za-z_][\w.-]*)\s*(\(?)", bare)
+    unquoted = [name for left, name, call in compared if left != "0" and not call]
+    if re.search("['\"]", bare) or bare.count("(") != bare.count(")") or re.search(r"=\s*$", bare):
+        what = "is not complete"
+    elif unquoted:
+        what = f"lacks quotes around {unquoted[0]}"
+    elif not re.search("[=<>(]", bare):
+        what = "says nothing about name, type or source_id"
+    else:
+        return
+    raise NeuriptError(
+        f"--stream {text} is no LSL predicate: it {what}; write for example --stream 'name=\"X\"', "
+        "with both kinds of quotes, or use --source-id"
+    )
 
 
 def _check_positive(options: LiveOptions, *names: str, optional: bool = False) -> None:

@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="List the LSL streams on the network, EEG first.",
         allow_abbrev=False,
     )
-    p.add_argument("--wait", type=float, default=1.5, metavar="S", help="seconds to listen (1.5)")
+    p.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to listen (2)")
     p.add_argument("--montage", metavar="NAME", help="show how EEG streams map to this montage")
     p.add_argument("--model", metavar="FILE", help="show how EEG streams map to this model")
     p.add_argument("--json", action="store_true", help="machine-readable")
