@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,6 +39,12 @@ SLICE_S = 4.0
 SOFT_RECOVERY_S = 0.5
 """After late data went on without a hole, nothing is committed for so long."""
 _OVERLOAD_HOPS, _OVERLOAD_ENTER = 16, 4
+_DEAD = {
+    Verdict.MISSING: "no numbers (NaN)",
+    Verdict.FLAT: "flat",
+    Verdict.RAIL: "stuck, mostly at the amplifier's limit",
+    Verdict.HUGE: "too large to be cleaned",
+}
 _NAMED = 6
 """At most so many channels are named in one sentence."""
 
@@ -227,6 +233,9 @@ class Decoder:
                 self._note_stamps(what, index)
             else:
                 self._bad = what
+        if self._clock is not None:  # somebody can do something about it
+            for change in changes:
+                self._name_dead(change.verdicts)
         due += self._filter(volts, fitted, first, stop)
         self._last_t = float(fitted[-1])
         return due
@@ -268,15 +277,9 @@ class Decoder:
     def _name(self, verdicts: NDArray[np.int8]) -> None:
         """Log, once for each channel, that its contact seems lost."""
         strongest = np.abs(self._matrix).argmax(axis=1)
-        labels = self.source.info.ch_names
-        bad = dict.fromkeys(int(i) for i in strongest[verdicts != Verdict.OK])
-        new = [i for i in bad if i not in self._named]
-        if not new:
+        text = self._unnamed(int(i) for i in strongest[verdicts != Verdict.OK])
+        if not text:
             return
-        self._named.update(new)
-        text = ", ".join(labels[i] or f"channel {i + 1}" for i in new[:_NAMED])
-        if len(new) > _NAMED:
-            text += f" and {len(new) - _NAMED} more"
         huge = f"more than {BAND_LIMITS.huge_pp_v * 1e3:g} mV"
         what = huge if (verdicts == Verdict.HUGE).any() else "nothing"
         logger.warning(
@@ -285,6 +288,22 @@ class Decoder:
             text,
             what,
         )
+
+    def _name_dead(self, verdicts: NDArray[np.int8]) -> None:
+        """Log, once for each channel that the model uses, that the amplifier sends no signal of it."""
+        used = np.abs(self._matrix).sum(axis=0) > 0
+        for verdict in np.unique(verdicts[used & (verdicts != Verdict.OK)]):
+            if text := self._unnamed(np.flatnonzero(used & (verdicts == verdict)).tolist()):
+                what = _DEAD[Verdict(int(verdict))]
+                logger.warning("%s: %s; check the electrodes and the cable", text, what)
+
+    def _unnamed(self, channels: Iterable[int]) -> str:
+        """Return the labels of those channels that no sentence has named yet."""
+        labels = self.source.info.ch_names
+        new = [i for i in dict.fromkeys(channels) if i not in self._named]
+        self._named.update(new)
+        text = ", ".join(labels[i] or f"channel {i + 1}" for i in new[:_NAMED])
+        return text + (f" and {len(new) - _NAMED} more" if len(new) > _NAMED else "")
 
     def _due(self, end: int, newest: int, t: float) -> _Due:
         self._index += 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuript.errors import ModelRefusedError, NeuriptError
+from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
 from neuript.files import check_writable
 from neuript.montages import Montage, load_montage
 from neuript.realtime.decoder import Decoder, hop_samples
@@ -76,17 +76,17 @@ class _Session:
 
     def run(self) -> int:
         if self.options.report is not None:
-            check_writable(self.options.report)
+            check_writable(self.options.report, keep=(self.options.model, self.options.replay))
         if self.options.record is not None:
             from neuript.realtime.recorder import check_recording
 
             check_recording(self.options.record)
+        cap = load_montage(self.options.montage) if self.options.montage else None
         if self.options.demo:
             self._start_demo()
         engine = self._open_model()
         self.stop.check()
         manifest = engine.manifest
-        cap = load_montage(self.options.montage) if self.options.montage else None
         hop_samples(self.options.hop_s or manifest.hop_s, manifest.sfreq)
         self._choose_view()
         source = self._open_source()
@@ -280,9 +280,14 @@ class _Session:
             ended=ended,
             more=more,
         )
-        if self.options.report is not None:
-            write_report(self.options.report, report)
         self.last_words = [_summary(report), *(d["text"] for d in more.values())]
+        if self.options.report is not None:
+            try:
+                write_report(self.options.report, report)
+            except NeuriptError as error:
+                if ": " not in ended:  # nothing worse to say
+                    raise
+                self.last_words.append(str(error))
 
 
 def _announce(info: SignalInfo, manifest: Manifest) -> None:
@@ -386,6 +391,14 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def _short(ended: str) -> str:
+    """The reason for the summary; what went wrong is said after it, once."""
+    kind, colon, _ = ended.partition(": ")
+    if not colon:
+        return ended
+    return "the stream was lost" if kind == StreamLostError.__name__ else "ended by an error"
+
+
 class _no_garbage:  # noqa: N801
     """Spare the loop long collections: what exists now is never looked at again."""
 
@@ -402,7 +415,7 @@ def _summary(report: dict[str, Any]) -> str:
     states = ", ".join(f"{name} {n}" for name, n in report["states"].items()) or "no rows"
     commands = ", ".join(f"{n} {name}" for name, n in report["commands"].items()) or "none"
     lines = [
-        f"{report['ended']}: {report['samples']} samples, {report['windows_decoded']} windows decoded, "
+        f"{_short(report['ended'])}: {report['samples']} samples, {report['windows_decoded']} windows decoded, "
         f"{report['skipped_hops']} hops skipped, {report['gaps']} gaps",
         f"states: {states}; commands: {commands}",
     ]
