@@ -39,6 +39,7 @@ _MANIFEST = "extra/manifest.json"  # where torch.jit.load(_extra_files=...) find
 _GOLDEN = "neuript/golden.safetensors"
 _WEIGHTS = "neuript/weights.json"
 _OURS = (_MANIFEST, _GOLDEN, _WEIGHTS)
+_ADVICE = "copy it again, or make one with neuript-calibrate"
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def parse(data: bytes, name: str) -> Container:
         If it is anything but an intact deployable of a format that this version reads.
     """
     if not data.startswith(b"PK\x03\x04"):
-        raise ModelRefusedError(f"{name} is {_what_is(data)}, not a neuript model")
+        raise ModelRefusedError(f"{name} is {_what_is(data)}, not a neuript model; {_ADVICE}")
     _check_seal(data, name)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -190,8 +191,11 @@ def parse(data: bytes, name: str) -> Container:
 def _check_seal(data: bytes, name: str) -> None:
     split = len(data) - _COMMENT_SIZE
     if split < _END.size or not data[split:].startswith(_SEAL):
-        what = _what_is(data)
-        raise ModelRefusedError(f"{name} is {what}, not an intact neuript model")
+        if _has_our_end(data):  # the last bytes are missing, or there are more
+            raise ModelRefusedError(f"{name} is cut short or damaged at its end; copy it again")
+        raise ModelRefusedError(
+            f"{name} is {_what_is(data)}, not an intact neuript model; {_ADVICE}"
+        )
     if hashlib.sha256(data[:split]).hexdigest().encode() != data[split + len(_SEAL) :]:
         raise ModelRefusedError(
             f"{name} is damaged: its checksum does not match its content; copy it again"
@@ -199,6 +203,14 @@ def _check_seal(data: bytes, name: str) -> None:
     mark, *_, length, start, _comment = _END.unpack(data[split - _END.size : split])
     if mark != b"PK\x05\x06" or start + length != split - _END.size:
         raise ModelRefusedError(f"{name} is damaged: the end of its archive is not in place")
+
+
+def _has_our_end(data: bytes) -> bool:
+    """Whether the archive's end record announces a comment of a seal's length."""
+    start = data.rfind(b"PK\x05\x06")
+    return start >= 0 and data[start + _END.size - 2 : start + _END.size] == struct.pack(
+        "<H", _COMMENT_SIZE
+    )
 
 
 def _check_entries(archive: zipfile.ZipFile, size: int, name: str) -> str:

@@ -178,7 +178,7 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
         present = np.unique(windows.trial)
         if len(present) < len(part):
             notes.append(
-                f"{recording.path.name}: {len(part) - len(present)} of {len(part)} trials have no clean window "
+                f"{_short_name(recording)}: {len(part) - len(present)} of {len(part)} trials have no clean window "
                 "(start of the recording, a gap, or a bad channel)"
             )
         renumber = {int(old): len(kept) + i for i, old in enumerate(present)}
@@ -212,6 +212,12 @@ def _require_trials(
             )
 
 
+def _short_name(recording: Recording) -> str:
+    """Folder and file: many recorders call every file `eeg.edf`."""
+    path = recording.path.resolve()
+    return f"{path.parent.name}/{path.name}".lstrip("/")
+
+
 def _middle(stream: RecordedStream) -> NDArray[np.float32]:
     """Return up to `LOOK_S` seconds from the middle of a recording, shape (n_times, n_chans)."""
     n = min(len(stream), round(LOOK_S * stream.info.sfreq))
@@ -225,16 +231,16 @@ def _scale(recording: Recording, unit: str | None) -> NDArray[np.float64]:
     look = _middle(recording.eeg)
     if len(look) < info.sfreq:
         raise NeuriptError(
-            f"{recording.path.name} holds {len(look) / info.sfreq:.2g} s of EEG; calibration needs minutes"
+            f"{_short_name(recording)} holds {len(look) / info.sfreq:.2g} s of EEG; calibration needs minutes"
         )
     is_eeg = np.array([t in ("", "EEG") for t in info.ch_types or [""] * len(info.ch_names)])
     eeg = np.flatnonzero(is_eeg)
     try:
         found = scale_of(info, look, eeg.tolist(), unit)
     except NeuriptError as error:
-        raise type(error)(f"{recording.path.name}: {error}") from error
+        raise type(error)(f"{_short_name(recording)}: {error}") from error
     if found.note:
-        logger.warning("%s: %s", recording.path.name, found.note)
+        logger.warning("%s: %s", _short_name(recording), found.note)
     scale = np.ones(len(is_eeg))
     scale[eeg] = found.scale
     return scale
@@ -263,12 +269,13 @@ def _choose_channels(
                 usable.remove(name)
                 if recording is not recordings[0]:
                     notes.append(
-                        f"{name} is left out: {recording.path.name} does not have it, other recordings do"
+                        f"{name} is left out: {_short_name(recording)} does not have it, other recordings do"
                     )
             elif bad[plan.matrix[i] != 0].any():
                 usable.remove(name)
                 notes.append(
-                    f"{name} is left out: flat, stuck or not a number for more than {BAD_SHARE:.0%} of {recording.path.name}"
+                    f"{name} is left out: flat, stuck or not a number for more than {BAD_SHARE:.0%} of "
+                    f"{_short_name(recording)}"
                 )
     if len(usable) < 2:
         info = recordings[0].eeg.info

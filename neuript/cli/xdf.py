@@ -39,10 +39,12 @@ def run(argv: list[str] | None = None) -> int:
     blob = xdf.load_bytes(args.file)
     found = xdf.scan(blob)
     _report(found)
+    if not found.streams:
+        raise NeuriptError(
+            f"{args.file} has no whole stream header, so nothing can be read or saved of it"
+        )
     if args.action == "check":
         return 0 if found.intact else 2
-    if not found.streams:
-        raise NeuriptError(f"nothing can be saved of {args.file}: it has no whole stream header")
     _write_new(args.out, xdf.clean_bytes(blob, found))
     print(f"wrote {args.out} ({found.n_kept} bytes)")
     return 0
@@ -77,6 +79,8 @@ def _write_new(path: Path, blob: bytes) -> None:
             raise NeuriptError(f"{path} exists already; give another name")
         part.replace(path)
     except OSError as error:
-        raise NeuriptError(f"{path} cannot be written ({error})") from error
+        raise NeuriptError(
+            f"{path} cannot be written: {error.strerror or error}; choose another place"
+        ) from error
     finally:
         part.unlink(missing_ok=True)

@@ -180,7 +180,7 @@ def test_every_changed_byte_is_refused(saved: Path, rng: np.random.Generator) ->
 
 def test_appended_bytes_are_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes() + b"\0")
-    refused(saved, "not an intact neuript model", trust=True)
+    refused(saved, "damaged at its end; copy it again", trust=True)
 
 
 def not_a_model(kind: str, tmp_path: Path, toy: Toy) -> bytes:
