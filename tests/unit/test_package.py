@@ -26,6 +26,8 @@ PURE_REALTIME = {
     "policy",
     "preprocess",
     "quality",
+    "read_mne",
+    "read_xdf",
     "recordings",
     "replay",
     "ring",
