@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,7 @@ def run(argv: list[str]) -> int:
     require_classes(trials, event_map, events)
     offset = _offset(args.replay_log, uses_rec_t, float(recording.eeg.timestamps[0]))
     shifted = [_shift(trial, offset) for trial in trials]
+    _note_outside(rows, shifted, (low, high), args.decisions)
     classes = _classes(rows, tuple(event_map))
     card = score_trials(rows, shifted, classes, window_end_s=tuple(args.window_end))
     if args.json:
@@ -161,6 +163,21 @@ def _offset(replay_log: str | None, uses_rec_t: bool, first_stamp: float) -> flo
     raise NeuriptError(
         f"{replay_log} does not say when the replay began; it is no output of neuript-replay --json"
     )
+
+
+def _note_outside(
+    rows: list[PublishedRow], trials: list[Trial], window_end_s: tuple[float, float], name: str
+) -> None:
+    """Say when decisions and recording do not cover the same time: they may not belong together."""
+    first, last = min(row.t for row in rows), max(row.t for row in rows)
+    low, high = window_end_s
+    n_outside = sum(t.onset_s + high < first or t.onset_s + low > last for t in trials)
+    if n_outside:
+        print(
+            f"{n_outside} of {len(trials)} trials lie outside the {last - first:.0f} s that {name} covers; "
+            "is it the same recording, all of it?",
+            file=sys.stderr,
+        )
 
 
 def _shift(trial: Trial, offset: float) -> Trial:

@@ -56,6 +56,17 @@ def test_decisions_of_a_replay(recording, tmp_path, capsys):
     assert "3 of 4 trials: accuracy 75.0%" in capsys.readouterr().out.replace("\n", " ")
 
 
+def test_decisions_that_end_before_the_recording_are_noticed(recording, tmp_path, capsys):
+    lines = tmp_path / "d.jsonl"
+    decisions(lines, ["left", "right"] * 2)
+    arguments = ["score", str(lines), "--recording", recording, *EVENTS]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().err == ""
+    lines.write_text("".join(lines.read_text().splitlines(keepends=True)[:6]))
+    assert cli.main(arguments) == 0
+    assert "2 of 4 trials lie outside the 11 s" in capsys.readouterr().err
+
+
 def test_another_interval_finds_other_windows(recording, tmp_path, capsys):
     lines = decisions(tmp_path / "d.jsonl", ["left", "right"] * 2)
     assert score(capsys, lines, "--recording", recording)["n_hits"] == 4
