@@ -75,7 +75,7 @@ def main() -> None:
         print(f"model: {args.preset}, merges {args.merges}, {n_chans} channels x 4 s")
     report = args.out or folder / "report.json"
     source = f"bench-{uuid.uuid4().hex[:8]}"
-    neuript = [sys.executable, "-m", "neuript"]
+    neuript = [sys.executable, "-P", "-m", "neuript"]
     amplifier = subprocess.Popen(
         [
             *neuript,

@@ -60,7 +60,7 @@ class Demo:
         logger.info("demo: everything you see is SIMULATED (digital twin, seed %d)", self.seed)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         command = [
-            sys.executable, "-m", "neuript", "simulate", *self._arguments(manifest),
+            sys.executable, "-P", "-m", "neuript", "simulate", *self._arguments(manifest),
         ]  # fmt: skip
         self._process = subprocess.Popen(
             command,

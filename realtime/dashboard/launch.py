@@ -58,7 +58,7 @@ def why_no_window() -> str | None:
         return "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
     try:
         probe = subprocess.run(
-            [sys.executable, "-c", _PROBE],
+            [sys.executable, "-P", "-c", _PROBE],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PROBE_TIMEOUT_S,
@@ -127,6 +127,7 @@ def launch(
     view = view or choose_view(console=console)
     command = [
         sys.executable,
+        "-P",  # in a checkout the folder `neuript` would hide the installed package
         "-m",
         "neuript.realtime.dashboard",
         f"--proba-source-id={decoder_source_id}",

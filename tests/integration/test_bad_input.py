@@ -22,7 +22,7 @@ NAMES = ["C3", "Cz", "C4", "Pz"]
 
 def neuript(*arguments, stdout=subprocess.PIPE):
     return subprocess.run(
-        [sys.executable, "-m", "neuript", *map(str, arguments)],
+        [sys.executable, "-P", "-m", "neuript", *map(str, arguments)],
         stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60,
     )  # fmt: skip
 

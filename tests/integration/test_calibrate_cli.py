@@ -264,7 +264,7 @@ def test_ctrl_c_ends_with_130_and_keeps_the_old_model(recordings, tmp_path, mome
     out = tmp_path / "mi.ts"
     out.write_bytes(b"the old model")
     command = [
-        sys.executable, "-m", "neuript", "calibrate", "--from", recordings[0], *EVENTS,
+        sys.executable, "-P", "-m", "neuript", "calibrate", "--from", recordings[0], *EVENTS,
         "--out", str(out), "--network", "micro", "--epochs", "500",
     ]  # fmt: skip
     process = subprocess.Popen(

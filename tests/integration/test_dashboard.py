@@ -188,7 +188,15 @@ def test_window_shows_traces_state_and_banner(prefix, tmp_path, options, theme):
     with publisher(prefix, *options):
         done = subprocess.run(
             [
-                *(sys.executable, "-W", "error", "-m", "neuript.realtime.dashboard", "--window"),
+                *(
+                    sys.executable,
+                    "-P",
+                    "-W",
+                    "error",
+                    "-m",
+                    "neuript.realtime.dashboard",
+                    "--window",
+                ),
                 *("--proba-source-id", f"{prefix}-proba-x", "--theme", theme, "--stats"),
                 *("--screenshot", str(picture), "--after", "6"),
             ],
@@ -369,7 +377,10 @@ def test_console_process_is_modest_and_ends_with_its_parent(prefix):
         "print(handle.process.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-P", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as parent:
         child = psutil.Process(int(parent.stdout.readline()))
         try:

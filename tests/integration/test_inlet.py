@@ -226,7 +226,7 @@ def test_liblsl_is_silent():
         "o = pylsl.StreamOutlet(i); pylsl.resolve_byprop('source_id', 'quiet-test', 1, 5)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == ""
     assert pylsl.library_version() >= 117

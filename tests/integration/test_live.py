@@ -129,7 +129,7 @@ def test_live_over_lsl_and_direct_replay_agree_bit_for_bit(model, tmp_path, caps
     direct = rows_of(capsys.readouterr().out)
 
     replay = subprocess.Popen(
-        [sys.executable, "-m", "neuript", "replay", str(path), "--wait-for-consumers", "--quiet",
+        [sys.executable, "-P", "-m", "neuript", "replay", str(path), "--wait-for-consumers", "--quiet",
          "--json", "--linger", "10"],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -290,7 +290,7 @@ def test_ctrl_c_is_clean_at_any_moment(model, tmp_path, moment):
     report = tmp_path / "report.json"
     with amplifier() as source_id:
         process = subprocess.Popen(
-            [sys.executable, "-m", "neuript", "live", "--model", str(model), "--source-id",
+            [sys.executable, "-P", "-m", "neuript", "live", "--model", str(model), "--source-id",
              source_id, "--headless", "--json", "--report", str(report)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -315,7 +315,7 @@ def test_ctrl_c_is_clean_at_any_moment(model, tmp_path, moment):
 def test_a_reader_that_goes_away_ends_the_session_quietly(model):
     with amplifier() as source_id:
         process = subprocess.Popen(
-            [sys.executable, "-m", "neuript", "live", "--model", str(model), "--source-id",
+            [sys.executable, "-P", "-m", "neuript", "live", "--model", str(model), "--source-id",
              source_id, "--headless", "--json"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -349,7 +349,7 @@ def test_streams_lists_and_shows_the_plan(model, capsys):
 def test_a_full_disk_is_said(model):
     with amplifier() as source_id, open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "neuript", "live", "--model", str(model), "--source-id",
+            [sys.executable, "-P", "-m", "neuript", "live", "--model", str(model), "--source-id",
              source_id, "--headless", "--json"],
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
         )  # fmt: skip

@@ -48,7 +48,16 @@ def recording(tmp_path, xdf_writer, rng):
 
 @contextmanager
 def replaying(recording, *options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "neuript", "replay", str(recording.path), "--json", *options]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "neuript",
+        "replay",
+        str(recording.path),
+        "--json",
+        *options,
+    ]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )

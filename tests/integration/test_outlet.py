@@ -77,7 +77,7 @@ def heard():
     outlets = DecisionOutlets(info, stim=True)
     ids = [info.source_id(s) for s in ("proba", "events", "stim")]
     client = subprocess.Popen(
-        [sys.executable, "-c", CLIENT, *ids], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        [sys.executable, "-P", "-c", CLIENT, *ids], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         text=True,
     )  # fmt: skip
     try:

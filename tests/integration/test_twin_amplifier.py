@@ -28,7 +28,7 @@ SFREQ = 250.0
 def simulating(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     source_id = f"test-twin-{uuid.uuid4().hex[:10]}"
     command = [
-        sys.executable, "-m", "neuript", "simulate", "--json", "--wait-for-consumers",
+        sys.executable, "-P", "-m", "neuript", "simulate", "--json", "--wait-for-consumers",
         "--source-id", source_id, "--montage", "openbci-8", *options,
     ]  # fmt: skip
     process = subprocess.Popen(

@@ -101,7 +101,7 @@ class Live:
         self.report_path = folder / f"{model.stem}.json"
         with self.rows_path.open("w") as out, self.log_path.open("w") as log:
             self.process = psutil.Popen(
-                [sys.executable, "-m", "neuript", "live", "--model", str(model), "--source-id",
+                [sys.executable, "-P", "-m", "neuript", "live", "--model", str(model), "--source-id",
                  source_id, "--wait", "40", "--json", "--report", str(self.report_path), *options],
                 stdout=out, stderr=log, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
             )  # fmt: skip

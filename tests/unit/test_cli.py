@@ -29,7 +29,7 @@ def test_help_loads_nothing_heavy(arguments):
         "print('LOADED', bad, 'CODE', code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, timeout=60
     )
     assert "LOADED [] CODE 0" in done.stdout, done.stdout + done.stderr
     assert "usage" in done.stdout

@@ -120,6 +120,6 @@ def test_help_is_light():
         "print([m for m in ('torch','scipy','mne','pyxdf','pylsl','rich','numpy') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -532,7 +532,9 @@ def test_only_the_qt_modules_import_qt():
         "bad = [m for m in sys.modules if m.startswith(('PyQt6', 'pyqtgraph', 'torch', 'mne'))];"
         "sys.exit(str(bad) if bad else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

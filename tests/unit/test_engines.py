@@ -214,7 +214,7 @@ def test_another_process_gives_the_same_bits(
         "print([e.infer(x).tobytes().hex() for _ in range(3)])"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, files["ts"], tmp_path / "window.npy"],
+        [sys.executable, "-P", "-W", "error", "-c", code, files["ts"], tmp_path / "window.npy"],
         capture_output=True,
         text=True,
         check=True,

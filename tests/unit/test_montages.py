@@ -238,7 +238,7 @@ def test_the_live_path_does_not_import_mne_or_scipy() -> None:
         "print([n for n in ('mne', 'scipy', 'torch') if n in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
 

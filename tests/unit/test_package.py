@@ -169,6 +169,22 @@ def test_import_is_cheap(module: str):
         "sys.exit(f'imports {heavy}' if heavy else 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_programs_are_started_so_that_a_checkout_does_not_hide_the_package():
+    """Without -P, Python puts the working folder first, and `neuript` of a checkout has no `realtime`."""
+    for folder in ("neuript", "realtime", "training", "tests", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            calls = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for node in calls:
+                if not isinstance(node, ast.List | ast.Tuple):
+                    continue
+                words = [e.value for e in node.elts if isinstance(e, ast.Constant)]
+                runs_code = any("executable" in ast.dump(e) for e in node.elts) and {
+                    "-m",
+                    "-c",
+                } & set(words)
+                assert not runs_code or "-P" in words or "pip" in words, f"{path}:{node.lineno}"
