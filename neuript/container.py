@@ -173,7 +173,10 @@ def parse(data: bytes, name: str) -> Container:
             small = {entry: _read_small(archive, top + entry, name) for entry in _OURS}
     except (zipfile.BadZipFile, NotImplementedError, EOFError, struct.error) as error:
         raise ModelRefusedError(f"{name} is damaged: {error}") from error
-    manifest = Manifest.from_json(small[_MANIFEST])
+    try:
+        manifest = Manifest.from_json(small[_MANIFEST])
+    except ModelRefusedError as error:
+        raise ModelRefusedError(f"{name}: {error}") from error
     if not manifest.classes:
         raise ModelRefusedError(f"{name} has no classes; fine-tune it before decoding with it")
     inputs, logits = _golden(small[_GOLDEN], manifest, name)
