@@ -89,8 +89,10 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
     except NeuriptError as error:
         _log_refusal()
         print(f"neuript {verb}: {error}", file=sys.stderr)
+        _let_go_of_stdout()
         return error.exit_code
     except KeyboardInterrupt:
+        _let_go_of_stdout()
         print(f"neuript {verb}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
@@ -132,10 +134,19 @@ def _is_of_stdout(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None
 
 
-def _output_failed(program: str, error: Exception) -> int:
-    if sys.stdout is not None:  # what is left in its buffer must not fail again at exit
+def _let_go_of_stdout() -> None:
+    """Flush stdout; where that fails, drop what is left, or Python's own exit fails on it with code 120."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
         with suppress(OSError, ValueError):  # a stdout that is no file
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _output_failed(program: str, error: Exception) -> int:
+    _let_go_of_stdout()
     if isinstance(error, BrokenPipeError):
         return 0
     why = getattr(error, "strerror", None) or error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +125,28 @@ def test_config_that_is_no_table_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(NeuriptError, match="--config"):
         read_config(str(path))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_what_is_left_for_a_full_stdout_does_not_change_the_exit_code():
+    code = (
+        "import sys, types; from neuript import cli; from neuript.errors import NeuriptError\n"
+        "def run(argv):\n"
+        "    print('left in the buffer')\n"
+        "    raise NeuriptError('bad')\n"
+        "module = types.ModuleType('neuript.cli.score'); module.run = run\n"
+        "sys.modules['neuript.cli.score'] = module\n"
+        "sys.exit(cli.run_verb('score', []))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env=environment,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.strip()) == (2, "neuript score: bad")
