@@ -106,7 +106,10 @@ def test_many_kinds_of_markers_are_cut_short():
 
 def test_classes_that_all_have_trials_pass():
     seen = events((1, "769"), (2, "770"))
-    require_classes(trials_of(seen, GRAZ), GRAZ, seen)
+    trials = trials_of(seen, GRAZ)
+    require_classes(trials, GRAZ, seen)
+    with pytest.raises(NeuriptError):  # and it is not blind
+        require_classes(trials[:1], GRAZ, seen)
 
 
 def test_a_trial_of_a_class_that_is_not_mapped_is_left_out_with_its_strewn_markers():
