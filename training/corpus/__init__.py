@@ -1,0 +1,1 @@
+"""Recordings to shards: scan, clean, reject, write, and read back."""

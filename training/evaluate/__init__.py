@@ -1,0 +1,1 @@
+"""Downstream evaluation: protocols, metrics, baselines and tables."""

@@ -1,0 +1,1 @@
+"""The downstream data sets, each from its published folder layout."""

@@ -1,0 +1,1 @@
+"""Self-supervised pretraining: loader, loop, checkpoints, one process or many."""

@@ -1,0 +1,1 @@
+"""Tables of configurations: planned, run, resumed and tabulated."""
