@@ -22,7 +22,7 @@ VERBS: dict[str, str] = {
     "live": "find the EEG stream, decode, publish, show the dashboard (also: --demo, --replay FILE)",
     "calibrate": "fine-tune a model on one person, from recordings or a session",
     "replay": "publish all streams of a recording on LSL, with their timing, gaps and metadata",
-    "train": "prepare a corpus, pretrain, fine-tune, evaluate, export (not in this version yet)",
+    "train": "prepare a corpus, pretrain, fine-tune, evaluate, sweep, pictures, export",
     "simulate": "the digital twin: a simulated amplifier with a simulated person on LSL",
     "streams": "what is on the network, and how it maps to a montage",
     "inspect": "what a model or a recording is",

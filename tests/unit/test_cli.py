@@ -23,7 +23,9 @@ def fake_verb(monkeypatch, run):
     monkeypatch.setitem(sys.modules, "neuript.cli.live", module)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["live", "--help"], ["streams", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["live", "--help"], ["streams", "--help"], ["train", "--help"]]
+)
 def test_help_loads_nothing_heavy(arguments):
     code = (
         "import sys; from neuript.cli import main; code = main(sys.argv[1:]); "
@@ -75,6 +77,19 @@ def test_arguments_and_exit_code_are_passed_on(monkeypatch):
 def test_unknown_verb_says_which_was_meant(capsys):
     assert cli.main(["liev"]) == 2
     assert "did you mean 'live'" in capsys.readouterr().err
+
+
+def test_training_verbs_are_found_by_name(monkeypatch, capsys):
+    seen = []
+    module = types.ModuleType("neuript.cli.train_sweep")
+    module.run = lambda argv: seen.append(argv) or 7
+    monkeypatch.setitem(sys.modules, "neuript.cli.train_sweep", module)
+    assert cli.main(["train", "sweep", "--seeds", "1"]) == 7
+    assert seen == [["--seeds", "1"]]
+    assert cli.main(["train", "sweeep"]) == 2
+    assert "did you mean 'sweep'" in capsys.readouterr().err
+    assert cli.main(["train"]) == 0
+    assert "neuript-train VERB" in capsys.readouterr().out
 
 
 def test_usage_errors_are_2(capsys):

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from neuript.cli import EXIT_USAGE, VERBS
+from neuript.cli.train import VERBS as TRAINING
 from neuript.montages import load_montage
 from neuript.realtime.outlet import ROW_CHANNELS
 from neuript.realtime.states import STATE_ORDER
@@ -19,7 +20,7 @@ from neuript.realtime.states import STATE_ORDER
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
-SCRIPTS = {f"neuript-{verb}": verb for verb in ("live", "calibrate", "replay")}
+SCRIPTS = {f"neuript-{verb}": verb for verb in ("live", "calibrate", "replay", "train")}
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`(neuript[- ][^`\n]+)`")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -68,6 +69,10 @@ def parser_of(words: list[str]) -> tuple[argparse.ArgumentParser, list[str]]:
         assert program in SCRIPTS, f"there is no script {program}"
         verb = SCRIPTS[program]
     assert verb in VERBS, f"there is no verb {verb}"
+    if verb == "train" and arguments and not arguments[0].startswith("-"):
+        training, *arguments = arguments
+        assert training in TRAINING, f"there is no verb train {training}"
+        verb = f"train_{training}"
     return importlib.import_module(f"neuript.cli.{verb}").build_parser(), arguments
 
 
@@ -98,7 +103,7 @@ def test_commands_and_options_in_sentences_exist(page):
 
 def test_options_named_alone_exist_in_some_verb():
     known = {"--verbose", "--no-deps", "--columns", "--seeds"}
-    for verb in VERBS:
+    for verb in [*VERBS, *(f"train_{training}" for training in TRAINING)]:
         try:
             module = importlib.import_module(f"neuript.cli.{verb}")
         except ModuleNotFoundError:
