@@ -1,1 +1,35 @@
-"""The downstream data sets, each from its published folder layout."""
+"""The downstream data sets, each from its published folder layout.
+
+`get_protocol(name).load(folder)` gives `EvalData`: labelled windows of cleaned signal with people and a fixed split. Each
+module holds one data set: which files belong to it, what their labels are, and who is in which split.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from neuript.errors import NeuriptError
+from neuript.training.evaluate.protocols.data import Dropped, EvalData
+from neuript.training.evaluate.protocols.mental_arithmetic import MENTAL_ARITHMETIC
+from neuript.training.evaluate.protocols.protocol import Mark, Protocol, Source
+
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (MENTAL_ARITHMETIC,)}
+"""All protocols by name: the eight of the paper first, then the sets of our own."""
+
+__all__ = ["PROTOCOLS", "Dropped", "EvalData", "Mark", "Protocol", "Source", "get_protocol"]
+
+
+def get_protocol(name: str) -> Protocol:
+    """Return a protocol by its name.
+
+    Raises
+    ------
+    NeuriptError
+        There is none of that name; the message lists them.
+    """
+    key = "-".join(name.casefold().replace("_", " ").split())
+    if key not in PROTOCOLS:
+        close = difflib.get_close_matches(key, PROTOCOLS, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise NeuriptError(f"unknown protocol {name!r}; {hint}there are {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[key]

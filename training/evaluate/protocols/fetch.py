@@ -1,0 +1,63 @@
+"""Downloads of public data sets, checked file by file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+from neuript.errors import NeuriptError
+
+PHYSIONET = "https://physionet.org/files"
+
+
+def physionet(name: str, version: str, folder: Path, pattern: str) -> None:
+    """Download the files of a PhysioNet project that match a pattern, each checked by its SHA-256.
+
+    Files that are there already and have the right hash are left alone, so an interrupted download goes on.
+
+    Parameters
+    ----------
+    name, version : str
+        As in the address, ``eegmat`` and ``1.0.0``.
+    folder : Path
+        Where to; the project's own sub-folders are made.
+    pattern : str
+        Regular expression searched for in the path inside the project.
+
+    Raises
+    ------
+    NeuriptError
+        When the server cannot be reached, or a file arrives with another hash.
+    """
+    base = f"{PHYSIONET}/{name}/{version}/"
+    listing = download(base + "SHA256SUMS.txt", folder / "SHA256SUMS.txt", None)
+    wanted = [
+        (path, digest)
+        for digest, path in (
+            line.split(maxsplit=1) for line in listing.read_text().splitlines() if line.strip()
+        )
+        if re.search(pattern, path)
+    ]
+    if not wanted:
+        raise NeuriptError(f"{base} lists no file that matches {pattern!r}")
+    for path, digest in wanted:
+        relative = Path(path.strip())
+        if relative.is_absolute() or ".." in relative.parts:
+            raise NeuriptError(f"{base} lists the path {path!r}, which leaves the folder")
+        download(base + quote(path.strip()), folder / relative, f"sha256:{digest}")
+
+
+def download(url: str, target: Path, known_hash: str | None) -> Path:
+    """Download one file, unless it is there with the hash asked for."""
+    import pooch  # comes with MNE
+
+    try:
+        return Path(
+            pooch.retrieve(url, known_hash, fname=target.name, path=target.parent, progressbar=False)
+        )
+    except Exception as error:  # requests, urllib3 and pooch have each their own kinds
+        raise NeuriptError(
+            f"{url} could not be downloaded ({str(error).splitlines()[0]}); check the connection, or put the "
+            f"file into {target.parent} by hand"
+        ) from error
