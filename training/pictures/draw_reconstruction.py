@@ -1,0 +1,117 @@
+"""The figures of masked reconstructions: traces, and errors beside simple rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neuript.companding import expand
+from neuript.training.pictures import style
+from neuript.training.pictures.reconstruction import interpolated
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from neuript.montages import Montage
+    from neuript.training.pictures.reconstruction import ErrorReport, Reconstruction
+
+ORIGINAL, MODEL, LINE = "0.25", "#D55E00", "#0072B2"
+_MASK = "#f3e3b3"
+
+
+def microvolts(companded: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return microvolts of companded values."""
+    return expand(torch.as_tensor(np.asarray(companded, dtype=np.float64))).numpy()
+
+
+def traces_figure(
+    parts: Sequence[Reconstruction], window: int, montage: Montage, channels: Sequence[int],
+    times_s: NDArray[np.float64],
+) -> Figure:
+    """Draw one window: channels as rows, a column per kind of masking.
+
+    Parameters
+    ----------
+    parts
+        Reconstructions of the same windows.
+    window
+        Which one.
+    montage, channels
+        Names, and the channels to show.
+    times_s
+        Seconds of the samples.
+    """
+    figure = style.new_figure(0.62 * len(channels) + 0.75)
+    axes = figure.subplots(len(channels), len(parts), squeeze=False, sharex=True, sharey="row")
+    for column, part in zip(axes.T, parts, strict=True):
+        for panel, c in zip(column, channels, strict=True):
+            _trace(panel, part, window, c, times_s)
+        column[0].set_title(part.name)
+        column[-1].set_xlabel("s")
+    for row, c in zip(axes, channels, strict=True):
+        row[0].set_ylabel(montage.ch_names[c], rotation=0, ha="right", va="center")
+        for panel in row:
+            panel.set_xlim(times_s[0], times_s[-1])
+            panel.locator_params(axis="y", nbins=3)
+            if panel is not row[0]:
+                panel.tick_params(labelleft=False)
+    lines = axes[0, 0].get_lines()
+    patch = axes[0, 0].fill_between([], [], color=_MASK)
+    figure.legend(
+        [lines[0], lines[1], lines[2], patch],
+        ["recorded (µV)", "model at hidden samples", "straight line", "hidden"],
+        loc="outside upper center",
+        ncols=4,
+    )
+    return figure
+
+
+def _trace(
+    axes: Axes, part: Reconstruction, window: int, c: int, times_s: NDArray[np.float64]
+) -> None:
+    hidden = part.masked[window, c]
+    line = interpolated(part.target[window, c], hidden)
+    step = times_s[1] - times_s[0] if len(times_s) > 1 else 1.0
+    for start, stop in runs(hidden):
+        axes.axvspan(times_s[start] - step / 2, times_s[stop - 1] + step / 2, color=_MASK, lw=0)
+    axes.plot(times_s, microvolts(part.target[window, c]), color=ORIGINAL, linewidth=0.7)
+    for values, colour, width in ((part.prediction[window, c], MODEL, 1.0), (line, LINE, 0.6)):
+        shown = np.where(hidden, microvolts(values), np.nan)
+        axes.plot(times_s, shown, ".-", color=colour, linewidth=width, markersize=1.6)
+
+
+def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the stretches of True as (first, one past the last)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def errors_figure(parts: Sequence[tuple[str, ErrorReport, Reconstruction]]) -> Figure:
+    """Draw, per kind of masking, predicted against true values and the error by amplitude."""
+    figure = style.new_figure(3.7, min(style.WIDTH_IN, 2.4 * len(parts) + 0.4))
+    axes = figure.subplots(2, len(parts), squeeze=False, sharex="col")
+    for (name, report, part), (scatter, curve) in zip(parts, axes.T, strict=True):
+        truth, guess = part.target[part.masked], part.prediction[part.masked]
+        low, high = np.quantile(truth, [0.002, 0.998])
+        scatter.hexbin(
+            truth, guess, gridsize=45, extent=(low, high, low, high), bins="log", mincnt=1,
+            cmap="Greys", linewidths=0.1,
+        )  # fmt: skip
+        scatter.plot([low, high], [low, high], color=MODEL, linewidth=0.7)
+        scatter.set(xlim=(low, high), ylim=(low, high), title=name)
+        scatter.text(0.04, 0.95, f"r = {report.correlation:.2f}", va="top", transform=scatter.transAxes)
+        middle = (report.bins[1:] + report.bins[:-1]) / 2
+        colours = {"model": MODEL, "linear interpolation": LINE, "mean of the visible": style.GREY}
+        for label, colour in colours.items():
+            curve.plot(middle, report.by_amplitude[label], ".-", color=colour, label=label, markersize=3)
+        curve.set_ylim(bottom=0)
+        curve.set_xlabel("recorded value (companded)")
+    axes[0, 0].set_ylabel("model's value")
+    axes[1, 0].set_ylabel("mean squared error")
+    axes[1, 0].legend(loc="upper center")
+    return figure

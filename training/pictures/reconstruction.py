@@ -1,0 +1,169 @@
+"""Masked reconstructions (the paper's Figures 18 to 20), beside what a straight line would give.
+
+Shape suffixes: B batch, D channels, T samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from neuript.pretraining import NeuriptPretrainer
+    from neuript.training.pictures.windows import Windows
+
+N_BINS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """Companded windows, which samples were hidden, and what the model put there.
+
+    Attributes
+    ----------
+    target, prediction : ndarray, shape (n_windows, n_chans, n_times)
+        Companded values.
+    masked : ndarray of bool, same shape
+        Samples in the loss.
+    name : str
+        Masking and share, for titles.
+    """
+
+    target: NDArray[np.float32]
+    prediction: NDArray[np.float32]
+    masked: NDArray[np.bool_]
+    name: str = ""
+
+
+def reconstruct(
+    pretrainer: NeuriptPretrainer,
+    windows: Windows,
+    *,
+    seed: int,
+    batch_size: int = 8,
+    name: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> Reconstruction:
+    """Mask and reconstruct windows with a pretraining model in eval mode.
+
+    Parameters
+    ----------
+    pretrainer
+        Its specification says what is masked.
+    windows
+        What to reconstruct.
+    seed
+        Of the masks.
+    batch_size
+        Windows per forward; one ratio is drawn per batch where several are allowed.
+    name
+        For titles.
+    progress
+        Called with (windows done, all).
+    """
+    if pretrainer.training:
+        raise ValueError("the pretrainer must be in eval mode")
+    device = next(pretrainer.parameters()).device
+    generator = torch.Generator(device=device).manual_seed(seed)
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(windows), batch_size):
+            x_BDT = torch.as_tensor(windows.x[start : start + batch_size]).to(device)
+            out = pretrainer.reconstruct(x_BDT, generator)
+            parts.append(
+                [t.cpu().numpy() for t in (out.target.float(), out.prediction.float(), out.masked)]
+            )
+            if progress is not None:
+                progress(min(start + batch_size, len(windows)), len(windows))
+    target, prediction, masked = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Reconstruction(target, prediction, masked, name)
+
+
+def interpolated(
+    target: NDArray[np.floating[Any]], masked: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the target with masked samples on straight lines between their visible neighbours.
+
+    Constant beyond the first and last visible sample; a channel with none becomes 0.
+    """
+    n_times = target.shape[-1]
+    values = np.asarray(target, dtype=np.float64).reshape(-1, n_times)
+    hidden = masked.reshape(-1, n_times)
+    out = np.zeros_like(values)
+    t = np.arange(n_times)
+    for row, x, m in zip(out, values, hidden, strict=True):
+        if not m.all():
+            row[:] = np.interp(t, t[~m], x[~m])
+    return out.reshape(target.shape)
+
+
+def visible_mean(
+    target: NDArray[np.floating[Any]], masked: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return each channel's mean over its visible samples, at every sample (0 if there is none)."""
+    visible = ~masked
+    total = np.where(visible, target, 0.0).sum(axis=-1, keepdims=True, dtype=np.float64)
+    mean = total / np.maximum(visible.sum(axis=-1, keepdims=True), 1)
+    return np.broadcast_to(mean, target.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorReport:
+    """Mean squared error on masked samples (companded), of the model and of two simple rules.
+
+    `bins` are edges of the target's companded amplitude with equal numbers of masked samples
+    between them; the `by_amplitude` arrays have one value per bin.
+    """
+
+    model: float
+    interpolation: float
+    mean: float
+    correlation: float
+    masked_share: float
+    bins: NDArray[np.float64]
+    by_amplitude: dict[str, NDArray[np.float64]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "mse_model": self.model,
+            "mse_linear_interpolation": self.interpolation,
+            "mse_visible_mean": self.mean,
+            "correlation": self.correlation,
+            "masked_share": self.masked_share,
+            "amplitude_edges": self.bins.tolist(),
+            "mse_by_amplitude": {k: v.tolist() for k, v in self.by_amplitude.items()},
+        }
+
+
+def errors(r: Reconstruction, n_bins: int = N_BINS) -> ErrorReport:
+    """Measure a reconstruction on its masked samples, of which there must be some."""
+    hidden = r.masked
+    truth = r.target[hidden].astype(np.float64)
+    guesses = {
+        "model": r.prediction[hidden].astype(np.float64),
+        "linear interpolation": interpolated(r.target, hidden)[hidden],
+        "mean of the visible": visible_mean(r.target, hidden)[hidden],
+    }
+    square = {name: (guess - truth) ** 2 for name, guess in guesses.items()}
+    edges = np.quantile(truth, np.linspace(0, 1, n_bins + 1))
+    where = np.clip(np.searchsorted(edges, truth, side="right") - 1, 0, n_bins - 1)
+    n = np.bincount(where, minlength=n_bins).astype(np.float64)
+    n[n == 0] = np.nan
+    varies = truth.std() > 0 and guesses["model"].std() > 0
+    return ErrorReport(
+        model=float(square["model"].mean()),
+        interpolation=float(square["linear interpolation"].mean()),
+        mean=float(square["mean of the visible"].mean()),
+        correlation=float(np.corrcoef(truth, guesses["model"])[0, 1]) if varies else float("nan"),
+        masked_share=float(hidden.mean()),
+        bins=edges,
+        by_amplitude={
+            name: np.bincount(where, weights=s, minlength=n_bins) / n for name, s in square.items()
+        },
+    )

@@ -1,0 +1,103 @@
+"""The windows that pictures are made of: signal, labels, who it was, and a fair draw of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuript.errors import NeuriptError
+
+if TYPE_CHECKING:
+    from neuript.montages import Montage
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Windows:
+    """Windows of one montage.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n_windows, n_chans, n_times)
+        Volts.
+    y : ndarray, shape (n_windows,)
+        Class indices; all 0 where `classes` is empty.
+    subject, recording : ndarray of str, shape (n_windows,)
+        Who, and in which recording.
+    montage : Montage
+        Channels of `x`.
+    sfreq : float
+        Rate, Hz.
+    classes : tuple of str
+        Empty for recordings without labels.
+    name : str
+        Of the data, for titles.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int64]
+    subject: NDArray[Any]
+    recording: NDArray[Any]
+    montage: Montage
+    sfreq: float
+    classes: tuple[str, ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        n = len(self.x)
+        for key in ("y", "subject", "recording"):
+            if len(getattr(self, key)) != n:
+                raise ValueError(f"{key} has {len(getattr(self, key))} entries for {n} windows")
+        if self.x.ndim != 3 or self.x.shape[1] != self.montage.n_chans:
+            raise ValueError(
+                f"x has shape {self.x.shape}; the montage has {self.montage.n_chans} channels"
+            )
+        if self.classes and n and not 0 <= self.y.min() <= self.y.max() < len(self.classes):
+            raise ValueError(f"y must lie in 0..{len(self.classes) - 1}")
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.x)
+
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """Seconds from the start of a window, shape (n_times,)."""
+        return np.arange(self.x.shape[2]) / self.sfreq
+
+    def take(self, index: NDArray[np.intp]) -> Windows:
+        """Return some of the windows, in the order given."""
+        return replace(
+            self,
+            x=self.x[index],
+            y=self.y[index],
+            subject=self.subject[index],
+            recording=self.recording[index],
+        )
+
+
+def draw_fairly(windows: Windows, n: int, seed: int) -> Windows:
+    """Draw up to `n` windows, as evenly as there are over subjects and classes.
+
+    Cells (one subject, one class) give one window each in turn until `n` are drawn or all are
+    empty, so a subject with long recordings does not outweigh the others.
+
+    Raises
+    ------
+    NeuriptError
+        If there are no windows.
+    """
+    if len(windows) == 0:
+        raise NeuriptError(
+            f"{windows.name or 'the data'} has no windows to picture; choose another --split"
+        )
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(windows))
+    rank = np.empty(len(windows), dtype=np.int64)
+    seen: dict[tuple[str, int], int] = {}
+    for i in order:
+        cell = (str(windows.subject[i]), int(windows.y[i]))
+        rank[i] = seen[cell] = seen.get(cell, -1) + 1
+    turn = order[np.argsort(rank[order], kind="stable")]
+    return windows.take(np.sort(turn[:n]))
