@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
 import torch
 from torch.nn import functional
 
+from neuript import layers
 from neuript.config import preset
 from neuript.encoder import EncoderBlock, init_modules
-from neuript.layers import SHORT, Attention, Dropout, FeedForward, TimeMerge
+from neuript.layers import (
+    FLOAT_UP_TO,
+    FUSED_FROM,
+    FUSED_FROM_BFLOAT16,
+    Attention,
+    Dropout,
+    FeedForward,
+    TimeMerge,
+)
 
 
 def naive_attention(attention, x):
@@ -51,19 +61,31 @@ def test_attention_equals_the_loop(length, training):
     torch.testing.assert_close(attention(x), expected, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("length", [5, SHORT + 1])
-def test_attention_of_training_and_inference_agree_with_masks_and_gradients(length):
+LENGTHS = [5, FLOAT_UP_TO + 1, FUSED_FROM + 1, FUSED_FROM_BFLOAT16 + 1]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("mask_of", ["none", "all", "each"])
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_attention_of_training_and_inference_agree_with_masks_and_gradients(
+    length, mask_of, kind, monkeypatch
+):
+    monkeypatch.setattr(layers, "PIECE", 2 * 2 * length**2)  # two of the three sequences at once
     torch.manual_seed(1)
-    attention = Attention(16, 2, 0.0).double()
-    x = torch.randn(3, length, 16, dtype=torch.float64, requires_grad=True)
-    mask = (torch.rand(3, 1, length, length) < 0.6) | torch.eye(length, dtype=torch.bool)
-    grads = []
-    for training in (False, True):
-        attention.train(training)
-        y = attention(x, mask)
-        grads.append((y, *torch.autograd.grad(y.square().sum(), x)))
-    torch.testing.assert_close(grads[0], grads[1], rtol=1e-9, atol=1e-11)
-    assert not torch.allclose(grads[0][0], attention(x))
+    exact = Attention(16, 2, 0.0).double().eval()
+    x = torch.randn(3, length, 16, dtype=torch.float64)
+    count = {"none": 0, "all": 1, "each": 3}[mask_of]
+    mask = (torch.rand(count, 1, length, length) < 0.6) | torch.eye(length, dtype=torch.bool)
+    mask = mask if count else None
+    outcomes = []
+    for attention in (exact, copy.deepcopy(exact).to(kind).train()):
+        given = x.to(attention.out.weight.dtype).detach().clone().requires_grad_()
+        y = attention(given, mask)
+        y.double().square().sum().backward()
+        outcomes.append((y.double(), given.grad.double(), attention.qkv.weight.grad.double()))
+    for expected, got in zip(*outcomes, strict=True):
+        error = (got - expected).norm() / expected.norm()
+        assert error < (1e-9 if kind == torch.float64 else 0.02)
 
 
 def test_attention_dropout_is_unbiased():
