@@ -120,7 +120,7 @@ def _in_pieces(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: Dropout, size: int
 ) -> Tensor:
     if len(q) <= size:
-        return dropout(_weights(q, k, mask)) @ v
+        return dropout(_weights(q, k, mask)) @ v  # type: ignore[no-any-return]
     parts = []
     for start in range(0, len(q), size):
         part = slice(start, start + size)
@@ -130,7 +130,7 @@ def _in_pieces(
 
 
 def _weights(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
-    score = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    score: Tensor = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         score = score.masked_fill(~mask, -torch.inf)
     return score.softmax(dim=-1)
