@@ -6,6 +6,7 @@ Shape suffixes: B batch, D channels, T samples, L time tokens, C model width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from numpy.typing import ArrayLike
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from neuript.config import NeuriptConfig
 from neuript.layers import Attention, Dropout, FeedForward, TimeMerge, init_linear
+from neuript.masking import Corruption, coarsen
 from neuript.moe import PMoE
 from neuript.positions import (
     GRID_MAX,
@@ -23,6 +25,8 @@ from neuript.positions import (
     sinusoid,
 )
 
+KeyMask = Literal["keys", "source"]
+"""How masked tokens are kept out of attention; see `Encoder.forward`."""
 LEARNED_STD = 0.02
 """Standard deviation of freshly initialised learned positions."""
 
@@ -59,7 +63,12 @@ class EncoderBlock(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(
-        self, h_BDLC: Tensor, length: int, pe_space_DC: Tensor | None = None
+        self,
+        h_BDLC: Tensor,
+        length: int,
+        pe_space_DC: Tensor | None = None,
+        masked_BDL: Tensor | None = None,
+        key_mask: KeyMask = "keys",
     ) -> tuple[Tensor, Tensor | None]:
         """Encode one scale further.
 
@@ -71,6 +80,10 @@ class EncoderBlock(nn.Module):
             Their number in time, L (a plain number also while tracing).
         pe_space_DC
             Channel positions to add between the two stages, in the first block.
+        masked_BDL
+            In pretraining, the masked tokens of this scale (after the merge).
+        key_mask
+            What they are hidden from; see `Encoder.forward`.
 
         Returns
         -------
@@ -79,14 +92,16 @@ class EncoderBlock(nn.Module):
         """
         h = h_BDLC if self.merge is None else self.merge(h_BDLC, length)
         sizes = h.shape
-        a = self.time(self.norm_time(h).flatten(0, 1)).view(sizes)
+        see_time = _visible(masked_BDL, key_mask)
+        a = self.time(self.norm_time(h).flatten(0, 1), see_time).view(sizes)
         h = h + self.dropout(a)
         f, aux_time = _apply(self.ffn_time, self.norm_ffn_time(h))
         h = h + self.dropout(f)
         if pe_space_DC is not None:
             h = h + pe_space_DC[:, None, :]
         h_BLDC = h.transpose(1, 2).contiguous()
-        c = self.space(self.norm_space(h_BLDC).flatten(0, 1)).view(h_BLDC.shape)
+        see_space = _visible(None if masked_BDL is None else masked_BDL.transpose(1, 2), key_mask)
+        c = self.space(self.norm_space(h_BLDC).flatten(0, 1), see_space).view(h_BLDC.shape)
         h = h + self.dropout(c).transpose(1, 2)
         f, aux_space = _apply(self.ffn_space, self.norm_ffn_space(h))
         h = h + self.dropout(f)
@@ -128,16 +143,10 @@ class ChannelPositions(nn.Module):
     def __init__(self, config: NeuriptConfig, pos_m: ArrayLike) -> None:
         super().__init__()
         self.kind = config.spatial_pe
-        width, grid = config.d_model, channel_grid(pos_m)
-        if self.kind == "3d":
-            self.register_buffer("table", grid_encoding(grid, width), persistent=False)
-        elif self.kind == "3d_shared":
-            table = grid_encoding(shared_grid(pos_m), width)
-            self.register_buffer("table", table, persistent=False)
-        elif self.kind == "trigonometric":
-            self.register_buffer("table", sinusoid(range(len(grid)), width), persistent=False)
-        elif self.kind == "learned_1d":
-            self.table = nn.Parameter(torch.empty(len(grid), width))
+        self.width = width = config.d_model
+        self.n_chans = len(check_positions(pos_m))
+        if self.kind == "learned_1d":
+            self.table = nn.Parameter(torch.empty(self.n_chans, width))
             nn.init.normal_(self.table, std=LEARNED_STD)
         elif self.kind == "learned_2d":
             # Half the width for the column (x), half for the row (y) of the grid.
@@ -145,16 +154,44 @@ class ChannelPositions(nn.Module):
             self.rows = nn.Parameter(torch.empty(GRID_MAX + 1, width // 2))
             nn.init.normal_(self.columns, std=LEARNED_STD)
             nn.init.normal_(self.rows, std=LEARNED_STD)
-            self.register_buffer("grid", torch.tensor(grid[:, :2]), persistent=False)
+            self.register_buffer("grid", self._computed(pos_m), persistent=False)
+        elif self.kind != "none":
+            self.register_buffer("table", self._computed(pos_m), persistent=False)
+
+    def set_montage(self, pos_m: ArrayLike) -> None:
+        """Take the positions of another montage; see `Encoder.set_montage`."""
+        n_chans = len(check_positions(pos_m))
+        if self.kind == "learned_1d":
+            if n_chans > len(self.table):
+                raise ValueError(
+                    f"the montage has {n_chans} channels, and spatial_pe='learned_1d' learned "
+                    f"{len(self.table)} positions; build the model for the largest montage, or "
+                    "use a spatial_pe that is computed"
+                )
+        elif self.kind == "learned_2d":
+            self.grid = self._computed(pos_m).to(self.columns.device)
+        elif self.kind != "none":
+            self.register_buffer("table", self._computed(pos_m).to(self.table), persistent=False)
+        self.n_chans = n_chans
+
+    def _computed(self, pos_m: ArrayLike) -> Tensor:
+        grid = channel_grid(pos_m)
+        if self.kind == "3d":
+            return grid_encoding(grid, self.width)
+        if self.kind == "3d_shared":
+            return grid_encoding(shared_grid(pos_m), self.width)
+        if self.kind == "trigonometric":
+            return sinusoid(range(len(grid)), self.width)
+        return torch.tensor(grid[:, :2])
 
     def forward(self) -> Tensor | None:
         """Table of the montage, (D, C)."""
         if self.kind == "none":
             return None
         if self.kind == "learned_2d":
-            grid: Tensor = self.grid  # type: ignore[assignment]
+            grid: Tensor = self.grid
             return torch.cat([self.columns[grid[:, 0]], self.rows[grid[:, 1]]], dim=1)
-        return self.table
+        return self.table[: self.n_chans] if self.kind == "learned_1d" else self.table
 
 
 class Encoder(nn.Module):
@@ -185,7 +222,30 @@ class Encoder(nn.Module):
         )
         init_modules(self, config)
 
-    def forward(self, x_BDT: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def set_montage(self, pos_m: ArrayLike) -> None:
+        """Encode windows of another set of channels from now on, with the same weights.
+
+        Parameters
+        ----------
+        pos_m
+            Channel positions in metres, (n_chans, 3).
+
+        Raises
+        ------
+        ValueError
+            If positions are learned by index ("learned_1d") and there are fewer than channels;
+            a smaller montage uses the first ones.
+        """
+        self.pe_space.set_montage(pos_m)
+        self.n_chans = self.pe_space.n_chans
+
+    def forward(
+        self,
+        x_BDT: Tensor,
+        corruption: Corruption | None = None,
+        mask_token: Tensor | None = None,
+        key_mask: KeyMask = "keys",
+    ) -> tuple[list[Tensor], Tensor | None]:
         """Encode companded windows.
 
         Parameters
@@ -193,6 +253,14 @@ class Encoder(nn.Module):
         x_BDT
             Companded signal, (batch, n_chans, n_times). While tracing, n_times must be the
             configured one.
+        corruption
+            Masked points of the pretraining; None for the plain encoder. See Notes.
+        mask_token
+            The learned vector that replaces points, (d_model,); with `corruption` only.
+        key_mask
+            "keys": no token sees a masked one, except each itself. "source": as the published
+            code, where masked tokens see only themselves and others see everything, which leaks
+            masked values that were not replaced.
 
         Returns
         -------
@@ -202,8 +270,22 @@ class Encoder(nn.Module):
         aux
             In training the auxiliary loss summed over all expert layers; None in evaluation or
             without experts.
+
+        Notes
+        -----
+        Replaced points (R) are the mask token from the embedding on, so their values influence
+        nothing at all. In every returned scale the tokens of R are the mask token again; inside,
+        the stream goes on with what it computed there.
+
+        Of the other masked points (random value or their own; "keys"), the value influences only
+        its own token, up to the first merge. A merged token is masked, and in R, where all its
+        children are. So such a value reaches its merged token, and where that has an unmasked
+        child, from this scale on every token of every channel, as any visible value does; where
+        all children are masked it stays inside this token, and so on at the next merge. The
+        random value is an unmasked one, so what leaks are the values of the kept points alone
+        (a tenth of M), of which the loss asks no more than to be copied.
         """
-        return self._run(x_BDT, len(self.blocks))
+        return self._run(x_BDT, len(self.blocks), corruption, mask_token, key_mask)
 
     def lower(self, x_BDT: Tensor, n_blocks: int) -> list[Tensor]:
         """Return H_0 and the outputs of the first `n_blocks` blocks, for training the others alone."""
@@ -226,26 +308,59 @@ class Encoder(nn.Module):
         """
         return self._upper(h_BDLC, n_blocks, self.config.lengths(), None, len(self.blocks))
 
-    def _run(self, x_BDT: Tensor, stop: int) -> tuple[list[Tensor], Tensor | None]:
+    def _run(
+        self,
+        x_BDT: Tensor,
+        stop: int,
+        corruption: Corruption | None = None,
+        mask_token: Tensor | None = None,
+        key_mask: KeyMask = "keys",
+    ) -> tuple[list[Tensor], Tensor | None]:
         n_times = self._check(x_BDT)
+        if corruption is not None:
+            x_BDT = x_BDT.gather(-1, corruption.random_source)
+            x_BDT = x_BDT.masked_fill(corruption.replaced, 0.0)  # else a NaN there had a gradient
         # Positions are added before a merge in block 1, where the samples still exist (reading:
         # the published block 1 does not merge).
         h = self.embed(x_BDT.unsqueeze(-1))
+        if corruption is not None:
+            h = _overwrite(h, corruption.replaced, mask_token)
         pe_time = self.pe_time(n_times)
         if pe_time is not None:
             h = h + pe_time
-        scales, aux = self._upper(h, 0, self.config.lengths(n_times), self.pe_space(), stop)
-        return [h, *scales], aux
+        lengths, pe_space = self.config.lengths(n_times), self.pe_space()
+        if corruption is None:
+            scales, aux = self._upper(h, 0, lengths, pe_space, stop)
+            return [h, *scales], aux
+        masks = self._coarser(corruption.masked)
+        scales, aux = self._upper(h, 0, lengths, pe_space, stop, masks[1:], key_mask)
+        stored = zip([h, *scales], self._coarser(corruption.replaced), strict=False)
+        return [_overwrite(s, replaced, mask_token) for s, replaced in stored], aux
+
+    def _coarser(self, mask_BDT: Tensor) -> list[Tensor]:
+        """Masks of H_0 and of every block."""
+        masks = [mask_BDT]
+        for merge in self.config.merges:
+            masks.append(coarsen(masks[-1], merge))
+        return masks
 
     def _upper(
-        self, h: Tensor, start: int, lengths: Sequence[int], pe_space: Tensor | None, stop: int
+        self,
+        h: Tensor,
+        start: int,
+        lengths: Sequence[int],
+        pe_space: Tensor | None,
+        stop: int,
+        masks: Sequence[Tensor] | None = None,
+        key_mask: KeyMask = "keys",
     ) -> tuple[list[Tensor], Tensor | None]:
         scales = []
         losses = []
         for i, block in enumerate(self.blocks):
             if not start <= i < stop:
                 continue
-            h, aux = block(h, lengths[i], pe_space)
+            masked = None if masks is None else masks[i]
+            h, aux = block(h, lengths[i], pe_space, masked, key_mask)
             pe_space = None
             scales.append(h)
             if aux is not None:
@@ -271,6 +386,22 @@ def init_modules(root: nn.Module, config: NeuriptConfig) -> None:
     for module in root.modules():
         if isinstance(module, PMoE):
             module.init_down()
+
+
+def _visible(masked_BDL: Tensor | None, key_mask: KeyMask) -> Tensor | None:
+    """Which key (last axis) a query may see, (B * D, 1, L, L); for space with D and L swapped."""
+    if masked_BDL is None:
+        return None
+    visible_NL = ~masked_BDL.flatten(0, 1)
+    visible = visible_NL[:, None, :] if key_mask == "keys" else visible_NL[:, :, None]
+    itself = torch.eye(visible_NL.shape[1], dtype=torch.bool, device=visible_NL.device)
+    return (visible | itself).unsqueeze(1)
+
+
+def _overwrite(h_BDLC: Tensor, replaced_BDL: Tensor, mask_token: Tensor | None) -> Tensor:
+    if mask_token is None:
+        raise ValueError("a corruption needs the mask token that replaces its points")
+    return torch.where(replaced_BDL.unsqueeze(-1), mask_token, h_BDLC)
 
 
 def _feed_forward(config: NeuriptConfig, n_experts: int) -> nn.Module:
