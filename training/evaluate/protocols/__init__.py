@@ -11,9 +11,10 @@ import difflib
 from neuript.errors import NeuriptError
 from neuript.training.evaluate.protocols.data import Dropped, EvalData
 from neuript.training.evaluate.protocols.mental_arithmetic import MENTAL_ARITHMETIC
+from neuript.training.evaluate.protocols.own_sets import EEGMMIDB, PETERSON, SSVEP
 from neuript.training.evaluate.protocols.protocol import Mark, Protocol, Source
 
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (MENTAL_ARITHMETIC,)}
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (MENTAL_ARITHMETIC, *EEGMMIDB, PETERSON, SSVEP)}
 """All protocols by name: the eight of the paper first, then the sets of our own."""
 
 __all__ = ["PROTOCOLS", "Dropped", "EvalData", "Mark", "Protocol", "Source", "get_protocol"]

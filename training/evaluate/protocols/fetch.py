@@ -54,7 +54,9 @@ def download(url: str, target: Path, known_hash: str | None) -> Path:
 
     try:
         return Path(
-            pooch.retrieve(url, known_hash, fname=target.name, path=target.parent, progressbar=False)
+            pooch.retrieve(
+                url, known_hash, fname=target.name, path=target.parent, progressbar=False
+            )
         )
     except Exception as error:  # requests, urllib3 and pooch have each their own kinds
         raise NeuriptError(

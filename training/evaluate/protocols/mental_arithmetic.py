@@ -21,9 +21,7 @@ def _find(folder: Path) -> list[Source]:
         if match:
             number = int(match[1]) + 1  # Subject00 is person 1 of the paper
             split = "train" if number <= 28 else "val" if number <= 32 else "test"
-            sources.append(
-                Source(path, f"Subject{match[1]}", split, {"label": int(match[2]) - 1})
-            )
+            sources.append(Source(path, f"Subject{match[1]}", split, {"label": int(match[2]) - 1}))
     return sources
 
 

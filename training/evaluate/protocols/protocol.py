@@ -11,7 +11,7 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.montages import Montage, load_montage
-from neuript.realtime.recordings import Recording, read_recording
+from neuript.realtime.recordings import Recording, events_of, read_recording
 
 if TYPE_CHECKING:
     from neuript.training.cleaning import Cleaned
@@ -85,8 +85,8 @@ class Protocol:
     """Mains of the place where it was recorded, as the paper filters it."""
     unit: str | None = None
     """Unit of the files' numbers, where they say nothing or the wrong thing."""
-    max_interpolated: float = 0.0
-    """Largest share of electrodes that may be interpolated; 0 drops recordings with another montage."""
+    max_interpolated: float = 0.25
+    """Largest share of electrodes that may be interpolated before a recording is left out."""
     layout: str
     """Which files are expected, in a few words."""
     how_to_get: str
@@ -223,9 +223,16 @@ def tile(
     return [Mark(start_s + i * window_s, label) for i in range(count)]
 
 
-def seconds_from_start(recording: Recording, time_s: float) -> float:
-    """Return a time on the recording's clock as seconds from its first EEG sample."""
-    return time_s - float(recording.eeg.timestamps[0])
+def after_events(
+    recording: Recording, labels: Mapping[str, int], offset_s: float = 0.0
+) -> list[Mark]:
+    """Return a window at a fixed time after each event of some names."""
+    first = float(recording.eeg.timestamps[0])
+    return [
+        Mark(event.time_s - first + offset_s, labels[event.label])
+        for event in events_of(recording)
+        if event.label in labels
+    ]
 
 
 # --- people --------------------------------------------------------------------------------------
