@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neuript.montages.loader import available_montages, load_montage, parse_montage
 from neuript.montages.montage import Montage
+from neuript.montages.named import montage_of
 from neuript.montages.names import canonical_name
 from neuript.montages.plan import ChannelPlan, PlanEntry
 from neuript.montages.planning import draft_plan, fit_montage, plan_channels
@@ -17,6 +18,7 @@ __all__ = [
     "draft_plan",
     "fit_montage",
     "load_montage",
+    "montage_of",
     "parse_montage",
     "plan_channels",
 ]

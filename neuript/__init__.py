@@ -1,6 +1,25 @@
 """neuript: real-time EEG decoding over Lab Streaming Layer with the NeurIPT transformer.
 
-Importing this package is cheap: PyTorch, MNE and Qt are loaded by the modules that need them.
+Importing this package is cheap: PyTorch, MNE and Qt are loaded by the modules that need them. `NeurIPT` (the
+network under braindecode's parameter names) and `NeurIPTClassifier` (scikit-learn's face) are loaded on first use.
 """
 
+from __future__ import annotations
+
 __version__ = "0.1.0"
+
+_LAZY = {"NeurIPT": "neuript.module", "NeurIPTClassifier": "neuript.training.estimator"}
+
+
+def __getattr__(name: str) -> object:
+    """Load one of the two classes on first use."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'neuript' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the lazily loaded classes as well."""
+    return sorted([*globals(), *_LAZY])

@@ -76,6 +76,8 @@ def imports(path: Path) -> set[str]:
 def layer(module: str) -> str:
     if module == "neuript.__main__":
         return "cli"
+    if module == "neuript.module":  # from channel names to the model's tensors
+        return "face"
     for name in ("realtime", "training", "montages", "cli"):
         if module == f"neuript.{name}" or module.startswith(f"neuript.{name}."):
             return name
@@ -85,9 +87,10 @@ def layer(module: str) -> str:
 ALLOWED = {
     "model": {"model"},
     "montages": {"montages"},
+    "face": {"model", "montages"},
     "realtime": {"realtime", "model", "montages"},
-    "training": {"training", "realtime", "model", "montages"},
-    "cli": {"cli", "training", "realtime", "model", "montages"},
+    "training": {"training", "realtime", "model", "montages", "face"},
+    "cli": {"cli", "face", "training", "realtime", "model", "montages"},
 }
 
 
