@@ -1,0 +1,122 @@
+"""Means, intervals and paired differences of a table's entries.
+
+Suffixes: R runs (seeds), S subjects, K classes, B bootstrap draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+N_BOOT = 5000
+LEVEL = 0.95
+
+Confusions = Mapping[str, Sequence[Sequence[float]]]
+"""Confusion table (rows: true classes) of each test subject."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with an interval; the bounds are NaN where there is too little for one."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def over_runs(values_R: Sequence[float], level: float = LEVEL) -> Estimate:
+    """Mean and Student interval over runs.
+
+    It says how far another set of seeds would come out, on the same test people; it says nothing
+    about other people (see `over_subjects`).
+    """
+    from scipy.stats import t
+
+    values = np.asarray(values_R, dtype=np.float64)
+    n, mean = len(values), float(values.mean()) if len(values) else math.nan
+    if n < 2:
+        return Estimate(mean, math.nan, math.nan, n)
+    half = float(t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+def paired(
+    values: Mapping[int, float], reference: Mapping[int, float], level: float = LEVEL
+) -> Estimate:
+    """Mean difference and Student interval over the seeds that both have."""
+    seeds = sorted(set(values) & set(reference))
+    return over_runs([values[seed] - reference[seed] for seed in seeds], level)
+
+
+def over_subjects(
+    runs_R: Sequence[Confusions],
+    reference_R: Sequence[Confusions] | None = None,
+    *,
+    n_boot: int = N_BOOT,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Estimate:
+    """Balanced accuracy, mean over runs, with a percentile interval over test subjects.
+
+    Subjects are drawn with replacement, all windows and all runs of a subject together. With
+    `reference_R` the difference to another setting is taken within each draw. Fewer than about ten
+    subjects make the interval too narrow; with one there is none.
+
+    Parameters
+    ----------
+    runs_R
+        Confusion tables by subject, of each run; all with the same subjects.
+    reference_R
+        Of the setting to compare with.
+    n_boot, level, seed
+        Draws, coverage, seed of the draws.
+    """
+    subjects = sorted(runs_R[0]) if runs_R else []
+    tables = _stack(runs_R, subjects)
+    ones = np.ones((1, len(subjects)))
+    other = None if reference_R is None else _stack(reference_R, subjects)
+    mean = float(_difference(ones, tables, other)[0]) if runs_R else math.nan
+    if len(subjects) < 2:
+        return Estimate(mean, math.nan, math.nan, len(subjects))
+    drawn = np.random.default_rng(seed).integers(len(subjects), size=(n_boot, len(subjects)))
+    counts_BS = np.stack([np.bincount(row, minlength=len(subjects)) for row in drawn])
+    values = _difference(counts_BS.astype(np.float64), tables, other)
+    values = values[np.isfinite(values)]
+    tails = (100 * (1 - level) / 2, 100 * (1 + level) / 2)
+    low, high = np.percentile(values, tails) if len(values) else (math.nan, math.nan)
+    return Estimate(mean, float(low), float(high), len(subjects))
+
+
+def _stack(runs: Sequence[Confusions], subjects: Sequence[str]) -> NDArray[np.float64]:
+    if any(sorted(run) != list(subjects) for run in runs):
+        raise ValueError("the runs were tested on different subjects; they cannot be compared")
+    return np.array([[run[name] for name in subjects] for run in runs], dtype=np.float64)
+
+
+def _difference(
+    counts_BS: NDArray[np.float64],
+    tables_RSKK: NDArray[np.float64],
+    other_RSKK: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    own = _accuracy(counts_BS, tables_RSKK)
+    return own if other_RSKK is None else own - _accuracy(counts_BS, other_RSKK)
+
+
+def _accuracy(
+    counts_BS: NDArray[np.float64], tables_RSKK: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean over runs of the balanced accuracy of each draw; classes that do not occur are left out."""
+    pooled_RBKK = np.einsum("bs,rskj->rbkj", counts_BS, tables_RSKK)
+    total = pooled_RBKK.sum(axis=-1)
+    hit = np.diagonal(pooled_RBKK, axis1=-2, axis2=-1)
+    recall = np.divide(hit, total, out=np.zeros_like(hit), where=total > 0)
+    present = (total > 0).sum(axis=-1)
+    value = np.divide(
+        recall.sum(axis=-1), present, out=np.full(present.shape, np.nan), where=present > 0
+    )
+    return np.asarray(value.mean(axis=0))
