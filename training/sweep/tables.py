@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +164,19 @@ def _refuse_texts_of_numbers(where: str, value: Any) -> None:
         raise NeuriptError(
             f"{where}: YAML reads {value} as a word; write it with a point and a sign, 1.0e-3"
         )
+
+
+def restrict(sweep: Sweep, labels: Sequence[str]) -> Sweep:
+    """Keep only some settings of a sweep, and always its reference; no labels keep all.
+
+    Raises
+    ------
+    NeuriptError
+        If a label is not one of its settings.
+    """
+    if unknown := [label for label in labels if label not in sweep.settings]:
+        raise NeuriptError(
+            f"sweep {sweep.name} has no setting {unknown[0]!r}; it has {', '.join(sweep.settings)}"
+        )
+    kept = set(labels) | {sweep.reference} if labels else set(sweep.settings)
+    return replace(sweep, settings={k: v for k, v in sweep.settings.items() if k in kept})
