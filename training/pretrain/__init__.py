@@ -1,1 +1,10 @@
-"""Self-supervised pretraining: loader, loop, checkpoints, one process or many."""
+"""Self-supervised pretraining (sections 3, 6 and 7 of the paper), from a laptop to a cluster."""
+
+from __future__ import annotations
+
+from neuript.training.pretrain.checkpoints import load_pretrainer
+from neuript.training.pretrain.config import PretrainRun
+from neuript.training.pretrain.logbook import read_log
+from neuript.training.pretrain.loop import Status, pretrain
+
+__all__ = ["PretrainRun", "Status", "load_pretrainer", "pretrain", "read_log"]

@@ -1,0 +1,177 @@
+"""One process or several: the same calls, which do nothing on one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from neuript.errors import NeuriptError
+
+if TYPE_CHECKING:
+    from neuript.training.pretrain.config import PretrainRun
+
+_LOST = ("gloo", "nccl", "connection", "timed out", "timeout", "socket", "peer", "store")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """This process among those that train together."""
+
+    rank: int
+    size: int
+    device: torch.device
+    shard: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the files and the log."""
+        return self.rank == 0
+
+    def wrap(self, module: nn.Module, blocks: list[nn.Module]) -> nn.Module:
+        """Return `module` ready to train with the others: sharded, copied, or as it is.
+
+        Parameters
+        ----------
+        module
+            Its forward is called for every micro-batch.
+        blocks
+            Parts whose weights are gathered one after the other when sharded.
+        """
+        if self.shard:
+            from torch.distributed.fsdp import fully_shard
+
+            for block in blocks:
+                fully_shard(block)
+            fully_shard(module)
+            return module
+        if self.size == 1:
+            return module
+        from torch.nn.parallel import DistributedDataParallel
+
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(
+            module, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
+        )
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Sum a tensor over the processes."""
+        if self.size > 1:
+            dist.all_reduce(values)
+        return values
+
+    def any(self, flag: bool) -> bool:
+        """Whether `flag` is true in any process: all of them then do the same thing next."""
+        if self.size == 1:
+            return flag
+        value = torch.tensor([int(flag)])  # on the CPU: does not wait for the accelerator
+        dist.all_reduce(value, op=dist.ReduceOp.MAX)
+        return bool(value.item())
+
+    def first_says(self, value: Any) -> Any:
+        """Return the first process' JSON-like value in all of them."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+        return box[0]
+
+
+def set_sync(module: nn.Module, world: World, sync: bool) -> contextlib.AbstractContextManager[Any]:
+    """Return the context of a forward and backward whose gradients are exchanged only if `sync`."""
+    if world.shard:
+        module.set_requires_gradient_sync(sync)  # type: ignore[operator]
+    elif world.size > 1 and not sync:
+        return module.no_sync()  # type: ignore[no-any-return,operator]
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def open_world(run: PretrainRun) -> Iterator[World]:
+    """Join the other processes if `torchrun` (or SLURM with its variables) started several.
+
+    Raises
+    ------
+    NeuriptError
+        If the device is not there, the others do not come, or one of them is lost later on.
+    """
+    size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    device = _device(run)
+    if run.shard and "WORLD_SIZE" not in os.environ:
+        raise NeuriptError(
+            "sharding needs several processes; start with torchrun (see docs/pretraining.md)"
+        )
+    if size == 1 and not run.shard:
+        yield World(0, 1, device)
+        return
+    with _lost_is_said(rank, size):
+        _join(run, device)
+        try:
+            yield World(rank, size, device, run.shard)
+        except BaseException:
+            # No orderly farewell: the others may be gone or waiting, and it could hang on them.
+            raise
+        else:
+            dist.destroy_process_group()
+
+
+def _join(run: PretrainRun, device: torch.device) -> None:
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    # Both libraries must give up by themselves; PyTorch's default is to wait for half an hour.
+    dist.init_process_group(backend, timeout=timedelta(seconds=run.timeout_s))
+
+
+@contextlib.contextmanager
+def _lost_is_said(rank: int, size: int) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        is_lost = isinstance(error, dist.DistError) or any(w in text.lower() for w in _LOST)
+        if not is_lost:
+            raise
+        line = text.strip().splitlines()[-1] if text.strip() else type(error).__name__
+        raise NeuriptError(
+            f"process {rank} of {size} lost the others ({line[:200]}); the same command goes on "
+            "from the last checkpoint"
+        ) from error
+
+
+def _device(run: PretrainRun) -> torch.device:
+    wanted = run.device
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise NeuriptError("device=cuda: PyTorch finds no GPU here; use --device cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
+
+
+def full(tensor: Tensor) -> Tensor:
+    """Return a whole tensor on the CPU, gathered if it is sharded (then all processes must call)."""
+    from torch.distributed.tensor import DTensor
+
+    whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return whole.detach().cpu()
+
+
+def assign(target: Tensor, value: Tensor) -> None:
+    """Set a tensor, or this process' shard of it, to a whole one."""
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    with torch.no_grad():
+        if isinstance(target, DTensor):
+            value = value.to(target.device, target.dtype)
+            target.copy_(distribute_tensor(value, target.device_mesh, target.placements))
+        else:
+            target.copy_(value)

@@ -1,0 +1,347 @@
+"""Which windows make which step: a function of the seed and the step alone, so that nothing has to be saved.
+
+A step takes `batch_size` windows of one channel set, whose masks are drawn from one seed. They are cut into
+micro-batches, each with a seed of its own for dropout and router noise; the processes share the micro-batches out. Killed,
+resumed, or continued by another number of processes, a run therefore sees the same windows with the same masks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neuript.errors import NeuriptError
+from neuript.montages import Montage
+
+Indices = NDArray[np.int64]
+AHEAD = 2
+"""Steps that are read while another is computed."""
+_MASKS, _NOISE, _ORDER, _ROUND, _CHANNELS, _PROBE = range(6)  # streams of random numbers
+
+
+class WindowGroup(Protocol):
+    """Windows of one channel set, as `neuript.training.corpus.Group` has them."""
+
+    name: str
+    montage: Montage
+    n_windows: int
+    subjects: Any
+
+    def read(self, indices: Any) -> NDArray[np.float32]:
+        """Windows in volts, (n, n_chans, n_times)."""
+
+
+class WindowCorpus(Protocol):
+    """What pretraining uses of `neuript.training.corpus.Corpus`."""
+
+    sfreq: float
+    n_times: int
+    groups: Any
+    subjects: set[str]
+    file_hashes: set[str]
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some windows of one group."""
+
+    group: WindowGroup
+    indices: Indices
+
+    @property
+    def n_chans(self) -> int:
+        """Channels of its montage."""
+        return len(self.group.montage.ch_names)
+
+
+@dataclass(frozen=True, slots=True)
+class Micro:
+    """Windows of one forward pass.
+
+    Attributes
+    ----------
+    x : Tensor, shape (n, n_chans, n_times)
+        Volts.
+    start : int
+        Place of the first one among the windows of the step.
+    seed : int
+        Of dropout and router noise.
+    """
+
+    x: Tensor
+    start: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One process' share of one step.
+
+    Attributes
+    ----------
+    step : int
+    micro : list of Micro
+    size : int
+        Windows of the step over all processes.
+    seed : int
+        Of the masks of all of them.
+    pos_m : ndarray, shape (n_chans, 3)
+        Positions of their channels.
+    """
+
+    step: int
+    micro: list[Micro]
+    size: int
+    seed: int
+    pos_m: NDArray[np.float64]
+
+
+def check_corpora(corpora: Sequence[WindowCorpus]) -> tuple[float, int]:
+    """Return the common rate and window length of corpora that can be trained on together.
+
+    Raises
+    ------
+    NeuriptError
+        If there are none, they are empty, or differ.
+    """
+    if not corpora or not sum(g.n_windows for c in corpora for g in c.groups):
+        raise NeuriptError("the corpus has no windows; look at its report for what was rejected")
+    kinds = {(float(c.sfreq), int(c.n_times)) for c in corpora}
+    if len(kinds) > 1:
+        found = ", ".join(f"{n} samples at {rate:g} Hz" for rate, n in sorted(kinds))
+        raise NeuriptError(
+            f"the corpora have windows of different kinds ({found}); prepare them with one recipe"
+        )
+    return kinds.pop()
+
+
+def split_by_subject(
+    corpora: Sequence[WindowCorpus], fraction: float, seed: int
+) -> tuple[list[Part], list[Part], set[str]]:
+    """Split the windows of all groups into those to train on and those of held-out subjects.
+
+    A subject's place depends on the seed and its own name only: it stays when others are added.
+
+    Parameters
+    ----------
+    corpora
+        With subject ids that are unique over data sets.
+    fraction
+        Share of the subjects to hold out; at least one of two or more, unless it is 0.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    train, validation
+        Parts that have windows.
+    held_out
+        Subjects of the second.
+    """
+    names = sorted(set().union(*(c.subjects for c in corpora)), key=lambda s: _digest(seed, s))
+    n_held = round(fraction * len(names))
+    if fraction > 0 and len(names) > 1:
+        n_held = min(max(n_held, 1), len(names) - 1)
+    held_out = set(names[:n_held])
+    train, validation = [], []
+    for corpus in corpora:
+        for group in corpus.groups:
+            held = np.isin(np.asarray(group.subjects), sorted(held_out))
+            for parts, chosen in ((train, ~held), (validation, held)):
+                indices = np.flatnonzero(chosen).astype(np.int64)
+                if len(indices):
+                    parts.append(Part(group, indices))
+    return train, validation, held_out
+
+
+class Plan:
+    """Group and windows of every step.
+
+    In each round of about one pass over the data, groups take turns in proportion to their windows,
+    in random order. Within a group the windows come in one endless row of shuffled passes, which
+    runs on over the end of a round: no window is left out or favoured because a group does not
+    divide into batches.
+
+    Parameters
+    ----------
+    parts
+        Windows to train on.
+    batch_size
+        Windows of a step, over all processes.
+    seed
+        Of the order.
+    max_channels
+        Draw so many channels for each step from montages that have more.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], batch_size: int, seed: int, max_channels: int | None = None
+    ) -> None:
+        self.parts, self.batch_size, self.seed = list(parts), batch_size, seed
+        self.max_channels = max_channels
+        self.sizes = np.array([len(p.indices) for p in self.parts])
+        self.steps_per_round = max(1, round(int(self.sizes.sum()) / batch_size))
+        self._groups = np.empty(0, np.int64)
+        self._shuffled = lru_cache(maxsize=2 * len(self.parts) + 2)(self._shuffle)
+
+    def group_of(self, step: int) -> tuple[int, int]:
+        """Return which group step `step` takes, and how many steps took it before."""
+        while step >= len(self._groups):
+            self._groups = np.append(self._groups, self._round(len(self._groups)))
+        group = int(self._groups[step])
+        return group, int((self._groups[:step] == group).sum())
+
+    def windows_of(self, step: int) -> tuple[int, Indices]:
+        """Return the group of a step and its windows, (batch_size,) indices into the group."""
+        group, before = self.group_of(step)
+        size = int(self.sizes[group])
+        first = before * self.batch_size
+        place = np.arange(first, first + self.batch_size)
+        order = np.concatenate(
+            [self._shuffled(group, p) for p in range(first // size, place[-1] // size + 1)]
+        )
+        return group, self.parts[group].indices[order[place - first // size * size]]
+
+    def channels_of(self, step: int) -> Indices | None:
+        """Return the channels of a step, in order; None for all."""
+        n_chans = self.parts[self.group_of(step)[0]].n_chans
+        if self.max_channels is None or n_chans <= self.max_channels:
+            return None
+        rng = np.random.default_rng([self.seed, _CHANNELS, step])
+        return np.sort(rng.choice(n_chans, self.max_channels, replace=False)).astype(np.int64)
+
+    def _round(self, first: int) -> Indices:
+        """Draw the groups of a round, each as often as its share, up to one more or less."""
+        rng = np.random.default_rng([self.seed, _ROUND, first])
+        n = self.steps_per_round
+        ends = np.cumsum(self.sizes) / self.sizes.sum()
+        ends[-1] = 1.0
+        points = (rng.random() + np.arange(n)) / n
+        return rng.permutation(np.searchsorted(ends, points, side="right")).astype(np.int64)
+
+    def _shuffle(self, group: int, number: int) -> Indices:
+        rng = np.random.default_rng([self.seed, _ORDER, group, number])
+        return rng.permutation(int(self.sizes[group])).astype(np.int64)
+
+
+class Loader:
+    """Reads the share of one process, a few steps ahead of its use.
+
+    Parameters
+    ----------
+    plan
+        Which windows a step takes.
+    micro_batch
+        Windows per forward pass.
+    rank, world_size
+        Which process, of how many.
+
+    Raises
+    ------
+    NeuriptError
+        If the micro-batches of a step cannot be shared out evenly.
+    """
+
+    def __init__(
+        self, plan: Plan, micro_batch: int | None, rank: int = 0, world_size: int = 1
+    ) -> None:
+        if micro_batch is None:
+            if plan.batch_size % world_size:
+                raise NeuriptError(
+                    f"batch_size={plan.batch_size} cannot be shared evenly by {world_size} "
+                    f"processes; use a multiple of {world_size}"
+                )
+            micro_batch = plan.batch_size // world_size
+        self.n_micro = plan.batch_size // micro_batch
+        if self.n_micro % world_size:
+            raise NeuriptError(
+                f"batch_size={plan.batch_size} is {self.n_micro} micro-batches of {micro_batch}, "
+                f"which {world_size} processes cannot share evenly; choose micro_batch so that "
+                f"batch_size / micro_batch is a multiple of {world_size}"
+            )
+        self.plan, self.micro_batch = plan, micro_batch
+        share = self.n_micro // world_size
+        self.numbers = range(rank * share, (rank + 1) * share)
+
+    def load(self, step: int) -> Batch:
+        """Read one step."""
+        group, windows = self.plan.windows_of(step)
+        part, channels = self.plan.parts[group], self.plan.channels_of(step)
+        pos_m = part.group.montage.pos_m
+        micro = []
+        for number in self.numbers:
+            start = number * self.micro_batch
+            chosen = windows[start : start + self.micro_batch]
+            x = read_windows(part.group, np.sort(chosen), channels)
+            micro.append(Micro(x, start, seed_of(self.plan.seed, _NOISE, step, number)))
+        seed = seed_of(self.plan.seed, _MASKS, step)
+        pos_m = pos_m if channels is None else pos_m[channels]
+        return Batch(step, micro, self.plan.batch_size, seed, pos_m)
+
+    def steps(self, start: int, stop: int) -> Iterator[Batch]:
+        """Yield the steps from `start` to before `stop`, reading ahead in a thread."""
+        with ThreadPoolExecutor(1, thread_name_prefix="windows") as pool:
+            ahead: deque[Future[Batch]] = deque()
+            for step in range(start, stop + AHEAD):
+                if step < stop:
+                    ahead.append(pool.submit(self.load, step))
+                if step >= start + AHEAD and ahead:
+                    yield ahead.popleft().result()
+
+
+def read_windows(group: WindowGroup, indices: Indices, channels: Indices | None = None) -> Tensor:
+    """Read windows in volts, (n, n_chans, n_times), and check that they are numbers.
+
+    Raises
+    ------
+    NeuriptError
+        If a window has NaN or infinity, naming group and window.
+    """
+    x = np.array(group.read(indices), dtype=np.float32)  # a copy: shards are read-only
+    if channels is not None:
+        x = x[:, channels]
+    bad = ~np.isfinite(x).all(axis=(1, 2))
+    if bad.any():
+        raise NeuriptError(
+            f"window {indices[bad][0]} of {group.name} in the corpus contains NaN or infinity; "
+            "prepare the corpus again"
+        )
+    return torch.from_numpy(np.ascontiguousarray(x))
+
+
+def validation_batches(
+    parts: Sequence[Part], n_windows: int, batch_size: int, seed: int
+) -> list[tuple[Part, Indices, int]]:
+    """Choose fixed validation windows, in batches of one group, each with a seed for its masks.
+
+    Every group with held-out subjects gives its share, evenly spaced over its windows.
+    """
+    total = sum(len(p.indices) for p in parts)
+    batches = []
+    for number, part in enumerate(parts):
+        share = max(1, round(n_windows * len(part.indices) / total))
+        take = np.linspace(0, len(part.indices) - 1, min(share, len(part.indices)))
+        chosen = part.indices[take.round().astype(np.int64)]
+        for k in range(0, len(chosen), batch_size):
+            batches.append((part, chosen[k : k + batch_size], seed_of(seed, _PROBE, number, k)))
+    return batches
+
+
+def seed_of(*numbers: int) -> int:
+    """Return a seed that is a function of whole numbers, for PyTorch's generators."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _digest(seed: int, name: str) -> str:
+    return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()

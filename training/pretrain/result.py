@@ -1,0 +1,141 @@
+"""What a pretraining leaves: the encoder, and what it was trained on, for leak checks and model cards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from neuript.checkpoint import save_checkpoint
+from neuript.config import NeuriptConfig
+from neuript.manifest import Manifest, provenance
+from neuript.montages import Montage
+from neuript.realtime.preprocess import PreprocessSpec
+from neuript.training.pretrain.loader import Part, WindowCorpus
+
+ENCODER = "encoder.safetensors"
+MAX_FULL_HASHES = 40_000
+"""With more files their hashes are cut to 16 digits, or the manifest would grow past its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a run was trained on.
+
+    Attributes
+    ----------
+    montage : Montage
+        Of the most training windows.
+    identity : dict
+        Enough to see that a corpus is another one, short.
+    counts : dict
+        Windows, hours, subjects.
+    corpus : dict
+        For the manifest: recipes, subjects, held-out subjects, hashes of the files, montages.
+    """
+
+    montage: Montage
+    identity: dict[str, Any]
+    counts: dict[str, float]
+    corpus: dict[str, Any]
+
+
+def describe_data(
+    corpora: Sequence[WindowCorpus], train: Sequence[Part], held_out: set[str]
+) -> Data:
+    """Collect what the log, the checkpoints and the manifest say about the data."""
+    subjects = sorted(set().union(*(c.subjects for c in corpora)))
+    hashes = sorted(set().union(*(c.file_hashes for c in corpora)))
+    groups = [
+        (g.name, int(g.n_windows), list(g.montage.ch_names)) for c in corpora for g in c.groups
+    ]
+    windows: Counter[str] = Counter()
+    for part in train:
+        windows[part.group.name] += len(part.indices)
+    hours = sum(float(c.hours) for c in corpora)
+    short = len(hashes) > MAX_FULL_HASHES
+    return Data(
+        montage=max(train, key=lambda p: len(p.indices)).group.montage,
+        identity={
+            "windows": sum(n for _, n, _ in groups),
+            "subjects": len(subjects),
+            "groups_sha256": _sha256(groups),
+            "subjects_sha256": _sha256(subjects),
+            "files_sha256": _sha256(hashes),
+        },
+        counts={
+            "windows": sum(windows.values()),
+            "hours": round(hours, 3),
+            "subjects": len(subjects) - len(held_out),
+            "subjects_held_out": len(held_out),
+        },
+        corpus={
+            "recipes": [_recipe(c) for c in corpora],
+            "hours": round(hours, 3),
+            "subjects": subjects,
+            "held_out": sorted(held_out),
+            "file_hashes": [h[:16] for h in hashes] if short else hashes,
+            "file_hash_digits": 16 if short else 64,
+            "montages": [
+                {"name": n, "windows": windows[n], "ch_names": names} for n, _, names in groups
+            ],
+        },
+    )
+
+
+def save_encoder(
+    out: Path,
+    state: Mapping[str, Tensor],
+    *,
+    config: NeuriptConfig,
+    preprocess: PreprocessSpec,
+    data: Data,
+    settings: Mapping[str, Any],
+) -> Manifest:
+    """Write `encoder.safetensors`.
+
+    Parameters
+    ----------
+    out
+        Folder.
+    state
+        Of the `Encoder`.
+    config, preprocess, data, settings
+        Of the run.
+    """
+    datasets = sorted({s.split("/")[0] for s in data.corpus["subjects"]})
+    window_s = config.n_times / preprocess.sfreq
+    manifest = Manifest(
+        task="pretraining",
+        classes=(),
+        model=config.to_dict(),
+        montage=data.montage.to_dict(),
+        preprocess=preprocess.to_dict(),
+        window_s=window_s,
+        hop_s=window_s,
+        provenance=provenance(
+            data=datasets,
+            simulated=False,
+            counts={k: int(v) for k, v in data.counts.items() if k != "hours"},
+            notes="encoder without a head, pretrained by masked reconstruction",
+            corpus=data.corpus,
+            settings=dict(settings),
+        ),
+    )
+    return save_checkpoint(out / ENCODER, {f"encoder.{k}": v for k, v in state.items()}, manifest)
+
+
+def _recipe(corpus: WindowCorpus) -> Any:
+    recipe = getattr(corpus, "recipe", None)
+    to_dict = getattr(recipe, "to_dict", None)
+    return to_dict() if to_dict is not None else str(recipe)
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
