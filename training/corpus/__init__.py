@@ -1,1 +1,24 @@
-"""Recordings to shards: scan, clean, reject, write, and read back."""
+"""Recordings to windows for pretraining, on disk, and back; see docs/corpus.md."""
+
+from __future__ import annotations
+
+from neuript.training.corpus.prepare import PrepareOptions, prepare
+from neuript.training.corpus.recipe import RECIPES, Recipe, get_recipe
+from neuript.training.corpus.report import CorpusReport, FileReport
+from neuript.training.corpus.scan import ScanOptions
+from neuript.training.corpus.store import Corpus, Group
+from neuript.training.corpus.work import SignalOptions
+
+__all__ = [
+    "RECIPES",
+    "Corpus",
+    "CorpusReport",
+    "FileReport",
+    "Group",
+    "PrepareOptions",
+    "Recipe",
+    "ScanOptions",
+    "SignalOptions",
+    "get_recipe",
+    "prepare",
+]

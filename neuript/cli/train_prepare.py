@@ -1,0 +1,148 @@
+"""`neuript-train prepare`: folders of recordings to a corpus of windows for pretraining."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neuript.training.corpus import FileReport, PrepareOptions
+
+_EXAMPLES = """\
+examples:
+  neuript-train prepare tuh/edf bids/ds003190 --out corpus                    the paper's recipe
+  neuript-train prepare eegmmidb --out corpus --recipe short --workers 8      short recordings kept whole
+  neuript-train prepare headset --out corpus --unit microvolts --dataset mine files without a unit
+  neuript-train prepare tuh/edf --out corpus --scheduler tcp://head:8786      on a Dask cluster
+
+Giving the command again goes on where it was killed, adds what is new, and makes nothing twice.
+Folders that need different options are added one after the other to the same --out."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="neuript-train prepare",
+        description="Turn folders of recordings (BIDS or loose; EDF, BDF, GDF, BrainVision, FIF, SET, CNT, XDF, Muse "
+        "csv) into a corpus for pretraining, with a report of what was kept and why the rest was not.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("folders", nargs="+", metavar="FOLDER", help="folders with recordings, or single files")
+    add("--out", required=True, metavar="CORPUS", help="folder of the corpus; added to if there")
+    add(
+        "--recipe",
+        default="paper",
+        help="paper (default), or short: nothing trimmed, no least length",
+    )
+    add(
+        "--montage",
+        default="auto",
+        help="auto: the paper's 20 pairs where possible, else own electrodes; or a NAME",
+    )
+    add("--cap", metavar="MONTAGE", help="what was on the head, for recordings without labels")
+    add(
+        "--dataset",
+        metavar="NAME",
+        help="first part of the subject ids (default: the folder's name)",
+    )
+    add(
+        "--subject-pattern",
+        metavar="REGEX",
+        help="finds the subject in a path; its first group counts",
+    )
+    add("--include", action="append", default=[], metavar="GLOB", help="take these files only")
+    add("--exclude", action="append", default=[], metavar="GLOB", help="leave these files out")
+    add(
+        "--exclude-subjects",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="DATASET/SUBJECT or a pattern; people to leave out",
+    )
+    add("--unit", help="unit of the numbers, where the files say nothing or the wrong thing")
+    add(
+        "--rescale",
+        action="store_true",
+        help="bring each recording to a typical EEG amplitude (numbers in no unit)",
+    )
+    add(
+        "--mains",
+        default="auto",
+        choices=("auto", "50", "60", "none"),
+        help="notch (default: measured)",
+    )
+    add("--workers", type=int, default=1, metavar="N", help="processes on this machine")
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Dask scheduler of a cluster that sees the same paths",
+    )
+    add(
+        "--verify",
+        action="store_true",
+        help="check the hashes of what is there, and make anew what was changed",
+    )
+    add("--redo", action="store_true", help="make everything anew")
+    add("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """Prepare and return the exit code."""
+    args = build_parser().parse_args(argv)
+    from neuript.training.corpus import get_recipe, prepare
+
+    report = prepare(
+        args.folders,
+        args.out,
+        get_recipe(args.recipe),
+        _options(args),
+        progress=None if args.json else _tell,
+    )
+    if args.json:
+        print(json.dumps(report.to_dict()))
+        return 0
+    print(report.text())
+    n_old = len(report.files) - report.n_new
+    print(
+        f"{report.hours:.2f} h in {args.out} ({report.n_new} recordings made, {n_old} were there)"
+    )
+    return 0
+
+
+def _options(args: argparse.Namespace) -> PrepareOptions:
+    from neuript.training.corpus import PrepareOptions, ScanOptions, SignalOptions
+
+    mains: float | str | None = args.mains
+    if args.mains != "auto":
+        mains = None if args.mains == "none" else float(args.mains)
+    return PrepareOptions(
+        scan=ScanOptions(
+            dataset=args.dataset,
+            subject_pattern=args.subject_pattern,
+            include=tuple(args.include),
+            exclude=tuple(args.exclude),
+            exclude_subjects=tuple(args.exclude_subjects),
+        ),
+        signal=SignalOptions(
+            montage=args.montage,
+            cap=args.cap,
+            unit=args.unit,
+            rescale=args.rescale,
+            mains_hz=mains,
+        ),
+        workers=args.workers,
+        scheduler=args.scheduler,
+        redo=args.redo,
+        verify=args.verify,
+    )
+
+
+def _tell(done: int, n_all: int, file: FileReport) -> None:
+    """One line per recording, on stderr."""
+    what = f"{file.kept} of {file.possible} windows" if file.status == "kept" else file.status
+    print(f"[{done}/{n_all}] {file.dataset}/{file.recording}: {what}", file=sys.stderr)

@@ -1,0 +1,103 @@
+"""Comma-separated EEG of the Muse recorders (`muselsl record` and kin): a column of stamps, one per electrode.
+
+Not a general reader: the first line must name a `timestamps` column and at least two electrodes, and the numbers are
+microvolts, as these recorders write them.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuript.errors import NeuriptError
+from neuript.montages.names import canonical_name, electrode_name
+from neuript.realtime.chunk import SignalInfo
+from neuript.realtime.metadata import header_xml
+from neuript.realtime.recordings import RecordedStream, Recording, find_gaps, segments_between
+
+STAMPS = "timestamps"
+
+
+def is_csv_recording(path: Path) -> bool:
+    """Tell from its first line whether a file is one of these recordings."""
+    try:
+        names = _columns(path)
+    except (OSError, UnicodeDecodeError, StopIteration, csv.Error):
+        return False
+    return STAMPS in names and sum(_is_electrode(name) for name in names) >= 2
+
+
+def read_csv(path: str | Path) -> Recording:
+    """Read one of these recordings.
+
+    Raises
+    ------
+    NeuriptError
+        If it is not one, or a row of it is not numbers.
+    """
+    path = Path(path)
+    if not is_csv_recording(path):
+        raise NeuriptError(
+            f"{path} is not a recording: its first line must name '{STAMPS}' and at least two electrodes"
+        )
+    names = _columns(path)
+    try:
+        table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, dtype=np.float64)
+    except ValueError as error:
+        raise NeuriptError(f"{path} cannot be read ({error}); write it again") from error
+    if len(table) < 2 or table.shape[1] != len(names):
+        raise NeuriptError(
+            f"{path} holds {len(table)} rows of {table.shape[1]} numbers under {len(names)} names; "
+            "at least 2 full rows are needed"
+        )
+    stamps = table[:, names.index(STAMPS)]
+    eeg = [i for i, name in enumerate(names) if _is_electrode(name)]
+    return Recording(path, [_signal(path, names, eeg, table, stamps)], "CSV", [], 0)
+
+
+def _columns(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [name.strip() for name in next(csv.reader(file))]
+
+
+def _is_electrode(name: str) -> bool:
+    return electrode_name(canonical_name(name)) is not None
+
+
+def _signal(
+    path: Path,
+    names: list[str],
+    eeg: list[int],
+    table: NDArray[np.float64],
+    stamps: NDArray[np.float64],
+) -> RecordedStream:
+    info = SignalInfo(
+        name=path.name,
+        sfreq=_rate(stamps, path),
+        ch_names=tuple(names[i] for i in eeg),
+        units=("microvolts",) * len(eeg),
+        ch_types=("EEG",) * len(eeg),
+    )
+    gaps = find_gaps(stamps, info.sfreq)
+    return RecordedStream(
+        info=info,
+        values=np.ascontiguousarray(table[:, eeg], dtype=np.float32),
+        timestamps=stamps,
+        raw_timestamps=stamps,
+        header=header_xml(info),
+        segments=segments_between(len(stamps), [gap.index for gap in gaps]),
+        gaps=gaps,
+    )
+
+
+def _rate(stamps: NDArray[np.float64], path: Path) -> float:
+    """Median over spans of 64 samples, since stamps are often rounded; whole where it is nearly so."""
+    span = min(64, len(stamps) - 1)
+    period = float(np.median(stamps[span:] - stamps[:-span])) / span
+    if not np.isfinite(period) or period <= 0:
+        raise NeuriptError(f"{path}: its time stamps do not increase, so its rate is unknown")
+    rate = 1.0 / period
+    return float(round(rate)) if abs(rate - round(rate)) < 0.01 * rate else rate

@@ -1,0 +1,193 @@
+"""Which files of a folder are recordings, and whose they are."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from neuript.errors import NeuriptError
+from neuript.realtime.recordings import SUFFIXES
+from neuript.training.corpus.read_csv import is_csv_recording
+
+_NOT_DATA = ("derivatives", "code", "stimuli")
+"""Folders of BIDS that hold no recordings as they were made."""
+_BIDS = re.compile(r"(?:^|/)sub-(?P<subject>[0-9A-Za-z]+)(?=[_/.])")
+_COMMON = re.compile(
+    r"(?:^|[/_.-])(?P<subject>(?i:subject|subj|sub)[-_ ]?\d+|S\d+(?=R\d+\b)|chb\d+(?=[_/]))"
+)
+_COMPANIONS = {".vhdr": (".eeg", ".vmrk", ".dat"), ".set": (".fdt",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recording that was found.
+
+    Attributes
+    ----------
+    path : Path
+    name : str
+        Relative to its folder, with slashes.
+    dataset : str
+    subject : str
+        `<dataset>/<subject>`.
+    """
+
+    path: Path
+    name: str
+    dataset: str
+    subject: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanOptions:
+    """What to take of a folder."""
+
+    dataset: str | None = None
+    """First part of every subject id; default: the folder's name."""
+    subject_pattern: str | None = None
+    """Regular expression on the path relative to the folder; its first group (or one named `subject`, or all
+    of the match) is the subject. Default: BIDS `sub-...`, then `Subject00`, `S001R..`, `chb01`, then the first
+    folder, then the file's name."""
+    include: tuple[str, ...] = ()
+    """Shell patterns on the relative path or the file's name; none takes all."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of what to leave out."""
+    exclude_subjects: tuple[str, ...] = ()
+    """Patterns on `<dataset>/<subject>` or `<subject>` of people to leave out."""
+
+
+def scan(folder: str | Path, options: ScanOptions | None = None) -> tuple[list[Source], list[str]]:
+    """Find the recordings of a folder, in order of their names.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Any tree of files; or one file.
+    options : ScanOptions, optional
+
+    Returns
+    -------
+    sources : list of Source
+    excluded : list of str
+        Subject ids that `exclude_subjects` left out.
+
+    Raises
+    ------
+    NeuriptError
+        It is not there, cannot be read, holds no recordings, or the subject pattern fits none of a file.
+    """
+    options = options or ScanOptions()
+    root = Path(folder)
+    pattern = _compile(options.subject_pattern)
+    if not root.exists():
+        raise NeuriptError(f"there is no folder {root}")
+    dataset = options.dataset or root.resolve().name.removesuffix("".join(root.suffixes))
+    _check_name(dataset)
+    base = root if root.is_dir() else root.parent
+    found, excluded = [], set()
+    for path in _files(root):
+        name = path.relative_to(base).as_posix()
+        if not _wanted(name, options):
+            continue
+        subject = f"{dataset}/{subject_of(name, pattern)}"
+        if _matches(subject, options.exclude_subjects):
+            excluded.add(subject)
+        else:
+            found.append(Source(path, name, dataset, subject))
+    if not found and not excluded:
+        what = " that the patterns take" if options.include or options.exclude else ""
+        raise NeuriptError(
+            f"{root} holds no recordings{what}; known endings are {' '.join(SUFFIXES)} and .csv of Muse recorders"
+        )
+    return found, sorted(excluded)
+
+
+def subject_of(name: str, pattern: re.Pattern[str] | None = None) -> str:
+    """Return the subject of a recording from its relative path.
+
+    Raises
+    ------
+    NeuriptError
+        A pattern was given and does not match.
+    """
+    if pattern is not None:
+        match = pattern.search(name)
+        if match is None:
+            raise NeuriptError(
+                f"--subject-pattern {pattern.pattern!r} does not match {name}; every recording needs a subject, "
+                "so widen the pattern or leave the file out with --exclude"
+            )
+        if "subject" in pattern.groupindex:
+            return _plain(match["subject"])
+        return _plain(match[1] if pattern.groups else match[0])
+    for known in (_BIDS, _COMMON):
+        match = known.search(name)
+        if match is not None:
+            return _plain(match["subject"])
+    first, slash, _ = name.partition("/")
+    return _plain(first if slash else Path(name).name.partition(".")[0])
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files that belong to a recording beside its own, such as `.fdt` to `.set`."""
+    stem = path.name[: -len(path.suffix)]
+    return [
+        other
+        for suffix in _COMPANIONS.get(path.suffix.lower(), ())
+        if (other := path.with_name(stem + suffix)).is_file()
+    ]
+
+
+def _compile(pattern: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if pattern is None else re.compile(pattern)
+    except re.error as error:
+        raise NeuriptError(
+            f"--subject-pattern {pattern!r} is no regular expression: {error}"
+        ) from error
+
+
+def _check_name(dataset: str) -> None:
+    if not dataset or "/" in dataset or dataset != dataset.strip():
+        raise NeuriptError(f"{dataset!r} cannot name a data set; give a --dataset without slashes")
+
+
+def _files(root: Path) -> list[Path]:
+    """Return the files that may be recordings; hidden ones and sidecars are none."""
+    if root.is_file():
+        return [root]
+
+    def refuse(error: OSError) -> None:
+        raise NeuriptError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    found = []
+    for folder, names, files in os.walk(root, onerror=refuse):
+        names[:] = sorted(n for n in names if n not in _NOT_DATA and not n.startswith("."))
+        found += [Path(folder) / f for f in files if not f.startswith(".")]
+    return sorted(path for path in found if _is_recording(path))
+
+
+def _is_recording(path: Path) -> bool:
+    name = path.name.lower()
+    if name.endswith(("-eve.fif", "_eve.fif", "-eve.fif.gz", "_eve.fif.gz")):
+        return False
+    return name.endswith(SUFFIXES) or (name.endswith(".csv") and is_csv_recording(path))
+
+
+def _wanted(name: str, options: ScanOptions) -> bool:
+    if options.include and not _matches(name, options.include):
+        return False
+    return not _matches(name, options.exclude)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    last = name.rpartition("/")[2]
+    return any(fnmatch.fnmatchcase(text, p) for p in patterns for text in (name, last))
+
+
+def _plain(subject: str) -> str:
+    return re.sub(r"[\s/]+", "_", subject.strip())
