@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neuript.config import NeuriptConfig
 from neuript.encoder import EncoderBlock, init_modules
-from neuript.layers import Dropout, FeedForward
+from neuript.layers import Dropout, FeedForward, attend
 
 
 class CrossAttention(nn.Module):
@@ -41,13 +40,8 @@ class CrossAttention(nn.Module):
         kv = self.key_value(k_BDLC).unflatten(-1, (2, self.n_heads, -1))
         k, v = kv.permute(3, 0, 1, 4, 2, 5).unbind(0)
         q = q.expand(len(k), -1, -1, -1, -1)
-        if self.training and self.dropout.p > 0 and q.device.type == "cpu":
-            score = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-            y = self.dropout(score.softmax(dim=-1)) @ v
-        else:
-            p = self.dropout.p if self.training else 0.0
-            flat_q, flat_k, flat_v = (t.flatten(0, 1) for t in (q, k, v))
-            y = F.scaled_dot_product_attention(flat_q, flat_k, flat_v, None, p).view(q.shape)
+        flat_q, flat_k, flat_v = (t.flatten(0, 1) for t in (q, k, v))
+        y = attend(flat_q, flat_k, flat_v, None, self.dropout).view(q.shape)
         return self.out(y.transpose(2, 3).flatten(3))  # type: ignore[no-any-return]
 
 
@@ -157,7 +151,7 @@ class Decoder(nn.Module):
         Returns
         -------
         Tensor
-            float32, (B, D, n) at the points, or (B, D, L * step).
+            float32 or float64, (B, D, n) at the points, or (B, D, L * step).
         """
         if self.training and self.dropout > 0:
             q_BDLC = q_BDLC.expand(len(scales[0]), -1, -1, -1)
@@ -165,7 +159,7 @@ class Decoder(nn.Module):
         for i, (layer, scale) in enumerate(zip(self.layers, self.scales, strict=True)):
             last = i + 1 == len(self.layers)
             q_BDLC, p = layer(q_BDLC, scales[scale], points_BDn if last else None)
-            p = p.float().flatten(2)
+            p = p.to(torch.promote_types(p.dtype, torch.float32)).flatten(2)
             if points_BDn is not None and not last:
                 p = p.gather(2, points_BDn)
             total = p if total is None else total + p

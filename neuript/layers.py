@@ -89,12 +89,28 @@ class Attention(nn.Module):
         """
         qkv = self.qkv(x_NSC).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         q_NHSE, k_NHSE, v_NHSE = qkv.unbind(0)
-        p = self.dropout.p if self.training else 0.0
-        if self.training and x_NSC.device.type == "cpu":
-            y_NHSE = _attend_cpu(q_NHSE, k_NHSE, v_NHSE, mask, self.dropout)
-        else:
-            y_NHSE = F.scaled_dot_product_attention(q_NHSE, k_NHSE, v_NHSE, mask, p)
+        y_NHSE = attend(q_NHSE, k_NHSE, v_NHSE, mask, self.dropout)
         return self.out(y_NHSE.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+
+def attend(
+    q_NHSE: Tensor, k_NHSE: Tensor, v_NHSE: Tensor, mask: Tensor | None, dropout: Dropout
+) -> Tensor:
+    """Scaled dot-product attention of every head, by the quickest way there is.
+
+    Parameters
+    ----------
+    q_NHSE, k_NHSE, v_NHSE
+        Queries, keys and values; there may be another number of queries than of keys.
+    mask
+        True where a query (row) may see a key (column), broadcastable to (N, H, S, S).
+    dropout
+        On the attention weights, in training.
+    """
+    if dropout.training and q_NHSE.device.type == "cpu":
+        return _attend_cpu(q_NHSE, k_NHSE, v_NHSE, mask, dropout)
+    p = dropout.p if dropout.training else 0.0
+    return F.scaled_dot_product_attention(q_NHSE, k_NHSE, v_NHSE, mask, p)
 
 
 def _attend_cpu(
