@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +22,7 @@ AHEAD = 4
 
 def run_jobs(
     jobs: list[Job], *, workers: int = 1, scheduler: str | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield (job, record) in the order in which they end.
 
     Parameters
@@ -50,7 +51,7 @@ def run_jobs(
     yield from _on_dask(jobs, workers, scheduler)
 
 
-def _on_dask(jobs: list[Job], workers: int, scheduler: str | None) -> Iterator[Result]:
+def _on_dask(jobs: list[Job], workers: int, scheduler: str | None) -> Generator[Result, None, None]:
     try:
         from dask.distributed import Client, LocalCluster
     except ImportError as missing:
@@ -79,7 +80,7 @@ def _on_dask(jobs: list[Job], workers: int, scheduler: str | None) -> Iterator[R
         yield from _submit(client, jobs)
 
 
-def _submit(client: Any, jobs: list[Job]) -> Iterator[Result]:
+def _submit(client: Any, jobs: list[Job]) -> Generator[Result, None, None]:
     from dask.distributed import as_completed
 
     n_ahead = AHEAD * max(1, sum(client.nthreads().values()))
@@ -88,8 +89,8 @@ def _submit(client: Any, jobs: list[Job]) -> Iterator[Result]:
     done = as_completed([], with_results=False)
 
     def put(n: int) -> None:
-        for job, _ in zip(waiting, range(n), strict=False):
-            # a worker that dies takes a recording with it: try it elsewhere once, not for ever
+        for job in itertools.islice(waiting, n):
+            # a recording that kills its worker would kill the next one
             future = client.submit(_guarded, job, pure=False, retries=0)
             of[future] = job
             done.add(future)
