@@ -9,15 +9,41 @@ from __future__ import annotations
 import difflib
 
 from neuript.errors import NeuriptError
+from neuript.training.evaluate.protocols.bcic_iv_2a import BCIC_IV_2A
 from neuript.training.evaluate.protocols.data import Dropped, EvalData
 from neuript.training.evaluate.protocols.mental_arithmetic import MENTAL_ARITHMETIC
+from neuript.training.evaluate.protocols.mumtaz import MUMTAZ
 from neuript.training.evaluate.protocols.own_sets import EEGMMIDB, PETERSON, SSVEP
+from neuript.training.evaluate.protocols.physionet_p300 import PHYSIONET_P300
 from neuript.training.evaluate.protocols.protocol import Mark, Protocol, Source
+from neuript.training.evaluate.protocols.seed_v import SEED_V
+from neuript.training.evaluate.protocols.sleep_edfx import SLEEP_EDFX
+from neuript.training.evaluate.protocols.tuh import TUAB, TUEV
 
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (MENTAL_ARITHMETIC, *EEGMMIDB, PETERSON, SSVEP)}
+PAPER = (
+    MENTAL_ARITHMETIC,
+    MUMTAZ,
+    PHYSIONET_P300,
+    SLEEP_EDFX,
+    SEED_V,
+    BCIC_IV_2A,
+    TUAB,
+    TUEV,
+)
+"""The eight data sets of the paper."""
+PROTOCOLS: dict[str, Protocol] = {p.name: p for p in (*PAPER, *EEGMMIDB, PETERSON, SSVEP)}
 """All protocols by name: the eight of the paper first, then the sets of our own."""
 
-__all__ = ["PROTOCOLS", "Dropped", "EvalData", "Mark", "Protocol", "Source", "get_protocol"]
+__all__ = [
+    "PAPER",
+    "PROTOCOLS",
+    "Dropped",
+    "EvalData",
+    "Mark",
+    "Protocol",
+    "Source",
+    "get_protocol",
+]
 
 
 def get_protocol(name: str) -> Protocol:

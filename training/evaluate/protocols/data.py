@@ -110,7 +110,7 @@ class EvalData:
     @property
     def window_s(self) -> float:
         """Length of a window in seconds."""
-        return self.x.shape[2] / self.sfreq
+        return float(self.x.shape[2] / self.sfreq)
 
     def where(self, split: str) -> NDArray[np.int64]:
         """Return the indices of a split's windows."""

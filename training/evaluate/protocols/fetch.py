@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -63,3 +64,39 @@ def download(url: str, target: Path, known_hash: str | None) -> Path:
             f"{url} could not be downloaded ({str(error).splitlines()[0]}); check the connection, or put the "
             f"file into {target.parent} by hand"
         ) from error
+
+
+def figshare(article: int, folder: Path, pattern: str) -> None:
+    """Download the files of a figshare article that match a pattern, each checked by its MD5."""
+    listing = download(
+        f"https://api.figshare.com/v2/articles/{article}/files?page_size=1000",
+        folder / f"figshare-{article}.json",
+        None,
+    )
+    try:
+        files = [
+            (f["name"], f["download_url"], f["computed_md5"])
+            for f in json.loads(listing.read_text())
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise NeuriptError(
+            f"figshare's list of article {article} cannot be read ({error})"
+        ) from error
+    wanted = [row for row in files if re.search(pattern, row[0])]
+    if not wanted:
+        raise NeuriptError(f"figshare's article {article} lists no file that matches {pattern!r}")
+    for name, url, md5 in wanted:
+        download(url, folder / Path(name).name, f"md5:{md5}")
+
+
+def moabb_files(name: str, folder: Path) -> None:
+    """Let MOABB download all people of one of its data sets into a folder."""
+    try:
+        import moabb.datasets
+    except ImportError as error:
+        raise NeuriptError(
+            f'{name} is downloaded through MOABB; install it with pip install "neuript[fetch]"'
+        ) from error
+    dataset = getattr(moabb.datasets, name)()
+    for subject in dataset.subject_list:
+        dataset.data_path(subject, path=str(folder))

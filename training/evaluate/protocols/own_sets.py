@@ -10,7 +10,7 @@ from pathlib import Path
 
 from neuript.realtime.recordings import Recording
 from neuript.training.cleaning import Cleaned
-from neuript.training.evaluate.protocols.fetch import physionet
+from neuript.training.evaluate.protocols.fetch import moabb_files, physionet
 from neuript.training.evaluate.protocols.protocol import (
     Mark,
     Protocol,
@@ -145,5 +145,6 @@ SSVEP = Protocol(
     unit="nanovolts",  # the files say volts and hold 6 mV rms: a thousand times too much for EEG
     layout="subjectNN/record-*_raw.fif with *-eve.fif beside it",
     how_to_get="Public (CC0): https://doi.org/10.5281/zenodo.2392979, `Kalunga2016` in MOABB.",
+    fetch=lambda folder: moabb_files("Kalunga2016", folder),
     split_rule="by recording: each person's first trains; the later ones validate and test, person by person",
 )
