@@ -73,7 +73,7 @@ def _expert_panel(axes: Axes, layer: Participation, n_classes: int) -> None:
 
 def _distance_panel(axes: Axes, layers: Sequence[Participation]) -> None:
     kinds = (
-        ("two people, same class", "between_subjects", "s", "#333333"),
+        ("two people, same class", "between_subjects", "s", "#6A6A6A"),
         ("two classes, same person", "between_classes", "o", "#C2185B"),
         ("halves of one (chance)", "within", "_", "0.5"),
     )
@@ -82,10 +82,13 @@ def _distance_panel(axes: Axes, layers: Sequence[Participation]) -> None:
         values = np.array([getattr(layer, field) for layer in layers])
         if np.isfinite(values).any():
             axes.plot(at, values, marker, color=colour, label=label, markersize=4.5)
-    axes.set_xticks(at, [layer.layer.replace(" ", "\n", 2).replace("block\n", "block ") for layer in layers])
-    axes.set_ylim(bottom=0)
+    axes.set_xticks(
+        at, [layer.layer.replace(" ", "\n", 2).replace("block\n", "block ") for layer in layers]
+    )
     axes.set_ylabel("distance of profiles\n(total variation)")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.3)
+    axes.legend(loc="upper left", handletextpad=0.3)
+    axes.margins(y=0.12)
+    axes.set_ylim(bottom=0)
     style.tag(axes, "b", dx=-0.09)
 
 
@@ -187,14 +190,13 @@ def _separation_panels(
     _two_bars(neighbour, (numbers.class_neighbour, numbers.subject_neighbour))
     for at, chance in enumerate((numbers.class_chance, numbers.subject_chance)):
         if np.isfinite(chance):
-            neighbour.plot([at - 0.4, at + 0.4], [chance] * 2, color="k", linewidth=1.0)
-            neighbour.text(at + 0.42, chance, "chance", fontsize=5, va="center")
+            neighbour.plot([at - 0.4, at + 0.4], [chance] * 2, color="k", linewidth=1.2)
     neighbour.set_ylim(0, 1)
-    neighbour.set_title("nearest neighbour\nfrom elsewhere agrees")
+    neighbour.set_title("nearest neighbour from\nelsewhere agrees\n(line: chance)")
 
 
 def _two_bars(axes: Axes, values: tuple[float, float]) -> None:
-    for at, (value, colour) in enumerate(zip(values, ("#C2185B", "#333333"), strict=True)):
+    for at, (value, colour) in enumerate(zip(values, ("#C2185B", "#8A8A8A"), strict=True)):
         shown = value if np.isfinite(value) else 0.0
         axes.bar(at, shown, 0.8, color=colour)
         text = f"{100 * value:.0f} %" if np.isfinite(value) else "–"

@@ -116,10 +116,10 @@ def heads_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
     order, edges = lobe_order(montage)
     shown = attention.relative(weights[:, :, order][:, :, :, order])
     high = float(np.quantile(shown, 0.995))
-    figure = style.new_figure(0.72 * n_blocks + 0.55)
-    grid = figure.add_gridspec(
-        n_blocks, n_heads + 2, width_ratios=[1.0] * n_heads + [0.22 * n_heads] * 2
-    )
+    cell = min(0.95, 5.0 / n_heads)
+    table = 0.24 * n_heads
+    figure = style.new_figure(cell * n_blocks + 0.75, n_heads * (cell + 0.05) + 2 * table + 0.5)
+    grid = figure.add_gridspec(n_blocks, n_heads + 2, width_ratios=[cell] * n_heads + [table] * 2)
     image: Any = None
     matrices = []
     for b in range(n_blocks):
@@ -143,8 +143,8 @@ def heads_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
         "channels\nattended",
         "{:.0f}",
         cmap="Greens",
-        vmin=1,
-        vmax=montage.n_chans,
+        vmin=0,
+        vmax=1.6 * montage.n_chans,
     )
     _table(
         figure.add_subplot(grid[:, n_heads + 1]),
@@ -173,9 +173,7 @@ def lobe_order(montage: Montage) -> tuple[list[int], list[int]]:
     return order + rest, edges
 
 
-def _table(
-    axes: Any, values: NDArray[np.float64], title: str, form: str, **options: Any
-) -> None:
+def _table(axes: Any, values: NDArray[np.float64], title: str, form: str, **options: Any) -> None:
     image = style.matrix(
         axes,
         values,
@@ -194,7 +192,7 @@ def _table(
         axes.text(
             column,
             row,
-            form.format(value),
+            form.format(round(value, 1) + 0.0),
             ha="center",
             va="center",
             fontsize=5,

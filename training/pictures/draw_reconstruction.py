@@ -30,7 +30,10 @@ def microvolts(companded: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 def traces_figure(
-    parts: Sequence[Reconstruction], window: int, montage: Montage, channels: Sequence[int],
+    parts: Sequence[Reconstruction],
+    window: int,
+    montage: Montage,
+    channels: Sequence[int],
     times_s: NDArray[np.float64],
 ) -> Figure:
     """Draw one window: channels as rows, a column per kind of masking.
@@ -104,11 +107,15 @@ def errors_figure(parts: Sequence[tuple[str, ErrorReport, Reconstruction]]) -> F
         )  # fmt: skip
         scatter.plot([low, high], [low, high], color=MODEL, linewidth=0.7)
         scatter.set(xlim=(low, high), ylim=(low, high), title=name)
-        scatter.text(0.04, 0.95, f"r = {report.correlation:.2f}", va="top", transform=scatter.transAxes)
+        scatter.text(
+            0.04, 0.95, f"r = {report.correlation:.2f}", va="top", transform=scatter.transAxes
+        )
         middle = (report.bins[1:] + report.bins[:-1]) / 2
         colours = {"model": MODEL, "linear interpolation": LINE, "mean of the visible": style.GREY}
         for label, colour in colours.items():
-            curve.plot(middle, report.by_amplitude[label], ".-", color=colour, label=label, markersize=3)
+            curve.plot(
+                middle, report.by_amplitude[label], ".-", color=colour, label=label, markersize=3
+            )
         curve.set_ylim(bottom=0)
         curve.set_xlabel("recorded value (companded)")
     axes[0, 0].set_ylabel("model's value")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuript.montages.interpolation import directions
+from neuript.montages.interpolation import CENTRE_M, directions, interpolation_matrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 FEWEST_FOR_A_MAP = 8
 """With fewer channels a map between them would be invention; they are drawn as discs."""
+MOST_NAMES = 32
+"""Names of more channels than this would cover each other."""
 _LIMITS = (-1.28, 1.28)
+_GRID = 140
+_RADIUS_M = 0.098
 
 
 def project(pos_m: ArrayLike) -> NDArray[np.float64]:
@@ -27,6 +31,15 @@ def project(pos_m: ArrayLike) -> NDArray[np.float64]:
     angle = np.arccos(np.clip(unit[:, 2], -1.0, 1.0)) / (math.pi / 2)
     length = np.maximum(np.hypot(unit[:, 0], unit[:, 1]), 1e-9)
     return np.asarray(unit[:, :2] / length[:, None] * angle[:, None])
+
+
+def unproject(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the places on the sphere of the head, metres, (n, 3); the inverse of `project`."""
+    length = np.hypot(*xy.T)
+    angle = length * (math.pi / 2)
+    flat = xy * (np.sin(angle) / np.maximum(length, 1e-9))[:, None]
+    unit = np.concatenate([flat, np.cos(angle)[:, None]], axis=1)
+    return np.asarray(unit * _RADIUS_M + CENTRE_M)
 
 
 def draw_head(axes: Axes, *, width: float = 0.8) -> None:
@@ -74,7 +87,7 @@ def draw_map(
     xy = project(montage.pos_m)
     scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     if len(values) >= FEWEST_FOR_A_MAP:
-        drawn = _interpolated(axes, xy, values, limit)
+        drawn = _interpolated(axes, montage, values, scale)
         axes.plot(*xy.T, "o", color="0.2", markersize=1.1, zorder=4)
         ring = 16.0
     else:
@@ -82,32 +95,36 @@ def draw_map(
         drawn = axes.scatter(*xy.T, c=values, s=ring, edgecolors="0.3", linewidths=0.5, **scale)
     draw_head(axes)
     if marked is not None and marked.any():
-        axes.scatter(*xy[marked].T, s=ring, facecolors="none", edgecolors="k", linewidths=0.8, zorder=5)
-    if names:
+        axes.scatter(
+            *xy[marked].T, s=ring, facecolors="none", edgecolors="k", linewidths=0.8, zorder=5
+        )
+    if names and montage.n_chans <= MOST_NAMES:
         for name, at in zip(montage.ch_names, xy, strict=True):
             axes.text(at[0], at[1] - 0.05, name, ha="center", va="top", fontsize=3.2, color="0.15")
     return drawn
 
 
 def _interpolated(
-    axes: Axes, xy: NDArray[np.float64], values: NDArray[np.float64], limit: float
+    axes: Axes, montage: Montage, values: NDArray[np.float64], scale: dict[str, Any]
 ) -> Any:
-    from mne.viz import plot_topomap
+    """Draw the values between channels by kriging on the sphere of the head.
 
-    image, _ = plot_topomap(
-        values,
-        xy,
-        axes=axes,
-        show=False,
-        sphere=(0.0, 0.0, 0.0, 1.0),
-        extrapolate="head",
-        outlines=None,
-        sensors=False,
-        contours=0,
-        res=200,
-        cmap="RdBu_r",
-        vlim=(-limit, limit),
+    Unlike splines in the plane (MNE's topomap) it makes no peaks where there is no channel.
+    """
+    from matplotlib.patches import Circle
+
+    reach = max(1.0, float(np.hypot(*project(montage.pos_m).T).max()) + 0.02)
+    side = np.linspace(-reach, reach, _GRID)
+    points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    estimate = interpolation_matrix(montage.pos_m, unproject(points)) @ values
+    image = axes.imshow(
+        estimate.reshape(_GRID, _GRID),
+        extent=(-reach, reach, -reach, reach),
+        origin="lower",
+        interpolation="bilinear",
+        **scale,
     )
+    image.set_clip_path(Circle((0.0, 0.0), reach, transform=axes.transData))
     return image
 
 
