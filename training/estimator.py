@@ -159,19 +159,15 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         spec = self._training(seed)
         train, val = self._split(x, labels.astype(np.int64), seed)
-        fitted = train_supervised(
-            self._start(len(self.classes_), x.shape[2], seed),
-            train,
-            val,
-            spec,
-            n_outputs=len(self.classes_),
-        )
+        start = self._start(len(self.classes_), x.shape[2], seed)
+        fitted = train_supervised(start, train, val, spec)
         self.module_, self.history_ = fitted.model, fitted.history
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Class probabilities of windows, shape (n_epochs, n_classes)."""
-        return predict(self.module_, self._windows(X), batch_size=_BATCH)
+        x = self._windows(X)
+        return predict(self.module_, x, batch_size=_BATCH)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable label of each window, shape (n_epochs,)."""
