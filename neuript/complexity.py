@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -62,4 +63,36 @@ def block_flops(
         if merge > 1:
             per_token += 2 * merge * width**2
         flops.append(n_chans * length * per_token)
+    return tuple(flops)
+
+
+def decoder_flops(
+    config: NeuriptConfig,
+    n_chans: int,
+    n_times: int | None = None,
+    *,
+    scales: Sequence[int] | None = None,
+    step: int = 1,
+) -> tuple[int, ...]:
+    """Floating-point operations of every layer of the pretraining decoder for one window.
+
+    Parameters
+    ----------
+    config
+        The model.
+    n_chans, n_times
+        Size of the window; `n_times` None means the configured one.
+    scales, step
+        As of `neuript.decoder.Decoder`. What it saves on masked points is not subtracted.
+    """
+    width = config.d_model
+    matrices = 3 if config.activation == "swiglu" else 2
+    lengths = config.lengths(n_times)
+    n_queries = -(-lengths[0] // step)
+    flops = []
+    for scale in range(config.depth + 1) if scales is None else scales:
+        # Self-attention in time and space, attention to the scale, and three feed-forward layers.
+        per_query = 2 * (8 + 2) * width**2 + 4 * (n_queries + n_chans + lengths[scale]) * width
+        per_query += 2 * 3 * matrices * width * config.d_ff + 2 * width * step
+        flops.append(n_chans * (n_queries * per_query + lengths[scale] * 4 * width**2))
     return tuple(flops)
