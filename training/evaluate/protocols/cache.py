@@ -172,7 +172,7 @@ class Folder:
                 break
             name, row = _from_line(line)
             self.done[name] = row
-            if self._n_bytes > written:
+            if self._n_bytes > written and self._folder != self._final:
                 del self.done[name]
                 break
             good += len(line)
@@ -181,7 +181,7 @@ class Folder:
     def add(self, name: str, part: Part) -> None:
         """Append a recording: first its windows, then the line that makes them count."""
         if self._x is None or self._journal is None:
-            raise ValueError("the folder is complete or was not entered")
+            raise self._damaged(f"its journal does not know {name}")
         row = _row(part)
         line = json.dumps([name, row.y, row.start_s, row.sha256, row.dropped, row.notes])
         try:
@@ -206,14 +206,16 @@ class Folder:
             self._folder = self._final
         return self._open()
 
+    def _damaged(self, how: str) -> NeuriptError:
+        return NeuriptError(
+            f"the cache {self._final} is damaged: {how}; delete this folder and run again"
+        )
+
     def _open(self) -> NDArray[np.float32]:
         path = self._final / "x.f32"
         shape = (self._n_windows, *self._shape)
         if path.stat().st_size != self._n_bytes:
-            raise NeuriptError(
-                f"the cache {self._final} is damaged: {path.name} has {path.stat().st_size} bytes, expected "
-                f"{self._n_bytes}; delete this folder and run again"
-            )
+            raise self._damaged(f"x.f32 has {path.stat().st_size} bytes, expected {self._n_bytes}")
         if 0 < MAP_BYTES < self._n_bytes:
             return np.memmap(path, np.float32, "c", shape=shape)
         return np.fromfile(path, np.float32).reshape(shape)
