@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from neuript.montages import Montage
 
-_SHORT = {
+SHORT = {
     "frontal": "F",
     "central-parietal": "CP",
     "occipital": "O",
@@ -41,7 +41,7 @@ def attention_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
     _heads(figure, axes[0], blocks, montage)
     lobes = attention.between_lobes(blocks, montage.lobe_groups())
     limit = max(float(np.abs(np.log2(np.maximum(lobes, 1e-3))).max()), 0.1)
-    names = [_SHORT.get(lobe, lobe) for lobe in montage.lobes]
+    names = [SHORT.get(lobe, lobe) for lobe in montage.lobes]
     image: Any = None
     for b, panel in enumerate(axes[1]):
         image = style.matrix(
@@ -118,7 +118,9 @@ def heads_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
     high = float(np.quantile(shown, 0.995))
     cell = min(0.95, 5.0 / n_heads)
     table = 0.24 * n_heads
-    figure = style.new_figure(cell * n_blocks + 0.75, n_heads * (cell + 0.05) + 2 * table + 0.5)
+    figure = style.new_figure(
+        (cell + 0.04) * n_blocks + 0.8, n_heads * (cell + 0.04) + 2 * table + 0.3
+    )
     grid = figure.add_gridspec(n_blocks, n_heads + 2, width_ratios=[cell] * n_heads + [table] * 2)
     image: Any = None
     matrices = []
@@ -127,6 +129,7 @@ def heads_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
             axes = figure.add_subplot(grid[b, h])
             matrices.append(axes)
             image = style.matrix(axes, shown[b, h], cmap="magma_r", vmin=0.0, vmax=max(high, 1.0))
+            axes.set_aspect("auto")
             for edge in edges:
                 axes.axhline(edge - 0.5, color="0.6", linewidth=0.25)
                 axes.axvline(edge - 0.5, color="0.6", linewidth=0.25)

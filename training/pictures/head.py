@@ -20,7 +20,7 @@ FEWEST_FOR_A_MAP = 8
 """With fewer channels a map between them would be invention; they are drawn as discs."""
 MOST_NAMES = 32
 """Names of more channels than this would cover each other."""
-_LIMITS = (-1.28, 1.28)
+_LIMITS = (-1.32, 1.32)
 _GRID = 140
 _RADIUS_M = 0.098
 
@@ -42,17 +42,23 @@ def unproject(xy: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(unit * _RADIUS_M + CENTRE_M)
 
 
-def draw_head(axes: Axes, *, width: float = 0.8) -> None:
+def draw_head(axes: Axes, *, radius: float = 1.0, width: float = 0.8) -> None:
     """Draw the outline: circle, nose, ears."""
     style: dict[str, Any] = {"color": "0.25", "linewidth": width, "solid_capstyle": "round"}
     around = np.linspace(0.0, 2.0 * math.pi, 200)
-    axes.plot(np.cos(around), np.sin(around), **style)
-    axes.plot([-0.12, 0.0, 0.12], [0.993, 1.13, 0.993], **style)
+    axes.plot(radius * np.cos(around), radius * np.sin(around), **style)
+    nose = radius * np.array([0.993, 1.12, 0.993])
+    axes.plot([-0.12 * radius, 0.0, 0.12 * radius], nose, **style)
     ear = np.linspace(-0.5 * math.pi, 0.5 * math.pi, 40)
     for side in (-1, 1):
-        axes.plot(side * (1.0 + 0.07 * np.cos(ear)), 0.2 * np.sin(ear), **style)
-    axes.set(xlim=_LIMITS, ylim=(-1.15, 1.25), aspect="equal")
+        axes.plot(side * (radius + 0.07 * np.cos(ear)), 0.2 * np.sin(ear), **style)
+    axes.set(xlim=_LIMITS, ylim=(-1.2, 1.3), aspect="equal")
     axes.axis("off")
+
+
+def head_radius(montage: Montage) -> float:
+    """Return the radius of an outline around all channels, the equator's 1 or a little more."""
+    return max(1.0, float(np.hypot(*project(montage.pos_m).T).max()) + 0.05)
 
 
 def draw_map(
@@ -93,7 +99,7 @@ def draw_map(
     else:
         ring = 130.0
         drawn = axes.scatter(*xy.T, c=values, s=ring, edgecolors="0.3", linewidths=0.5, **scale)
-    draw_head(axes)
+    draw_head(axes, radius=head_radius(montage))
     if marked is not None and marked.any():
         axes.scatter(
             *xy[marked].T, s=ring, facecolors="none", edgecolors="k", linewidths=0.8, zorder=5
@@ -113,7 +119,7 @@ def _interpolated(
     """
     from matplotlib.patches import Circle
 
-    reach = max(1.0, float(np.hypot(*project(montage.pos_m).T).max()) + 0.02)
+    reach = head_radius(montage)
     side = np.linspace(-reach, reach, _GRID)
     points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     estimate = interpolation_matrix(montage.pos_m, unproject(points)) @ values
@@ -158,7 +164,7 @@ def draw_links(
     from matplotlib.patches import FancyArrowPatch
 
     xy = project(montage.pos_m)
-    draw_head(axes)
+    draw_head(axes, radius=head_radius(montage))
     low, high = link_limits
     for i, j, weight in pairs:
         share = min(max((weight - low) / max(high - low, 1e-12), 0.0), 1.0)

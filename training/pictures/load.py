@@ -99,15 +99,24 @@ def fit_probe(learned: Learned, train: Windows, *, batch_size: int = 16) -> Lear
     The ridge read-out in closed form that fine-tuning starts from.
     """
     model = learned.model
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(train), batch_size):
-            found.append(model.features(torch.as_tensor(train.x[start : start + batch_size])))
     head = model.head
     if not isinstance(head, torch.nn.Linear):
-        raise ValueError("a probe needs a linear head")
+        raise TypeError("a probe needs a linear head")
+    starts = range(0, len(train), batch_size)
+    with torch.inference_mode():
+        found = [model.features(torch.as_tensor(train.x[s : s + batch_size])) for s in starts]
     init_head(head, torch.cat(found).clone(), torch.as_tensor(train.y), PROBE_PENALTY)
     return replace(learned, head="probe")
+
+
+def training_subjects(path: str | Path) -> frozenset[str]:
+    """Return the people that a checkpoint was trained on, as far as it or its folder says."""
+    from neuript.checkpoint import load_checkpoint
+
+    path = Path(path)
+    if path.is_dir() or _is_pretraining(path):
+        return _subjects_beside(path)
+    return _of_manifest(load_checkpoint(path)[0]) if path.is_file() else frozenset()
 
 
 def _is_pretraining(path: Path) -> bool:
@@ -155,13 +164,13 @@ def _subjects_beside(file: Path) -> frozenset[str]:
     from neuript.checkpoint import load_checkpoint
     from neuript.training.pretrain.result import ENCODER
 
-    for folder in (file.parent, file.parent.parent):
+    for folder in (file, file.parent, file.parent.parent):
         if (folder / ENCODER).is_file():
-            return _training_subjects(load_checkpoint(folder / ENCODER)[0])
+            return _of_manifest(load_checkpoint(folder / ENCODER)[0])
     return frozenset()
 
 
-def _training_subjects(manifest: Manifest) -> frozenset[str]:
+def _of_manifest(manifest: Manifest) -> frozenset[str]:
     corpus = manifest.provenance.get("corpus") or {}
     return frozenset(corpus.get("subjects", [])) - frozenset(corpus.get("held_out", []))
 
@@ -179,7 +188,7 @@ def _from_encoder(
         )
     model = _for_windows(config, state, windows)
     about = {"file": path.name, "kind": "pretrained encoder", **_about(manifest)}
-    return Learned(model, "none", None, _training_subjects(manifest), about)
+    return Learned(model, "none", None, _of_manifest(manifest), about)
 
 
 def _for_windows(
@@ -233,7 +242,7 @@ def _from_classifier(
             f"have {windows.x.shape[2]}"
         )
     about = {"file": path.name, "kind": "trained classifier", **_about(manifest)}
-    return Learned(model.eval(), "own", None, _training_subjects(manifest), about), windows
+    return Learned(model.eval(), "own", None, _of_manifest(manifest), about), windows
 
 
 def _with_channels(name: str, manifest: Manifest, windows: Windows) -> Windows:
