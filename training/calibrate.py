@@ -66,6 +66,8 @@ class CalibrationSpec:
     finetune: FinetuneSpec = field(default_factory=FinetuneSpec)
     encoder: dict[str, torch.Tensor] | None = None
     """Pretrained weights to start from; None starts at random and trains all blocks."""
+    encoder_simulated: bool = False
+    """Whether these were trained on simulated people; the model then says so."""
     branches: tuple[str, ...] = (NETWORK, TANGENT)
     """Branches that may enter the stack."""
 
@@ -101,28 +103,57 @@ class CalibrationResult:
         return {"architecture": "hybrid", "network": config, "weights": list(self.weights)}
 
 
-def starting_point(
-    network: str, n_outputs: int, n_times: int
-) -> tuple[NeuriptConfig, dict[str, torch.Tensor] | None]:
-    """Configuration of a network and the weights it starts from.
+@dataclass(frozen=True, slots=True)
+class StartingPoint:
+    """Where the network of a calibration starts from.
+
+    Attributes
+    ----------
+    config : NeuriptConfig
+        Its shape, with the read-out for the person's classes.
+    encoder : dict of Tensor, or None
+        Pretrained weights; None for random ones.
+    simulated : bool
+        Whether these were trained on simulated people.
+    """
+
+    config: NeuriptConfig
+    encoder: dict[str, torch.Tensor] | None = None
+    simulated: bool = False
+
+
+def starting_point(network: str, n_outputs: int, n_times: int) -> StartingPoint:
+    """Shape of a network and the weights it starts from.
 
     Parameters
     ----------
-    network : {"pretrained", "micro", "tiny", "none"}
-        `pretrained` is the encoder shipped with the package; its model card says on what it was trained.
+    network : str
+        "pretrained": the encoder shipped with the package (its model card says on what it was trained); "micro",
+        "tiny": random weights of that size; "none": the shape of micro; else a checkpoint of `neuript-train pretrain`.
     n_outputs, n_times : int
         Classes and samples of a window.
+
+    Raises
+    ------
+    NeuriptError
+        Where there is no such checkpoint, or it is damaged.
     """
-    if network != "pretrained":
+    if network in ("micro", "tiny", "none"):
         name: PresetName = "tiny" if network == "tiny" else "micro"
-        return preset(name, n_outputs=n_outputs, n_times=n_times, merges=EARLY_MERGES), None
-    if not PRETRAINED.is_file():
-        raise NeuriptError(
-            f"this installation has no pretrained encoder ({PRETRAINED.name}); choose --network micro, tiny or none"
+        return StartingPoint(
+            preset(name, n_outputs=n_outputs, n_times=n_times, merges=EARLY_MERGES)
         )
-    manifest, state = load_checkpoint(PRETRAINED)
-    config = NeuriptConfig.from_dict(manifest.model)
-    return for_calibration(config, n_outputs, n_times), state
+    path = PRETRAINED if network == "pretrained" else Path(network)
+    if not path.is_file():
+        raise NeuriptError(
+            f"this installation has no pretrained encoder ({path.name}); choose --network micro, tiny or none"
+            if network == "pretrained"
+            else f"--network {network} is no checkpoint file; give one of `neuript-train pretrain`, or pretrained, micro, "
+            "tiny or none"
+        )
+    manifest, state = load_checkpoint(path)
+    config = for_calibration(NeuriptConfig.from_dict(manifest.model), n_outputs, n_times)
+    return StartingPoint(config, state, manifest.simulated)
 
 
 def for_calibration(config: NeuriptConfig, n_outputs: int, n_times: int) -> NeuriptConfig:
@@ -175,9 +206,9 @@ def calibrate(
     if pair[1] > 0:
         tangent = fit_tangent_branch(data.x, data.y, sfreq=data.sfreq, n_outputs=len(data.classes))
     module = HybridClassifier(network, tangent, pair, torch.zeros(len(data.classes))).eval()
-    pretrained = network is not None and spec.encoder is not None
+    twin_weights = network is not None and spec.encoder is not None and spec.encoder_simulated
     return CalibrationResult(
-        module, scores, pair, nll, simulated=pretrained or data.manifest.simulated
+        module, scores, pair, nll, simulated=twin_weights or data.manifest.simulated
     )
 
 

@@ -101,9 +101,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("--reference", choices=("as recorded", "average"), default="as recorded")
     add(
         "--network",
-        choices=("pretrained", "micro", "tiny", "none"),
         default="pretrained",
-        help="the network's weights to start from: the shipped ones, or random ones of that size, or no network",
+        metavar="{pretrained,micro,tiny,none,FILE}",
+        help="the network's weights to start from: the shipped ones, random ones of that size, no network at all, or a "
+        "checkpoint of neuript-train pretrain",
     )
     add("--epochs", type=int, metavar="N", help="passes of fine-tuning over the windows")
     add(
@@ -241,12 +242,13 @@ def _calibrate(args: argparse.Namespace, dataset: Dataset) -> CalibrationResult:
         finetune = replace(finetune, n_epochs=20, max_lr=1e-3)
     if args.epochs is not None:
         finetune = replace(finetune, n_epochs=args.epochs)
-    config, encoder = starting_point(args.network, len(dataset.classes), dataset.x.shape[-1])
+    start = starting_point(args.network, len(dataset.classes), dataset.x.shape[-1])
     spec = CalibrationSpec(
-        config=config,
+        config=start.config,
         n_folds=args.folds,
         finetune=finetune,
-        encoder=encoder,
+        encoder=start.encoder,
+        encoder_simulated=start.simulated,
         branches=(TANGENT,) if args.network == "none" else (NETWORK, TANGENT),
     )
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from neuript.checkpoint import load_checkpoint, save_checkpoint
 from neuript.classifier import NeuriptClassifier
 from neuript.config import preset
 from neuript.errors import NeuriptError
@@ -69,7 +71,11 @@ def pretrained(spec):
     torch.manual_seed(11)
     model = NeuriptClassifier(spec.config, MONTAGE.pos_m, MONTAGE.lobe_groups())
     return CalibrationSpec(
-        config=spec.config, finetune=spec.finetune, n_folds=3, encoder=model.state_dict()
+        config=spec.config,
+        finetune=spec.finetune,
+        n_folds=3,
+        encoder=model.state_dict(),
+        encoder_simulated=True,
     )
 
 
@@ -273,9 +279,24 @@ def test_windows_too_short_for_the_filters(rng):
 
 
 def test_starting_points():
-    config, state = starting_point("tiny", 3, 200)
-    assert (config.d_model, config.n_outputs, config.n_times, state) == (128, 3, 200, None)
-    assert starting_point("micro", 2, 256)[0].d_model == 64
+    start = starting_point("tiny", 3, 200)
+    assert (start.config.d_model, start.config.n_outputs, start.config.n_times) == (128, 3, 200)
+    assert (start.encoder, start.simulated) == (None, False)
+    assert starting_point("micro", 2, 256).config.d_model == 64
+    assert starting_point("pretrained", 2, 256).simulated  # the shipped encoder knows only the twin
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_checkpoint_of_ones_own_is_a_starting_point(tmp_path, simulated):
+    manifest, state = load_checkpoint(module.PRETRAINED)
+    real = replace(manifest, provenance={**manifest.provenance, "simulated": simulated})
+    save_checkpoint(tmp_path / "own.safetensors", state, real)
+    start = starting_point(str(tmp_path / "own.safetensors"), 2, 128)
+    assert start.simulated is simulated
+    assert start.config.pooling == "channels"
+    assert start.encoder.keys() == state.keys()
+    with pytest.raises(NeuriptError, match=r"absent.* is no checkpoint file"):
+        starting_point(str(tmp_path / "absent.safetensors"), 2, 128)
 
 
 def test_a_missing_encoder_is_named_with_the_alternatives(monkeypatch, tmp_path):
