@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--recipe",
         default="paper",
-        help="paper (default), or short: nothing trimmed, no least length",
+        help="paper (default); short: nothing trimmed, no least length; lenient: blinks kept too",
     )
     add(
         "--montage",
