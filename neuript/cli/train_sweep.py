@@ -144,12 +144,15 @@ def _tabulate(table: str, store: Store) -> int:
 def _work(
     plan: Plan, store: Store, args: argparse.Namespace, data: Mapping[str, Path], argv: list[str]
 ) -> int:
+    from neuript.training.sweep.planner import PRETRAIN
     from neuript.training.sweep.report import tabulate
-    from neuript.training.sweep.runner import RealRunner
+    from neuript.training.sweep.runner import RealRunner, preflight
     from neuript.training.sweep.worker import work
 
     child = os.environ.get("NEURIPT_SWEEP_CHILD") == "1"
     if not child:
+        pretrains = any(job.kind == PRETRAIN for job in plan.jobs)
+        preflight(data, [Path(path) for path in args.corpus] if pretrains else [])
         for job in plan.jobs:
             store.forget_failure(job.id)
     others = [] if child else _start_others(args.workers - 1, argv)

@@ -1,0 +1,144 @@
+"""One evaluation of a sweep: build the network, fit it, and say how it does on the test people."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neuript.classifier import NeuriptClassifier
+from neuript.config import preset
+from neuript.errors import NeuriptError
+from neuript.montages import Montage
+from neuript.training.evaluate.metrics import confusion, score
+from neuript.training.supervised import Fitted, SupervisedSpec, predict, train_supervised
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from neuript.training.evaluate.protocols import EvalData
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Network:
+    """What an evaluation starts from.
+
+    Attributes
+    ----------
+    size, model
+        Preset, and the fields of `NeuriptConfig` over it.
+    encoder
+        Pretrained weights, or None.
+    seed
+        Of the initialisation and of the training.
+    """
+
+    size: str
+    model: Mapping[str, Any]
+    encoder: Mapping[str, Tensor] | None
+    seed: int
+
+    def build(self, data: EvalData, montage: Montage | None = None) -> NeuriptClassifier:
+        """Return a classifier for some data, on their montage or another."""
+        montage = data.montage if montage is None else montage
+        config = preset(
+            self.size,  # type: ignore[arg-type]  # checked by preset
+            **{"n_times": data.x.shape[2], **self.model, "n_outputs": data.n_outputs},
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network = NeuriptClassifier(config, montage.pos_m, montage.lobe_groups())
+        if self.encoder is not None:
+            network.load_encoder(self.encoder)
+        return network
+
+
+def spec_of(settings: Mapping[str, Any], seed: int) -> SupervisedSpec:
+    """Return the hyper-parameters that a table asks for.
+
+    Raises
+    ------
+    NeuriptError
+        If one is unknown or not allowed.
+    """
+    try:
+        return SupervisedSpec(**{**settings, "seed": seed})
+    except TypeError as error:
+        raise NeuriptError(f"a setting of the fine-tuning is not understood: {error}") from error
+
+
+def finetune(
+    data: EvalData, network: Network, settings: Mapping[str, Any], say: Say
+) -> dict[str, Any]:
+    """Fine-tune on the training windows, choose the epoch on validation, test once."""
+    began = time.monotonic()
+    spec = spec_of(settings, network.seed)
+    fitted = fit(network.build(data), data, spec, say)
+    return {
+        **tested(data, predict(fitted.model, data.of("test")[0], precision=spec.precision)),
+        **training_of(fitted),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def fit(
+    model: NeuriptClassifier, data: EvalData, spec: SupervisedSpec, say: Say = lambda _: None
+) -> Fitted:
+    """Train on the train split with the validation split, if there is one."""
+    val = data.of("val")
+    began = time.monotonic()
+
+    def progress(entry: Mapping[str, float]) -> None:
+        say(
+            f"  epoch {entry['epoch']:.0f}/{spec.n_epochs} loss {entry['train_loss']:.3f} "
+            f"val BA {entry.get('val_ba', math.nan):.3f} {time.monotonic() - began:.0f} s"
+        )
+
+    return train_supervised(model, data.of("train"), val if len(val[0]) else None, spec, progress)
+
+
+def tested(data: EvalData, proba_NK: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the scores of the test windows, and the confusion table of each test subject."""
+    at = data.where("test")
+    y, subjects = data.y[at], data.subject[at]
+    if not len(y):
+        raise NeuriptError(f"{data.protocol}: there are no test windows")
+    guess = proba_NK.argmax(axis=1)
+    return {
+        "metrics": {k: finite(v) for k, v in score(y, proba_NK).items()},
+        "subjects": {
+            str(name): confusion(y[own], guess[own], data.n_outputs).astype(int).tolist()
+            for name in np.unique(subjects)
+            for own in [subjects == name]
+        },
+        "n_train": len(data.where("train")),
+        "n_test": len(y),
+    }
+
+
+def training_of(fitted: Fitted) -> dict[str, Any]:
+    """Return how a training went, with what the choice of the epoch was made on."""
+    best = next((e for e in fitted.history if e["epoch"] == fitted.best_epoch), {})
+    return {
+        "best_epoch": fitted.best_epoch,
+        "n_epochs": len(fitted.history),
+        "val_ba": finite(best.get("val_ba", math.nan)),
+    }
+
+
+def finite(value: float) -> float | None:
+    """Return a number, or None for NaN, which JSON does not have."""
+    return float(value) if math.isfinite(value) else None
+
+
+def with_channels(data: EvalData, montage: Montage, indices: list[int]) -> EvalData:
+    """Return the data of some channels."""
+    return replace(data, x=np.ascontiguousarray(data.x[:, indices]), montage=montage)

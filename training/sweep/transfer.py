@@ -1,0 +1,108 @@
+"""Change of the channel set: train on set A, test on set B, before and after training on B.
+
+Conditions, each with a result of its own:
+
+    A on A           trained and tested on A (how much there is to lose)
+    A on B           the same network on B as it is, channels in the montage's order, in which
+                     neighbours of A and B have the same index
+    A on B, renamed  the same, with B's channels in alphabetical order
+    A then B         trained further on B (alphabetical) for a few epochs
+    B alone          as many epochs on B from scratch
+
+Positions that belong to an index (learned_1d) go to the channel of B with that index; positions
+that are computed, or learned for a place (learned_2d), follow the place.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from neuript.classifier import NeuriptClassifier
+from neuript.training.supervised import predict
+from neuript.training.sweep.channels import pick_pair
+from neuript.training.sweep.measure import (
+    Network,
+    Say,
+    fit,
+    spec_of,
+    tested,
+    training_of,
+    with_channels,
+)
+
+if TYPE_CHECKING:
+    from neuript.training.evaluate.protocols import EvalData
+
+
+def transfer(
+    data: EvalData, network: Network, settings: Mapping[str, Any], say: Say
+) -> Iterator[dict[str, Any]]:
+    """Measure a change of the channel set.
+
+    Parameters
+    ----------
+    data
+        Of all channels; see `channels.pick_pair` for the two sets.
+    network
+        As everywhere; its `encoder` (pretrained) may be None.
+    settings
+        `source`: fields of `SupervisedSpec` for A. `target`: what differs for B.
+    say
+        Takes lines of the log.
+
+    Yields
+    ------
+    dict
+        As of `measure.tested`, with "condition".
+    """
+    source = spec_of(settings.get("source", {}), network.seed)
+    target = replace(source, **{**settings.get("target", {}), "seed": network.seed})
+    (montage_a, channels_a), (montage_b, channels_b) = pick_pair(data.montage)
+    _, (renamed, channels_r) = pick_pair(data.montage, "names")
+    on_a = with_channels(data, montage_a, channels_a)
+    on_b = with_channels(data, montage_b, channels_b)
+    on_r = with_channels(data, renamed, channels_r)
+
+    began = time.monotonic()
+    fitted = fit(network.build(on_a), on_a, source, say)
+    model = fitted.model
+    assert isinstance(model, NeuriptClassifier)
+    yield {**_test(model, on_a, source), **training_of(fitted), "condition": "A on A"}
+    yield {**_test(move(model, network, on_b), on_b, source), "condition": "A on B"}
+    moved = move(model, network, on_r)
+    yield {**_test(moved, on_r, source), "condition": "A on B, renamed"}
+    say(f"  trained on A in {time.monotonic() - began:.0f} s; now on B")
+    kept_head = replace(target, head_start="random")  # as it is; the default would reset it
+    for name, start, spec in (
+        ("A then B", moved, kept_head),
+        ("B alone", network.build(on_r), target),
+    ):
+        fitted = fit(start, on_r, spec, say)
+        yield {**_test(fitted.model, on_r, target), **training_of(fitted), "condition": name}
+
+
+def move(model: NeuriptClassifier, network: Network, data: EvalData) -> NeuriptClassifier:
+    """Return a trained classifier for the channels of other data: encoder, positions and head.
+
+    Parameters
+    ----------
+    model
+        Trained, on as many channels and lobes as `data` has.
+    network
+        Builds the classifier for `data`; its initialisation is overwritten.
+    data
+        Windows of the new channels.
+    """
+    moved = network.build(data)
+    with torch.no_grad():
+        moved.load_state_dict(model.state_dict())
+    return moved
+
+
+def _test(model: Any, data: EvalData, spec: Any) -> dict[str, Any]:
+    return tested(data, predict(model, data.of("test")[0], precision=spec.precision))
