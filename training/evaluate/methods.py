@@ -1,0 +1,287 @@
+"""What can be compared in an evaluation: NeurIPT in several ways, and what stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neuript.checkpoint import load_checkpoint
+from neuript.classifier import NeuriptClassifier
+from neuript.config import NeuriptConfig, PresetName, preset
+from neuript.errors import NeuriptError
+from neuript.training.evaluate.baselines import BASELINES, fit_baseline
+from neuript.training.evaluate.nets import NETS, build_net
+from neuript.training.evaluate.probe import ProbeSpec, extract, probe
+from neuript.training.supervised import Fitted, SupervisedSpec, Windows, predict, train_supervised
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from neuript.manifest import Manifest
+    from neuript.training.evaluate.protocols.data import EvalData
+
+METHODS: dict[str, str] = {
+    "ts-lr": "tangent space of covariances, logistic regression",
+    "csp-lda": "common spatial patterns, shrinkage LDA",
+    "band-power": "log power of four rhythms per channel, logistic regression",
+    "eegnet": "EEGNet of braindecode",
+    "shallow": "ShallowFBCSPNet of braindecode",
+    "scratch": "NeurIPT from random weights",
+    "finetune": "NeurIPT from a pretrained encoder (--checkpoint)",
+    "reinit": "NeurIPT from random weights, where fine-tuning saturated early",
+    "probe": "SVM on frozen features of the pretrained encoder (--checkpoint)",
+    "probe-random": "SVM on frozen features of an encoder of random weights",
+}
+"""All methods, with what they are."""
+DETERMINISTIC = frozenset(BASELINES)
+"""Methods that need one seed, given all training windows."""
+PRETRAINED = frozenset({"finetune", "probe"})
+SPLITS = ("val", "test")
+
+NET_SPECS: dict[str, SupervisedSpec] = {
+    "eegnet": SupervisedSpec(
+        n_epochs=60, batch_size=32, max_lr=3e-3, loss="ce", kappa=1.0, patience=10
+    ),
+    "shallow": SupervisedSpec(
+        n_epochs=20, batch_size=32, max_lr=3e-4, loss="ce", kappa=1.0, patience=10
+    ),
+}
+"""Trained with prior-corrected softmax: the same balance that the others get by weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec:
+    """How the methods are trained; the seeds in here are overruled by the run's."""
+
+    size: PresetName = "tiny"
+    """Width of NeurIPT from scratch."""
+    model: dict[str, Any] = field(default_factory=dict)
+    """Further fields of `NeuriptConfig`; with a checkpoint such as change no encoder weight."""
+    scratch: SupervisedSpec = field(default_factory=SupervisedSpec)
+    finetune: SupervisedSpec = field(default_factory=SupervisedSpec)
+    nets: dict[str, SupervisedSpec] = field(default_factory=lambda: dict(NET_SPECS))
+    probe: ProbeSpec = field(default_factory=ProbeSpec)
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """An encoder to start from."""
+
+    path: Path
+    manifest: Manifest
+    state: dict[str, Tensor]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Pretrained:
+        """Read a checkpoint of an encoder or classifier."""
+        manifest, state = load_checkpoint(path)
+        return cls(Path(path), manifest, state)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method says about validation and test windows.
+
+    Attributes
+    ----------
+    proba
+        Class probabilities (n, K), by split.
+    about
+        What was chosen or happened, as JSON values.
+    fitted
+        The network, where there is one.
+    """
+
+    proba: dict[str, NDArray[np.float64]]
+    about: dict[str, Any]
+    fitted: Fitted | None = None
+
+
+Progress = Callable[[str], None]
+
+
+def settings_of(method: str, spec: MethodSpec, start: Pretrained | None) -> dict[str, Any]:
+    """Return what decides a method's result beside data, seed and fraction, as JSON values."""
+    from dataclasses import asdict
+
+    network = {"size": spec.size, "model": spec.model}
+    if method in BASELINES:
+        return {}
+    if method in NETS:
+        return {"train": _plain(asdict(spec.nets[method]))}
+    if method in PRETRAINED:
+        if start is None:
+            raise NeuriptError(f"the method {method!r} needs a pretrained encoder: --checkpoint")
+        network = {"encoder": start.manifest.weights_sha256, "model": spec.model}
+    if method == "reinit" and start is not None:
+        network = {"shape": start.manifest.model, "model": spec.model}
+    if method in ("probe", "probe-random"):
+        return network | {"probe": _plain(asdict(spec.probe))}
+    train = spec.finetune if method in ("finetune", "reinit") else spec.scratch
+    return network | {"train": _plain(asdict(train))}
+
+
+def run_method(
+    method: str,
+    data: EvalData,
+    kept: NDArray[np.int64],
+    seed: int,
+    spec: MethodSpec,
+    start: Pretrained | None = None,
+    say: Progress = lambda _: None,
+) -> Outcome:
+    """Fit a method on some training windows and let it judge validation and test windows.
+
+    Parameters
+    ----------
+    method
+        One of `METHODS`.
+    data
+        Windows, people and split.
+    kept
+        Indices of the training windows to use.
+    seed
+        Of weights, batches, draws and folds.
+    spec, start
+        Settings, and the pretrained encoder for the methods that need one.
+    say
+        Told about each epoch.
+
+    Raises
+    ------
+    NeuriptError
+        If the method does not exist, lacks its encoder or package, or cannot be fitted.
+    """
+    if method not in METHODS:
+        raise NeuriptError(f"there is no method {method!r}; choose {', '.join(METHODS)}")
+    train = np.asarray(data.x[kept]), data.y[kept]
+    if method in BASELINES:
+        fit = fit_baseline(
+            method, train, _windows(data, "val"), sfreq=data.sfreq, n_outputs=data.n_outputs
+        )
+        proba = {split: fit.predict_proba(data.of(split)[0]) for split in SPLITS}
+        return Outcome(proba, fit.chosen)
+    if method in ("probe", "probe-random"):
+        encoder = _encoder(method, data, spec, start, seed)
+        return _probe(encoder, data, train, data.subject[kept], replace(spec.probe, seed=seed))
+    if method in NETS:
+        net = build_net(method, train[0], n_outputs=data.n_outputs, sfreq=data.sfreq, seed=seed).to(
+            spec.device
+        )
+        return _supervised(net, data, train, replace(spec.nets[method], seed=seed), say)
+    how = spec.finetune if method in ("finetune", "reinit") else spec.scratch
+    encoder = _encoder(method, data, spec, start, seed)
+    return _supervised(encoder, data, train, replace(how, seed=seed), say)
+
+
+def build_classifier(
+    data: EvalData, spec: MethodSpec, start: Pretrained | None, seed: int
+) -> NeuriptClassifier:
+    """Return an untrained classifier for the windows, around a pretrained encoder if one is given.
+
+    Two classes get one logit, as in the paper, unless `spec.model` says otherwise.
+    """
+    fixed: dict[str, Any] = {
+        "n_times": data.x.shape[2],
+        "binary_single_logit": data.n_outputs == 2,
+        **spec.model,
+    }
+    if start is None:
+        config = preset(spec.size, n_outputs=data.n_outputs, **fixed)
+    else:
+        model = {k: v for k, v in start.manifest.model.items() if k != "architecture"}
+        config = NeuriptConfig.from_dict({**model, "n_outputs": data.n_outputs, **fixed})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        classifier = NeuriptClassifier(config, data.montage.pos_m, data.montage.lobe_groups())
+    if start is not None:
+        classifier.load_encoder(start.state)
+    return classifier
+
+
+def saturated(fitted: Fitted, spec: SupervisedSpec) -> bool:
+    """Whether validation was best within the first tenth of the epochs.
+
+    A reading of "validation saturates early", after which the paper starts again from random weights.
+    """
+    return fitted.best_epoch <= max(1, spec.n_epochs // 10)
+
+
+def _encoder(
+    method: str, data: EvalData, spec: MethodSpec, start: Pretrained | None, seed: int
+) -> NeuriptClassifier:
+    if method in PRETRAINED and start is None:
+        raise NeuriptError(f"the method {method!r} needs a pretrained encoder: --checkpoint")
+    if method == "reinit" and start is not None:  # the same shape, other weights
+        classifier = build_classifier(data, spec, start, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            montage = data.montage
+            fresh = NeuriptClassifier(classifier.config, montage.pos_m, montage.lobe_groups())
+        return fresh.to(spec.device)
+    used = start if method in PRETRAINED else None
+    return build_classifier(data, spec, used, seed).to(spec.device)
+
+
+def _supervised(
+    model: torch.nn.Module, data: EvalData, train: Windows, spec: SupervisedSpec, say: Progress
+) -> Outcome:
+    def progress(entry: dict[str, float]) -> None:
+        text = ", ".join(f"{k} {v:.4g}" for k, v in entry.items() if k != "epoch")
+        say(f"epoch {entry['epoch']:.0f}/{spec.n_epochs}: {text}")
+
+    fitted = train_supervised(model, train, _windows(data, "val"), spec, progress)
+    proba = {
+        split: predict(fitted.model, data.of(split)[0], precision=spec.precision)
+        for split in SPLITS
+    }
+    about = {
+        "best_epoch": fitted.best_epoch,
+        "n_epochs": len(fitted.history),
+        "diverged": fitted.diverged,
+        "saturated": saturated(fitted, spec),
+        "history": fitted.history,
+        "parameters": sum(p.numel() for p in fitted.model.parameters()),
+    }
+    return Outcome(proba, about, fitted)
+
+
+def _probe(
+    model: NeuriptClassifier,
+    data: EvalData,
+    train: Windows,
+    subject: NDArray[np.str_],
+    spec: ProbeSpec,
+) -> Outcome:
+    from neuript.training.evaluate.probe import draw
+
+    features = extract(model, train[0], spec.features)
+    judged = [extract(model, data.of(split)[0], spec.features) for split in SPLITS]
+    results = probe(features, train[1], subject, judged, spec)
+    proba = {split: result.proba for split, result in zip(SPLITS, results, strict=True)}
+    about = {
+        **results[0].chosen,
+        "cv_score": results[0].cv_score,
+        "folds": results[0].folds,
+        "n_features": features.shape[1],
+    }
+    if spec.n_test is not None:
+        about["test_rows"] = draw(data.of("test")[1], spec.n_test, spec.seed).tolist()
+    return Outcome(proba, about)
+
+
+def _windows(data: EvalData, split: str) -> Windows | None:
+    x, y = data.of(split)
+    return (x, y) if len(x) else None
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values without the seed, which is the run's."""
+    return {k: v for k, v in values.items() if k != "seed"}
