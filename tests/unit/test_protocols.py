@@ -509,3 +509,14 @@ def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(pooch, "retrieve", retrieve)
     with pytest.raises(NeuriptError, match=r"does not match.*by hand"):
         fetch.download("https://physionet.org/x", tmp_path / "x", "sha256:00")
+
+
+def test_the_document_names_every_protocol_as_it_is():
+    text = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
+    text = text.replace("&lt;", "<").replace("&gt;", ">")
+    for name, protocol in PROTOCOLS.items():
+        (row, *_) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
+        assert f"| {', '.join(protocol.classes)} |" in row
+        assert protocol.layout in row or "| same |" in row
+        if protocol.n_paper is not None:
+            assert f"| `{name}` | {protocol.n_paper} |" in text

@@ -19,7 +19,8 @@ from neuript.training.evaluate.protocols.protocol import (
     natural,
 )
 
-_METRICS = ("balanced_accuracy", "auroc", "kappa")
+_BINARY = ("balanced_accuracy", "auc_pr", "auroc")
+_MULTICLASS = ("balanced_accuracy", "kappa", "weighted_f1")
 
 # --- PhysioNet EEG Motor Movement/Imagery, person S001 -------------------------------------------
 
@@ -52,7 +53,7 @@ def _mmidb(name: str, runs: tuple[int, ...], classes: tuple[str, ...]) -> Protoc
         classes=classes,
         montage="bcic-iv-2a",
         window_s=3.5,
-        metrics=_METRICS,
+        metrics=_BINARY if len(classes) == 2 else _MULTICLASS,
         find=find,
         marks=marks,
         mains_hz=60.0,
@@ -96,12 +97,12 @@ def _peterson_marks(source: Source, recording: Recording, cleaned: Cleaned) -> l
 
 PETERSON = Protocol(
     name="peterson-mi",
-    dataset="peterson2022",
+    dataset="peterson2022-mi-rest",
     title="motor imagery of the dominant hand against rest, 6 people, low-cost headset",
     classes=("rest", "imagery"),
     montage="peterson-15",
     window_s=3.5,
-    metrics=_METRICS,
+    metrics=_BINARY,
     find=_peterson_find,
     marks=_peterson_marks,
     mains_hz=50.0,
@@ -138,7 +139,7 @@ SSVEP = Protocol(
     montage="10-05",
     channels=("Oz", "O1", "O2", "PO3", "POz", "PO7", "PO8", "PO4"),
     window_s=4.0,
-    metrics=("balanced_accuracy", "kappa", "weighted_f1"),
+    metrics=_MULTICLASS,
     find=_ssvep_find,
     marks=_ssvep_marks,
     mains_hz=50.0,
