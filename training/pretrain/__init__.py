@@ -6,5 +6,6 @@ from neuript.training.pretrain.checkpoints import load_pretrainer
 from neuript.training.pretrain.config import PretrainRun
 from neuript.training.pretrain.logbook import read_log
 from neuript.training.pretrain.loop import Status, pretrain
+from neuript.training.pretrain.result import export_encoder
 
-__all__ = ["PretrainRun", "Status", "load_pretrainer", "pretrain", "read_log"]
+__all__ = ["PretrainRun", "Status", "export_encoder", "load_pretrainer", "pretrain", "read_log"]

@@ -215,29 +215,44 @@ def load_pretrainer(path: str | Path, pos_m: Any = None) -> NeuriptPretrainer:
     NeuriptError
         If there is none, or it is damaged.
     """
-    from safetensors import safe_open
-
     from neuript.pretraining import NeuriptPretrainer, PretrainSpec
 
-    path = Path(path)
-    if path.is_dir():
-        found = latest(path)
-        if found is None:
-            raise NeuriptError(f"{path} has no checkpoints of a pretraining")
-        path = found[0]
-    elif not path.is_file():
-        raise NeuriptError(f"there is no checkpoint {path}")
-    about = read_about(path)
+    path, about = find(path)
     settings = about["settings"]
     config = NeuriptConfig.from_dict(settings["model"])
     model = NeuriptPretrainer(config, about["pos_m"], PretrainSpec.from_dict(settings["objective"]))
-    with safe_open(path, "pt") as file:
-        names = [k for k in file.keys() if k.startswith("model.")]  # noqa: SIM118
-        state = {k.removeprefix("model."): file.get_tensor(k) for k in names}
     try:
-        model.load_state_dict(state, strict=True)
+        model.load_state_dict(read_weights(path), strict=True)
     except RuntimeError as error:
         raise ModelRefusedError(f"{path.name} does not fit this version: {error}") from error
     if pos_m is not None:
         model.set_montage(pos_m)
     return model.eval()
+
+
+def find(path: str | Path) -> tuple[Path, dict[str, Any]]:
+    """Return a checkpoint, or the newest one of a run's folder, and what it says about itself.
+
+    Raises
+    ------
+    NeuriptError
+        If there is none, or it is damaged.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path, read_about(path)
+    found = latest(path)
+    if found is None:
+        what = "has no checkpoints of a pretraining" if path.is_dir() else "does not exist"
+        raise NeuriptError(f"{path} {what}; name a checkpoint or the --out folder of a pretraining")
+    return found
+
+
+def read_weights(path: Path, prefix: str = "") -> dict[str, Tensor]:
+    """Return the weights of a checkpoint whose names start with `prefix`, without it."""
+    from safetensors import safe_open
+
+    start = f"model.{prefix}"
+    with safe_open(path, "pt") as file:
+        names = [k for k in file.keys() if k.startswith(start)]  # noqa: SIM118
+        return {k.removeprefix(start): file.get_tensor(k) for k in names}

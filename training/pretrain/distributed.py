@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +25,7 @@ _LOST = ("gloo", "nccl", "connection", "timed out", "timeout", "socket", "peer",
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """This process among those that train together."""
+    """One process among those that train together."""
 
     rank: int
     size: int
@@ -46,20 +48,8 @@ class World:
             Parts whose weights are gathered one after the other when sharded.
         """
         if self.shard:
-            from torch.distributed.fsdp import fully_shard
-
-            for block in blocks:
-                fully_shard(block)
-            fully_shard(module)
-            return module
-        if self.size == 1:
-            return module
-        from torch.nn.parallel import DistributedDataParallel
-
-        ids = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(
-            module, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
-        )
+            return _sharded(module, blocks)
+        return module if self.size == 1 else _copied(module, self.device)
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum a tensor over the processes."""
@@ -82,6 +72,28 @@ class World:
         box = [value]
         dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
         return box[0]
+
+
+def _sharded(module: nn.Module, blocks: list[nn.Module]) -> nn.Module:
+    from torch.distributed.fsdp import fully_shard
+
+    # Predictions of a linear map are views; nothing changes them in place.
+    warnings.filterwarnings("ignore", message=r"FSDP2-wrapped module .* returned a view")
+    for block in blocks:
+        fully_shard(block)
+    fully_shard(module)
+    return module
+
+
+def _copied(module: nn.Module, device: torch.device) -> nn.Module:
+    from torch.nn.parallel import DistributedDataParallel
+
+    # Buffers are positions, which every process computes; the option has a new name in PyTorch 2.13.
+    names = inspect.signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+    ids = [device.index] if device.type == "cuda" else None
+    options: dict[str, Any] = {name: False}
+    return DistributedDataParallel(module, device_ids=ids, gradient_as_bucket_view=True, **options)
 
 
 def set_sync(module: nn.Module, world: World, sync: bool) -> contextlib.AbstractContextManager[Any]:
@@ -113,13 +125,9 @@ def open_world(run: PretrainRun) -> Iterator[World]:
         return
     with _lost_is_said(rank, size):
         _join(run, device)
-        try:
-            yield World(rank, size, device, run.shard)
-        except BaseException:
-            # No orderly farewell: the others may be gone or waiting, and it could hang on them.
-            raise
-        else:
-            dist.destroy_process_group()
+        yield World(rank, size, device, run.shard)
+        # Only at an orderly end: after an error the others may be gone, and it could hang on them.
+        dist.destroy_process_group()
 
 
 def _join(run: PretrainRun, device: torch.device) -> None:

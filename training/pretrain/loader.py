@@ -333,8 +333,10 @@ def validation_batches(
         share = max(1, round(n_windows * len(part.indices) / total))
         take = np.linspace(0, len(part.indices) - 1, min(share, len(part.indices)))
         chosen = part.indices[take.round().astype(np.int64)]
-        for k in range(0, len(chosen), batch_size):
-            batches.append((part, chosen[k : k + batch_size], seed_of(seed, _PROBE, number, k)))
+        batches += [
+            (part, chosen[k : k + batch_size], seed_of(seed, _PROBE, number, k))
+            for k in range(0, len(chosen), batch_size)
+        ]
     return batches
 
 

@@ -21,7 +21,6 @@ from torch import Tensor
 from neuript.errors import NeuriptError
 from neuript.masking import Share
 from neuript.pretraining import NeuriptPretrainer
-from neuript.realtime.preprocess import PreprocessSpec
 from neuript.training.pretrain import checkpoints
 from neuript.training.pretrain.config import MAY_CHANGE, PretrainRun
 from neuript.training.pretrain.distributed import World, open_world, set_sync
@@ -37,7 +36,12 @@ from neuript.training.pretrain.loader import (
 )
 from neuript.training.pretrain.logbook import Logbook
 from neuript.training.pretrain.monitor import ExpertMonitor
-from neuript.training.pretrain.result import ENCODER, describe_data, save_encoder
+from neuript.training.pretrain.result import (
+    ENCODER,
+    build_manifest,
+    describe_data,
+    export_encoder,
+)
 from neuript.training.pretrain.schedule import build_optimizer, one_cycle
 from neuript.training.pretrain.stop import Stop
 
@@ -142,6 +146,8 @@ class Trainer:
         self.n_steps = run.n_steps(int(plan.sizes.sum()))
         self.pos_m = max((p.group.montage.pos_m for p in [*parts, *self.val_parts]), key=len)
         self.data = describe_data(corpora, plan.parts, held_out)
+        self.manifest = build_manifest(self.config, corpora[0], self.data, self.settings)
+        self.metrics: dict[str, Any] = {}
         torch.manual_seed(run.seed)
         self.model = NeuriptPretrainer(self.config, self.pos_m, self.spec).to(world.device)
         self.monitor = ExpertMonitor(self.model, run.collapse_share, run.collapse_steps)
@@ -176,6 +182,7 @@ class Trainer:
         checkpoints.check_settings(path, about["settings"], self.settings)
         checkpoints.restore(path, self.model, self.optimizer)
         self.monitor.load_state(about["monitor"])
+        self.metrics = about["metrics"]
         step = int(about["step"])
         if self.world.is_first:
             _log.info("going on from %s", path)
@@ -209,7 +216,8 @@ class Trainer:
             every = run.validate_every
             if self.val_parts and (saving if every is None else step % every == 0):
                 with clock.paused():
-                    log.write("validation", step, **self.validate())
+                    self.metrics = {"validation": self.validate() | {"step": step}}
+                    log.write("validation", **self.metrics["validation"])
             if saving:
                 with clock.paused():
                     self.checkpoint(step, log)
@@ -290,6 +298,8 @@ class Trainer:
             about = {
                 "settings": self.settings,
                 "monitor": self.monitor.state(),
+                "metrics": self.metrics,
+                "manifest": self.manifest.to_dict(),
                 "pos_m": self.pos_m.tolist(),
             }
             try:
@@ -298,26 +308,24 @@ class Trainer:
                 checkpoints.prune(self.out, self.run.keep)
             except NeuriptError as error:
                 problem = str(error)
+        self._agree(problem)
+
+    def finish(self) -> Path:
+        """Write the encoder of the last checkpoint with its manifest; return its path."""
+        path, problem = self.out / ENCODER, None
+        if self.world.is_first:
+            try:
+                export_encoder(self.out, path)
+            except NeuriptError as error:
+                problem = str(error)
+        self._agree(problem)  # nobody returns before the file is there
+        return path
+
+    def _agree(self, problem: str | None) -> None:
+        """Raise in all processes what went wrong in the first."""
         problem = self.world.first_says(problem)
         if problem:
             raise NeuriptError(problem)
-
-    def finish(self) -> Path:
-        """Write the encoder with its manifest; return its path."""
-        prefix = "model.encoder."
-        tensors = checkpoints.gather(self.model, self.optimizer, self.world)
-        if self.world.is_first:
-            state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            save_encoder(
-                self.out,
-                state,
-                config=self.config,
-                preprocess=self._preprocess(),
-                data=self.data,
-                settings=self.settings,
-            )
-        self.world.any(False)  # nobody returns before the file is there
-        return self.out / ENCODER
 
     def _report(
         self,
@@ -359,11 +367,6 @@ class Trainer:
         if progress is not None and world.is_first:
             eta_s = (self.n_steps - step) * run.batch_size / speed if speed else math.inf
             progress(Status(step, self.n_steps, loss, lr, speed, eta_s))
-
-    def _preprocess(self) -> PreprocessSpec:
-        """Return the filters of the corpus, for the manifest."""
-        found = getattr(getattr(self.corpora[0], "recipe", None), "preprocess", None)
-        return found if isinstance(found, PreprocessSpec) else PreprocessSpec(sfreq=self.sfreq)
 
     def _make_folder(self) -> None:
         try:

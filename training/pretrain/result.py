@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from neuript.checkpoint import save_checkpoint
 from neuript.config import NeuriptConfig
 from neuript.manifest import Manifest, provenance
 from neuript.montages import Montage
-from neuript.realtime.preprocess import PreprocessSpec
+from neuript.training.pretrain.checkpoints import find, read_weights
 from neuript.training.pretrain.loader import Part, WindowCorpus
 
 ENCODER = "encoder.safetensors"
@@ -89,29 +87,27 @@ def describe_data(
     )
 
 
-def save_encoder(
-    out: Path,
-    state: Mapping[str, Tensor],
-    *,
-    config: NeuriptConfig,
-    preprocess: PreprocessSpec,
-    data: Data,
-    settings: Mapping[str, Any],
+def build_manifest(
+    config: NeuriptConfig, corpus: WindowCorpus, data: Data, settings: Mapping[str, Any]
 ) -> Manifest:
-    """Write `encoder.safetensors`.
+    """Return the manifest of the encoder; step and metrics are filled in when it is written.
 
     Parameters
     ----------
-    out
-        Folder.
-    state
-        Of the `Encoder`.
-    config, preprocess, data, settings
+    config
+        Of the model.
+    corpus
+        Gives the filters of its recipe, if it has one.
+    data, settings
         Of the run.
     """
-    datasets = sorted({s.split("/")[0] for s in data.corpus["subjects"]})
+    from neuript.realtime.preprocess import PreprocessSpec
+
+    preprocess = getattr(getattr(corpus, "recipe", None), "preprocess", None)
+    if not isinstance(preprocess, PreprocessSpec):
+        preprocess = PreprocessSpec(sfreq=corpus.sfreq)
     window_s = config.n_times / preprocess.sfreq
-    manifest = Manifest(
+    return Manifest(
         task="pretraining",
         classes=(),
         model=config.to_dict(),
@@ -120,7 +116,7 @@ def save_encoder(
         window_s=window_s,
         hop_s=window_s,
         provenance=provenance(
-            data=datasets,
+            data=sorted({s.split("/")[0] for s in data.corpus["subjects"]}),
             simulated=False,
             counts={k: int(v) for k, v in data.counts.items() if k != "hours"},
             notes="encoder without a head, pretrained by masked reconstruction",
@@ -128,7 +124,29 @@ def save_encoder(
             settings=dict(settings),
         ),
     )
-    return save_checkpoint(out / ENCODER, {f"encoder.{k}": v for k, v in state.items()}, manifest)
+
+
+def export_encoder(checkpoint: str | Path, out: str | Path) -> Manifest:
+    """Write the encoder of a training checkpoint as a file of its own.
+
+    Parameters
+    ----------
+    checkpoint
+        A checkpoint, or the folder of a run (its newest one).
+    out
+        Should end in `.safetensors`.
+
+    Raises
+    ------
+    NeuriptError
+        If there is no checkpoint, it is damaged, or `out` cannot be written.
+    """
+    path, about = find(checkpoint)
+    manifest = Manifest.from_dict(about["manifest"])
+    manifest.provenance["step"] = about["step"]
+    manifest.metrics.update(about["metrics"])
+    state = read_weights(path, "encoder.")
+    return save_checkpoint(out, {f"encoder.{k}": v for k, v in state.items()}, manifest)
 
 
 def _recipe(corpus: WindowCorpus) -> Any:

@@ -28,11 +28,9 @@ def one_cycle(step: int, n_steps: int, run: PretrainRun) -> float:
         Gives max_lr, div, final_div and warmup.
     """
     low = run.max_lr / run.div
-    top = run.warmup * n_steps - 1
+    top = max(run.warmup * n_steps - 1, 0.0)  # a very short run has no rise
     if step <= top:
         return _cosine(low, run.max_lr, step / top if top > 0 else 1.0)
-    # For a very short run the rise would end before the first step; the fall then starts at once.
-    top = max(top, 0.0)
     end = n_steps - 1
     share = (step - top) / (end - top) if end > top else 1.0
     return _cosine(run.max_lr, low / run.final_div, share)
