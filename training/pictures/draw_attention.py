@@ -86,7 +86,7 @@ def _heads(
         )
         panel.set_title(f"block {b + 1}")
         strongest = f"up to {pairs[b][-1][2]:.1f} ×" if pairs[b] else ""
-        panel.text(0, -1.12, strongest, ha="center", va="top", fontsize=5.5, color="0.35")
+        panel.text(0, -1.24, strongest, ha="center", va="top", fontsize=5.5, color="0.35")
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8, aspect=14, pad=0.01)
     bar.set_label("attention\nreceived (×)")
     bar.outline.set_linewidth(0.4)

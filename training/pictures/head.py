@@ -90,6 +90,8 @@ def draw_map(
     matplotlib.cm.ScalarMappable
         For a colour bar.
     """
+    from matplotlib.patheffects import withStroke
+
     xy = project(montage.pos_m)
     scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     if len(values) >= FEWEST_FOR_A_MAP:
@@ -105,8 +107,10 @@ def draw_map(
             *xy[marked].T, s=ring, facecolors="none", edgecolors="k", linewidths=0.8, zorder=5
         )
     if names and montage.n_chans <= MOST_NAMES:
+        halo = [withStroke(linewidth=0.8, foreground="white", alpha=0.8)]
         for name, at in zip(montage.ch_names, xy, strict=True):
-            axes.text(at[0], at[1] - 0.05, name, ha="center", va="top", fontsize=3.2, color="0.15")
+            text = axes.text(*(at - (0, 0.05)), name, ha="center", va="top", fontsize=3.4)
+            text.set_path_effects(halo)
     return drawn
 
 
