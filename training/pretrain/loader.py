@@ -283,7 +283,7 @@ class Loader:
         for number in self.numbers:
             start = number * self.micro_batch
             chosen = windows[start : start + self.micro_batch]
-            x = read_windows(part.group, np.sort(chosen), channels)
+            x = read_windows(part.group, chosen, channels)
             micro.append(Micro(x, start, seed_of(self.plan.seed, _NOISE, step, number)))
         seed = seed_of(self.plan.seed, _MASKS, step)
         pos_m = pos_m if channels is None else pos_m[channels]
@@ -308,16 +308,19 @@ def read_windows(group: WindowGroup, indices: Indices, channels: Indices | None 
     NeuriptError
         If a window has NaN or infinity, naming group and window.
     """
-    x = np.array(group.read(indices), dtype=np.float32)  # a copy: shards are read-only
+    order = np.argsort(indices)  # a file is read from front to back
+    found = group.read(indices[order])
+    x = np.empty(found.shape, np.float32)
+    x[order] = found
     if channels is not None:
-        x = x[:, channels]
+        x = np.ascontiguousarray(x[:, channels])
     bad = ~np.isfinite(x).all(axis=(1, 2))
     if bad.any():
         raise NeuriptError(
             f"window {indices[bad][0]} of {group.name} in the corpus contains NaN or infinity; "
             "prepare the corpus again"
         )
-    return torch.from_numpy(np.ascontiguousarray(x))
+    return torch.from_numpy(x)
 
 
 def validation_batches(
