@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
@@ -317,14 +318,12 @@ class Encoder(nn.Module):
         key_mask: KeyMask = "keys",
     ) -> tuple[list[Tensor], Tensor | None]:
         n_times = self._check(x_BDT)
-        if corruption is not None:
-            x_BDT = x_BDT.gather(-1, corruption.random_source)
-            x_BDT = x_BDT.masked_fill(corruption.replaced, 0.0)  # else a NaN there had a gradient
         # Positions are added before a merge in block 1, where the samples still exist (reading:
         # the published block 1 does not merge).
-        h = self.embed(x_BDT.unsqueeze(-1))
-        if corruption is not None:
-            h = _overwrite(h, corruption.replaced, mask_token)
+        if corruption is None:
+            h = self.embed(x_BDT.unsqueeze(-1))
+        else:
+            h = self._embed_corrupted(x_BDT, corruption, mask_token)
         pe_time = self.pe_time(n_times)
         if pe_time is not None:
             h = h + pe_time
@@ -336,6 +335,20 @@ class Encoder(nn.Module):
         scales, aux = self._upper(h, 0, lengths, pe_space, stop, masks[1:], key_mask)
         stored = zip([h, *scales], self._coarser(corruption.replaced), strict=False)
         return [_overwrite(s, replaced, mask_token) for s, replaced in stored], aux
+
+    def _embed_corrupted(
+        self, x_BDT: Tensor, corruption: Corruption, mask_token: Tensor | None
+    ) -> Tensor:
+        """Embed what is left of the signal: one product of (value, 1, 0) or, replaced, (0, 0, 1)."""
+        if mask_token is None:
+            raise ValueError("a corruption needs the mask token that replaces its points")
+        x = x_BDT.gather(-1, corruption.random_source)
+        # Filled, not multiplied: a NaN that is replaced must have no gradient either.
+        parts = [x.masked_fill(corruption.replaced, 0.0), ~corruption.replaced, corruption.replaced]
+        weight_C3 = torch.cat(
+            [self.embed.weight, self.embed.bias[:, None], mask_token[:, None]], dim=1
+        )
+        return F.linear(torch.stack([p.to(x.dtype) for p in parts], dim=-1), weight_C3)
 
     def _coarser(self, mask_BDT: Tensor) -> list[Tensor]:
         """Masks of H_0 and of every block."""
@@ -399,8 +412,6 @@ def _visible(masked_BDL: Tensor | None, key_mask: KeyMask) -> Tensor | None:
 
 
 def _overwrite(h_BDLC: Tensor, replaced_BDL: Tensor, mask_token: Tensor | None) -> Tensor:
-    if mask_token is None:
-        raise ValueError("a corruption needs the mask token that replaces its points")
     return torch.where(replaced_BDL.unsqueeze(-1), mask_token, h_BDLC)
 
 

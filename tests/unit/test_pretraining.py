@@ -191,6 +191,18 @@ def test_stored_outputs_are_the_mask_token_where_all_children_are_replaced():
     assert not (scales[2][:, :, [0, 2, 3]] == model.mask_token).all(dim=-1).any()
 
 
+def test_embedding_of_corrupted_points():
+    model = build()
+    corruption = by_hand(replaced=(1, 2), random=(7,), kept=(9,), source=4)
+    x = torch.randn(2, N_CHANS, N_TIMES, dtype=torch.float64, generator=rng(1))
+    corruption = Corruption(*(t.expand(2, -1, -1) for t in vars(corruption).values()))
+    found = model.encoder._embed_corrupted(x, corruption, model.mask_token)
+    expected = model.encoder.embed(x.unsqueeze(-1))
+    expected[:, :, [1, 2]] = model.mask_token
+    expected[:, :, 7] = expected[:, :, 4]
+    torch.testing.assert_close(found, expected)
+
+
 def test_encoder_without_points_masked_is_the_plain_encoder():
     torch.manual_seed(0)
     encoder = Encoder(tiny_config(), POS_M[:N_CHANS]).double().eval()
