@@ -15,6 +15,8 @@ from neuript.encoder import Encoder, init_modules
 from neuript.errors import NeuriptError
 from neuript.pooling import Flatten, GroupPool, pooling_groups
 
+BIAS_KEYS = ("spatial_bias.",)
+"""Encoder entries that start as exactly nothing, so that older encoders may lack them."""
 POSITION_KEYS = ("pe_time.", "pe_space.")
 """Encoder entries that belong to one montage and window length."""
 
@@ -97,7 +99,8 @@ class NeuriptClassifier(nn.Module):
         """Load pretrained encoder weights.
 
         They may come from another montage, window length or task: position tables and head stay
-        as they are here. All else must match exactly.
+        as they are here. All else must match exactly; only the weights of `spatial_bias` may be
+        missing, and stay as they are.
 
         Parameters
         ----------
@@ -115,9 +118,9 @@ class NeuriptClassifier(nn.Module):
                 k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)
             }
         given = {k: v for k, v in state_dict.items() if not k.startswith(POSITION_KEYS)}
-        own = {
-            k: v for k, v in self.encoder.state_dict().items() if not k.startswith(POSITION_KEYS)
-        }
+        has_bias = any(k.startswith(BIAS_KEYS) for k in given)
+        left = POSITION_KEYS if has_bias else (*POSITION_KEYS, *BIAS_KEYS)
+        own = {k: v for k, v in self.encoder.state_dict().items() if not k.startswith(left)}
         _check_match(given, own)
         self.encoder.load_state_dict(given, strict=False)
 
@@ -160,7 +163,7 @@ def _check_match(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None
     if extra := sorted(set(given) - set(own)):
         raise NeuriptError(
             f"the encoder weights hold {_some(extra)}, which this model does not have; check "
-            "merges, experts and activation"
+            "merges, experts, activation and spatial_bias"
         )
     for key, weight in own.items():
         if given[key].shape != weight.shape:

@@ -88,6 +88,8 @@ class NeuriptConfig:
     """Positions in time, added to the embedding."""
     spatial_pe: SpatialPE = "3d"
     """Positions on the head, added between time and space stage of the first block."""
+    spatial_bias: bool = False
+    """Bias of the spatial attention by lagged coherence and distance; see `neuript.connectivity`."""
     companding: Companding = "alaw"
     """Input map: "alaw" and "linear" take volts, "none" takes the values as they come."""
 
@@ -125,7 +127,7 @@ class NeuriptConfig:
         for name in _NOT_NEGATIVE:
             value = getattr(self, name)
             _require(_is_number(value) and 0 <= value < math.inf, self, name, "0 or more")
-        for name in ("pool_embedding", "binary_single_logit"):
+        for name in ("pool_embedding", "binary_single_logit", "spatial_bias"):
             _require(isinstance(getattr(self, name), bool), self, name, "true or false")
         _require(
             _is_number(self.top_k_ratio) and 0 < self.top_k_ratio <= 1,

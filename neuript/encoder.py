@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from neuript.config import NeuriptConfig
+from neuript.connectivity import SpatialBias
 from neuript.layers import Attention, Dropout, FeedForward, TimeMerge, init_linear
 from neuript.masking import Corruption, coarsen
 from neuript.moe import PMoE
@@ -70,6 +71,7 @@ class EncoderBlock(nn.Module):
         pe_space_DC: Tensor | None = None,
         masked_BDL: Tensor | None = None,
         key_mask: KeyMask = "keys",
+        bias_BHDD: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Encode one scale further.
 
@@ -85,6 +87,8 @@ class EncoderBlock(nn.Module):
             In pretraining, the masked tokens of this scale (after the merge).
         key_mask
             What they are hidden from; see `Encoder.forward`.
+        bias_BHDD
+            Added to the scores of the spatial attention, at every time alike; B may be 1.
 
         Returns
         -------
@@ -102,7 +106,9 @@ class EncoderBlock(nn.Module):
             h = h + pe_space_DC[:, None, :]
         h_BLDC = h.transpose(1, 2).contiguous()
         see_space = _visible(None if masked_BDL is None else masked_BDL.transpose(1, 2), key_mask)
-        c = self.space(self.norm_space(h_BLDC).flatten(0, 1), see_space).view(h_BLDC.shape)
+        bias = None if bias_BHDD is None else _at_all_times(bias_BHDD, h_BLDC)
+        c = self.space(self.norm_space(h_BLDC).flatten(0, 1), see_space, bias=bias)
+        c = c.view(h_BLDC.shape)
         h = h + self.dropout(c).transpose(1, 2)
         f, aux_space = _apply(self.ffn_space, self.norm_ffn_space(h))
         h = h + self.dropout(f)
@@ -221,6 +227,7 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(
             EncoderBlock(config, m, e) for m, e in zip(config.merges, config.experts, strict=True)
         )
+        self.spatial_bias = SpatialBias(config, pos_m) if config.spatial_bias else None
         init_modules(self, config)
 
     def set_montage(self, pos_m: ArrayLike) -> None:
@@ -239,6 +246,8 @@ class Encoder(nn.Module):
         """
         self.pe_space.set_montage(pos_m)
         self.n_chans = self.pe_space.n_chans
+        if self.spatial_bias is not None:
+            self.spatial_bias.set_montage(pos_m)
 
     def forward(
         self,
@@ -306,7 +315,16 @@ class Encoder(nn.Module):
             Outputs of the upper blocks.
         aux
             As of `forward`, of these blocks.
+
+        Raises
+        ------
+        ValueError
+            With `spatial_bias`, which needs the window itself.
         """
+        if self.spatial_bias is not None:
+            raise ValueError(
+                "with spatial_bias the upper blocks need the window's coherence; train all blocks"
+            )
         return self._upper(h_BDLC, n_blocks, self.config.lengths(), None, len(self.blocks))
 
     def _run(
@@ -318,6 +336,9 @@ class Encoder(nn.Module):
         key_mask: KeyMask = "keys",
     ) -> tuple[list[Tensor], Tensor | None]:
         n_times = self._check(x_BDT)
+        bias = None
+        if self.spatial_bias is not None:  # coherence is made of all samples, masked ones as well
+            bias = self.spatial_bias(x_BDT, masked=corruption is not None)
         # Positions are added before a merge in block 1, where the samples still exist (reading:
         # the published block 1 does not merge).
         if corruption is None:
@@ -329,10 +350,10 @@ class Encoder(nn.Module):
             h = h + pe_time
         lengths, pe_space = self.config.lengths(n_times), self.pe_space()
         if corruption is None:
-            scales, aux = self._upper(h, 0, lengths, pe_space, stop)
+            scales, aux = self._upper(h, 0, lengths, pe_space, stop, bias=bias)
             return [h, *scales], aux
         masks = self._coarser(corruption.masked)
-        scales, aux = self._upper(h, 0, lengths, pe_space, stop, masks[1:], key_mask)
+        scales, aux = self._upper(h, 0, lengths, pe_space, stop, masks[1:], key_mask, bias)
         stored = zip([h, *scales], self._coarser(corruption.replaced), strict=False)
         return [_overwrite(s, replaced, mask_token) for s, replaced in stored], aux
 
@@ -366,6 +387,7 @@ class Encoder(nn.Module):
         stop: int,
         masks: Sequence[Tensor] | None = None,
         key_mask: KeyMask = "keys",
+        bias: Tensor | None = None,
     ) -> tuple[list[Tensor], Tensor | None]:
         scales = []
         losses = []
@@ -373,7 +395,8 @@ class Encoder(nn.Module):
             if not start <= i < stop:
                 continue
             masked = None if masks is None else masks[i]
-            h, aux = block(h, lengths[i], pe_space, masked, key_mask)
+            bias_BHDD = None if bias is None else bias[i]
+            h, aux = block(h, lengths[i], pe_space, masked, key_mask, bias_BHDD)
             pe_space = None
             scales.append(h)
             if aux is not None:
@@ -399,6 +422,12 @@ def init_modules(root: nn.Module, config: NeuriptConfig) -> None:
     for module in root.modules():
         if isinstance(module, PMoE):
             module.init_down()
+
+
+def _at_all_times(bias_BHDD: Tensor, h_BLDC: Tensor) -> Tensor:
+    """Repeat the bias of each window for its L tokens in time, (B * L, H, D, D)."""
+    n_windows, length = h_BLDC.shape[:2]
+    return bias_BHDD.unsqueeze(1).expand(n_windows, length, -1, -1, -1).flatten(0, 1)
 
 
 def _visible(masked_BDL: Tensor | None, key_mask: KeyMask) -> Tensor | None:

@@ -76,7 +76,9 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.out = nn.Linear(d_model, d_model)
 
-    def forward(self, x_NSC: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x_NSC: Tensor, mask: Tensor | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         """Attend within each sequence.
 
         Parameters
@@ -86,9 +88,14 @@ class Attention(nn.Module):
         mask
             True where a query (row) may see a key (column), broadcastable to (N, H, S, S); None
             where all see all.
+        bias
+            Added to the scores, (N, H, S, S).
         """
         qkv = self.qkv(x_NSC).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         q_NHSE, k_NHSE, v_NHSE = qkv.unbind(0)
+        if bias is not None:
+            bias = bias.to(q_NHSE.dtype)
+            mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
         y_NHSE = attend(q_NHSE, k_NHSE, v_NHSE, mask, self.dropout)
         return self.out(y_NHSE.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
@@ -103,7 +110,8 @@ def attend(
     q_NHSE, k_NHSE, v_NHSE
         Queries, keys and values; there may be another number of queries than of keys.
     mask
-        True where a query (row) may see a key (column), broadcastable to (N, H, S, S).
+        True where a query (row) may see a key (column), broadcastable to (N, H, S, S); or numbers
+        that are added to the scores.
     dropout
         On the attention weights, in training.
     """
@@ -120,7 +128,8 @@ def _attend_cpu(
     heads, n_queries = q_NHSE.shape[1:3]
     n_keys, kind = k_NHSE.shape[2], q_NHSE.dtype
     half = kind == torch.bfloat16
-    if not dropout.p and n_keys >= (FUSED_FROM_BFLOAT16 if half else FUSED_FROM):
+    constant = mask is None or not mask.requires_grad
+    if constant and not dropout.p and n_keys >= (FUSED_FROM_BFLOAT16 if half else FUSED_FROM):
         if half:
             return _FusedForward.apply(q_NHSE, k_NHSE, v_NHSE, mask)  # type: ignore[no-any-return, no-untyped-call]
         return F.scaled_dot_product_attention(q_NHSE, k_NHSE, v_NHSE, mask)
@@ -147,8 +156,10 @@ def _in_pieces(
 
 def _weights(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
     score: Tensor = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-    if mask is not None:
+    if mask is not None and mask.dtype == torch.bool:
         score = score.masked_fill(~mask, -torch.inf)
+    elif mask is not None:
+        score = score + mask
     return score.softmax(dim=-1)
 
 

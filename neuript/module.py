@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neuript.checkpoint import load_checkpoint
-from neuript.classifier import POSITION_KEYS, NeuriptClassifier
+from neuript.classifier import BIAS_KEYS, POSITION_KEYS, NeuriptClassifier
 from neuript.config import NeuriptConfig, PresetName, preset
 from neuript.errors import NeuriptError
 from neuript.manifest import Manifest
@@ -229,7 +229,9 @@ class NeurIPT(NeuriptClassifier):
 
     def _may_be_new(self) -> frozenset[str]:
         """Weights that an older checkpoint need not have, because they start as exactly nothing."""
-        return frozenset()
+        return frozenset(
+            key for key in self.state_dict() if key.removeprefix("encoder.").startswith(BIAS_KEYS)
+        )
 
 
 def window_samples(n_times: int | None, sfreq: float, seconds: float | None) -> int:
