@@ -93,3 +93,19 @@ def test_interval_widens_when_seeds_disagree(rng):
     assert (other["balanced_accuracy"].low, other["balanced_accuracy"].high) == (0, 1)
     assert other["balanced_accuracy"].value == 0.5
     assert other["balanced_accuracy"].sd_seeds == pytest.approx(np.sqrt(0.5))
+
+
+@pytest.mark.parametrize("metric", own.METRICS)
+def test_resampled_scores_are_those_of_repeated_windows(rng, metric):
+    subject = np.repeat(["a", "b", "c"], 40)
+    y = rng.integers(0, 2, size=120)
+    p = np.round(rng.uniform(size=120), 1)
+    proba = np.stack([1 - p, p], axis=1)
+    found = own.intervals(y, [proba], subject, [metric], n_boot=400, seed=3)[metric]
+    drawn = np.random.default_rng(3).integers(3, size=(400, 3))
+    values = []
+    for people in drawn:
+        at = np.concatenate([np.flatnonzero(subject == "abc"[i]) for i in people])
+        values.append(own.score(y[at], proba[at])[metric])
+    assert (found.low, found.high) == pytest.approx(np.percentile(values, (2.5, 97.5)))
+    assert found.value == pytest.approx(own.score(y, proba)[metric])

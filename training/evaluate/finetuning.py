@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuript.checkpoint import save_checkpoint
-from neuript.errors import NeuriptError
 from neuript.manifest import Manifest, provenance
 from neuript.modelfile import save_model
 from neuript.realtime.preprocess import PreprocessSpec
@@ -60,11 +59,8 @@ def finetune_to_file(
     start = None if checkpoint is None else Pretrained.load(checkpoint)
     if start is not None:
         check_leak(start.manifest, data, start.path.name)
-    spec = replace(spec, model={"binary_single_logit": False, **spec.model})
     how = replace(spec.scratch if start is None else spec.finetune, seed=seed)
     model = build_classifier(data, spec, start, seed).to(spec.device)
-    if model.config.n_logits != data.n_outputs:
-        raise NeuriptError("model.binary_single_logit=true does not fit a file; leave it out")
     train, val = data.of("train"), data.of("val")
     fitted = train_supervised(
         model,

@@ -29,6 +29,8 @@ SHORT = {
 }
 
 N_BOOT = 2000
+MAX_CELLS = 10_000_000
+"""Numbers held at once while resampling."""
 LEVEL = 0.95
 
 
@@ -46,43 +48,24 @@ def confusion(
 
 def balanced_accuracy(table_KK: NDArray[np.float64]) -> float:
     """Mean recall of the classes that occur; NaN for an empty table."""
-    total = table_KK.sum(axis=1)
-    present = total > 0
-    if not present.any():
-        return float("nan")
-    return float((np.diag(table_KK)[present] / total[present]).mean())
+    return float(_balanced_accuracy(table_KK))
 
 
 def kappa(table_KK: NDArray[np.float64]) -> float:
     """Cohen's kappa; NaN where chance agreement is certain (one class only, all guessed so)."""
-    n = table_KK.sum()
-    if n == 0:
-        return float("nan")
-    by_chance = float((table_KK.sum(axis=1) * table_KK.sum(axis=0)).sum() / n**2)
-    agreed = float(np.trace(table_KK) / n)
-    return (agreed - by_chance) / (1 - by_chance) if by_chance < 1 else float("nan")
+    return float(_kappa(table_KK))
 
 
 def weighted_f1(table_KK: NDArray[np.float64]) -> float:
     """F1 of each class, averaged with the share of its true windows."""
-    n = table_KK.sum()
-    if n == 0:
-        return float("nan")
-    true, guessed, hit = table_KK.sum(axis=1), table_KK.sum(axis=0), np.diag(table_KK)
-    f1 = 2 * hit / np.maximum(true + guessed, np.finfo(float).tiny)
-    return float((f1 * true).sum() / n)
+    return float(_weighted_f1(table_KK))
 
 
 def auroc(
     y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None = None
 ) -> float:
     """Probability that a window of class 1 scores above one of class 0, ties counting a half."""
-    hits, misses = _by_threshold(y_N, score_N, weight_N)
-    positives, negatives = hits.sum(), misses.sum()
-    if positives == 0 or negatives == 0:
-        return float("nan")
-    above = np.cumsum(hits) - hits / 2
-    return float((misses * above).sum() / (positives * negatives))
+    return float(_auroc(*_by_threshold(y_N, score_N, weight_N)))
 
 
 def auc_pr(
@@ -93,18 +76,53 @@ def auc_pr(
     This is `sklearn.metrics.average_precision_score`. The trapezoid under the precision-recall
     curve, which some papers report as AUC-PR, is optimistic (Davis and Goadrich 2006, ICML).
     """
-    hits, misses = _by_threshold(y_N, score_N, weight_N)
-    if hits.sum() == 0:
-        return float("nan")
-    found = np.cumsum(hits)
-    seen = found + np.cumsum(misses)
-    precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
-    return float((hits * precision).sum() / hits.sum())
+    return float(_auc_pr(*_by_threshold(y_N, score_N, weight_N)))
+
+
+_Array = NDArray[np.float64]
+
+
+def _balanced_accuracy(tables: _Array) -> _Array:
+    """Of tables (..., K, K), as the other functions with an underscore."""
+    total, hit = tables.sum(axis=-1), np.diagonal(tables, axis1=-2, axis2=-1)
+    return _ratio(_ratio(hit, total, 0.0).sum(axis=-1), (total > 0).sum(axis=-1))
+
+
+def _kappa(tables: _Array) -> _Array:
+    n = tables.sum(axis=(-2, -1))
+    by_chance = _ratio((tables.sum(axis=-1) * tables.sum(axis=-2)).sum(axis=-1), n**2)
+    agreed = _ratio(np.trace(tables, axis1=-2, axis2=-1), n)
+    return _ratio(agreed - by_chance, 1 - by_chance)
+
+
+def _weighted_f1(tables: _Array) -> _Array:
+    true, guessed = tables.sum(axis=-1), tables.sum(axis=-2)
+    f1 = _ratio(2 * np.diagonal(tables, axis1=-2, axis2=-1), true + guessed, 0.0)
+    return _ratio((f1 * true).sum(axis=-1), true.sum(axis=-1))
+
+
+def _auroc(hits: _Array, misses: _Array) -> _Array:
+    """Of weights (..., V) of class 1 and class 0 at scores that fall, as `_auc_pr`."""
+    above = np.cumsum(hits, axis=-1) - hits / 2
+    return _ratio((misses * above).sum(axis=-1), hits.sum(axis=-1) * misses.sum(axis=-1))
+
+
+def _auc_pr(hits: _Array, misses: _Array) -> _Array:
+    found = np.cumsum(hits, axis=-1)
+    precision = _ratio(found, found + np.cumsum(misses, axis=-1), 0.0)
+    return _ratio((hits * precision).sum(axis=-1), hits.sum(axis=-1))
+
+
+def _ratio(a: Any, b: Any, otherwise: float = float("nan")) -> _Array:
+    """Quotient, and `otherwise` where `b` is not positive."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    out = np.full(np.broadcast_shapes(a.shape, b.shape), otherwise)
+    return np.divide(a, b, out=out, where=b > 0)
 
 
 def _by_threshold(
     y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[_Array, _Array]:
     """Weight of class 1 and of class 0 at each different score, from the highest down."""
     values, place = np.unique(-np.asarray(score_N, dtype=np.float64), return_inverse=True)
     weight = np.ones(len(place)) if weight_N is None else weight_N
@@ -230,24 +248,61 @@ def intervals(
     dict of Interval
         By metric.
     """
-    plain = {m: [score(y_N, p, [m])[m] for p in proba_RNK] for m in metrics}
     names, of_window = np.unique(subject_N, return_inverse=True)
+    n_runs, n_subjects = len(proba_RNK), len(names)
     rng = np.random.default_rng(seed)
-    draws: dict[str, list[float]] = {m: [] for m in metrics}
-    for _ in range(n_boot):
-        counts = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
-        weight = counts[of_window].astype(np.float64)
-        runs = rng.integers(len(proba_RNK), size=len(proba_RNK))
-        scores = {r: score(y_N, proba_RNK[r], metrics, weight) for r in np.unique(runs)}
-        for m in metrics:
-            draws[m].append(float(np.mean([scores[r][m] for r in runs])))
-    return {m: _interval(plain[m], draws[m], level, len(names)) for m in metrics}
+    drawn = rng.integers(n_subjects, size=(n_boot, n_subjects))
+    counts_BS = np.stack([np.bincount(row, minlength=n_subjects) for row in drawn])
+    runs_BR = rng.integers(n_runs, size=(n_boot, n_runs))
+    counts_US, which_B = np.unique(counts_BS, axis=0, return_inverse=True)  # few people: few draws
+    weights = np.concatenate([np.ones((1, n_subjects)), counts_US.astype(np.float64)])
+    found = {}
+    for metric in metrics:
+        values = np.stack([_resampled(metric, y_N, p, of_window, weights) for p in proba_RNK])
+        draws = values[runs_BR, 1 + which_B.reshape(-1)[:, None]].mean(axis=1)
+        found[metric] = _interval(values[:, 0], draws, level, n_subjects)
+    return found
+
+
+def _resampled(
+    metric: str, y_N: NDArray[Any], proba_NK: _Array, of_window: NDArray[Any], weights_US: _Array
+) -> _Array:
+    """A score for several weightings of the subjects, (U,)."""
+    n_outputs, n_subjects = proba_NK.shape[1], weights_US.shape[1]
+    if metric in _FROM_TABLES:
+        cell = (of_window * n_outputs + y_N) * n_outputs + proba_NK.argmax(axis=1)
+        tables = np.bincount(cell, minlength=n_subjects * n_outputs**2).astype(np.float64)
+        pooled = np.tensordot(weights_US, tables.reshape(n_subjects, n_outputs, n_outputs), 1)
+        return _FROM_TABLES[metric](pooled)
+    if metric not in _FROM_SCORES or n_outputs != 2:
+        raise ValueError(f"no score {metric} of {n_outputs} classes")
+    values, place = np.unique(-proba_NK[:, 1], return_inverse=True)
+    cell = of_window * len(values) + place
+    size = n_subjects * len(values)
+    hits, misses = (
+        np.bincount(cell[y_N == label], minlength=size).reshape(n_subjects, -1).astype(np.float64)
+        for label in (1, 0)
+    )
+    step = max(1, MAX_CELLS // len(values))
+    parts = [
+        _FROM_SCORES[metric](w @ hits, w @ misses)
+        for w in (weights_US[i : i + step] for i in range(0, len(weights_US), step))
+    ]
+    return np.concatenate(parts)
+
+
+_FROM_TABLES: dict[str, Callable[[_Array], _Array]] = {
+    "balanced_accuracy": _balanced_accuracy,
+    "kappa": _kappa,
+    "weighted_f1": _weighted_f1,
+}
+_FROM_SCORES: dict[str, Callable[[_Array, _Array], _Array]] = {"auroc": _auroc, "auc_pr": _auc_pr}
 
 
 def _interval(
-    plain: Sequence[float], draws: Sequence[float], level: float, n_subjects: int
+    plain: NDArray[np.float64], draws: NDArray[np.float64], level: float, n_subjects: int
 ) -> Interval:
-    kept = np.asarray(draws)[np.isfinite(draws)]  # a draw without one of the classes has no AUROC
+    kept = draws[np.isfinite(draws)]  # a draw without one of the classes has no AUROC
     tails = (100 * (1 - level) / 2, 100 * (1 + level) / 2)
     low, high = np.percentile(kept, tails) if len(kept) else (np.nan, np.nan)
     sd = float(np.std(plain, ddof=1)) if len(plain) > 1 else float("nan")
