@@ -129,7 +129,8 @@ def pretraining_step(
     from neuript.pretraining import NeuriptPretrainer
     from neuript.training.pretrain import PretrainRun
 
-    run = PretrainRun.from_dict({**values, "size": config["size"], "overrides": config["model"]})
+    overrides = {**config["model"], **values.get("overrides", {})}
+    run = PretrainRun.from_dict({**values, "size": config["size"], "overrides": overrides})
     model = NeuriptPretrainer(run.model_config(n_times), _positions(n_chans), run.pretrain_spec())
     x = _noise(run.batch_size, n_chans, n_times)
     draws = torch.Generator().manual_seed(0)

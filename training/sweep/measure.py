@@ -49,10 +49,9 @@ class Network:
     def build(self, data: EvalData, montage: Montage | None = None) -> NeuriptClassifier:
         """Return a classifier for some data, on their montage or another."""
         montage = data.montage if montage is None else montage
-        config = preset(
-            self.size,  # type: ignore[arg-type]  # checked by preset
-            **{"n_times": data.x.shape[2], **self.model, "n_outputs": data.n_outputs},
-        )
+        fixed = {"n_times": data.x.shape[2], "binary_single_logit": data.n_outputs == 2}
+        options = {**fixed, **self.model, "n_outputs": data.n_outputs}
+        config = preset(self.size, **options)  # type: ignore[arg-type]  # checked by preset
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network = NeuriptClassifier(config, montage.pos_m, montage.lobe_groups())
@@ -83,7 +82,7 @@ def finetune(
     spec = spec_of(settings, network.seed)
     fitted = fit(network.build(data), data, spec, say)
     return {
-        **tested(data, predict(fitted.model, data.of("test")[0], precision=spec.precision)),
+        **outcome(data, predict(fitted.model, data.of("test")[0], precision=spec.precision)),
         **training_of(fitted),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -105,7 +104,7 @@ def fit(
     return train_supervised(model, data.of("train"), val if len(val[0]) else None, spec, progress)
 
 
-def tested(data: EvalData, proba_NK: NDArray[np.float64]) -> dict[str, Any]:
+def outcome(data: EvalData, proba_NK: NDArray[np.float64]) -> dict[str, Any]:
     """Return the scores of the test windows, and the confusion table of each test subject."""
     at = data.where("test")
     y, subjects = data.y[at], data.subject[at]

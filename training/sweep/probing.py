@@ -10,7 +10,7 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.training.evaluate.probe import ProbeSpec, draw, extract, probe
-from neuript.training.sweep.measure import Network, tested
+from neuript.training.sweep.measure import Network, outcome
 
 if TYPE_CHECKING:
     from neuript.training.evaluate.protocols import EvalData
@@ -49,7 +49,7 @@ def frozen_svm(data: EvalData, network: Network, settings: Mapping[str, Any]) ->
         spec,
     )[0]
     return {
-        **tested(data, result.proba),
+        **outcome(data, result.proba),
         "chosen": result.chosen,
         "cv_ba": result.cv_score,
         "folds": result.folds,

@@ -64,7 +64,7 @@ class RealRunner:
             {
                 **values,
                 "size": job.config["size"],
-                "overrides": job.config["model"],
+                "overrides": {**job.config["model"], **settings.get("overrides", {})},
                 "seed": job.config["seed"],
             }
         )
@@ -106,17 +106,12 @@ class RealRunner:
         if pretrained is None:
             return None
         from neuript.checkpoint import load_checkpoint
+        from neuript.training.evaluate.leaks import check_leak
         from neuript.training.pretrain.result import ENCODER
 
-        manifest, state = load_checkpoint(needs[pretrained] / PRETRAIN / ENCODER)
-        corpus = manifest.provenance.get("corpus", {})
-        refuse_leak(
-            data.protocol,
-            data.subjects_of("val", "test"),
-            set().union(*(data.hashes_of_split.get(s, set()) for s in ("val", "test"))),
-            set(corpus.get("subjects", ())),
-            set(corpus.get("file_hashes", ())),
-        )
+        path = needs[pretrained] / PRETRAIN / ENCODER
+        manifest, state = load_checkpoint(path)
+        check_leak(manifest, data, path)
         return state
 
     def _read(self, name: str, cache_folder: Path) -> EvalData:

@@ -3,8 +3,7 @@
 Conditions, each with a result of its own:
 
     A on A           trained and tested on A (how much there is to lose)
-    A on B           the same network on B as it is, channels in the montage's order, in which
-                     neighbours of A and B have the same index
+    A on B           the same network on B as it is, each channel at the index of its neighbour in A
     A on B, renamed  the same, with B's channels in alphabetical order
     A then B         trained further on B (alphabetical) for a few epochs
     B alone          as many epochs on B from scratch
@@ -29,8 +28,8 @@ from neuript.training.sweep.measure import (
     Network,
     Say,
     fit,
+    outcome,
     spec_of,
-    tested,
     training_of,
     with_channels,
 )
@@ -58,7 +57,7 @@ def transfer(
     Yields
     ------
     dict
-        As of `measure.tested`, with "condition".
+        As of `measure.outcome`, with "condition".
     """
     source = spec_of(settings.get("source", {}), network.seed)
     target = replace(source, **{**settings.get("target", {}), "seed": network.seed})
@@ -105,4 +104,4 @@ def move(model: NeuriptClassifier, network: Network, data: EvalData) -> NeuriptC
 
 
 def _test(model: Any, data: EvalData, spec: Any) -> dict[str, Any]:
-    return tested(data, predict(model, data.of("test")[0], precision=spec.precision))
+    return outcome(data, predict(model, data.of("test")[0], precision=spec.precision))
