@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from neuript.errors import NeuriptError
+
 if TYPE_CHECKING:
-    from neuript.training.corpus import FileReport, PrepareOptions
+    from neuript.training.corpus import FileReport, PrepareOptions, Recipe
 
 _EXAMPLES = """\
 examples:
@@ -37,6 +40,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--recipe",
         default="paper",
         help="paper (default); short: nothing trimmed, no least length; lenient: blinks kept too",
+    )
+    add(
+        "--reject-uv",
+        type=float,
+        metavar="UV",
+        help="leave out windows that exceed this (the recipes: 100); 0 keeps them all",
     )
     add(
         "--montage",
@@ -94,12 +103,12 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str]) -> int:
     """Prepare and return the exit code."""
     args = build_parser().parse_args(argv)
-    from neuript.training.corpus import get_recipe, prepare
+    from neuript.training.corpus import prepare
 
     report = prepare(
         args.folders,
         args.out,
-        get_recipe(args.recipe),
+        _recipe(args),
         _options(args),
         progress=None if args.json else _tell,
     )
@@ -112,6 +121,17 @@ def run(argv: list[str]) -> int:
         f"{report.hours:.2f} h in {args.out} ({report.n_new} recordings made, {n_old} were there)"
     )
     return 0
+
+
+def _recipe(args: argparse.Namespace) -> Recipe:
+    from neuript.training.corpus import get_recipe
+
+    recipe = get_recipe(args.recipe)
+    if args.reject_uv is None:
+        return recipe
+    if not args.reject_uv >= 0:
+        raise NeuriptError(f"--reject-uv {args.reject_uv:g}: give microvolts, or 0 for no limit")
+    return replace(recipe, reject_uv=args.reject_uv or None)
 
 
 def _options(args: argparse.Namespace) -> PrepareOptions:

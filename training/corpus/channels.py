@@ -120,6 +120,6 @@ def _unplaced(ch_names: Sequence[str], found: int, wanted: int) -> str:
     shown = ", ".join(name or "(none)" for name in ch_names[:6])
     more = f", {len(ch_names) - 6} more" if len(ch_names) > 6 else ""
     return (
-        f"{found} of its {len(ch_names)} channels ({shown}{more}) have a known place on the head, at least {wanted} "
-        "are needed; name the cap with --cap, or the montage with --montage"
+        f"{found} of its {len(ch_names)} channels ({shown}{more}) carry a signal and have a known place "
+        f"on the head, at least {wanted} are needed; name the cap with --cap, or the montage with --montage"
     )

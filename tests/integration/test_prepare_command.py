@@ -1,0 +1,95 @@
+"""`neuript-train prepare` as a process: in parallel, killed, out of disk."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neuript.cli import run_verb
+from neuript.training.corpus import RECIPES, Corpus, prepare
+
+COMMAND = [sys.executable, "-P", "-m", "neuript", "train", "prepare"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for person in range(9):
+        x = 20 * rng.standard_normal((1024, 4))
+        table = np.column_stack([np.arange(1024) / 128, x])
+        path = tmp_path / "lab" / f"sub-{person}.csv"
+        path.parent.mkdir(exist_ok=True)
+        np.savetxt(path, table, "%.7g", ",", header="timestamps,C3,Cz,C4,Pz", comments="")
+    return tmp_path / "lab"
+
+
+@pytest.fixture
+def whole(folder: Path, tmp_path: Path) -> Path:
+    prepare([folder], tmp_path / "whole", RECIPES["short"])
+    return tmp_path / "whole"
+
+
+def call(folder: Path, out: Path, *more: str, **how) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, str(folder), "--out", str(out), "--recipe", "short", *more]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, **how)
+
+
+def same(one: Path, other: Path) -> bool:
+    Corpus.open(one, verify=True)
+    return (one / "corpus.json").read_bytes() == (other / "corpus.json").read_bytes()
+
+
+def test_in_parallel_it_makes_the_same_corpus(folder: Path, whole: Path, tmp_path: Path) -> None:
+    done = call(folder, tmp_path / "two", "--workers", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["counts"] == {"kept": 9}
+    assert same(tmp_path / "two", whole)
+
+
+def test_killed_it_goes_on(folder: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    command = [*COMMAND, str(folder), "--out", str(out), "--recipe", "short"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()  # said after the first recording is on disk
+        process.send_signal(signal.SIGKILL)
+    assert first.startswith("[1/9]"), first
+    n_left = 9 - len(list((out / "records").glob("*.json")))
+    assert n_left <= 8
+    assert prepare([folder], out, RECIPES["short"]).n_new == n_left
+    assert same(out, whole)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
+def test_out_of_disk_it_says_so_and_goes_on(folder: Path, whole: Path, tmp_path: Path) -> None:
+    import resource
+
+    def little() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    out = tmp_path / "full"
+    short = call(folder, out, preexec_fn=little)
+    assert short.returncode == 2
+    assert "no room" in short.stderr
+    assert "0 of 9 recordings are done and whole, so make room" in short.stderr
+    assert list((out / "shards").iterdir()) == []
+    assert prepare([folder], out, RECIPES["short"]).n_new == 9
+    assert same(out, whole)
+
+
+def test_help_is_light_and_bad_input_is_one_sentence(tmp_path: Path, capsys) -> None:
+    assert run_verb("train", ["prepare", str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"neuript train: there is no folder {tmp_path / 'none'}\n"
+    code = (
+        "import sys; from neuript.cli import train_prepare as t; t.build_parser().format_help(); "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'mne', 'scipy', 'pyarrow', 'dask')))"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)
