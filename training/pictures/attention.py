@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 def relative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weights in units of uniform attention."""
-    return weights * weights.shape[-1]
+    return np.asarray(weights * weights.shape[-1])
 
 
 def received(weights: NDArray[np.float64]) -> NDArray[np.float64]:

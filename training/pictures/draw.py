@@ -51,7 +51,9 @@ def experts_figure(layers: Sequence[Participation], classes: Sequence[str]) -> F
                 axes.set_xlabel("expert")
             if row == 0 and column == 0:
                 style.tag(axes, "a", dx=-0.3)
-    handles = [figure.axes[0].bar(0, 0, color=style.class_colour(i)) for i in range(len(labels))]
+    handles: list[Any] = [
+        figure.axes[0].bar(0, 0, color=style.class_colour(i)) for i in range(len(labels))
+    ]
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     _distance_panel(figure.add_subplot(grid[-1, :]), layers)
     return figure
@@ -113,7 +115,7 @@ def perturbation_figure(
     axes = figure.subplots(len(maps), len(classes), squeeze=False)
     for row, (kind, (effect, marked)) in zip(axes, maps.items(), strict=True):
         limit = float(np.nanmax(np.abs(effect))) or 1.0
-        drawn = None
+        drawn: Any = None
         for c, panel in enumerate(row):
             drawn = draw_map(
                 panel, montage, np.nan_to_num(effect[c]), limit=limit, marked=marked[c], names=True
@@ -172,7 +174,7 @@ def latent_figure(
 
 
 def _cloud(axes: Axes, xy: NDArray[np.float64], colour: Any, label: str) -> None:
-    axes.scatter(*xy.T, s=5, color=colour, alpha=0.75, linewidths=0, label=label)
+    axes.scatter(xy[:, 0], xy[:, 1], s=5, color=colour, alpha=0.75, linewidths=0, label=label)
     axes.set(xticks=[], yticks=[])
     for side in ("top", "right"):
         axes.spines[side].set_visible(True)

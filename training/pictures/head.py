@@ -93,23 +93,31 @@ def draw_map(
     from matplotlib.patheffects import withStroke
 
     xy = project(montage.pos_m)
-    scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     if len(values) >= FEWEST_FOR_A_MAP:
         drawn = _interpolated(axes, montage, values, scale)
         axes.plot(*xy.T, "o", color="0.2", markersize=1.1, zorder=4)
         ring = 16.0
     else:
         ring = 130.0
-        drawn = axes.scatter(*xy.T, c=values, s=ring, edgecolors="0.3", linewidths=0.5, **scale)
+        drawn = axes.scatter(
+            xy[:, 0], xy[:, 1], c=values, s=ring, edgecolors="0.3", linewidths=0.5, **scale
+        )
     draw_head(axes, radius=head_radius(montage))
     if marked is not None and marked.any():
         axes.scatter(
-            *xy[marked].T, s=ring, facecolors="none", edgecolors="k", linewidths=0.8, zorder=5
+            xy[marked, 0],
+            xy[marked, 1],
+            s=ring,
+            facecolors="none",
+            edgecolors="k",
+            linewidths=0.8,
+            zorder=5,
         )
     if names and montage.n_chans <= MOST_NAMES:
-        halo = [withStroke(linewidth=0.8, foreground="white", alpha=0.8)]
+        halo: list[Any] = [withStroke(linewidth=0.8, foreground="white", alpha=0.8)]
         for name, at in zip(montage.ch_names, xy, strict=True):
-            text = axes.text(*(at - (0, 0.05)), name, ha="center", va="top", fontsize=3.4)
+            text = axes.text(at[0], at[1] - 0.05, name, ha="center", va="top", fontsize=3.4)
             text.set_path_effects(halo)
     return drawn
 
@@ -186,7 +194,8 @@ def draw_links(
         )
         axes.add_patch(arc)
     return axes.scatter(
-        *xy.T,
+        xy[:, 0],
+        xy[:, 1],
         c=node,
         s=17,
         cmap="YlOrRd",

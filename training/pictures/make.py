@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def make_pictures(
             learned.model,
             shown,
             batch_size=spec.batch_size,
-            progress=lambda done, n: tell("looking", done, n),
+            progress=partial(tell, "looking"),
         )
     sections = []
     for name in SECTIONS:
@@ -239,14 +240,15 @@ def _perturbation(
     from scipy.stats import t
 
     some = draw_fairly(windows, spec.n_perturbed, spec.seed)
-    maps, numbers = {}, {}
+    maps: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
+    numbers: dict[str, Any] = {}
     for kind in spec.kinds:
         effects = channel_effects(
             lambda x: _logits(learned, x, spec.batch_size),
             some.x,
             kind,
             spec.seed,
-            lambda done, n, kind=kind: tell(f"perturbing ({kind})", done, n),
+            partial(tell, f"perturbing ({kind})"),
         )
         mean, error = topographies(effects, some.y, some.subject)
         people = [len(set(some.subject[some.y == c].tolist())) for c in range(len(some.classes))]
@@ -313,7 +315,7 @@ def _reconstruction(
                     seed=spec.seed,
                     batch_size=spec.batch_size,
                     name=name,
-                    progress=lambda done, n, name=name: tell(f"reconstructing ({name})", done, n),
+                    progress=partial(tell, f"reconstructing ({name})"),
                 )
             )
         finally:

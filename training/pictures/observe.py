@@ -114,7 +114,8 @@ def attention_weights(layer: Attention, x_NDC: Tensor, bias: Tensor | None = Non
     qkv = layer.qkv(x_NDC).unflatten(-1, (3, layer.n_heads, -1)).permute(2, 0, 3, 1, 4)
     q_NHDE, k_NHDE = qkv[0].float(), qkv[1].float()
     scores = (q_NHDE * q_NHDE.shape[-1] ** -0.5) @ k_NHDE.transpose(-1, -2)
-    return (scores if bias is None else scores + bias).softmax(dim=-1)
+    weights: Tensor = (scores if bias is None else scores + bias).softmax(dim=-1)
+    return weights
 
 
 def expert_gates(layer: PMoE, z: Tensor) -> Tensor:
@@ -138,14 +139,16 @@ class _Tally:
 
     def add_attention(self, block: int, layer: Attention, x_NDC: Tensor, bias: Any) -> None:
         n_windows = len(self.y)
-        by_window = x_NDC.unflatten(0, (n_windows, -1))
+        by_window = x_NDC.reshape(n_windows, -1, *x_NDC.shape[1:])
         per_window = by_window.shape[1] * layer.n_heads * x_NDC.shape[1] ** 2
         step = max(1, CHUNK // per_window)
         for start in range(0, n_windows, step):
             part = by_window[start : start + step]
             some = bias if bias is None or len(bias) == 1 else _rows(bias, n_windows, start, step)
             weights = attention_weights(layer, part.flatten(0, 1), some)
-            means = weights.unflatten(0, (len(part), -1)).mean(1).double().cpu().numpy()
+            means = (
+                weights.reshape(len(part), -1, *weights.shape[1:]).mean(1).double().cpu().numpy()
+            )
             np.add.at(self.attention[:, block], self.y[start : start + step], means)
 
     def add_gates(self, name: str, layer: PMoE, z_BDLC: Tensor) -> None:
@@ -154,13 +157,15 @@ class _Tally:
 
 
 def _rows(bias: Tensor, n_windows: int, start: int, step: int) -> Tensor:
-    return bias.unflatten(0, (n_windows, -1))[start : start + step].flatten(0, 1)
+    by_window = bias.reshape(n_windows, -1, *bias.shape[1:])
+    return by_window[start : start + step].flatten(0, 1)
 
 
 @contextmanager
 def watching(model: NeuriptClassifier, tally: _Tally) -> Iterator[None]:
     """Let `tally` see every spatial attention and expert layer while the block lasts."""
     handles = []
+    block: Any
     for i, block in enumerate(model.encoder.blocks):
         handles.append(
             block.space.register_forward_hook(_attention_hook(tally, i), with_kwargs=True)
