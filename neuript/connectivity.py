@@ -80,7 +80,7 @@ class BandCoherence(nn.Module):
             re_BDSF, im_BDSF = x_BDSN @ self.cosines, x_BDSN @ self.sines
             re_BFDS, im_BFDS = (s.permute(0, 3, 1, 2) for s in (re_BDSF, im_BDSF))
             coherence_BFDD = lagged_coherence(re_BFDS, im_BFDS)
-        parts = coherence_BFDD.split(self.bins, dim=1)
+        parts = torch.split(coherence_BFDD, self.bins, dim=1)
         return torch.stack([part.mean(dim=1) for part in parts])
 
 
@@ -146,7 +146,8 @@ class SpatialBias(nn.Module):
         near = self.weight[:, None, :, :2, None, None]
         mu = near[:, :, :, 0] * coherence[0].unsqueeze(1)
         beta = near[:, :, :, 1] * coherence[1].unsqueeze(1)
-        return far + mu + beta
+        total: Tensor = far + mu + beta
+        return total
 
 
 def _fourier() -> tuple[list[int], NDArray[np.float32], NDArray[np.float32]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -333,7 +333,7 @@ def _config_of(manifest: Manifest) -> NeuriptConfig:
             f"the checkpoint's model runs at {manifest.sfreq:g} Hz; NeurIPT resamples to "
             f"{MODEL_SFREQ:g} Hz only"
         )
-    return NeuriptConfig.from_dict(cast("dict[str, Any]", model))
+    return NeuriptConfig.from_dict(model)
 
 
 def _is_position(key: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -147,21 +147,22 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If channels, rate, unit, checkpoint or an option are wrong; it says what is allowed.
         """
         montage, sfreq = self._channels()
-        X, y = validate_data(self, X, y, allow_nd=True, ensure_min_samples=2, dtype="numeric")
+        windows: NDArray[Any]
+        windows, y = validate_data(self, X, y, allow_nd=True, ensure_min_samples=2)
         check_classification_targets(y)
-        x = self._prepare(X, montage, sfreq)
+        x = self._prepare(windows, montage, sfreq)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y holds one class only ({self.classes_[0]!r}); a classifier needs at least 2"
             )
-        self.montage_, self.sfreq_, self.n_times_in_ = montage, sfreq, X.shape[2]
+        self.montage_, self.sfreq_, self.n_times_in_ = montage, sfreq, windows.shape[2]
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         spec = self._training(seed)
         train, val = self._split(x, labels.astype(np.int64), seed)
         start = self._start(len(self.classes_), x.shape[2], seed)
         fitted = train_supervised(start, train, val, spec)
-        self.module_, self.history_ = fitted.model, fitted.history
+        self.module_, self.history_ = cast(NeurIPT, fitted.model), fitted.history
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -183,7 +184,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _windows(self, X: ArrayLike) -> NDArray[np.float32]:
         check_is_fitted(self, "module_")
-        x = validate_data(self, X, reset=False, allow_nd=True, dtype="numeric")
+        x = validate_data(self, X, reset=False, allow_nd=True)
         if x.ndim == 3 and x.shape[2] != self.n_times_in_:
             raise ValueError(
                 f"windows have {x.shape[2]} samples; the classifier was fitted on windows of "
