@@ -204,6 +204,11 @@ def scale_to_volts(
     stream = recording.eeg
     look, eeg = _middle(stream), eeg_channels(stream)
     scale = np.ones(len(stream.info.ch_names))
+    if not (np.nan_to_num(look[:, eeg]) != np.nan_to_num(look[0, eeg])).any():
+        raise NeuriptError(
+            f"{short_name(recording)}: every channel is flat or missing in the middle {LOOK_S:g} s; was the "
+            "amplifier measuring?"
+        )
     if rescale:
         rms = band_rms(look[:, eeg], stream.info.sfreq)
         alive = rms[np.isfinite(rms) & (rms > 0)]
