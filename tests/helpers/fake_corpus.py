@@ -3,13 +3,15 @@
     python -P fake_corpus.py OUT '{"steps": 6, ...}'
 
 RANK and the like in the environment make it one of several processes. With FAIL_RANK and FAIL_STEP set, that process
-dies without a word before that step; with HOLD set, the process waits for the file of this name to appear there.
+is killed before that step.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import signal
 import sys
 import warnings
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ import numpy as np
 
 from neuript.montages import Montage, load_montage
 
+LIMIT_S = 240
 TINY = {
     "size": "micro",
     "overrides": {
@@ -114,6 +117,7 @@ def main() -> int:
     from neuript.errors import NeuriptError
     from neuript.training.pretrain import PretrainRun, loop
 
+    faulthandler.dump_traceback_later(LIMIT_S, exit=True)  # where it hangs, if it does
     warnings.simplefilter("error")
     torch.set_num_threads(1)
     out, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -121,7 +125,7 @@ def main() -> int:
 
     def step(self, batch):
         if (rank, str(batch.step)) == (os.environ.get("FAIL_RANK"), os.environ.get("FAIL_STEP")):
-            os._exit(9)
+            os.kill(os.getpid(), signal.SIGKILL)
         return plain(self, batch)
 
     loop.Trainer.step = step

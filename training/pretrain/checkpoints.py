@@ -22,7 +22,7 @@ from torch import Tensor
 from neuript.config import NeuriptConfig
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.training.pretrain.config import differences
-from neuript.training.pretrain.distributed import World, assign, full
+from neuript.training.pretrain.distributed import World, assign, gather_whole
 
 if TYPE_CHECKING:
     from neuript.pretraining import NeuriptPretrainer
@@ -53,14 +53,16 @@ def gather(
 
     All processes must call it.
     """
-    tensors = {}
-    for name, parameter in model.named_parameters():
-        state = optimizer.state.get(parameter, {})
-        values = {"model": parameter, **{m: state[m] for m in _MOMENTS if m in state}}
-        for kind, value in values.items():
-            whole = full(value)
-            if world.is_first:
-                tensors[f"{kind}.{name}"] = whole.contiguous()
+    parameters = dict(model.named_parameters())
+    tensors = {f"model.{k}": t for k, t in gather_whole(parameters, world).items()}
+    for moment in _MOMENTS:
+        held = {
+            name: optimizer.state[p][moment]
+            for name, p in parameters.items()
+            if moment in optimizer.state.get(p, {})
+        }
+        if held:
+            tensors |= {f"{moment}.{k}": t for k, t in gather_whole(held, world).items()}
     return tensors
 
 
@@ -82,7 +84,7 @@ def save(out: Path, step: int, tensors: Mapping[str, Tensor], about: Mapping[str
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
         os.close(handle)
-        save_file(dict(tensors), temporary, {_KEY: text})
+        save_file({k: t.contiguous() for k, t in tensors.items()}, temporary, {_KEY: text})
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -168,7 +170,9 @@ def check_settings(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]
         )
 
 
-def restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def restore(
+    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, world: World
+) -> None:
     """Set weights and optimiser to those of a checkpoint, whole or as this process' shards.
 
     Raises
@@ -185,12 +189,12 @@ def restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
             raise ModelRefusedError(f"{path.name} has other weights than this model")
         step = torch.tensor(float(read_about(path)["step"]))
         for name, parameter in parameters.items():
-            assign(parameter, file.get_tensor(f"model.{name}"))
+            assign(parameter, file.get_tensor(f"model.{name}"), world)
             if f"{_MOMENTS[0]}.{name}" not in held:
                 continue
             state = {m: torch.zeros_like(parameter) for m in _MOMENTS}
             for moment, value in state.items():
-                assign(value, file.get_tensor(f"{moment}.{name}"))
+                assign(value, file.get_tensor(f"{moment}.{name}"), world)
             optimizer.state[parameter] = {"step": step.clone().to(parameter.device), **state}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -165,21 +166,65 @@ def _device(run: PretrainRun) -> torch.device:
     return device
 
 
-def full(tensor: Tensor) -> Tensor:
-    """Return a whole tensor on the CPU, gathered if it is sharded (then all processes must call)."""
+def full(value: Tensor) -> float:
+    """Return a number that may be sharded (then all processes must call this)."""
     from torch.distributed.tensor import DTensor
 
-    whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-    return whole.detach().cpu()
+    return float(value.full_tensor() if isinstance(value, DTensor) else value)
 
 
-def assign(target: Tensor, value: Tensor) -> None:
-    """Set a tensor, or this process' shard of it, to a whole one."""
-    from torch.distributed.tensor import DTensor, distribute_tensor
+def gather_whole(tensors: Mapping[str, Tensor], world: World) -> dict[str, Tensor]:
+    """Return tensors whole on the CPU of the first process, empty in the others; all must call it.
 
+    Shards travel together, in one message per process over the CPU's network: hundreds of small
+    ones would be slow, and a GPU may have no room for the whole.
+    """
+    if not world.shard:
+        return {k: t.detach().cpu() for k, t in tensors.items()} if world.is_first else {}
+    shards = {k: _local(t).detach().cpu() for k, t in tensors.items()}
+    sizes = [
+        sum(math.prod((_rows(t.shape[0], r, world.size), *t.shape[1:])) for t in tensors.values())
+        for r in range(world.size)
+    ]
+    mine = torch.cat([t.float().flatten() for t in shards.values()])
+    mine = torch.nn.functional.pad(mine, (0, max(sizes) - len(mine)))
+    parts = [torch.empty_like(mine) for _ in sizes] if world.is_first else None
+    dist.gather(mine, parts, dst=0)
+    if parts is None:
+        return {}
+    whole, at = {}, [0] * world.size
+    for name, t in tensors.items():
+        pieces = []
+        for r, part in enumerate(parts):
+            shape = (_rows(t.shape[0], r, world.size), *t.shape[1:])
+            end = at[r] + math.prod(shape)
+            pieces.append(part[at[r] : end].view(shape))
+            at[r] = end
+        whole[name] = torch.cat(pieces)
+    return whole
+
+
+def assign(target: Tensor, value: Tensor, world: World) -> None:
+    """Set a tensor, or this process' shard of it, to a whole one that every process has."""
+    if world.shard:
+        n = value.shape[0]
+        start = sum(_rows(n, r, world.size) for r in range(world.rank))
+        value = value[start : start + _rows(n, world.rank, world.size)]
     with torch.no_grad():
-        if isinstance(target, DTensor):
-            value = value.to(target.device, target.dtype)
-            target.copy_(distribute_tensor(value, target.device_mesh, target.placements))
-        else:
-            target.copy_(value)
+        _local(target).copy_(value)
+
+
+def _local(tensor: Tensor) -> Tensor:
+    from torch.distributed.tensor import DTensor, Shard
+
+    if not isinstance(tensor, DTensor):
+        return tensor
+    if tuple(tensor.placements) != (Shard(0),):
+        raise ValueError(f"a tensor is spread as {tensor.placements}, not over its rows")
+    return tensor.to_local()
+
+
+def _rows(n: int, rank: int, size: int) -> int:
+    """Rows of the shard of one process, as `torch.chunk` cuts n of them."""
+    step = -(-n // size)
+    return max(0, min(step, n - rank * step))

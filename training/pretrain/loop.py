@@ -23,7 +23,7 @@ from neuript.masking import Share
 from neuript.pretraining import NeuriptPretrainer
 from neuript.training.pretrain import checkpoints
 from neuript.training.pretrain.config import MAY_CHANGE, PretrainRun
-from neuript.training.pretrain.distributed import World, open_world, set_sync
+from neuript.training.pretrain.distributed import World, full, open_world, set_sync
 from neuript.training.pretrain.loader import (
     Batch,
     Loader,
@@ -180,7 +180,7 @@ class Trainer:
         if resume == "never":
             raise NeuriptError(f"{self.out} has checkpoints already; resume, or use another folder")
         checkpoints.check_settings(path, about["settings"], self.settings)
-        checkpoints.restore(path, self.model, self.optimizer)
+        checkpoints.restore(path, self.model, self.optimizer, self.world)
         self.monitor.load_state(about["monitor"])
         self.metrics = about["metrics"]
         step = int(about["step"])
@@ -338,7 +338,7 @@ class Trainer:
         run, world = self.run, self.world
         loss, rec, aux = (world.sum(self.losses) / clock.steps / world.size).tolist()
         self.losses.zero_()
-        norm_value = float(checkpoints.full(norm))
+        norm_value = full(norm)
         if not math.isfinite(loss) or not math.isfinite(norm_value):
             raise NeuriptError(
                 f"the loss is no longer a number at step {step} (loss {loss:g}, gradient norm "

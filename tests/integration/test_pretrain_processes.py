@@ -1,0 +1,106 @@
+"""Pretraining in processes of its own: killed, one of two lost, copied (DDP) and sharded (FSDP2), over gloo."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from neuript.checkpoint import load_checkpoint
+from neuript.training.pretrain import PretrainRun, checkpoints, pretrain, read_log
+
+HELPER = Path(__file__).resolve().parents[1] / "helpers" / "fake_corpus.py"
+pytestmark = pytest.mark.timeout(300)
+SETTINGS = {"steps": 7}
+LIMIT_S = 250  # of a process; importing PyTorch takes most of it on a busy machine
+
+
+def start(out: Path, settings: dict, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-P", str(HELPER), str(out), json.dumps({**SETTINGS, **settings})],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def start_two(out: Path, settings: dict, **environment: str) -> list[subprocess.Popen]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **environment}
+    return [start(out, settings, RANK=str(r), LOCAL_RANK=str(r), **common) for r in range(2)]
+
+
+def finish(processes: list[subprocess.Popen]) -> list[tuple[int, str]]:
+    try:
+        ends = [(p, p.communicate(timeout=LIMIT_S)) for p in processes]
+        return [(p.returncode, err) for p, (_, err) in ends]
+    finally:
+        for p in processes:
+            p.kill()
+
+
+def losses(out: Path) -> list[float]:
+    entries = read_log(out, "train")
+    assert [e["step"] for e in entries] == list(range(1, 8))
+    return [v for e in entries for v in (e["loss"], e["aux"])]
+
+
+@pytest.fixture(scope="module")
+def run(fake_corpus) -> PretrainRun:
+    return PretrainRun(**{**fake_corpus.TINY, **SETTINGS})
+
+
+@pytest.fixture(scope="module")
+def whole(fake_corpus, run, tmp_path_factory) -> Path:
+    """A run that nothing happened to."""
+    out = tmp_path_factory.mktemp("whole")
+    pretrain(run, fake_corpus.make_corpus(), out)
+    return out
+
+
+def test_killed_and_resumed_gives_the_same_curve(fake_corpus, run, whole, tmp_path):
+    ((code, _),) = finish([start(tmp_path, {}, FAIL_RANK="0", FAIL_STEP="5")])
+    assert code == -signal.SIGKILL
+    assert [e["step"] for e in read_log(tmp_path, "train")] == [1, 2, 3, 4, 5]
+    pretrain(run, fake_corpus.make_corpus(), tmp_path, resume="must")
+    assert losses(tmp_path) == losses(whole)  # to the last bit
+    ends = [load_checkpoint(d / "encoder.safetensors")[0] for d in (tmp_path, whole)]
+    assert ends[0].weights_sha256 == ends[1].weights_sha256
+
+
+def test_two_processes_one_dies_and_one_alone_goes_on(fake_corpus, run, whole, tmp_path):
+    ends = finish(start_two(tmp_path, {}, FAIL_RANK="1", FAIL_STEP="4"))
+    assert ends[1][0] == -signal.SIGKILL
+    assert ends[0][0] == 2
+    assert "process 0 of 2 lost the others" in ends[0][1]
+    assert "goes on from the last checkpoint" in ends[0][1]
+    assert checkpoints.latest(tmp_path)[1]["step"] == 3
+    pretrain(run, fake_corpus.make_corpus(), tmp_path, resume="must")
+    assert [e["processes"] for e in read_log(tmp_path, "start")] == [2, 1]
+    assert losses(tmp_path) == pytest.approx(losses(whole), rel=1e-6)
+
+
+def test_sharded_over_two_processes_goes_on_with_the_run_of_one(fake_corpus, run, whole, tmp_path):
+    def stop(status):
+        if status.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(run, fake_corpus.make_corpus(), tmp_path, progress=stop)
+    ends = finish(start_two(tmp_path, {"shard": True}))
+    assert [code for code, _ in ends] == [0, 0], ends
+    assert [e["processes"] for e in read_log(tmp_path, "start")] == [1, 2]
+    assert losses(tmp_path) == pytest.approx(losses(whole), rel=1e-4)
+    a, b = (load_checkpoint(d / "encoder.safetensors")[1] for d in (tmp_path, whole))
+    for name, value in a.items():
+        torch.testing.assert_close(value, b[name], rtol=0, atol=1e-4)
