@@ -123,8 +123,9 @@ def clean(
     _require_length(stream, recording)
     scale, notes = scale_to_volts(recording, unit, rescale=rescale)
     absent = bad_channels(stream, scale) if bads is None else list(bads)
-    if absent and bads is None:
-        notes.append(f"bad for more than {BAD_SHARE:.0%} of the recording: {', '.join(absent)}")
+    if absent:
+        why = f"bad for more than {BAD_SHARE:.0%} of the recording, so " if bads is None else ""
+        notes.append(f"{why}treated as absent: {', '.join(absent)}")
     plan = _plan(stream, montage, cap, absent, max_interpolated)
     estimated = plan.names_with("interpolated")
     if estimated:

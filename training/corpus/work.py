@@ -181,6 +181,7 @@ def _clean(recording: Recording, job: Job) -> Cleaned:
         mains_hz=options.mains_hz,
         max_interpolated=job.recipe.max_interpolated,
         rescale=options.rescale,
+        bads=bads,
     )
 
 
