@@ -12,7 +12,9 @@ from neuript.training.sweep.tables import EVALUATIONS, Sweep
 
 PRETRAIN = "pretrain"
 _OF_THE_HEAD = ("pooling", "class_layers", "pool_embedding", "head", "binary_single_logit")
-"""Fields of the model that pretraining does not see; it is shared by settings that differ in them."""
+_AFTERWARDS = (*_OF_THE_HEAD, "spatial_bias")
+"""Fields of the model that pretraining does not see; it is shared by settings that differ in them.
+The spatial bias starts as nothing after it, unless `pretrain.overrides` switches it on before."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _pretraining(
         raise NeuriptError(
             f"setting {label!r} pretrains; name a corpus (--corpus, made by neuript-train prepare)"
         )
-    model = {k: v for k, v in (setting.get("model") or {}).items() if k not in _OF_THE_HEAD}
+    model = {k: v for k, v in (setting.get("model") or {}).items() if k not in _AFTERWARDS}
     config: dict[str, Any] = plain(
         {
             "job": PRETRAIN,
