@@ -202,6 +202,11 @@ def test_other_settings_are_refused_by_name(run, corpus, fake_corpus, tmp_path):
     for other, data, match in refused:
         with pytest.raises(NeuriptError, match=match):
             pretrain(other, data, tmp_path)
+    before = checkpoints.latest(tmp_path)[1]["settings"]
+    for table in ("run", "model", "objective"):  # as of a version that had fewer fields
+        before[table].pop({"run": "val_windows", "model": "load_weight"}.get(table, "span"))
+    defaults = Trainer(replace(run, val_windows=256), [corpus], tmp_path, ALONE).settings
+    checkpoints.check_settings(tmp_path, before, defaults)
     with pytest.raises(NeuriptError, match="already"):
         pretrain(run, corpus, tmp_path, resume="never")
     with pytest.raises(NeuriptError, match="no checkpoint"):

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from neuript.config import NeuriptConfig
 from neuript.errors import ModelRefusedError, NeuriptError
-from neuript.training.pretrain.config import differences
+from neuript.training.pretrain.config import NOT_IN_SETTINGS, PretrainRun, differences
 from neuript.training.pretrain.distributed import World, assign, gather_whole
 
 if TYPE_CHECKING:
@@ -156,18 +156,32 @@ def latest(out: Path) -> tuple[Path, dict[str, Any]] | None:
 def check_settings(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to continue a run with other settings, naming what differs.
 
+    What an older version did not know yet counts as its default.
+
     Raises
     ------
     NeuriptError
         With up to six differences.
     """
-    lines = differences(before, now)
+    lines = differences(_completed(before), now)
     if lines:
         more = f", and {len(lines) - 6} more" if len(lines) > 6 else ""
         raise NeuriptError(
             f"{path} was trained with other settings ({'; '.join(lines[:6])}{more}); use the same "
             "settings to go on with it, or another --out"
         )
+
+
+def _completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    from neuript.pretraining import PretrainSpec
+
+    defaults = PretrainRun(steps=1).to_dict()
+    own = set(defaults) - NOT_IN_SETTINGS
+    return dict(settings) | {
+        "run": {k: settings["run"].get(k, defaults[k]) for k in own},
+        "model": NeuriptConfig.from_dict(settings["model"]).to_dict(),
+        "objective": PretrainSpec.from_dict(settings["objective"]).to_dict(),
+    }
 
 
 def restore(

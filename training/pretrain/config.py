@@ -32,6 +32,9 @@ MAY_CHANGE = frozenset(
 )
 """Fields that do not touch the numbers: another value may continue an interrupted run."""
 
+NOT_IN_SETTINGS = MAY_CHANGE | {"size", "overrides", "spec", "steps", "epochs"}
+"""Fields that a checkpoint does not compare: those above, and those that it has worked out."""
+
 _POSITIVE = ("max_lr", "div", "final_div", "max_grad_norm", "timeout_s")
 _COUNTS = ("batch_size", "checkpoint_every", "keep", "log_every", "collapse_steps", "val_windows")
 _SHARES = ("val_fraction", "collapse_share")

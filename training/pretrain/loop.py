@@ -22,7 +22,7 @@ from neuript.errors import NeuriptError
 from neuript.masking import Share
 from neuript.pretraining import NeuriptPretrainer
 from neuript.training.pretrain import checkpoints
-from neuript.training.pretrain.config import MAY_CHANGE, PretrainRun
+from neuript.training.pretrain.config import NOT_IN_SETTINGS, PretrainRun
 from neuript.training.pretrain.distributed import World, full, open_world, set_sync
 from neuript.training.pretrain.loader import (
     Batch,
@@ -159,9 +159,8 @@ class Trainer:
     @property
     def settings(self) -> dict[str, Any]:
         """Everything that another value of would make another run."""
-        left_out = MAY_CHANGE | {"size", "overrides", "spec", "steps", "epochs"}
         return {
-            "run": {k: v for k, v in self.run.to_dict().items() if k not in left_out},
+            "run": {k: v for k, v in self.run.to_dict().items() if k not in NOT_IN_SETTINGS},
             "steps": self.n_steps,
             "model": self.config.to_dict(),
             "objective": self.spec.to_dict(),
