@@ -60,7 +60,9 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_epochs, batch_size, max_lr
         Of the training.
     training_options : mapping, optional
-        Further fields of `SupervisedSpec`, such as ``{"encoder_lr_scale": 0.5}``.
+        Further fields of `SupervisedSpec`, such as ``{"encoder_lr_scale": 0.5}``. The loss is softmax
+        cross-entropy ("ce") unless they say otherwise; the head starts at zero, or, with
+        `pretrained`, from a ridge regression on its features.
     validation : float
         Share of the training windows, by class, that chooses the epoch and stops the training early;
         0 trains all epochs on all windows. Windows of one trial must not overlap for it.
