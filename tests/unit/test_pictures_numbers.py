@@ -301,8 +301,25 @@ def test_errors_on_masked_samples_only(rng):
     truth = target[masked].astype(float)
     slow = (visible_mean(target, masked)[masked] - truth) ** 2
     assert found.mean == pytest.approx(slow.mean())
+    variances = [target[i, c][masked[i, c]].astype(float) for i in range(3) for c in range(2)]
+    constant = sum(((v - v.mean()) ** 2).sum() for v in variances) / len(truth)
+    assert found.constant == pytest.approx(constant)
     lowest = truth < found.bins[1]
     assert found.by_amplitude["mean of the visible"][0] == pytest.approx(slow[lowest].mean())
+
+
+def test_a_model_that_found_only_the_hidden_band_knows_nothing_within_channels(rng):
+    level = rng.normal(scale=3.0, size=(20, 4, 1))
+    target = (level + 0.1 * rng.normal(size=(20, 4, 30))).astype(np.float32)
+    masked = np.zeros(target.shape, dtype=bool)
+    masked[..., 10:20] = True
+    guess = (level + 0.1 * rng.normal(size=target.shape)).astype(np.float32)
+    found = errors(Reconstruction(target, guess, masked))
+    assert found.correlation > 0.99
+    assert abs(found.correlation_within) < 0.1
+    assert found.constant == pytest.approx(0.9 * 0.01, rel=0.15)
+    perfect = errors(Reconstruction(target, target + level.astype(np.float32), masked))
+    assert perfect.correlation_within == pytest.approx(1.0, abs=1e-5)
 
 
 def test_runs_and_microvolts():

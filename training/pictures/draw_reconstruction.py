@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from neuript.training.pictures.reconstruction import ErrorReport, Reconstruction
 
 ORIGINAL, MODEL, LINE = "0.25", "#D55E00", "#0072B2"
-_MASK = "#f3e3b3"
+_MASK = "#f6ebc8"
+_CELLS = 70
 
 
 def microvolts(companded: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -49,7 +50,7 @@ def traces_figure(
     times_s
         Seconds of the samples.
     """
-    figure = style.new_figure(0.62 * len(channels) + 0.75)
+    figure = style.new_figure(0.7 * len(channels) + 0.75)
     axes = figure.subplots(len(channels), len(parts), squeeze=False, sharex=True, sharey="row")
     for column, part in zip(axes.T, parts, strict=True):
         for panel, c in zip(column, channels, strict=True):
@@ -66,12 +67,23 @@ def traces_figure(
     lines = axes[0, 0].get_lines()
     patch = axes[0, 0].fill_between([], [], color=_MASK)
     figure.legend(
-        [lines[0], lines[1], lines[2], patch],
+        [lines[0], lines[2], lines[1], patch],
         ["recorded (µV)", "model at hidden samples", "straight line", "hidden"],
         loc="outside upper center",
         ncols=4,
     )
     return figure
+
+
+def _density(axes: Axes, truth: NDArray[np.float32], guess: NDArray[np.float32]) -> None:
+    low, high = (float(v) for v in np.quantile(truth, [0.002, 0.998]))
+    margin = 0.12 * (high - low)
+    low, high = low - margin, high + margin
+    counts, *_ = np.histogram2d(guess, truth, bins=_CELLS, range=[[low, high]] * 2)
+    shown = np.where(counts > 0, np.log1p(counts), np.nan)
+    axes.imshow(shown, extent=(low, high, low, high), origin="lower", cmap="Greys", vmin=0.0)
+    axes.plot([low, high], [low, high], color=MODEL, linewidth=0.7)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="auto")
 
 
 def _trace(
@@ -83,7 +95,7 @@ def _trace(
     for start, stop in runs(hidden):
         axes.axvspan(times_s[start] - step / 2, times_s[stop - 1] + step / 2, color=_MASK, lw=0)
     axes.plot(times_s, microvolts(part.target[window, c]), color=ORIGINAL, linewidth=0.7)
-    for values, colour, width in ((part.prediction[window, c], MODEL, 1.0), (line, LINE, 0.6)):
+    for values, colour, width in ((line, LINE, 0.6), (part.prediction[window, c], MODEL, 1.0)):
         shown = np.where(hidden, microvolts(values), np.nan)
         axes.plot(times_s, shown, ".-", color=colour, linewidth=width, markersize=1.6)
 
@@ -100,18 +112,22 @@ def errors_figure(parts: Sequence[tuple[str, ErrorReport, Reconstruction]]) -> F
     axes = figure.subplots(2, len(parts), squeeze=False, sharex="col")
     for (name, report, part), (scatter, curve) in zip(parts, axes.T, strict=True):
         truth, guess = part.target[part.masked], part.prediction[part.masked]
-        low, high = np.quantile(truth, [0.002, 0.998])
-        scatter.hexbin(
-            truth, guess, gridsize=45, extent=(low, high, low, high), bins="log", mincnt=1,
-            cmap="Greys", linewidths=0.1,
-        )  # fmt: skip
-        scatter.plot([low, high], [low, high], color=MODEL, linewidth=0.7)
-        scatter.set(xlim=(low, high), ylim=(low, high), title=name)
+        _density(scatter, truth, guess)
+        scatter.set_title(name)
         scatter.text(
-            0.04, 0.95, f"r = {report.correlation:.2f}", va="top", transform=scatter.transAxes
+            0.04,
+            0.95,
+            f"r = {report.correlation:.2f}, within channels {report.correlation_within:.2f}",
+            va="top",
+            transform=scatter.transAxes,
         )
         middle = (report.bins[1:] + report.bins[:-1]) / 2
-        colours = {"model": MODEL, "linear interpolation": LINE, "mean of the visible": style.GREY}
+        colours = {
+            "model": MODEL,
+            "linear interpolation": LINE,
+            "mean of the visible": style.GREY,
+            "best constant": "k",
+        }
         for label, colour in colours.items():
             curve.plot(
                 middle, report.by_amplitude[label], ".-", color=colour, label=label, markersize=3
@@ -120,5 +136,6 @@ def errors_figure(parts: Sequence[tuple[str, ErrorReport, Reconstruction]]) -> F
         curve.set_xlabel("recorded value (companded)")
     axes[0, 0].set_ylabel("model's value")
     axes[1, 0].set_ylabel("mean squared error")
-    axes[1, 0].legend(loc="upper center")
+    axes[1, 0].set_ylim(top=1.35 * axes[1, 0].get_ylim()[1])
+    axes[1, 0].legend(loc="upper center", ncols=2, columnspacing=1.0, handlelength=1.4)
     return figure

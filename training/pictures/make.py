@@ -329,7 +329,9 @@ def _reconstruction(
             spec,
             f"reconstruction-{k + 1}",
             f"Masked reconstruction, example {k + 1}",
-            _TRACES.format(masking=learned.about.get("masking", trained.masking)),
+            _TRACES.format(
+                masking=learned.about.get("masking", trained.masking), rank=_ordinal(k + 1)
+            ),
             drawing.traces_figure(parts, int(window), some.montage, channels, some.times_s),
         )
         for k, window in enumerate(middle[: spec.n_examples])
@@ -348,19 +350,25 @@ MASKINGS: dict[str, dict[str, Any]] = {
     "spans of 250 ms, 50 %": {"masking": "spans", "span": 16, "ratios": (0.5,)},
 }
 _TRACES = (
-    "One window (the one whose error is nearest to the median), one channel per lobe. Shaded "
-    "samples are hidden: a band of amplitudes, or random spans. All of them are replaced by the "
-    "mask token here (in training 80 %). Trained with masking by {masking}. The straight line joins "
-    "the visible neighbours and knows nothing else; its ends also betray in which band a hidden "
-    "sample must lie."
+    "One window (its error is {rank} nearest to the median), one channel per lobe. Shaded samples "
+    "are hidden: a band of amplitudes, or random spans. All of them are replaced by the mask token "
+    "here (in training 80 %). Trained with masking by {masking}. The straight line joins the "
+    "visible neighbours."
 )
 _ERRORS = (
     "Above: the model's values at hidden samples against the recorded ones (darker: more; companded "
-    "units; line: equal). Below: mean squared error in bins of the recorded value with equal counts, "
-    "beside a straight line between visible neighbours and the mean of what is visible in the "
-    "channel. Hidden bands of amplitude leave only values outside them visible, so the mean of the "
-    "visible is a poor guess by construction."
+    "units; line: equal), with their correlation over all samples, and within channels, when each "
+    "channel of each window has lost its mean over the hidden samples. Below: mean squared error in "
+    "bins of the recorded value with equal counts, beside a straight line between visible "
+    "neighbours, the mean of what is visible in the channel, and the best constant: the mean of "
+    "what is hidden in the channel, which nobody knows. Hiding a band of amplitudes leaves a gap "
+    "among the visible values that betrays the band, so the first correlation can be high, and the "
+    "error near that of the best constant, in a model that knows nothing about time."
 )
+
+
+def _ordinal(k: int) -> str:
+    return {1: "the", 2: "the second", 3: "the third"}.get(k, f"the {k}th")
 
 
 def _one_per_lobe(windows: Windows) -> list[int]:

@@ -112,9 +112,23 @@ def visible_mean(
     return np.broadcast_to(mean, target.shape)
 
 
+def hidden_mean(
+    target: NDArray[np.floating[Any]], masked: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return each channel's mean over its *masked* samples: the best constant, known to nobody.
+
+    Amplitude masking hides a band, and the gap that it leaves among the visible values betrays
+    where the band is. A model that has found the gap and nothing else is as good as this.
+    """
+    return visible_mean(target, ~masked)
+
+
 @dataclass(frozen=True, eq=False)
 class ErrorReport:
-    """Mean squared error on masked samples (companded), of the model and of two simple rules.
+    """Mean squared error on masked samples (companded), of the model and of simple rules.
+
+    `correlation` is that of all masked samples; `correlation_within` that of what is left when
+    each channel of each window loses its means over the masked samples, of truth and of the model.
 
     `bins` are edges of the target's companded amplitude with equal numbers of masked samples
     between them; the `by_amplitude` arrays have one value per bin.
@@ -123,7 +137,9 @@ class ErrorReport:
     model: float
     interpolation: float
     mean: float
+    constant: float
     correlation: float
+    correlation_within: float
     masked_share: float
     bins: NDArray[np.float64]
     by_amplitude: dict[str, NDArray[np.float64]]
@@ -134,7 +150,9 @@ class ErrorReport:
             "mse_model": self.model,
             "mse_linear_interpolation": self.interpolation,
             "mse_visible_mean": self.mean,
+            "mse_best_constant": self.constant,
             "correlation": self.correlation,
+            "correlation_within_channels": self.correlation_within,
             "masked_share": self.masked_share,
             "amplitude_edges": self.bins.tolist(),
             "mse_by_amplitude": {k: v.tolist() for k, v in self.by_amplitude.items()},
@@ -149,21 +167,32 @@ def errors(r: Reconstruction, n_bins: int = N_BINS) -> ErrorReport:
         "model": r.prediction[hidden].astype(np.float64),
         "linear interpolation": interpolated(r.target, hidden)[hidden],
         "mean of the visible": visible_mean(r.target, hidden)[hidden],
+        "best constant": hidden_mean(r.target, hidden)[hidden],
     }
     square = {name: (guess - truth) ** 2 for name, guess in guesses.items()}
     edges = np.quantile(truth, np.linspace(0, 1, n_bins + 1))
     where = np.clip(np.searchsorted(edges, truth, side="right") - 1, 0, n_bins - 1)
     n = np.bincount(where, minlength=n_bins).astype(np.float64)
     n[n == 0] = np.nan
-    varies = truth.std() > 0 and guesses["model"].std() > 0
+    guess = guesses["model"]
+    guess_within = guess - hidden_mean(r.prediction, hidden)[hidden]
     return ErrorReport(
         model=float(square["model"].mean()),
         interpolation=float(square["linear interpolation"].mean()),
         mean=float(square["mean of the visible"].mean()),
-        correlation=float(np.corrcoef(truth, guesses["model"])[0, 1]) if varies else float("nan"),
+        constant=float(square["best constant"].mean()),
+        correlation=_correlation(truth, guess),
+        correlation_within=_correlation(truth - guesses["best constant"], guess_within),
         masked_share=float(hidden.mean()),
         bins=edges,
         by_amplitude={
             name: np.bincount(where, weights=s, minlength=n_bins) / n for name, s in square.items()
         },
     )
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    scale = float(np.std(a) * np.std(b))
+    if scale < 1e-12:
+        return float("nan")
+    return float(np.mean((a - a.mean()) * (b - b.mean())) / scale)
