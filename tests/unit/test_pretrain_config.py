@@ -67,7 +67,7 @@ def test_model_of_a_run_is_checked(given, match):
 
 
 def test_objective_of_a_run_is_checked():
-    with pytest.raises(NeuriptError, match="unknown pretraining option colour"):
+    with pytest.raises(NeuriptError, match="unknown entries colour"):
         PretrainRun(steps=1, spec={"colour": 1}).pretrain_spec()
     spec = PretrainRun(steps=1, spec={"masking": "spans", "ratios": [0.5]}).pretrain_spec()
     assert (spec.masking, spec.ratios) == ("spans", (0.5,))

@@ -166,13 +166,7 @@ class PretrainRun:
         """
         from neuript.pretraining import PretrainSpec
 
-        if unknown := sorted(set(self.spec) - {f.name for f in fields(PretrainSpec)}):
-            raise NeuriptError(
-                f"unknown pretraining option {', '.join(unknown)}; known are "
-                f"{', '.join(f.name for f in fields(PretrainSpec))}"
-            )
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.spec.items()}
-        return PretrainSpec(**values)
+        return PretrainSpec.from_dict(self.spec)
 
     def n_steps(self, n_windows: int) -> int:
         """Number of optimiser steps on `n_windows` training windows."""

@@ -168,9 +168,8 @@ def _device(run: PretrainRun) -> torch.device:
 
 def full(value: Tensor) -> float:
     """Return a number that may be sharded (then all processes must call this)."""
-    from torch.distributed.tensor import DTensor
-
-    return float(value.full_tensor() if isinstance(value, DTensor) else value)
+    whole = getattr(value, "full_tensor", None)  # a DTensor; importing it takes a second
+    return float(value if whole is None else whole())
 
 
 def gather_whole(tensors: Mapping[str, Tensor], world: World) -> dict[str, Tensor]:
@@ -215,13 +214,12 @@ def assign(target: Tensor, value: Tensor, world: World) -> None:
 
 
 def _local(tensor: Tensor) -> Tensor:
-    from torch.distributed.tensor import DTensor, Shard
-
-    if not isinstance(tensor, DTensor):
+    if not hasattr(tensor, "to_local"):  # a DTensor; importing it takes a second
         return tensor
-    if tuple(tensor.placements) != (Shard(0),):
+    if not all(p.is_shard(0) for p in tensor.placements):
         raise ValueError(f"a tensor is spread as {tensor.placements}, not over its rows")
-    return tensor.to_local()
+    local: Tensor = tensor.to_local()
+    return local
 
 
 def _rows(n: int, rank: int, size: int) -> int:

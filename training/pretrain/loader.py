@@ -32,10 +32,21 @@ _MASKS, _NOISE, _ORDER, _ROUND, _CHANNELS, _PROBE = range(6)  # streams of rando
 class WindowGroup(Protocol):
     """Windows of one channel set, as `neuript.training.corpus.Group` has them."""
 
-    name: str
-    montage: Montage
-    n_windows: int
-    subjects: Any
+    @property
+    def name(self) -> str:
+        """Of the channel set."""
+
+    @property
+    def montage(self) -> Montage:
+        """Channels and positions."""
+
+    @property
+    def n_windows(self) -> int:
+        """How many there are."""
+
+    @property
+    def subjects(self) -> NDArray[Any]:
+        """Subject of each window, (n_windows,)."""
 
     def read(self, indices: Any) -> NDArray[np.float32]:
         """Windows in volts, (n, n_chans, n_times)."""
@@ -44,12 +55,29 @@ class WindowGroup(Protocol):
 class WindowCorpus(Protocol):
     """What pretraining uses of `neuript.training.corpus.Corpus`."""
 
-    sfreq: float
-    n_times: int
-    groups: Any
-    subjects: set[str]
-    file_hashes: set[str]
-    hours: float
+    @property
+    def sfreq(self) -> float:
+        """Rate in Hz."""
+
+    @property
+    def n_times(self) -> int:
+        """Samples of a window."""
+
+    @property
+    def groups(self) -> Sequence[Any]:
+        """A `WindowGroup` for each channel set."""
+
+    @property
+    def subjects(self) -> set[str]:
+        """Everybody in it, `<dataset>/<subject>`."""
+
+    @property
+    def file_hashes(self) -> set[str]:
+        """SHA-256 of the recordings."""
+
+    @property
+    def hours(self) -> float:
+        """Hours of signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +182,8 @@ def split_by_subject(
     if fraction > 0 and len(names) > 1:
         n_held = min(max(n_held, 1), len(names) - 1)
     held_out = set(names[:n_held])
-    train, validation = [], []
+    train: list[Part] = []
+    validation: list[Part] = []
     for corpus in corpora:
         for group in corpus.groups:
             held = np.isin(np.asarray(group.subjects), sorted(held_out))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -110,7 +111,8 @@ def _board(folder: Path, step: int) -> Any:
         raise NeuriptError(
             'TensorBoard is not installed; pip install "neuript[train]", or use --no-tensorboard'
         ) from error
-    return SummaryWriter(str(folder), purge_step=step + 1 if step else None)  # type: ignore[no-untyped-call]
+    writer: Any = SummaryWriter
+    return writer(str(folder), purge_step=step + 1 if step else None)
 
 
 def _numbers(prefix: str, values: Any) -> list[tuple[str, float]]:
@@ -118,10 +120,11 @@ def _numbers(prefix: str, values: Any) -> list[tuple[str, float]]:
         return []
     if isinstance(values, int | float):
         return [(prefix, float(values))]
+    items: Iterable[tuple[Any, Any]]
     if isinstance(values, dict):
         items = values.items()
     elif isinstance(values, list | tuple):
-        items = enumerate(values)  # type: ignore[assignment]
+        items = enumerate(values)
     else:
         return []
     return [pair for key, value in items for pair in _numbers(f"{prefix}/{key}", value)]

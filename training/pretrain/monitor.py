@@ -65,9 +65,8 @@ class ExpertMonitor:
         everything = world.sum(torch.cat([self._counts[name] for name in self.layers]))
         self._counts = {}
         found = {}
-        for (name, layer), counts in zip(
-            self.layers.items(), everything.cpu().split(sizes), strict=True
-        ):
+        parts = torch.split(everything.cpu(), sizes)
+        for (name, layer), counts in zip(self.layers.items(), parts, strict=True):
             *used, entropy, n = counts.tolist()
             top = math.log(layer.n_experts)
             found[name] = ExpertUse(
