@@ -103,7 +103,7 @@ def _list_tables() -> int:
 
 def _plan(args: argparse.Namespace, store: Store, data: Mapping[str, Path]) -> Plan:
     from neuript.training.sweep.planner import make_plan
-    from neuript.training.sweep.record import write_request
+    from neuript.training.sweep.record import left_behind, write_request
     from neuript.training.sweep.tables import load_sweep, restrict
 
     sweep = restrict(load_sweep(args.table, _overrides(args)), _words(args.only))
@@ -114,6 +114,8 @@ def _plan(args: argparse.Namespace, store: Store, data: Mapping[str, Path]) -> P
 
         corpus = corpus_fingerprint([Path(path) for path in args.corpus])
     plan = make_plan(sweep, data=list(data), seeds=seeds, corpus=corpus)
+    if note := left_behind(store.out, args.table, plan, store):
+        _say(f"note: {note}")
     if not args.plan:
         write_request(store.out, args.table, plan, data=list(data), seeds=seeds, corpus=corpus)
     return plan

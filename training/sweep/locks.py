@@ -118,7 +118,8 @@ def _is_stale(path: Path, clock: Path | None, stale_s: float) -> bool:
     who = _read(path)
     if who is not None and who.get("host") == socket.gethostname():
         try:
-            return abs(psutil.Process(int(who["pid"])).create_time() - who["started"]) > 1.0
+            started = float(psutil.Process(int(who["pid"])).create_time())
+            return abs(started - float(who["started"])) > 1.0
         except psutil.NoSuchProcess:
             return True
         except (psutil.AccessDenied, KeyError, TypeError, ValueError):

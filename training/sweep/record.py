@@ -11,6 +11,7 @@ from typing import Any
 from neuript.errors import NeuriptError
 from neuript.files import write_atomically
 from neuript.training.sweep.planner import Plan, make_plan
+from neuript.training.sweep.store import Store
 from neuript.training.sweep.tables import Sweep
 
 
@@ -59,6 +60,23 @@ def read_plan(out: Path, table: str) -> Plan:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise NeuriptError(f"{path} is damaged ({error}); start the sweep again") from error
+
+
+def left_behind(out: Path, table: str, plan: Plan, store: Store) -> str:
+    """Say which finished jobs of the last call are no part of this one, or return an empty text.
+
+    It happens when the table, an override, the corpus or the seeds were changed in between.
+    """
+    if not _path(out, table).exists():
+        return ""
+    wanted = {job.id for job in plan.jobs}
+    lost = [j for j in read_plan(out, table).jobs if j.id not in wanted and store.is_done(j.id)]
+    if not lost:
+        return ""
+    return (
+        f"{len(lost)} finished jobs of the last call, such as {lost[0].id} ({lost[0].label}), have "
+        "another configuration than this one and are not part of its table; they are kept"
+    )
 
 
 def _path(out: Path, table: str) -> Path:

@@ -111,7 +111,7 @@ def _people(entry: Entry, reference: Entry | None) -> str:
     if not seeds:
         return "–"
     estimate = over_subjects([entry.confusions[seed] for seed in seeds], other)
-    percent = Estimate(*(100 * v for v in (estimate.mean, estimate.low, estimate.high)), estimate.n)
+    percent = Estimate(100 * estimate.mean, 100 * estimate.low, 100 * estimate.high, estimate.n)
     return _show(percent, signed=reference is not None, only_interval=reference is None)
 
 
