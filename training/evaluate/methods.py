@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,22 +189,45 @@ def build_classifier(
 
     Two classes get one logit, as in the paper, unless `spec.model` says otherwise.
     """
-    fixed: dict[str, Any] = {
-        "n_times": data.x.shape[2],
-        "binary_single_logit": data.n_outputs == 2,
-        **spec.model,
-    }
-    if start is None:
-        config = preset(spec.size, n_outputs=data.n_outputs, **fixed)
-    else:
-        model = {k: v for k, v in start.manifest.model.items() if k != "architecture"}
-        config = NeuriptConfig.from_dict({**model, "n_outputs": data.n_outputs, **fixed})
+    config = model_config(data, spec, start)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         classifier = NeuriptClassifier(config, data.montage.pos_m, data.montage.lobe_groups())
     if start is not None:
         classifier.load_encoder(start.state)
     return classifier
+
+
+def model_config(data: EvalData, spec: MethodSpec, start: Pretrained | None) -> NeuriptConfig:
+    """Return the configuration of `build_classifier`'s model, or refuse it."""
+    fixed: dict[str, Any] = {
+        "n_times": data.x.shape[2],
+        "binary_single_logit": data.n_outputs == 2,
+        **spec.model,
+    }
+    if start is None:
+        return preset(spec.size, n_outputs=data.n_outputs, **fixed)
+    model = {k: v for k, v in start.manifest.model.items() if k != "architecture"}
+    return NeuriptConfig.from_dict({**model, "n_outputs": data.n_outputs, **fixed})
+
+
+def check_methods(
+    methods: Sequence[str], data: EvalData, spec: MethodSpec, start: Pretrained | None
+) -> None:
+    """Refuse before hours of work what cannot be built.
+
+    Raises
+    ------
+    NeuriptError
+        If a method lacks its encoder, the encoder does not fit, or a model option is wrong.
+    """
+    needy = sorted(PRETRAINED.intersection(methods))
+    if needy and start is None:
+        raise NeuriptError(f"{', '.join(needy)} needs a pretrained encoder: --checkpoint")
+    if needy:
+        build_classifier(data, spec, start, 0)
+    if {"scratch", "probe-random"}.intersection(methods):
+        model_config(data, spec, None)
 
 
 def saturated(fitted: Fitted, spec: SupervisedSpec) -> bool:

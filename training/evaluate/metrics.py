@@ -117,7 +117,7 @@ def _ratio(a: Any, b: Any, otherwise: float = float("nan")) -> _Array:
     """Quotient, and `otherwise` where `b` is not positive."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     out = np.full(np.broadcast_shapes(a.shape, b.shape), otherwise)
-    return np.divide(a, b, out=out, where=b > 0)
+    return np.asarray(np.divide(a, b, out=out, where=b > 0))
 
 
 def _by_threshold(

@@ -28,10 +28,10 @@ from neuript.training.evaluate.leaks import check_leak
 from neuript.training.evaluate.methods import (
     DETERMINISTIC,
     METHODS,
-    PRETRAINED,
     MethodSpec,
     Outcome,
     Pretrained,
+    check_methods,
     run_method,
     settings_of,
 )
@@ -132,8 +132,7 @@ def evaluate(
     start = None if checkpoint is None else Pretrained.load(checkpoint)
     if start is not None:
         check_leak(start.manifest, data, Path(start.path).name)
-    if start is None and (needy := sorted(PRETRAINED.intersection(spec.methods))):
-        raise NeuriptError(f"{', '.join(needy)} needs a pretrained encoder: --checkpoint")
+    check_methods(spec.methods, data, spec.method, start)
     store = ResultStore(Path(out))
     windows = store.keep_windows(data)
     results = []
