@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -421,6 +422,33 @@ def test_what_cannot_be_shown_is_said(rng, tmp_path, quick):
         "this needs the decoder; give the folder of the pretraining as --checkpoint",
         "8 windows are too few for a map",
     ]
+
+
+def test_windows_of_a_corpus_are_of_new_people_and_spread_over_them(rng):
+    subjects = np.array(["s/old"] * 50 + ["s/a"] * 30 + ["s/b"] * 5)
+    signal = rng.normal(size=(85, 8, 16)).astype(np.float32)
+    group = SimpleNamespace(
+        name="unicorn-8",
+        montage=MONTAGE,
+        n_windows=85,
+        subjects=subjects,
+        recordings=subjects,
+        read=lambda index: signal[index],
+    )
+    small = SimpleNamespace(**{**vars(group), "name": "other", "n_windows": 2})
+    corpus = SimpleNamespace(groups=[small, group], sfreq=64.0)
+    found = source.of_corpus(corpus, 12, 1, avoid=frozenset({"s/old"}))
+    assert found.montage is MONTAGE
+    assert found.classes == ()
+    assert sorted(found.subject.tolist()).count("s/b") == 5
+    assert len(found) == 12
+    for x, who in zip(found.x, found.subject, strict=True):
+        at = np.flatnonzero((signal == x).all(axis=(1, 2)))
+        assert subjects[at] == [who]
+    everybody = frozenset(subjects.tolist())
+    assert len(source.of_corpus(corpus, 12, 1, avoid=everybody)) == 12
+    with pytest.raises(NeuriptError, match=r"no montage 'x'; it has other, unicorn-8"):
+        source.of_corpus(corpus, 12, 1, group="x")
 
 
 def test_numbers_become_json():

@@ -75,6 +75,10 @@ def traces_figure(
     return figure
 
 
+def _two(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
 def _density(axes: Axes, truth: NDArray[np.float32], guess: NDArray[np.float32]) -> None:
     low, high = (float(v) for v in np.quantile(truth, [0.002, 0.998]))
     margin = 0.12 * (high - low)
@@ -117,7 +121,7 @@ def errors_figure(parts: Sequence[tuple[str, ErrorReport, Reconstruction]]) -> F
         scatter.text(
             0.04,
             0.95,
-            f"r = {report.correlation:.2f}, within channels {report.correlation_within:.2f}",
+            f"r = {_two(report.correlation)}, within channels {_two(report.correlation_within)}",
             va="top",
             transform=scatter.transAxes,
         )
@@ -136,6 +140,5 @@ def errors_figure(parts: Sequence[tuple[str, ErrorReport, Reconstruction]]) -> F
         curve.set_xlabel("recorded value (companded)")
     axes[0, 0].set_ylabel("model's value")
     axes[1, 0].set_ylabel("mean squared error")
-    axes[1, 0].set_ylim(top=1.35 * axes[1, 0].get_ylim()[1])
-    axes[1, 0].legend(loc="upper center", ncols=2, columnspacing=1.0, handlelength=1.4)
+    figure.legend(handles=axes[1, 0].get_lines(), loc="outside lower center", ncols=4)
     return figure
