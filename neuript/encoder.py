@@ -343,13 +343,15 @@ class Encoder(nn.Module):
         # the published block 1 does not merge).
         if corruption is None:
             h = self.embed(x_BDT.unsqueeze(-1))
+        elif mask_token is None:
+            raise ValueError("a corruption needs the mask token that replaces its points")
         else:
             h = self._embed_corrupted(x_BDT, corruption, mask_token)
         pe_time = self.pe_time(n_times)
         if pe_time is not None:
             h = h + pe_time
         lengths, pe_space = self.config.lengths(n_times), self.pe_space()
-        if corruption is None:
+        if corruption is None or mask_token is None:
             scales, aux = self._upper(h, 0, lengths, pe_space, stop, bias=bias)
             return [h, *scales], aux
         masks = self._coarser(corruption.masked)
@@ -357,12 +359,8 @@ class Encoder(nn.Module):
         stored = zip([h, *scales], self._coarser(corruption.replaced), strict=False)
         return [_overwrite(s, replaced, mask_token) for s, replaced in stored], aux
 
-    def _embed_corrupted(
-        self, x_BDT: Tensor, corruption: Corruption, mask_token: Tensor | None
-    ) -> Tensor:
+    def _embed_corrupted(self, x_BDT: Tensor, corruption: Corruption, mask_token: Tensor) -> Tensor:
         """Embed what is left of the signal: one product of (value, 1, 0) or, replaced, (0, 0, 1)."""
-        if mask_token is None:
-            raise ValueError("a corruption needs the mask token that replaces its points")
         x = x_BDT.gather(-1, corruption.random_source)
         # Filled, not multiplied: a NaN that is replaced must have no gradient either.
         parts = [x.masked_fill(corruption.replaced, 0.0), ~corruption.replaced, corruption.replaced]
@@ -440,7 +438,7 @@ def _visible(masked_BDL: Tensor | None, key_mask: KeyMask) -> Tensor | None:
     return (visible | itself).unsqueeze(1)
 
 
-def _overwrite(h_BDLC: Tensor, replaced_BDL: Tensor, mask_token: Tensor | None) -> Tensor:
+def _overwrite(h_BDLC: Tensor, replaced_BDL: Tensor, mask_token: Tensor) -> Tensor:
     return torch.where(replaced_BDL.unsqueeze(-1), mask_token, h_BDLC)
 
 
