@@ -88,7 +88,7 @@ def _distance_panel(axes: Axes, layers: Sequence[Participation]) -> None:
         at, [layer.layer.replace(" ", "\n", 2).replace("block\n", "block ") for layer in layers]
     )
     axes.set_ylabel("distance of profiles\n(total variation)")
-    axes.legend(loc="upper left", handletextpad=0.3)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.3)
     axes.margins(y=0.12)
     axes.set_ylim(bottom=0)
     style.tag(axes, "b", dx=-0.09)
@@ -123,7 +123,14 @@ def perturbation_figure(
             if kind == next(iter(maps)):
                 panel.set_title(classes[c])
         row[0].text(
-            -1.42, 0, titles.get(kind, kind), rotation=90, ha="center", va="center", clip_on=False
+            -0.03,
+            0.5,
+            titles.get(kind, kind),
+            transform=row[0].transAxes,
+            rotation=90,
+            ha="right",
+            va="center",
+            multialignment="center",
         )
         bar = figure.colorbar(drawn, ax=list(row), shrink=0.7, aspect=16, pad=0.02)
         bar.set_label("fall of the class's\nlog-odds")
@@ -189,20 +196,24 @@ def _separation_panels(
     if not labelled:
         return
     neighbour = figure.add_subplot(grid[n_rows - 1, -1])
-    _two_bars(neighbour, (numbers.class_neighbour, numbers.subject_neighbour))
-    for at, chance in enumerate((numbers.class_chance, numbers.subject_chance)):
+    chances = numbers.class_chance, numbers.subject_chance
+    _two_bars(neighbour, (numbers.class_neighbour, numbers.subject_neighbour), chances)
+    for at, chance in enumerate(chances):
         if np.isfinite(chance):
             neighbour.plot([at - 0.4, at + 0.4], [chance] * 2, color="k", linewidth=1.2)
     neighbour.set_ylim(0, 1)
     neighbour.set_title("nearest neighbour from\nelsewhere agrees\n(line: chance)")
 
 
-def _two_bars(axes: Axes, values: tuple[float, float]) -> None:
+def _two_bars(
+    axes: Axes, values: tuple[float, float], chances: tuple[float, float] = (0.0, 0.0)
+) -> None:
     for at, (value, colour) in enumerate(zip(values, ("#C2185B", "#8A8A8A"), strict=True)):
         shown = value if np.isfinite(value) else 0.0
+        chance = chances[at] if np.isfinite(chances[at]) else 0.0
         axes.bar(at, shown, 0.8, color=colour)
         text = f"{100 * value:.0f} %" if np.isfinite(value) else "–"
-        axes.text(at, max(shown, 0), text, ha="center", va="bottom")
+        axes.text(at, max(shown, chance), text, ha="center", va="bottom")
     axes.set_xticks([0, 1], ["class", "person"])
     axes.margins(y=0.15)
     axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f} %")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from neuript.montages import Montage
 
+PAIR_SHARE, MOST_PAIRS = 0.08, 24
+"""Pairs of channels that are linked: this share of them, and no more than this."""
 SHORT = {
     "frontal": "F",
     "central-parietal": "CP",
@@ -70,7 +72,8 @@ def attention_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
 def _heads(
     figure: Figure, axes: NDArray[Any], blocks: NDArray[np.float64], montage: Montage
 ) -> None:
-    n_pairs = max(3, round(0.08 * montage.n_chans * (montage.n_chans - 1) / 2))
+    n_pairs = max(3, round(PAIR_SHARE * montage.n_chans * (montage.n_chans - 1) / 2))
+    n_pairs = min(n_pairs, MOST_PAIRS)
     pairs = [attention.strongest_pairs(w, n_pairs) for w in blocks]
     nodes = attention.received(blocks)
     strengths = [weight for block in pairs for *_, weight in block] or [1.0]
@@ -86,7 +89,16 @@ def _heads(
         )
         panel.set_title(f"block {b + 1}")
         strongest = f"up to {pairs[b][-1][2]:.1f} ×" if pairs[b] else ""
-        panel.text(0, -1.24, strongest, ha="center", va="top", fontsize=5.5, color="0.35")
+        panel.text(
+            0.5,
+            -0.02,
+            strongest,
+            transform=panel.transAxes,
+            ha="center",
+            va="top",
+            fontsize=5.5,
+            color="0.35",
+        )
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8, aspect=14, pad=0.01)
     bar.set_label("attention\nreceived (×)")
     bar.outline.set_linewidth(0.4)
@@ -117,7 +129,7 @@ def heads_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
     shown = attention.relative(weights[:, :, order][:, :, :, order])
     high = float(np.quantile(shown, 0.995))
     cell = min(0.95, 5.0 / n_heads)
-    table = 0.24 * n_heads
+    table = max(0.75, 0.14 * n_heads)
     figure = style.new_figure(
         (cell + 0.04) * n_blocks + 0.8, n_heads * (cell + 0.04) + 2 * table + 0.3
     )

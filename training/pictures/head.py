@@ -20,7 +20,6 @@ FEWEST_FOR_A_MAP = 8
 """With fewer channels a map between them would be invention; they are drawn as discs."""
 MOST_NAMES = 32
 """Names of more channels than this would cover each other."""
-_LIMITS = (-1.32, 1.32)
 _GRID = 140
 _RADIUS_M = 0.098
 
@@ -51,8 +50,11 @@ def draw_head(axes: Axes, *, radius: float = 1.0, width: float = 0.8) -> None:
     axes.plot([-0.12 * radius, 0.0, 0.12 * radius], nose, **style)
     ear = np.linspace(-0.5 * math.pi, 0.5 * math.pi, 40)
     for side in (-1, 1):
-        axes.plot(side * (radius + 0.07 * np.cos(ear)), 0.2 * np.sin(ear), **style)
-    axes.set(xlim=_LIMITS, ylim=(-1.2, 1.3), aspect="equal")
+        across = side * radius * (1.0 + 0.07 * np.cos(ear))
+        axes.plot(across, 0.2 * radius * np.sin(ear), **style)
+    axes.set(
+        xlim=(-1.1 * radius, 1.1 * radius), ylim=(-1.06 * radius, 1.15 * radius), aspect="equal"
+    )
     axes.axis("off")
 
 

@@ -149,7 +149,8 @@ def _experts(seen: Observation, windows: Windows, spec: PicturesSpec) -> Section
         "and people; lines: standard error over people; dashed: even use. (b) How far such "
         "profiles lie apart (total variation distance, 0 equal, 1 disjoint) between two classes of "
         "one person and between two people in one class, beside two halves of the same person and "
-        f"class. Experts divide classes only as far as the first exceeds the last. {_who(windows)}."
+        "class (half the windows, so rather too high). "
+        f"Experts divide classes only as far as the first exceeds the last. {_who(windows)}."
     )
     picture = _picture(
         spec,
@@ -173,8 +174,8 @@ def _attention(seen: Observation, windows: Windows, spec: PicturesSpec) -> Secti
     lobes = montage.lobe_groups()
     on_head = (
         "Spatial attention, averaged over heads, time and windows, classes with equal weight. (a) "
-        "Discs: how much a channel is looked at by the others; arcs: the 8 % of pairs that attend "
-        "to each other most, both directions averaged, with the strongest in numbers; all relative "
+        "Discs: how much a channel is looked at by the others; arcs: the pairs that attend to "
+        "each other most (8 %, at most 24), both directions averaged, the strongest in numbers; all relative "
         "to uniform attention. (b) From channels of one lobe (rows) to those of another (columns), "
         f"a channel's attention to itself left out. {_lobe_names(list(montage.lobes))}{_who(windows)}."
     )
