@@ -77,6 +77,11 @@ def bench(args: argparse.Namespace, size: str, precision: str) -> str:
     del loss, kept
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         forward(x[:1])
+    n = sum(p.numel() for p in model.parameters())
+    flops = 3 * counter.get_total_flops()
+    row = f"| {size} | {precision} | {n / 1e6:.2f} | {flops / 1e9:.1f} | {memory / 2**20:.1f} |"
+    if not args.repeats:
+        return f"{row} | | |"
     clock = time.process_time if args.threads == 1 and device.type == "cpu" else time.perf_counter
     times = []
     for _ in range(args.repeats + 1):
@@ -84,13 +89,9 @@ def bench(args: argparse.Namespace, size: str, precision: str) -> str:
         step()
         times.append(clock() - start)
     per_window = min(times[1:]) / args.batch
-    flops = 3 * counter.get_total_flops()
     hours = per_window * WINDOWS * EPOCHS / 3600
-    n = sum(p.numel() for p in model.parameters())
-    return (
-        f"| {size} | {precision} | {n / 1e6:.2f} | {1e3 * per_window:.1f} | {flops / 1e9:.1f} | "
-        f"{flops / per_window / 1e9:.0f} | {memory / 2**20:.1f} | {hours / PROCESSES:,.0f} |"
-    )
+    speed = flops / per_window / 1e9
+    return f"{row} {1e3 * per_window:.1f} | {speed:.0f} | {hours / PROCESSES:,.0f} |"
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -109,12 +110,12 @@ def main() -> None:
     add("--dropout", type=float, default=0.1)
     add("--device", default="cpu")
     add("--threads", type=int, default=1)
-    add("--repeats", type=int, default=3)
+    add("--repeats", type=int, default=3, help="0: memory and arithmetic only")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     print("20 channels x 256 samples; hours: 2,219,455 windows x 40 epochs on 8 such processes")
     print(
-        "| size | precision | M parameters | ms/window | GFLOP/window | GFLOP/s | MiB/window | hours |"
+        "| size | precision | M parameters | GFLOP/window | MiB/window | ms/window | GFLOP/s | hours |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for size in args.sizes:

@@ -35,7 +35,7 @@ def test_defaults_are_the_papers():
     [
         ({}, "steps or as epochs"),
         ({"steps": 5, "epochs": 1}, "steps or as epochs"),
-        ({"steps": 0}, "steps=0 must be larger than 0"),
+        ({"steps": 0}, "steps=0 must be a whole number larger than 0"),
         ({"steps": 5, "micro_batch": 5}, "divisor of batch_size=32"),
         ({"steps": 5, "val_fraction": 1.0}, "val_fraction=1.0"),
         ({"steps": 5, "precision": "fp16"}, "bf16 or fp32"),

@@ -98,7 +98,9 @@ def test_processes_share_a_step_out(fake_corpus, world_size):
     assert [(m.start, m.seed) for m in micro] == [(m.start, m.seed) for m in whole.micro]
     assert [m.start for m in micro] == [0, 2, 4, 6]
     assert {s.seed for s in shares} == {whole.seed}
-    torch.testing.assert_close(torch.cat([m.x for m in micro]), torch.cat([m.x for m in whole.micro]))
+    torch.testing.assert_close(
+        torch.cat([m.x for m in micro]), torch.cat([m.x for m in whole.micro])
+    )
 
 
 def test_what_cannot_be_shared_is_refused(fake_corpus):

@@ -61,7 +61,9 @@ def test_classifier_to_a_deployable(fake_corpus, tmp_path):
     x = 2e-5 * np.random.default_rng(0).standard_normal((4, 3, 32)).astype(np.float32)
     with torch.no_grad():
         expected = model(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(open_model(out).infer(x), expected, rtol=1e-4, atol=1e-5)
+    engine = open_model(out)
+    found = np.stack([engine.infer(window.T) for window in x])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -112,18 +112,23 @@ class PretrainRun:
         object.__setattr__(self, "betas", tuple(self.betas))
         if (self.steps is None) == (self.epochs is None):
             raise NeuriptError("give the length of the run as steps or as epochs, one of the two")
-        for name in ("steps", "epochs", "micro_batch", "validate_every", "max_channels"):
+        for name in ("steps", "micro_batch", "validate_every", "max_channels"):
             value = getattr(self, name)
-            _require(value is None or _positive(value), self, name, "larger than 0")
+            ok = value is None or (isinstance(value, int) and _positive(value))
+            _require(ok, self, name, "a whole number larger than 0")
+        _require(self.epochs is None or _positive(self.epochs), self, "epochs", "larger than 0")
         for name in _POSITIVE:
             _require(_positive(getattr(self, name)), self, name, "larger than 0")
         for name in _COUNTS:
             value = getattr(self, name)
-            _require(isinstance(value, int) and value >= 1, self, name, "1 or more")
+            ok = isinstance(value, int) and _positive(value)
+            _require(ok, self, name, "a whole number of 1 or more")
         for name in _SHARES:
-            _require(0 <= getattr(self, name) < 1, self, name, "in [0, 1)")
-        _require(0 < self.warmup < 1, self, "warmup", "between 0 and 1")
-        _require(self.weight_decay >= 0, self, "weight_decay", "0 or more")
+            value = getattr(self, name)
+            _require(value == 0 or (_positive(value) and value < 1), self, name, "in [0, 1)")
+        _require(_positive(self.warmup) and self.warmup < 1, self, "warmup", "between 0 and 1")
+        decay = self.weight_decay
+        _require(decay == 0 or _positive(decay), self, "weight_decay", "0 or more")
         ok = len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas)
         _require(ok, self, "betas", "two numbers in [0, 1)")
         _require(self.precision in get_args(Precision), self, "precision", "bf16 or fp32")
