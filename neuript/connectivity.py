@@ -26,6 +26,9 @@ FEATURES = (*BANDS_HZ, "distance")
 COHERENCE_SCALE = 5.0
 """Brings lagged coherence, 0.1 to 0.3 in real windows, to the order of one, like the distance."""
 DISTANCE_UNIT_M = 0.1
+GAIN = 10.0
+"""Bias per unit of weight and feature. Adam moves a weight by at most the learning rate in a step, so
+in a few hundred steps at 5e-4 the bias reaches the order of the scores themselves only with a gain."""
 _TINY = 1e-6
 
 
@@ -87,7 +90,7 @@ class BandCoherence(nn.Module):
 class SpatialBias(nn.Module):
     """Additive bias of the spatial attention scores, per block and head; zero at the start.
 
-    bias[l, b, h, i, j] = sum over k of weight[l, h, k] f_k[b, i, j], where the features f are the
+    bias[l, b, h, i, j] = 10 sum over k of weight[l, h, k] f_k[b, i, j], where the features f are the
     lagged coherence of channels i and j in the mu and in the beta band of this very window (times 5)
     and their distance in decimetres. With weights of zero the encoder computes what it does without,
     on a CPU to the last bit, in training and in inference (gradients in eval mode, and a GPU, take
@@ -139,11 +142,12 @@ class SpatialBias(nn.Module):
         masked
             Leave the coherence out, for pretraining.
         """
-        far = self.weight[:, None, :, 2, None, None] * self.distance
+        weight = GAIN * self.weight
+        far = weight[:, None, :, 2, None, None] * self.distance
         if masked:
             return far
         coherence = COHERENCE_SCALE * self.coherence(x_BDT)
-        near = self.weight[:, None, :, :2, None, None]
+        near = weight[:, None, :, :2, None, None]
         mu = near[:, :, :, 0] * coherence[0].unsqueeze(1)
         beta = near[:, :, :, 1] * coherence[1].unsqueeze(1)
         total: Tensor = far + mu + beta
