@@ -22,7 +22,7 @@ from torch import Tensor
 from neuript.config import NeuriptConfig
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.training.pretrain.config import NOT_IN_SETTINGS, PretrainRun, differences
-from neuript.training.pretrain.distributed import World, assign, gather_whole
+from neuript.training.pretrain.distributed import World, assign, gather_whole, reshard
 
 if TYPE_CHECKING:
     from neuript.pretraining import NeuriptPretrainer
@@ -53,6 +53,7 @@ def gather(
 
     All processes must call it.
     """
+    reshard(model)
     parameters = dict(model.named_parameters())
     tensors = {f"model.{k}": t for k, t in gather_whole(parameters, world).items()}
     for moment in _MOMENTS:

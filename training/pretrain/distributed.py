@@ -97,6 +97,13 @@ def _copied(module: nn.Module, device: torch.device) -> nn.Module:
     return DistributedDataParallel(module, device_ids=ids, gradient_as_bucket_view=True, **options)
 
 
+def reshard(module: nn.Module) -> None:
+    """Let go of weights that a forward pass without a backward left gathered."""
+    again = getattr(module, "reshard", None)
+    if again is not None:
+        again()
+
+
 def set_sync(module: nn.Module, world: World, sync: bool) -> contextlib.AbstractContextManager[Any]:
     """Return the context of a forward and backward whose gradients are exchanged only if `sync`."""
     if world.shard:
@@ -209,16 +216,19 @@ def assign(target: Tensor, value: Tensor, world: World) -> None:
         n = value.shape[0]
         start = sum(_rows(n, r, world.size) for r in range(world.rank))
         value = value[start : start + _rows(n, world.rank, world.size)]
+        target = _local(target)
     with torch.no_grad():
-        _local(target).copy_(value)
+        target.copy_(value)
 
 
 def _local(tensor: Tensor) -> Tensor:
-    if not hasattr(tensor, "to_local"):  # a DTensor; importing it takes a second
-        return tensor
-    if not all(p.is_shard(0) for p in tensor.placements):
-        raise ValueError(f"a tensor is spread as {tensor.placements}, not over its rows")
-    local: Tensor = tensor.to_local()
+    """Return the rows that this process holds of a sharded tensor."""
+    placements = getattr(tensor, "placements", None)  # a DTensor; importing it takes a second
+    if placements is None:
+        raise ValueError("a tensor of a sharded model is whole; reshard() the model first")
+    if not all(p.is_shard(0) for p in placements):
+        raise ValueError(f"a tensor is spread as {placements}, not over its rows")
+    local: Tensor = tensor.to_local()  # type: ignore[attr-defined]
     return local
 
 
