@@ -27,7 +27,7 @@ _SETTINGS: dict[str, tuple[type, str]] = {
     "steps": (int, "optimiser steps"),
     "epochs": (float, "length of the run as passes over the windows, instead of --steps"),
     "batch-size": (int, "windows per step, over all processes (default 32; the paper's run: 480)"),
-    "micro-batch": (int, "windows per forward pass (default: all of a process' share)"),
+    "micro-batch": (int, "windows per forward pass (default: at most 8); memory grows with it"),
     "lr": (float, "highest learning rate (default 3e-4)"),
     "warmup": (float, "share of the steps in which the learning rate rises (default 0.15)"),
     "weight-decay": (float, "default 5e-3"),

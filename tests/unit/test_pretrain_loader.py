@@ -111,6 +111,18 @@ def test_what_cannot_be_shared_is_refused(fake_corpus):
         Loader(plan, 4, 0, 4)
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "world_size", "expected"),
+    [(32, 1, 8), (32, 2, 8), (8, 2, 4), (30, 2, 5), (7, 1, 7)],
+)
+def test_passes_are_small_unless_told(fake_corpus, batch_size, world_size, expected):
+    plan = Plan(all_parts(fake_corpus.make_corpus()), batch_size, seed=1)
+    loader = Loader(plan, None, 0, world_size)
+    assert loader.micro_batch == expected
+    sizes = [len(m.x) for m in loader.load(0).micro]
+    assert sizes == [expected] * (batch_size // world_size // expected)
+
+
 def test_reading_ahead_changes_nothing_and_stops(fake_corpus):
     corpus = fake_corpus.make_corpus()
     loader = Loader(Plan(all_parts(corpus), 4, seed=1), None)

@@ -64,8 +64,9 @@ class PretrainRun:
     batch_size: int = 32
     """Windows per optimiser step over all processes (the paper's run: 480)."""
     micro_batch: int | None = None
-    """Windows per forward pass; gradients are summed over the passes of a step. None: the share of
-    each process in one pass. A stated number gives the same figures at any number of processes."""
+    """Windows per forward pass; gradients are summed over the passes of a step. None: 8, or the most
+    below that divide the share of a process. The figures are the same at any number of processes
+    with which this number is the same."""
 
     max_lr: float = 3e-4
     div: float = 25.0

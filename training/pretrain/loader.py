@@ -26,6 +26,8 @@ from neuript.montages import Montage
 Indices = NDArray[np.int64]
 AHEAD = 2
 """Steps that are read while another is computed."""
+MICRO = 8
+"""Windows per forward pass, at most, where it is not said: a window takes up to 1.3 GB (`tiny`)."""
 _MASKS, _NOISE, _ORDER, _ROUND, _CHANNELS, _PROBE = range(6)  # streams of random numbers
 
 
@@ -272,7 +274,7 @@ class Loader:
     plan
         Which windows a step takes.
     micro_batch
-        Windows per forward pass.
+        Windows per forward pass; None for at most `MICRO` that divide the share of a process.
     rank, world_size
         Which process, of how many.
 
@@ -291,7 +293,8 @@ class Loader:
                     f"batch_size={plan.batch_size} cannot be shared evenly by {world_size} "
                     f"processes; use a multiple of {world_size}"
                 )
-            micro_batch = plan.batch_size // world_size
+            share = plan.batch_size // world_size
+            micro_batch = max(n for n in range(1, MICRO + 1) if share % n == 0)
         self.n_micro = plan.batch_size // micro_batch
         if self.n_micro % world_size:
             raise NeuriptError(
