@@ -90,6 +90,22 @@ class Logbook:
         write_atomically(self.path, text.encode())
 
 
+class NoLog:
+    """In place of the log in all processes but the first."""
+
+    def __enter__(self) -> NoLog:
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        pass
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        """Do nothing."""
+
+    def sync(self) -> None:
+        """Do nothing."""
+
+
 def read_log(path: str | Path, kind: str | None = None) -> list[dict[str, Any]]:
     """Return the entries of a log, of one kind or all; a last line that was cut short is left out."""
     path = Path(path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from neuript.errors import NeuriptError
 from neuript.masking import Share
 from neuript.pretraining import NeuriptPretrainer
 from neuript.training.pretrain import checkpoints
+from neuript.training.pretrain.clock import Clock
 from neuript.training.pretrain.config import NOT_IN_SETTINGS, PretrainRun
 from neuript.training.pretrain.distributed import World, full, open_world, set_sync
 from neuript.training.pretrain.loader import (
@@ -34,7 +34,7 @@ from neuript.training.pretrain.loader import (
     split_by_subject,
     validation_batches,
 )
-from neuript.training.pretrain.logbook import Logbook
+from neuript.training.pretrain.logbook import Logbook, NoLog
 from neuript.training.pretrain.monitor import ExpertMonitor
 from neuript.training.pretrain.result import (
     ENCODER,
@@ -187,21 +187,21 @@ class Trainer:
             _log.info("going on from %s", path)
         return step
 
-    def open_log(self, step: int) -> Logbook | _NoLog:
+    def open_log(self, step: int) -> Logbook | NoLog:
         """Return the log of the first process; the others write none."""
         if not self.world.is_first:
-            return _NoLog()
+            return NoLog()
         log = Logbook(self.out, step, tensorboard=self.run.tensorboard)
         n = sum(p.numel() for p in self.model.parameters())
         log.write("start", step, processes=self.world.size, parameters=n, data=self.data.counts)
         return log
 
     def train(
-        self, step: int, log: Logbook | _NoLog, stop: Stop, progress: Progress | None = None
+        self, step: int, log: Logbook | NoLog, stop: Stop, progress: Progress | None = None
     ) -> None:
         """Take the steps from `step` to the last, with log, validation and checkpoints."""
         run = self.run
-        clock = _Clock()
+        clock = Clock()
         for batch in self.loader.steps(step, self.n_steps):
             step = batch.step + 1
             stopping = self.world.any(stop.requested)
@@ -283,7 +283,7 @@ class Trainer:
         n, rec, sse, total, squares = world.sum(sums).tolist()
         return {"rec": rec / n, "r2": 1 - sse / (squares - total**2 / n)}
 
-    def checkpoint(self, step: int, log: Logbook | _NoLog) -> None:
+    def checkpoint(self, step: int, log: Logbook | NoLog) -> None:
         """Write a checkpoint and drop old ones; all processes learn of a failure.
 
         Raises
@@ -330,8 +330,8 @@ class Trainer:
         self,
         step: int,
         norm: Tensor,
-        clock: _Clock,
-        log: Logbook | _NoLog,
+        clock: Clock,
+        log: Logbook | NoLog,
         progress: Progress | None,
     ) -> None:
         run, world = self.run, self.world
@@ -372,46 +372,3 @@ class Trainer:
             os.makedirs(self.out, exist_ok=True)
         except OSError as error:
             raise NeuriptError(f"cannot make the folder {self.out}: {error.strerror}") from error
-
-
-class _NoLog:
-    """In place of the log in all processes but the first."""
-
-    def __enter__(self) -> _NoLog:
-        return self
-
-    def __exit__(self, *about: object) -> None:
-        pass
-
-    def write(self, kind: str, step: int, **values: Any) -> None:
-        pass
-
-    def sync(self) -> None:
-        pass
-
-
-class _Clock:
-    """Steps per second, without what was not training."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self._start = time.monotonic()
-        self._out = 0.0
-        self._left = 0.0
-
-    def lap(self) -> float:
-        """Steps per second since the last call."""
-        spent = time.monotonic() - self._start - self._out
-        speed = self.steps / spent if spent > 0 else 0.0
-        self.steps, self._start, self._out = 0, time.monotonic(), 0.0
-        return speed
-
-    def paused(self) -> _Clock:
-        """Return a context whose time does not count."""
-        return self
-
-    def __enter__(self) -> None:
-        self._left = time.monotonic()
-
-    def __exit__(self, *about: object) -> None:
-        self._out += time.monotonic() - self._left
