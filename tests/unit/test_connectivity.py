@@ -224,3 +224,39 @@ def test_what_cannot_be_is_refused(pos_m, x):
     encoder = encoder_of(pos_m, spatial_bias=True)
     with pytest.raises(ValueError, match="train all blocks"):
         encoder.continue_from(encoder.lower(x, 1)[-1], 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_finds_classes_that_differ_by_who_leads_whom_where_the_plain_model_does_not():
+    # a 10 Hz rhythm at F3 reaches P3 after 25 ms in one class, from F4 P4 in the other; the power
+    # of every channel is the same in both
+    from neuript.montages import montage_of
+    from neuript.training.supervised import SupervisedSpec, predict, train_supervised
+
+    def windows(seed, n=400):
+        rng, t = np.random.default_rng(seed), np.arange(128) / 64
+        y = np.arange(n) % 2
+        start = rng.uniform(0, 2 * np.pi, size=(n, 4, 1))
+        wander = np.cumsum(rng.normal(size=(n, 4, 128)), axis=-1) * 0.25
+        free = np.sin(20 * np.pi * t + start + wander)
+        led = np.sin(20 * np.pi * (t - 0.025) + start + wander)
+        x = rng.normal(size=(n, 6, 128)) * 4
+        for lead, follow, label in ((0, 1, 1), (2, 3, 0)):
+            x[:, lead] += 10 * free[:, lead]
+            x[:, follow] += 10 * np.where((y == label)[:, None], led[:, lead], free[:, follow])
+        return (x * 1e-6).astype(np.float32), y
+
+    montage = montage_of(["F3", "P3", "F4", "P4", "Cz", "Pz"])
+    scores = {}
+    for switched in (False, True):
+        shape = {"d_model": 32, "n_heads": 4, "d_ff": 32, "merges": (4, 1, 2), "experts": (0, 0, 0)}
+        config = config_of(n_times=128, spatial_bias=switched, **shape)
+        torch.manual_seed(0)
+        model = NeuriptClassifier(config, montage.pos_m, montage.lobe_groups())
+        spec = SupervisedSpec(n_epochs=30, max_lr=1e-3, select="last", seed=0)
+        fitted = train_supervised(model, windows(1), None, spec).model
+        x, y = windows(2)
+        scores[switched] = (predict(fitted, x).argmax(axis=1) == y).mean()
+    assert scores[True] > 0.9
+    assert scores[False] < 0.75
