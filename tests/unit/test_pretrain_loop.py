@@ -145,7 +145,7 @@ def test_validation_is_the_loss_on_held_out_people(run, corpus, tmp_path):
     held = set(trainer.data.corpus["held_out"])
     assert held
     assert not {s for p in trainer.loader.plan.parts for s in p.group.subjects[p.indices]} & held
-    targets, errors = [], []
+    targets, errors, spread = [], [], 0.0
     for part, windows, seed in validation_batches(trainer.val_parts, 8, 4, run.seed):
         assert set(part.group.subjects[windows]) <= held
         x = torch.from_numpy(part.group.x[windows])
@@ -154,10 +154,14 @@ def test_validation_is_the_loss_on_held_out_people(run, corpus, tmp_path):
         torch.testing.assert_close(out.target, compand_volts(x))
         targets.append(out.target[out.masked])
         errors.append((out.prediction - out.target)[out.masked])
+        for b, d in np.ndindex(*x.shape[:2]):
+            hidden = out.target[b, d][out.masked[b, d]].double()
+            spread += float((hidden - hidden.mean()).square().sum())
     t, e = torch.cat(targets).double(), torch.cat(errors).double()
     assert found["rec"] == pytest.approx(float(e.square().mean()), rel=1e-5)
     r2 = 1 - float(e.square().sum() / (t - t.mean()).square().sum())
     assert found["r2"] == pytest.approx(r2, rel=1e-5)
+    assert found["r2_within"] == pytest.approx(1 - float(e.square().sum()) / spread, rel=1e-5)
 
 
 def test_encoder_file_loads_into_a_classifier_and_says_what_it_saw(run, corpus, tmp_path):

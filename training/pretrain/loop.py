@@ -258,13 +258,16 @@ class Trainer:
         -------
         dict
             `rec`, the reconstruction loss; `r2`, the share of the variance of the masked points
-            (companded) that is predicted.
+            (companded) that is predicted; `r2_within`, the same of their variance within each
+            window and channel. A band of amplitudes leaves a gap among the visible values, and a
+            model that only finds the gap, one constant for each channel, has a high `r2` and an
+            `r2_within` of 0 or less.
         """
         run, world = self.run, self.world
         batches = validation_batches(
             self.val_parts, run.val_windows, self.loader.micro_batch, run.seed
         )
-        sums = torch.zeros(5, dtype=torch.float64, device=world.device)
+        sums = torch.zeros(6, dtype=torch.float64, device=world.device)
         self.model.eval()
         # Equal numbers of passes for all: a sharded model needs all processes in each.
         for first in range(0, len(batches), world.size):
@@ -278,10 +281,16 @@ class Trainer:
                 t = out.target[out.masked].double()
                 e = out.prediction[out.masked].double() - t
                 n = t.new_tensor(len(t))
-                values = [n, out.rec_loss.double() * n, e.square().sum(), t.sum(), t.square().sum()]
-                sums += torch.stack(values)
-        n, rec, sse, total, squares = world.sum(sums).tolist()
-        return {"rec": rec / n, "r2": 1 - sse / (squares - total**2 / n)}
+                around = t.view(*out.target.shape[:2], -1)  # all channels have the same count
+                within = (around - around.mean(dim=-1, keepdim=True)).square().sum()
+                values = [out.rec_loss.double() * n, e.square().sum(), t.sum(), t.square().sum()]
+                sums += torch.stack([n, *values, within])
+        n, rec, sse, total, squares, within = world.sum(sums).tolist()
+        return {
+            "rec": rec / n,
+            "r2": 1 - sse / (squares - total**2 / n),
+            "r2_within": 1 - sse / within,
+        }
 
     def checkpoint(self, step: int, log: Logbook | NoLog) -> None:
         """Write a checkpoint and drop old ones; all processes learn of a failure.
