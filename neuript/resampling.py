@@ -65,7 +65,7 @@ def resample(
     for the model), linear phase, symmetric about each output, 10 samples of the lower rate to each
     side. Beyond both ends the window is continued by its own odd reflection about the end sample, so
     neither an offset nor a slope rings. For EEG-like noise (1/f, below 28 Hz) the error at the two
-    ends is below 1.5 % of the signal's rms, where zeros instead give 15 to 40 %.
+    ends is below 2.5 % of the signal's rms, where zeros instead give 15 to 40 %.
     """
     from scipy.signal import resample_poly
 

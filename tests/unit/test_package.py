@@ -23,6 +23,7 @@ PURE_REALTIME = {
     "decision",
     "decoder",
     "filters",
+    "metadata",
     "policy",
     "preprocess",
     "quality",

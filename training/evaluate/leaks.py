@@ -14,6 +14,28 @@ if TYPE_CHECKING:
 HELD_OUT = ("val", "test")
 
 
+def overlap(
+    people: set[str], files: set[str], seen_people: set[str], seen_files: set[str]
+) -> tuple[list[str], bool]:
+    """What an evaluation and a corpus share.
+
+    Parameters
+    ----------
+    people, files
+        Subject ids and SHA-256 of the files that must not have been seen.
+    seen_people, seen_files
+        Of the corpus; hashes may be cut to fewer digits there.
+
+    Returns
+    -------
+    tuple[list[str], bool]
+        The people that are in both, in order, and whether a file is, under whatever name.
+    """
+    digits = min((len(digest) for digest in seen_files), default=64)
+    short = {digest[:digits] for digest in seen_files}
+    return sorted(people & seen_people), bool({digest[:digits] for digest in files} & short)
+
+
 def check_leak(manifest: Manifest, data: EvalData, name: str | Path = "the checkpoint") -> None:
     """Refuse a checkpoint that has seen validation or test people of an evaluation.
 
@@ -42,18 +64,21 @@ def check_leak(manifest: Manifest, data: EvalData, name: str | Path = "the check
             f"{name} does not list the people it was trained on, so nobody can say whether the "
             "test people are among them; use a checkpoint of neuript-train pretrain"
         )
-    seen = set(corpus.get("subjects", ()))
-    if both := sorted(data.subjects_of(*HELD_OUT) & seen):
+    held = set().union(*(data.hashes_of_split.get(split, set()) for split in HELD_OUT))
+    both, same_file = overlap(
+        data.subjects_of(*HELD_OUT),
+        held,
+        set(corpus.get("subjects", ())),
+        {str(digest) for digest in corpus.get("file_hashes", ())},
+    )
+    if both:
         more = f" and {len(both) - 3} others" if len(both) > 3 else ""
         raise NeuriptError(
             f"{name} was trained on {', '.join(both[:3])}{more}, who are validation or test people "
             f"of {data.protocol or 'this evaluation'}; pretrain without them (neuript-train "
             "prepare --exclude-subjects)"
         )
-    hashes = {str(digest) for digest in corpus.get("file_hashes", ())}
-    digits = min((len(digest) for digest in hashes), default=64)
-    held = set().union(*(data.hashes_of_split.get(split, set()) for split in HELD_OUT))
-    if held and {digest[:digits] for digest in held} & {digest[:digits] for digest in hashes}:
+    if same_file:
         raise NeuriptError(
             f"{name} was trained on validation or test recordings of "
             f"{data.protocol or 'this evaluation'}, under another subject's name (their files "

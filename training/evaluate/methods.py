@@ -112,7 +112,7 @@ def settings_of(method: str, spec: MethodSpec, start: Pretrained | None) -> dict
     """Return what decides a method's result beside data, seed and fraction, as JSON values."""
     from dataclasses import asdict
 
-    network = {"size": spec.size, "model": spec.model}
+    network: dict[str, Any] = {"size": spec.size, "model": spec.model}
     if method in BASELINES:
         return {}
     if method in NETS:

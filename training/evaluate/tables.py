@@ -107,7 +107,7 @@ def table(folder: str | Path, metrics: Sequence[str] | None = None) -> str:
         printed = _printed(number, str(first["protocol"]))
         if printed:
             cells = [f"NeurIPT, paper, {label}", "", "", "", *(printed.get(m, "") for m in names)]
-            lines.append("| " + " | ".join(cells) + " |")
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
     n_subjects = next(iter(found[0].test.values())).n_subjects
     notes = [
         "Per cent; mean over seeds ± standard deviation over seeds [95 % bootstrap over test "

@@ -82,6 +82,7 @@ class RealRunner:
     def _evaluate(
         self, job: Job, folder: Path, needs: Mapping[str, Path], say: Callable[[str], None]
     ) -> Iterator[dict[str, Any]]:
+        from neuript.training.evaluate.run import fingerprint
         from neuript.training.sweep.measure import Network, finetune
         from neuript.training.sweep.probing import frozen_svm
         from neuript.training.sweep.transfer import transfer
@@ -159,14 +160,16 @@ def refuse_leak(
     corpus_people, corpus_files
         Of the corpus; the hashes may be cut to fewer digits.
     """
-    if both := sorted(people & corpus_people):
+    from neuript.training.evaluate.leaks import overlap
+
+    both, same_file = overlap(people, files, corpus_people, corpus_files)
+    if both:
         raise NeuriptError(
             f"{name}: {', '.join(both[:3])}{' and others' if len(both) > 3 else ''} of its "
             "validation or test data are in the pretraining corpus; make one without them "
             "(neuript-train prepare --exclude-subjects)"
         )
-    digits = min((len(digest) for digest in corpus_files), default=64)
-    if {digest[:digits] for digest in files} & corpus_files:
+    if same_file:
         raise NeuriptError(
             f"{name}: recordings of its validation or test data are in the pretraining corpus, "
             "under another subject's name; make one without them"
@@ -187,16 +190,6 @@ def corpus_fingerprint(folders: Sequence[Path]) -> str:
         recordings = sorted((e.subject, e.recording, e.sha256) for e in corpus.entries)
         parts.append([corpus.recipe.to_dict(), recordings])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def fingerprint(data: EvalData) -> str:
-    """Return a hash of an evaluation's windows, labels and split: results with the same compare."""
-    digest = hashlib.sha256(json.dumps([data.x.shape, data.sfreq, *data.classes]).encode())
-    digest.update(data.y.tobytes())
-    digest.update("\0".join([*data.split.tolist(), *data.montage.ch_names]).encode())
-    for start in range(0, len(data.x), 1024):
-        digest.update(data.x[start : start + 1024].tobytes())
-    return digest.hexdigest()[:16]
 
 
 class _Progress:
