@@ -309,6 +309,7 @@ def test_fingerprint_sees_every_change(data):
     other[-1, -1, -1] += 1e-6
     assert fingerprint(data) != fingerprint(replace(data, x=other))
     assert fingerprint(data) != fingerprint(replace(data, split=data.split[::-1].copy()))
+    assert fingerprint(data) != fingerprint(replace(data, y=1 - data.y))
     assert fingerprint(data) == fingerprint(replace(data, notes=["a note"]))
 
 

@@ -18,7 +18,7 @@ from neuript.training.sweep.measure import Network, finetune, outcome, with_chan
 from neuript.training.sweep.part import PartCorpus, limit_hours
 from neuript.training.sweep.planner import Job
 from neuript.training.sweep.probing import frozen_svm
-from neuript.training.sweep.runner import RealRunner, fingerprint, refuse_leak
+from neuript.training.sweep.runner import RealRunner, refuse_leak
 from neuript.training.sweep.transfer import move, transfer
 
 MODEL = {
@@ -264,18 +264,6 @@ def test_test_people_in_the_corpus_are_refused_by_name_and_by_file():
 
 
 # --- the runner
-
-
-def test_the_fingerprint_of_windows_sees_a_changed_sample_label_and_split(data):
-    first = fingerprint(data)
-    x = data.x.copy()
-    x[3, 2, 1] += 1e-6
-    changed = [("x", x), ("y", 1 - data.y), ("split", data.split[::-1])]
-    for name, value in changed:
-        other = data.take(np.arange(len(data)))
-        setattr(other, name, value)
-        assert fingerprint(other) != first
-    assert fingerprint(data.take(np.arange(len(data)))) == first
 
 
 def test_the_runner_measures_what_the_job_says(data, tmp_path):
