@@ -13,6 +13,7 @@ from neuript.errors import NeuriptError
 from neuript.montages import available_montages, load_montage
 from neuript.training.evaluate.metrics import balanced_accuracy
 from neuript.training.evaluate.protocols import EvalData
+from neuript.training.evaluate.run import fingerprint
 from neuript.training.sweep.channels import deal, pick_pair
 from neuript.training.sweep.measure import Network, finetune, outcome, with_channels
 from neuript.training.sweep.part import PartCorpus, limit_hours
