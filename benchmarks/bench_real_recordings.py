@@ -1,6 +1,6 @@
 """Calibrate on early runs, decode late runs, score the published decisions: real people, the commands that users run.
 
-    python benchmarks/bench_real_recordings.py DATA [--people edf01 xdf] [--lsl] [--network pretrained]
+    python benchmarks/bench_real_recordings.py DATA [--people edf01 xdf] [--lsl] [--network pretrained|FILE]
 
 DATA is a folder with `peterson2022-mi-rest` (Peterson et al. 2022, Data in Brief 42:108225) and `bci-essentials-xdf`. The
 split is by run, fixed here: Peterson 002-003 / 004-005; BCI Essentials (four runs of 10 trials) each run by a model of the
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import re
 import subprocess
 import sys
 import tempfile
@@ -199,6 +200,11 @@ def _baseline(pipeline: object, train: Dataset, test: Dataset) -> list[TrialScor
     return scored
 
 
+def label(network: str) -> str:
+    """Name of a starting point that can stand in a file name."""
+    return re.sub(r"[^\w.-]+", "-", network.removesuffix(".safetensors"))
+
+
 def evaluate(
     case: Case, data: Path, out: Path, *, network: str, lsl: bool
 ) -> tuple[dict[str, ScoreCard], list[dict]]:
@@ -206,11 +212,12 @@ def evaluate(
     classes = tuple(e.partition("=")[0] for e in case.events)
     trials: dict[str, list[TrialScore]] = {}
     cvs = []
+    start = label(network)
     for k, (train, test) in enumerate(case.splits):
-        model = out / f"{case.name}-{k}-{network}.ts"
+        model = out / f"{case.name}-{k}-{start}.ts"
         cvs.append(calibrate(case, train, data, model, network))
         for i, file in enumerate(test):
-            lines = out / f"{case.name}-{k}-{i}-{network}{'-lsl' if lsl else ''}.jsonl"
+            lines = out / f"{case.name}-{k}-{i}-{start}{'-lsl' if lsl else ''}.jsonl"
             offset = decode(model, data / file, lines, lsl=lsl)
             rows, _ = read_decisions(lines)
             found = trials_in(case, data / file, i, offset)
@@ -253,7 +260,7 @@ def main() -> None:
             f"| {name} | {shares} | {whole.bound:.3f} | {whole.n_trials} | {network:.3f} | {stack:.3f} | {weight:.2f} |",
             flush=True,
         )
-    (out / f"table-{args.network}{'-lsl' if args.lsl else ''}.json").write_text(
+    (out / f"table-{label(args.network)}{'-lsl' if args.lsl else ''}.json").write_text(
         json.dumps(table, indent=1)
     )
 
