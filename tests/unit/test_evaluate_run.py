@@ -132,6 +132,8 @@ def test_a_killed_evaluation_goes_on_behind_the_last_whole_line(data, tmp_path):
         assert one["test"] == other["test"]
     assert len(list(ResultStore(tmp_path / "b"))) == 3
     next((tmp_path / "b" / "predictions").iterdir()).unlink()
+    with pytest.raises(NeuriptError, match="is missing, so the result of"):
+        table(tmp_path / "b")
     said: list[str] = []
     evaluate(data, spec, tmp_path / "b", say=said.append)
     assert sum(text.endswith(": known") for text in said) == 2

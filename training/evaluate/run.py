@@ -355,6 +355,12 @@ def load_predictions(
     store = ResultStore(folder)
     found = []
     for result in results:
-        with np.load(store.predictions_path(result["id"])) as arrays:
+        path = store.predictions_path(result["id"])
+        if not path.is_file():
+            raise NeuriptError(
+                f"{path} is missing, so the result of {result['method']}, seed {result['seed']}, cannot be scored; put it "
+                "back, or run the evaluation again, which makes it anew"
+            )
+        with np.load(path) as arrays:
             found.append(arrays[split])
     return found
