@@ -276,6 +276,22 @@ def test_csv_of_a_muse(tmp_path: Path) -> None:
 # --- a corpus -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_simulated_person_is_not_taken_for_a_real_one(
+    folder: Path, tmp_path: Path, monkeypatch, simulated: bool
+) -> None:
+    from neuript.training.corpus import work
+
+    def read(path: Path):
+        made = read_csv(path)
+        made.eeg.info = replace(made.eeg.info, simulated=simulated)
+        return made
+
+    monkeypatch.setattr(work, "read_csv", read)
+    prepare([folder], tmp_path / "twins", SHORT)
+    assert Corpus.open(tmp_path / "twins").simulated is simulated
+
+
 def test_a_corpus_holds_what_cleaning_gives(corpus: Path, folder: Path) -> None:
     from neuript.training.cleaning import clean, cut
 

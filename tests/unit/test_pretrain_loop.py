@@ -164,6 +164,12 @@ def test_validation_is_the_loss_on_held_out_people(run, corpus, tmp_path):
     assert found["r2_within"] == pytest.approx(1 - float(e.square().sum()) / spread, rel=1e-5)
 
 
+@pytest.mark.parametrize("simulated", [False, True])
+def test_an_encoder_of_simulated_people_says_so(run, corpus, tmp_path, monkeypatch, simulated):
+    monkeypatch.setattr(type(corpus), "simulated", simulated, raising=False)
+    assert Trainer(run, [corpus], tmp_path, ALONE).manifest.simulated is simulated
+
+
 def test_encoder_file_loads_into_a_classifier_and_says_what_it_saw(run, corpus, tmp_path):
     path = pretrain(run, corpus, tmp_path)
     manifest, state = load_checkpoint(path)

@@ -83,7 +83,8 @@ class Records:
             montages.setdefault(montage, record["montage"])
             entry = {name: record[name] for name in _ENTRY}
             entry |= {name: report[name] for name in ("dataset", "subject", "recording", "files")}
-            entries.append(entry | {"n_windows": report["kept"], "montage": montage})
+            entry |= {"n_windows": report["kept"], "montage": montage}
+            entries.append(entry | {"simulated": record.get("simulated", False)})
         return entries, montages
 
     def _ordered(self) -> list[str]:

@@ -38,6 +38,8 @@ class Entry:
     montage: str
     files: dict[str, str]
     """Name to SHA-256 of the source file and its companions."""
+    simulated: bool = False
+    """Whether the recording says that no person was recorded."""
 
 
 class Group:
@@ -194,6 +196,11 @@ class Corpus:
     def hours(self) -> float:
         """Hours of signal."""
         return self.n_windows * self.recipe.window_s / 3600
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any recording is of a simulated person."""
+        return any(entry.simulated for entry in self.entries)
 
     @property
     def entries(self) -> list[Entry]:

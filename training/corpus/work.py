@@ -156,6 +156,7 @@ def _windows_to_shard(job: Job, report: FileReport) -> dict[str, Any]:
         "n_bytes": job.shard.stat().st_size,
         "montage_key": montage_key(cleaned.montage),
         "montage": cleaned.montage.to_dict(),
+        "simulated": stream.info.simulated,
     }
 
 

@@ -36,12 +36,15 @@ class Data:
         Windows, hours, subjects.
     corpus : dict
         For the manifest: recipes, subjects, held-out subjects, hashes of the files, montages.
+    simulated : bool
+        Whether simulated people are among them.
     """
 
     montage: Montage
     identity: dict[str, Any]
     counts: dict[str, float]
     corpus: dict[str, Any]
+    simulated: bool = False
 
 
 def describe_data(
@@ -84,6 +87,7 @@ def describe_data(
                 {"name": n, "windows": windows[n], "ch_names": names} for n, _, names in groups
             ],
         },
+        simulated=any(getattr(c, "simulated", False) for c in corpora),
     )
 
 
@@ -117,7 +121,7 @@ def build_manifest(
         hop_s=window_s,
         provenance=provenance(
             data=sorted({s.split("/")[0] for s in data.corpus["subjects"]}),
-            simulated=False,
+            simulated=data.simulated,
             counts={k: int(v) for k, v in data.counts.items() if k != "hours"},
             notes="encoder without a head, pretrained by masked reconstruction",
             corpus=data.corpus,
