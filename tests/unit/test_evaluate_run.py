@@ -119,6 +119,27 @@ def test_all_methods_beside_each_other_and_again_without_work(
     found = {row.method: row for row in rows(tmp_path / "out")}
     mean = np.mean([r["test"]["balanced_accuracy"] for r in results if r["method"] == "scratch"])
     assert found["scratch"].test["balanced_accuracy"].value == pytest.approx(mean)
+    assert "BA at base rate" in text
+    assert found["ts-lr"].at_rate.value > 0.9
+
+
+def test_base_rate_threshold_comes_from_validation_people_alone(data, tmp_path, monkeypatch):
+    spec = EvaluateSpec(methods=("band-power",), seeds=(0,), method=SPEC)
+    (result,) = evaluate(data, spec, tmp_path)
+    path = ResultStore(tmp_path).predictions_path(result["id"])
+    y_val = data.y[data.split == "val"]
+    order = np.random.default_rng(0).permutation(len(y_val))
+    score = np.empty(len(y_val))
+    score[order] = np.linspace(0.01, 0.2, len(y_val))  # all below one half
+    n_positive = int(y_val.sum())
+    threshold = np.sort(score)[::-1][n_positive - 1 : n_positive + 1].mean()
+    y_test = data.y[data.split == "test"]
+    test = np.where(y_test == 1, threshold + 1e-3, threshold - 1e-3)
+    test[0] = threshold + 1e-3  # one rest window of 16 too many
+    np.savez(path, val=np.stack([1 - score, score], 1), test=np.stack([1 - test, test], 1))
+    (row,) = rows(tmp_path)
+    assert row.test["balanced_accuracy"].value == 0.5
+    assert row.at_rate.value == pytest.approx((1 + 15 / 16) / 2)
 
 
 def test_a_killed_evaluation_goes_on_behind_the_last_whole_line(data, tmp_path):

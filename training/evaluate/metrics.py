@@ -61,6 +61,36 @@ def weighted_f1(table_KK: NDArray[np.float64]) -> float:
     return float(_weighted_f1(table_KK))
 
 
+def at_base_rate(
+    val_NK: NDArray[np.float64], y_val_N: NDArray[Any], proba_MK: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Move the threshold of two classes to where validation windows show their base rate.
+
+    Above the new threshold lie as many validation windows as belong to class 1, whichever they
+    are. It takes the labels of no other window, and needs nothing that a user would not know who
+    knows how often each class occurs. The order of the windows stays as it is.
+
+    Parameters
+    ----------
+    val_NK, y_val_N
+        Probabilities of validation windows, (N, 2), and their labels.
+    proba_MK
+        Probabilities to be moved, (M, 2).
+
+    Returns
+    -------
+    array of shape (M, 2)
+        Rows that add up to one, class 1 above one half where its score is above the threshold.
+    """
+    if val_NK.shape[1] != 2:
+        raise ValueError(f"a threshold of {val_NK.shape[1]} classes")
+    scores = np.concatenate([[1.0], np.sort(val_NK[:, 1])[::-1], [0.0]])
+    n_positive = int(np.sum(y_val_N == 1))
+    threshold = scores[n_positive : n_positive + 2].mean()
+    second = 0.5 + (proba_MK[:, 1] - threshold) / 2
+    return np.stack([1 - second, second], axis=1)
+
+
 def auroc(
     y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None = None
 ) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.training.evaluate.metrics import (
@@ -16,6 +17,7 @@ from neuript.training.evaluate.metrics import (
     MULTICLASS,
     SHORT,
     Interval,
+    at_base_rate,
     intervals,
 )
 from neuript.training.evaluate.run import ResultStore, load_predictions
@@ -39,6 +41,9 @@ class Row:
         Balanced accuracy on validation windows, mean over seeds; it decided what was selected.
     test
         Scores with intervals, by metric.
+    at_rate
+        Balanced accuracy at the threshold of `metrics.at_base_rate`; None unless there are two
+        classes and validation windows.
     variants
         How many settings are among the results of this method; more than 1 needs a look.
     """
@@ -48,6 +53,7 @@ class Row:
     n_train: int
     val: float
     test: dict[str, Interval]
+    at_rate: Interval | None
     variants: int
 
 
@@ -82,10 +88,10 @@ def rows(folder: str | Path, metrics: Sequence[str] | None = None) -> list[Row]:
             "use a folder for each data set"
         )
     with np.load(store.windows_path(next(iter(newest.values()))["windows"])) as arrays:
-        y, subject, classes = arrays["y_test"], arrays["subject_test"], arrays["classes"]
-    metrics = metrics or (BINARY if len(classes) == 2 else MULTICLASS)
+        windows = dict(arrays)
+    metrics = metrics or (BINARY if len(windows["classes"]) == 2 else MULTICLASS)
     return [
-        _row(folder, group, y, subject, metrics) for _, group in sorted(groups.items(), key=_order)
+        _row(folder, group, windows, metrics) for _, group in sorted(groups.items(), key=_order)
     ]
 
 
@@ -94,25 +100,33 @@ def table(folder: str | Path, metrics: Sequence[str] | None = None) -> str:
     found = rows(folder, metrics)
     first = next(iter(ResultStore(Path(folder))))
     names = list(found[0].test)
+    rated = any(row.at_rate for row in found)
     head = ["method", "training windows", "seeds", "val BA", *(SHORT[name] for name in names)]
+    head += ["BA at base rate"] if rated else []
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in found:
         seeds = next(iter(row.test.values())).n_seeds
         mark = f" ({row.variants} settings)" if row.variants > 1 else ""
         cells = [row.method + mark, f"{row.n_train} ({row.fraction:.3g})", seeds, _percent(row.val)]
-        lines.append(
-            "| " + " | ".join(map(str, cells + [_cell(row.test[m]) for m in names])) + " |"
-        )
+        cells += [_cell(row.test[m]) for m in names]
+        cells += [_cell(row.at_rate) if row.at_rate else ""] if rated else []
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     for number, label in _TABLES.items():
         printed = _printed(number, str(first["protocol"]))
         if printed:
             cells = [f"NeurIPT, paper, {label}", "", "", "", *(printed.get(m, "") for m in names)]
+            cells += [""] if rated else []
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     n_subjects = next(iter(found[0].test.values())).n_subjects
     notes = [
         "Per cent; mean over seeds ± standard deviation over seeds [95 % bootstrap over test "
         f"subjects and seeds]. Test: {n_subjects} subjects."
     ]
+    if rated:
+        notes.append(
+            "BA takes the more probable class. BA at base rate moves the threshold to where as "
+            "many validation windows lie above it as belong to the second class."
+        )
     if n_subjects < FEW_SUBJECTS:
         notes.append(
             "With so few test subjects the true intervals are wider than these: differences of "
@@ -124,20 +138,10 @@ def table(folder: str | Path, metrics: Sequence[str] | None = None) -> str:
 def _row(
     folder: Path,
     group: Sequence[dict[str, Any]],
-    y: Any,
-    subject: Any,
+    windows: Mapping[str, Any],
     metrics: Sequence[str],
 ) -> Row:
-    drawn = group[0]["about"].get("test_rows")
     proba = load_predictions(folder, group)
-    if drawn is not None:  # each seed drew its own test windows: its intervals, averaged
-        parts = []
-        for result, p in zip(group, proba, strict=True):
-            at = result["about"]["test_rows"]
-            parts.append(intervals(y[at], [p[at]], subject[at], metrics))
-        test = {m: _mean([part[m] for part in parts]) for m in metrics}
-    else:
-        test = intervals(y, proba, subject, metrics)
     val = [result["val"]["balanced_accuracy"] for result in group if "val" in result]
     settings = {repr(sorted(result["settings"].items())) for result in group}
     return Row(
@@ -145,9 +149,42 @@ def _row(
         fraction=float(group[0]["fraction"]),
         n_train=int(group[0]["n_train"]),
         val=float(np.mean(val)) if val else float("nan"),
-        test=test,
+        test=_test(group, proba, windows, metrics),
+        at_rate=_at_rate(folder, group, proba, windows),
         variants=len(settings),
     )
+
+
+def _test(
+    group: Sequence[dict[str, Any]],
+    proba: Sequence[NDArray[np.float64]],
+    windows: Mapping[str, Any],
+    metrics: Sequence[str],
+) -> dict[str, Interval]:
+    y, subject = windows["y_test"], windows["subject_test"]
+    if group[0]["about"].get("test_rows") is None:
+        return intervals(y, proba, subject, metrics)
+    parts = []  # each seed drew its own test windows: its intervals, averaged
+    for result, p in zip(group, proba, strict=True):
+        at = result["about"]["test_rows"]
+        parts.append(intervals(y[at], [p[at]], subject[at], metrics))
+    return {m: _mean([part[m] for part in parts]) for m in metrics}
+
+
+def _at_rate(
+    folder: Path,
+    group: Sequence[dict[str, Any]],
+    proba: Sequence[NDArray[np.float64]],
+    windows: Mapping[str, Any],
+) -> Interval | None:
+    if len(windows["classes"]) != 2 or len(windows["y_val"]) == 0:
+        return None
+    val = load_predictions(folder, group, "val")
+    if any(len(p) != len(windows["y_val"]) for p in val):
+        return None
+    moved = [at_base_rate(v, windows["y_val"], p) for v, p in zip(val, proba, strict=True)]
+    name = "balanced_accuracy"
+    return _test(group, moved, windows, (name,))[name]
 
 
 def _mean(parts: Sequence[Interval]) -> Interval:
