@@ -74,7 +74,11 @@ class Stand:
         hits = 3 + job.config["seed"] + 2 * (job.label.startswith("b"))
         table = [[hits, 10 - hits], [0, 10]]
         yield {
-            "metrics": {"balanced_accuracy": (hits / 10 + 1) / 2, "kappa": 0.5},
+            "metrics": {
+                "balanced_accuracy": (hits / 10 + 1) / 2,
+                "kappa": 0.5,
+                "auroc": 0.9 - hits / 100,
+            },
             "subjects": {"s1": table, "s2": table},
         }
 
@@ -441,6 +445,9 @@ def test_the_table_has_means_differences_and_the_papers_number(plan, tmp_path):
     assert "| 67.5 [" in lines["a"]
     assert "| 77.5 [" in lines["b"]
     assert "| +10.0 [+10.0, +10.0] | +10.0 [+10.0, +10.0] |" in lines["b"]
+    # AUROC 87 and 86; b two points less: a score without a threshold is compared too
+    assert "| 86.5 [" in lines["a"]
+    assert "| -2.0 [-2.0, -2.0] | 50.0 | – |" in lines["b"]
     assert lines["a"].endswith("| 86.46 (T10) |")
     assert lines["scratch"].endswith("| – |")
     assert "mean" not in {line.split(" | ")[0].strip("| ") for line in _section(text, "SVM")}

@@ -12,6 +12,7 @@ from neuript.training.sweep.planner import Cell, Plan
 from neuript.training.sweep.statistics import Estimate, over_runs, over_subjects, paired
 from neuript.training.sweep.store import Store
 
+_AUROC = "auroc"
 _KINDS = {
     "svm": "SVM on frozen features",
     "finetune": "fine-tuned",
@@ -79,9 +80,13 @@ def _add(rows: Rows, cell: Cell, result: Mapping[str, Any]) -> None:
 
 def _table(plan: Plan, kind: str, data: str, entries: Mapping[str, Entry]) -> list[str]:
     reference = entries.get(plan.sweep.reference)
-    others = sorted({m for e in entries.values() for v in e.metrics.values() for m in v} - {BA})
-    head = ["setting", "seeds", "BA (seeds)", "BA (people)", f"against {plan.sweep.reference}"]
-    head += ["same (people)", *others, "paper BA"]
+    metrics = {m for e in entries.values() for v in e.metrics.values() for m in v}
+    ranks = sorted(metrics & {_AUROC})  # two classes: a score without a threshold, also compared
+    others = sorted(metrics - {BA, _AUROC})
+    against = f"against {plan.sweep.reference}"
+    head = ["setting", "seeds", "BA (seeds)", "BA (people)", against, "same (people)"]
+    head += [text for name in ranks for text in (f"{name} (seeds)", against)]
+    head += [*others, "paper BA"]
     lines = [_line(head), _line(["---"] * len(head))]
     for setting in plan.sweep.settings:
         if setting not in entries:
@@ -92,6 +97,11 @@ def _table(plan: Plan, kind: str, data: str, entries: Mapping[str, Entry]) -> li
         cells.append(_people(entry, None))
         cells.append("" if own else _show(paired(entry.values(BA), _ba(reference)), signed=True))
         cells.append("" if own else _people(entry, reference))
+        for name in ranks:
+            found = entry.values(name)
+            cells.append(_show(over_runs([*found.values()])))
+            compared = {} if reference is None else reference.values(name)
+            cells.append("" if own else _show(paired(found, compared), signed=True))
         cells += [_mean(entry.values(metric).values()) for metric in others]
         cells.append(_paper(plan, setting, kind, data))
         lines.append(_line(cells))
