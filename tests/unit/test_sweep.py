@@ -177,6 +177,7 @@ def test_overrides_reach_only_what_is_switched_on(tmp_path):
         ("size: micro", "sice: micro", "sice is not understood"),
         ("svm: {n_train: 5}", "svn: {}", "no evaluation 'svn'"),
         ("{steps: 10}", "{steps: 10, max_lr: 1e-3}", "1e-3 as a word"),
+        ("      scratch:", "      from, scratch:", "comma"),
         ("tables:", "tables: [", "not valid YAML"),
     ],
 )

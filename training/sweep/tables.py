@@ -116,6 +116,11 @@ def _check_table(name: str, table: Any) -> None:
             f"{', '.join(sorted(_TABLE_KEYS))}"
         )
     labels = [str(label) for label in table["settings"]]
+    if joined := [label for label in labels if "," in label]:
+        raise NeuriptError(
+            f"sweep {name}: the setting {joined[0]!r} has a comma, which `--only` splits at; use "
+            "another sign"
+        )
     named = [str(table.get("reference")), *(str(k) for k in table.get("paper") or {})]
     if missing := [label for label in named if label not in labels]:
         raise NeuriptError(
