@@ -22,6 +22,7 @@ from neuript.training.corpus import (
     prepare,
 )
 from neuript.training.corpus.atomic import DiskFullError, replacing
+from neuript.training.corpus.bids import find_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.read_csv import is_csv_recording, read_csv
 from neuript.training.corpus.rejection import judge
@@ -274,6 +275,36 @@ def test_csv_of_a_muse(tmp_path: Path) -> None:
 
 
 # --- a corpus -----------------------------------------------------------------------------------
+
+
+def test_a_data_sets_own_channel_table_is_believed(folder: Path, tmp_path: Path) -> None:
+    """BIDS: the nearest table whose entities are the recording's; types and bad channels count."""
+    (folder / "dataset_description.json").write_text("{}")
+    rows = "".join(f"{name}\tEEG\tuV\tgood\n" for name in CAP)
+    table = folder / "task-rest_channels.tsv"
+    table.write_text(f"name\ttype\tunits\tstatus\n{rows}")
+    own = folder / "sub-02/eeg/sub-02_task-rest_channels.tsv"
+    told = rows.replace("Fp1\tEEG", "Fp1\tEOG").replace("O2\tEEG\tuV\tgood", "O2\tEEG\tuV\tbad")
+    own.write_text(f"name\ttype\tunits\tstatus\n{told}")
+    rest = folder / "sub-02/eeg/sub-02_task-rest_eeg.csv"
+    assert find_channels(rest) == own
+    assert find_channels(folder / "sub-01/eeg/sub-01_task-rest_eeg.csv") == table
+    assert find_channels(folder / "sub-02/eeg/sub-02_task-muse_eeg.csv") is None
+    out = tmp_path / "bids"
+    files = {f.recording: f for f in prepare([folder], out, SHORT).files}
+    first, second = (files[f"sub-0{i}/eeg/sub-0{i}_task-rest_eeg.csv"] for i in (1, 2))
+    assert (first.montage, first.notes) == ("double-banana", ())
+    assert second.n_chans == len(CAP) - 2
+    assert f"{own.name} says that Fp1 is not EEG" in second.notes
+    assert f"{own.name} says that O2 is bad" in second.notes
+    assert own.name not in second.files  # equal tables of two people are no leak
+    own.write_text(f"name\ttype\tunits\tstatus\n{rows}")
+    again = {f.recording: f for f in prepare([folder], out, SHORT).files}
+    assert again[second.recording].montage == "double-banana"
+    own.write_text("a\tb\n1\t2\n")
+    refused = {f.recording: f for f in prepare([folder], out, SHORT).files}[second.recording]
+    assert refused.status == "refused"
+    assert "wants at least name and type" in refused.reason
 
 
 @pytest.mark.parametrize("simulated", [False, True])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from neuript.montages import Montage, load_montage
 from neuript.realtime.recordings import Recording, read_recording
 from neuript.training.cleaning import Cleaned, bad_channels, clean, cut, scale_to_volts
 from neuript.training.corpus.atomic import DiskFullError, is_full, write_json
+from neuript.training.corpus.bids import find_channels, read_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.read_csv import read_csv
 from neuript.training.corpus.recipe import Recipe
@@ -84,7 +85,8 @@ class Job:
 
     def stamp(self) -> list[list[Any]]:
         """Sizes and times of the source files: unchanged means that the record still holds."""
-        files = [self.source.path, *companions(self.source.path)]
+        sidecar = find_channels(self.source.path)
+        files = [self.source.path, *companions(self.source.path), *filter(None, [sidecar])]
         return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
 
 
@@ -135,7 +137,7 @@ def _windows_to_shard(job: Job, report: FileReport) -> dict[str, Any]:
         raise NeuriptError(
             f"it lasts {report.duration_s:.0f} s; recipe {recipe.name} wants {recipe.min_length_s:g} s or more"
         )
-    cleaned = _clean(recording, job)
+    cleaned = _clean(recording, job, _told_bad(recording, report))
     report.montage, report.n_chans = cleaned.montage.name, cleaned.montage.n_chans
     report.notes += cleaned.notes
     x, start_s = _tiles(cleaned, recipe, report)
@@ -160,11 +162,27 @@ def _windows_to_shard(job: Job, report: FileReport) -> dict[str, Any]:
     }
 
 
-def _clean(recording: Recording, job: Job) -> Cleaned:
+def _told_bad(recording: Recording, report: FileReport) -> list[str]:
+    """Take the types of the channels from the data set's own table; return what it calls bad."""
+    path = find_channels(recording.path)
+    if path is None:
+        return []
+    sidecar, info = read_channels(path), recording.eeg.info
+    types = sidecar.types_of(info.ch_names, info.ch_types)
+    recording.eeg.info = replace(info, ch_types=types)
+    bads = [name for name in info.ch_names if name in sidecar.bads]
+    others = [n for n, kind in zip(info.ch_names, types, strict=True) if kind not in ("", "EEG")]
+    for names, what in ((others, "not EEG"), (bads, "bad")):
+        if names:
+            report.notes += (f"{path.name} says that {', '.join(names)} is {what}",)
+    return bads
+
+
+def _clean(recording: Recording, job: Job, told_bad: list[str]) -> Cleaned:
     options, stream = job.options, recording.eeg
     cap = None if options.cap is None else load_montage(options.cap)
     scale, _ = scale_to_volts(recording, options.unit, rescale=options.rescale)
-    bads = bad_channels(stream, scale)
+    bads = list(dict.fromkeys([*bad_channels(stream, scale), *told_bad]))
     montage: Montage = choose_montage(
         stream.info.ch_names,
         stream.info.ch_types,
