@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from neuript.companding import compand_volts
 from neuript.config import NeuriptConfig
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.moe import PMoE
+from neuript.training.corpus.recipe import RECIPES
 from neuript.training.pretrain import (
     PretrainRun,
     checkpoints,
@@ -28,6 +30,7 @@ from neuript.training.pretrain import (
     pretrain,
     read_log,
 )
+from neuript.training.pretrain.card import Origin, write_card
 from neuript.training.pretrain.distributed import World
 from neuript.training.pretrain.loader import validation_batches
 from neuript.training.pretrain.logbook import LOG, Logbook
@@ -168,6 +171,34 @@ def test_validation_is_the_loss_on_held_out_people(run, corpus, tmp_path):
 def test_an_encoder_of_simulated_people_says_so(run, corpus, tmp_path, monkeypatch, simulated):
     monkeypatch.setattr(type(corpus), "simulated", simulated, raising=False)
     assert Trainer(run, [corpus], tmp_path, ALONE).manifest.simulated is simulated
+
+
+def test_the_card_states_data_licence_and_result(run, corpus, tmp_path):
+    path = pretrain(run, corpus, tmp_path)
+    people = sorted(corpus.subjects)
+    known = SimpleNamespace(
+        recipe=RECIPES["short"],
+        entries=[SimpleNamespace(dataset=s.split("/")[0], subject=s, n_windows=45) for s in people],
+    )
+    sets = {entry.dataset for entry in known.entries}
+    origins = {name: Origin("fingers", "Ada 1843", "CC0") for name in sets}
+    card = write_card(path, known, origins, limits=["Never met a cat."]).read_text()
+    held = load_checkpoint(path)[0].provenance["corpus"]["held_out"]
+    assert f"{len(people)} people (recorded), {len(held)} of them held out" in card
+    for name in sets:
+        own = [s for s in people if s.startswith(f"{name}/")]
+        n_held = len(set(own) & set(held))
+        hours = len(own) * 45 * 4 / 3600
+        line = f"`{name}`: fingers | {hours:.2f} | {len(own)} ({n_held}) | CC0 | Ada 1843 |"
+        assert line in card
+    found = read_log(tmp_path, "validation")[-1]
+    assert f"held-out people: {100 * found['r2']:.0f} % of the variance" in card
+    assert "- Never met a cat." in card
+    with pytest.raises(NeuriptError, match="origin and licence are not stated"):
+        write_card(path, known, {})
+    known.entries.pop()
+    with pytest.raises(NeuriptError, match="is in one of them only"):
+        write_card(path, known, origins)
 
 
 def test_encoder_file_loads_into_a_classifier_and_says_what_it_saw(run, corpus, tmp_path):
