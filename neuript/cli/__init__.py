@@ -92,6 +92,10 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
         _let_go_of_stdout()
         return error.exit_code
     except KeyboardInterrupt:
+        # CPython notes an interrupt that leaves `exec` (which dataclasses use while modules load) as
+        # unhandled, and would end the process by the signal whatever we return; the next `exec`
+        # takes the note back.
+        exec("")
         _let_go_of_stdout()
         print(f"neuript {verb}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -17,6 +17,26 @@ from neuript.realtime.options import LiveOptions, read_config
 HEAVY = ("torch", "numpy", "scipy", "mne", "pylsl", "PyQt6", "sklearn", "rich")
 
 
+def test_an_interrupt_while_modules_load_ends_with_130_too(tmp_path):
+    """Dataclasses are made by `exec`, from which CPython takes an interrupt for unhandled."""
+    (tmp_path / "early.py").write_text(
+        "import sys\n"
+        "from neuript import cli\n"
+        "cli._run = lambda *_: exec('raise KeyboardInterrupt')\n"
+        "if __name__ == '__main__':\n"
+        "    sys.exit(cli.run_verb('doctor', []))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "early"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == "neuript doctor: interrupted\n"
+    assert done.returncode == 130
+
+
 def fake_verb(monkeypatch, run):
     module = types.ModuleType("neuript.cli.live")
     module.run = run
