@@ -290,6 +290,11 @@ def test_a_data_sets_own_channel_table_is_believed(folder: Path, tmp_path: Path)
     assert find_channels(rest) == own
     assert find_channels(folder / "sub-01/eeg/sub-01_task-rest_eeg.csv") == table
     assert find_channels(folder / "sub-02/eeg/sub-02_task-muse_eeg.csv") is None
+    (folder / "dataset_description.json").unlink()
+    for name in ("task-muse_channels.tsv", "other_channels.tsv"):
+        (folder.parent / name).write_text(table.read_text())  # of nobody's data set
+    assert find_channels(folder / "sub-02/eeg/sub-02_task-muse_eeg.csv") is None
+    assert find_channels(folder / "sub-01/eeg/sub-01_task-rest_eeg.csv") == table
     out = tmp_path / "bids"
     files = {f.recording: f for f in prepare([folder], out, SHORT).files}
     first, second = (files[f"sub-0{i}/eeg/sub-0{i}_task-rest_eeg.csv"] for i in (1, 2))

@@ -10,8 +10,8 @@ from neuript.errors import NeuriptError
 
 _ROOT = "dataset_description.json"
 _ENDING = "_channels.tsv"
-_MAX_UP = 4
-"""A recording lies at most `sub-/ses-/eeg` below the root of its data set."""
+_BELOW_ROOT = ("sub-", "ses-", "eeg")
+"""How the folders begin that lie between a recording and the root of its data set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,22 @@ class Sidecar:
 def find_channels(recording: Path) -> Path | None:
     """Return the channel table that holds for a recording, or None.
 
-    It is the nearest one, from the recording's folder up to the root of the data set, whose
-    entities (`sub-`, `task-` and so on) are all among the recording's (the inheritance principle of
-    BIDS).
+    It is the nearest one, from the recording's folder up to the root of the data set and no
+    further, whose entities (`sub-`, `task-` and so on) are all among the recording's (the
+    inheritance principle of BIDS).
     """
     entities = _entities(recording.name)
     if not any(part.startswith("sub-") for part in entities):
         return None
-    for folder in [recording.parent, *recording.parents][: _MAX_UP + 1]:
-        fitting = [path for path in folder.glob(f"*{_ENDING}") if _entities(path.name) <= entities]
+    for folder in recording.parents:
+        fitting = [
+            path
+            for path in folder.glob(f"*{_ENDING}")
+            if _entities(path.name) and _entities(path.name) <= entities
+        ]
         if fitting:
             return max(fitting, key=lambda path: (len(_entities(path.name)), path.name))
-        if (folder / _ROOT).is_file():
+        if (folder / _ROOT).is_file() or not folder.name.startswith(_BELOW_ROOT):
             break
     return None
 

@@ -81,6 +81,11 @@ def at_base_rate(
     -------
     array of shape (M, 2)
         Rows that add up to one, class 1 above one half where its score is above the threshold.
+
+    Raises
+    ------
+    ValueError
+        If there are not two classes.
     """
     if val_NK.shape[1] != 2:
         raise ValueError(f"a threshold of {val_NK.shape[1]} classes")

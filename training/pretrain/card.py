@@ -69,11 +69,14 @@ def write_card(
     Raises
     ------
     NeuriptError
-        If a data set has no origin, or the corpus is not the one of the encoder.
+        If a data set has no origin, the corpus is not the one of the encoder, or the file no
+        pretrained encoder.
     """
     encoder = Path(encoder)
     manifest, state = load_checkpoint(encoder)
     about = manifest.provenance
+    if "corpus" not in about:
+        raise NeuriptError(f"{encoder.name} does not come from `neuript-train pretrain`")
     seen, there = set(about["corpus"]["subjects"]), {e.subject for e in corpus.entries}
     if seen != there:
         odd = sorted(seen ^ there)
