@@ -171,7 +171,7 @@ def _told_bad(recording: Recording, report: FileReport) -> list[str]:
     types = sidecar.types_of(info.ch_names, info.ch_types)
     recording.eeg.info = replace(info, ch_types=types)
     bads = [name for name in info.ch_names if name in sidecar.bads]
-    others = [n for n, kind in zip(info.ch_names, types, strict=True) if kind not in ("", "EEG")]
+    others = [n for n in info.ch_names if sidecar.types.get(n, "EEG") not in ("", "EEG")]
     for names, what in ((others, "not EEG"), (bads, "bad")):
         if names:
             report.notes += (f"{path.name} says that {', '.join(names)} is {what}",)
