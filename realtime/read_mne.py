@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from neuript.realtime.units import to_volts, unit_name
 if TYPE_CHECKING:
     from mne.io import BaseRaw
 
+_HELD_BYTES = 1 << 27
+"""What MNE may hold in float64 while a recording is read; a day of 32 channels would be 11 GB."""
 _TYPE_BY_LABEL = (("ECG", "ECG"), ("EKG", "ECG"), ("EOG", "EOG"), ("EMG", "EMG"))
 
 
@@ -30,18 +34,27 @@ def read_mne(path: Path) -> Recording:
         raise NeuriptError(f"{path} is empty (0 bytes)")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            raw = mne.io.read_raw(path, preload=True, verbose="error")
-        except Exception as error:  # each MNE reader raises its own kinds
-            first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise NeuriptError(
-                f"{path} cannot be read as a recording ({first_line.rstrip(' :')}): it is damaged or not what "
-                "its ending says; copy it again, or export it again from the recorder"
-            ) from error
+        with _damage_said(path):
+            raw = mne.io.read_raw(path, preload=False, verbose="error")
+            streams = [_mne_signal(raw, path)]
     notes = [str(w.message).strip().splitlines()[0] for w in caught]
     suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    streams = [_mne_signal(raw, path), *_mne_markers(raw, path)]
+    streams += _mne_markers(raw, path)
     return Recording(path, streams, suffix.upper(), notes)
+
+
+@contextlib.contextmanager
+def _damage_said(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (NeuriptError, MemoryError):
+        raise
+    except Exception as error:  # each MNE reader raises its own kinds
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise NeuriptError(
+            f"{path} cannot be read as a recording ({first_line.rstrip(' :')}): it is damaged or not what "
+            "its ending says; copy it again, or export it again from the recorder"
+        ) from error
 
 
 def _mne_signal(raw: BaseRaw, path: Path) -> RecordedStream:
@@ -50,16 +63,18 @@ def _mne_signal(raw: BaseRaw, path: Path) -> RecordedStream:
     sfreq = float(raw.info["sfreq"])
     keep = _acquired(raw)
     values = np.empty((int(keep.sum()), len(picks)), np.float32)
-    units = []
-    for column, i in enumerate(picks):
-        factor, unit = _mne_unit(raw, i)
-        values[:, column] = raw.get_data(picks=[i])[0][keep] * factor
-        units.append(unit)
+    factors, units = zip(*(_mne_unit(raw, i) for i in picks), strict=True) if picks else ((), ())
+    # Whole channels, few at a time: MNE holds float64, and resamples an EDF of several rates by what is asked for
+    group = max(1, _HELD_BYTES // (8 * max(1, raw.n_times)))
+    for a in range(0, len(picks), group):
+        x = raw.get_data(picks=picks[a : a + group])
+        for column, row in enumerate(x, start=a):
+            values[:, column] = row[keep] * factors[column]
     info = SignalInfo(
         name=path.name,
         sfreq=sfreq,
         ch_names=tuple(raw.ch_names[i] for i in picks),
-        units=tuple(units),
+        units=units,
         ch_types=tuple(_channel_type(raw.ch_names[i], kinds[i]) for i in picks),
         source_id=_source_id(path),
         positions_m=_mne_positions(raw, picks),

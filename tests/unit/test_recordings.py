@@ -528,6 +528,51 @@ def _write_edf(path, blocks, *, units, labels, sfreq=100, bdf=False, scale=0.5):
     return path
 
 
+def test_few_channels_at_a_time_are_all_channels(tmp_path, rng, monkeypatch):
+    """A long file is read in groups of whole channels; MNE at once is the reference, also where rates differ."""
+    mne = pytest.importorskip("mne")
+    same = _write_edf(
+        tmp_path / "same.edf", rng.integers(-200, 200, (300, 5)), units=["uV"] * 5, labels="ABCDE"
+    )
+    mixed = _write_mixed_edf(tmp_path / "mixed.edf", rng, {"Cz": 100, "Pz": 50, "Oz": 100})
+    monkeypatch.setattr("neuript.realtime.read_mne._HELD_BYTES", 2 * 8 * 300)
+    for path in (same, mixed):
+        whole = mne.io.read_raw_edf(path, preload=True, verbose="error")
+        asked = []
+        plain = mne.io.BaseRaw.get_data
+
+        def get_data(raw, picks, plain=plain, asked=asked):
+            asked.append(len(picks))
+            return plain(raw, picks=picks)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(mne.io.BaseRaw, "get_data", get_data)
+            data = read_recording(path).eeg.data
+        assert asked == [2] * (len(whole.ch_names) // 2) + [1]
+        np.testing.assert_allclose(data, 1e6 * whole.get_data().T, rtol=1e-5, atol=1e-4)
+
+
+def _write_mixed_edf(path, rng, rates, n_records=3):
+    """Craft an EDF whose channels have rates of their own: 1 s records, 0.5 uV per step."""
+    n = len(rates)
+
+    def column(texts, width):
+        return b"".join(str(t).encode().ljust(width) for t in texts)
+
+    head = b"0".ljust(8) + b"X X X X".ljust(80) + b"X".ljust(80) + b"02.01.25" + b"10.20.30"
+    head += column([256 * (1 + n)], 8) + b"".ljust(44) + column([n_records], 8) + column([1], 8)
+    head += column([n], 4) + column(rates, 16) + column(["x"] * n, 80) + column(["uV"] * n, 8)
+    head += column([-16384] * n, 8) + column([16383.5] * n, 8) + column([-32768] * n, 8)
+    head += column([32767] * n, 8) + column([""] * n, 80) + column(rates.values(), 8)
+    body = b"".join(
+        np.cumsum(rng.integers(-20, 20, rate)).astype("<i2").tobytes()
+        for _ in range(n_records)
+        for rate in rates.values()
+    )
+    path.write_bytes(head + column([""] * n, 32) + body)
+    return path
+
+
 def test_edf_keeps_numbers_and_says_units_honestly(tmp_path, rng):
     digital = rng.integers(-200, 200, (300, 4))
     path = _write_edf(
