@@ -65,7 +65,11 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="pretrained encoder (.safetensors); none: start from random weights",
     )
-    add("--size", default="tiny", help="width from scratch: micro, tiny (default), small, base")
+    add(
+        "--size",
+        help="width without --checkpoint: micro, tiny (default), small, base; with it all networks "
+        "have the encoder's shape",
+    )
     add(
         "--set",
         action="append",

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuript.errors import NeuriptError
@@ -114,12 +115,16 @@ def run(argv: list[str]) -> int:
     )
     if args.json:
         print(json.dumps(report.to_dict()))
-        return 0
-    print(report.text())
-    n_old = len(report.files) - report.n_new
-    print(
-        f"{report.hours:.2f} h in {args.out} ({report.n_new} recordings made, {n_old} were there)"
-    )
+    else:
+        print(report.text())
+        n_old = len(report.files) - report.n_new
+        made = f"{report.n_new} recordings made, {n_old} were there"
+        print(f"{report.hours:.2f} h in {args.out} ({made})")
+    if not report.hours:
+        raise NeuriptError(
+            f"none of the {len(report.files)} recordings gave a window, so {args.out} is no corpus yet; the reasons "
+            f"are in {Path(args.out) / 'report.csv'}"
+        )
     return 0
 
 

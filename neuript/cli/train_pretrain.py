@@ -84,7 +84,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--objective", nargs="+", default=[], metavar="FIELD=VALUE", help="of masking and loss")
     add("--resume", choices=("auto", "never", "must"), default="auto", help="default auto")
     add("--no-tensorboard", action="store_true", help="write the log as log.jsonl only")
-    add("--verify", action="store_true", help="check the hashes of all shards first")
+    add(
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compare the hashes of all shards first, once per machine (default: yes)",
+    )
     return parser
 
 
@@ -97,7 +102,8 @@ def run(argv: list[str]) -> int:
     from neuript.training.pretrain import PretrainRun, pretrain
 
     run_settings = PretrainRun.from_dict(settings)
-    corpora = [Corpus.open(folder, verify=args.verify) for folder in args.corpus]
+    verify = args.verify and os.environ.get("LOCAL_RANK", "0") == "0"
+    corpora = [Corpus.open(folder, verify=verify) for folder in args.corpus]
     progress = Progress(run_settings)
     path = pretrain(run_settings, corpora, args.out, resume=args.resume, progress=progress)
     if os.environ.get("RANK", "0") == "0":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,3 +94,28 @@ def test_help_is_light_and_bad_input_is_one_sentence(tmp_path: Path, capsys) -> 
         "sys.exit(any(m in sys.modules for m in ('torch', 'mne', 'scipy', 'pyarrow', 'dask')))"
     )
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)
+
+
+def test_where_nothing_could_be_kept_the_exit_says_so(tmp_path: Path, capsys) -> None:
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "a.edf").write_text("no EDF")
+    argv = ["prepare", str(tmp_path / "recordings"), "--out", str(tmp_path / "corpus")]
+    for more in ([], ["--json"]):
+        assert run_verb("train", [*argv, *more]) == 2
+        out, err = capsys.readouterr()
+        assert "cannot be read as a recording" in out
+        assert "none of the 1 recordings gave a window" in err
+    assert "cannot be read" in (tmp_path / "corpus" / "report.csv").read_text()
+
+
+def test_pretraining_refuses_a_flipped_bit(whole: Path, tmp_path: Path, capsys) -> None:
+    corpus = tmp_path / "corpus"
+    shutil.copytree(whole, corpus)
+    shard = sorted((corpus / "shards").iterdir())[-1]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    argv = ["pretrain", str(corpus), "--out", str(tmp_path / "run"), "--steps", "1"]
+    assert run_verb("train", argv) == 2
+    assert f"{shard} has another SHA-256" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

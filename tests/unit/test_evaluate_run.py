@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neuript.checkpoint import load_checkpoint, save_checkpoint
+from neuript.config import NeuriptConfig
 from neuript.errors import NeuriptError
 from neuript.manifest import Manifest
 from neuript.modelfile import open_model
@@ -15,7 +16,13 @@ from neuript.realtime.preprocess import PreprocessSpec
 from neuript.training.evaluate import baselines
 from neuript.training.evaluate.finetuning import finetune_to_file
 from neuript.training.evaluate.leaks import check_leak
-from neuript.training.evaluate.methods import METHODS, MethodSpec, build_classifier, saturated
+from neuript.training.evaluate.methods import (
+    METHODS,
+    MethodSpec,
+    Pretrained,
+    build_classifier,
+    saturated,
+)
 from neuript.training.evaluate.options import method_spec
 from neuript.training.evaluate.probe import ProbeSpec
 from neuript.training.evaluate.protocols.data import EvalData
@@ -245,8 +252,6 @@ def test_people_of_the_evaluation_in_the_corpus_are_refused(data, checkpoint, tm
 
 
 def test_pretrained_weights_arrive_and_scratch_does_not_have_them(data, checkpoint):
-    from neuript.training.evaluate.methods import Pretrained
-
     start = Pretrained.load(checkpoint)
     loaded = build_classifier(data, MethodSpec(model={"dropout": 0.3}), start, 0)
     assert loaded.config.dropout == 0.3
@@ -257,6 +262,24 @@ def test_pretrained_weights_arrive_and_scratch_does_not_have_them(data, checkpoi
     assert not fresh.encoder.embed.weight.equal(loaded.encoder.embed.weight)
     with pytest.raises(NeuriptError, match="d_model"):
         build_classifier(data, MethodSpec(model={"d_model": 24}), start, 0)
+
+
+def test_pretrained_and_scratch_differ_in_nothing_but_the_weights(data, checkpoint, tmp_path):
+    """The shape is the encoder's, the dropout that of the evaluation, and a size that says otherwise is refused."""
+    start = Pretrained.load(checkpoint)
+    unlike = replace(start.manifest, model=start.manifest.model | {"dropout": 0.4})
+    start = replace(start, manifest=unlike)
+    plain = MethodSpec()
+    pretrained = build_classifier(data, plain, start, 0)
+    fresh = build_classifier(data, plain, start, 0, pretrained=False)
+    assert fresh.config == pretrained.config
+    assert fresh.config.d_model == start.manifest.model["d_model"] != 128
+    assert fresh.config.dropout == NeuriptConfig(n_outputs=2).dropout
+    assert not fresh.encoder.embed.weight.equal(pretrained.encoder.embed.weight)
+    for method in ("finetune", "scratch"):
+        spec = EvaluateSpec(methods=(method,), method=MethodSpec(size="small"))
+        with pytest.raises(NeuriptError, match=r"has d_model 12.*--size small means d_model 256"):
+            evaluate(data, spec, tmp_path, checkpoint=checkpoint)
 
 
 def test_early_saturation_starts_again_from_random_weights(data, checkpoint, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ INDEX = "corpus.json"
 FORMAT, VERSION = "neuript-corpus", 1
 OPEN_SHARDS = 256
 """So many shards stay mapped; each holds a file descriptor."""
+_HASHERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,8 +309,14 @@ def _check_shards(folder: Path, entries: Sequence[Entry], *, verify: bool) -> No
             raise _changed(path, "is missing")
         if path.stat().st_size != entry.n_bytes:
             raise _changed(path, f"has {path.stat().st_size} bytes instead of {entry.n_bytes}")
-        if verify and file_sha256(path) != entry.sha256:
-            raise _changed(path, "has another SHA-256 than its index says")
+    if not verify:
+        return
+    with ThreadPoolExecutor(_HASHERS) as pool:  # hashing and reading leave the interpreter free
+        hashes = pool.map(file_sha256, [folder / entry.shard for entry in entries])
+        for entry, sha256 in zip(entries, hashes, strict=True):
+            if sha256 != entry.sha256:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise _changed(folder / entry.shard, "has another SHA-256 than its index says")
 
 
 def _changed(path: Path, what: str) -> NeuriptError:

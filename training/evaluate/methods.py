@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from neuript.checkpoint import load_checkpoint
 from neuript.classifier import NeuriptClassifier
-from neuript.config import NeuriptConfig, PresetName, preset
+from neuript.config import PRESETS, NeuriptConfig, PresetName, preset
 from neuript.errors import NeuriptError
 from neuript.training.evaluate.baselines import BASELINES, fit_baseline
 from neuript.training.evaluate.nets import NETS, build_net
@@ -43,6 +43,9 @@ DETERMINISTIC = frozenset(BASELINES)
 """Methods that need one seed, given all training windows."""
 PRETRAINED = frozenset({"finetune", "probe"})
 SPLITS = ("val", "test")
+_DEFAULT_SIZE: PresetName = "tiny"
+_NOT_SHAPE = ("architecture", "dropout", "attention_dropout")
+_WIDTHS = tuple(dict.fromkeys(name for widths in PRESETS.values() for name in widths))
 
 NET_SPECS: dict[str, SupervisedSpec] = {
     "eegnet": SupervisedSpec(
@@ -60,8 +63,8 @@ rates come from one look at the validation people of mental arithmetic."""
 class MethodSpec:
     """How the methods are trained; the seeds in here are overruled by the run's."""
 
-    size: PresetName = "tiny"
-    """Width of NeurIPT from scratch."""
+    size: PresetName | None = None
+    """Width of NeurIPT without an encoder to start from (None: "tiny"); with one it must not say otherwise."""
     model: dict[str, Any] = field(default_factory=dict)
     """Further fields of `NeuriptConfig`; with a checkpoint such as change no encoder weight."""
     scratch: SupervisedSpec = field(default_factory=SupervisedSpec)
@@ -112,7 +115,7 @@ def settings_of(method: str, spec: MethodSpec, start: Pretrained | None) -> dict
     """Return what decides a method's result beside data, seed and fraction, as JSON values."""
     from dataclasses import asdict
 
-    network: dict[str, Any] = {"size": spec.size, "model": spec.model}
+    network: dict[str, Any] = {"size": spec.size or _DEFAULT_SIZE, "model": spec.model}
     if method in BASELINES:
         return {}
     if method in NETS:
@@ -121,8 +124,8 @@ def settings_of(method: str, spec: MethodSpec, start: Pretrained | None) -> dict
         if start is None:
             raise NeuriptError(f"the method {method!r} needs a pretrained encoder: --checkpoint")
         network = {"encoder": start.manifest.weights_sha256, "model": spec.model}
-    if method == "reinit" and start is not None:
-        network = {"shape": start.manifest.model, "model": spec.model}
+    elif start is not None:
+        network = {"shape": _shape(start), "model": spec.model}
     if method in ("probe", "probe-random"):
         return network | {"probe": _plain(asdict(spec.probe))}
     train = spec.finetune if method in ("finetune", "reinit") else spec.scratch
@@ -183,32 +186,67 @@ def run_method(
 
 
 def build_classifier(
-    data: EvalData, spec: MethodSpec, start: Pretrained | None, seed: int
+    data: EvalData,
+    spec: MethodSpec,
+    start: Pretrained | None,
+    seed: int,
+    *,
+    pretrained: bool = True,
 ) -> NeuriptClassifier:
     """Return an untrained classifier for the windows, around a pretrained encoder if one is given.
 
-    Two classes get one logit, as in the paper, unless `spec.model` says otherwise.
+    Two classes get one logit, as in the paper, unless `spec.model` says otherwise. `pretrained=False`
+    takes the shape of the encoder and random weights.
     """
     config = model_config(data, spec, start)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         classifier = NeuriptClassifier(config, data.montage.pos_m, data.montage.lobe_groups())
-    if start is not None:
+    if start is not None and pretrained:
         classifier.load_encoder(start.state)
     return classifier
 
 
 def model_config(data: EvalData, spec: MethodSpec, start: Pretrained | None) -> NeuriptConfig:
-    """Return the configuration of `build_classifier`'s model, or refuse it."""
+    """Return the configuration of `build_classifier`'s model, or refuse it.
+
+    It has the shape of the encoder where there is one, so that what was pretrained and what was not
+    differ in nothing else; the dropout of the pretraining is not taken over.
+
+    Raises
+    ------
+    NeuriptError
+        A field is not known or its value not allowed, or `spec.size` is not the encoder's.
+    """
     fixed: dict[str, Any] = {
         "n_times": data.x.shape[2],
         "binary_single_logit": data.n_outputs == 2,
         **spec.model,
     }
     if start is None:
-        return preset(spec.size, n_outputs=data.n_outputs, **fixed)
-    model = {k: v for k, v in start.manifest.model.items() if k != "architecture"}
-    return NeuriptConfig.from_dict({**model, "n_outputs": data.n_outputs, **fixed})
+        return preset(spec.size or _DEFAULT_SIZE, n_outputs=data.n_outputs, **fixed)
+    config = NeuriptConfig.from_dict({**_shape(start), "n_outputs": data.n_outputs, **fixed})
+    if spec.size is not None:
+        wanted = preset(spec.size, n_outputs=data.n_outputs, **fixed)
+        _require_same_widths(start.path, config, spec.size, wanted)
+    return config
+
+
+def _shape(start: Pretrained) -> dict[str, Any]:
+    return {k: v for k, v in start.manifest.model.items() if k not in _NOT_SHAPE}
+
+
+def _require_same_widths(
+    path: Path, encoder: NeuriptConfig, size: PresetName, wanted: NeuriptConfig
+) -> None:
+    differ = [n for n in _WIDTHS if getattr(encoder, n) != getattr(wanted, n)]
+    if differ:
+        theirs = ", ".join(f"{n} {getattr(encoder, n)}" for n in differ)
+        ours = ", ".join(f"{n} {getattr(wanted, n)}" for n in differ)
+        raise NeuriptError(
+            f"the encoder {path} has {theirs}, and --size {size} means {ours}; leave --size out (all networks "
+            "then have the encoder's shape), or give an encoder of that size"
+        )
 
 
 def check_methods(
@@ -227,7 +265,7 @@ def check_methods(
     if needy:
         build_classifier(data, spec, start, 0)
     if {"scratch", "probe-random"}.intersection(methods):
-        model_config(data, spec, None)
+        model_config(data, spec, start)
 
 
 def saturated(fitted: Fitted, spec: SupervisedSpec) -> bool:
@@ -243,15 +281,9 @@ def _encoder(
 ) -> NeuriptClassifier:
     if method in PRETRAINED and start is None:
         raise NeuriptError(f"the method {method!r} needs a pretrained encoder: --checkpoint")
-    if method == "reinit" and start is not None:  # the same shape, other weights
-        classifier = build_classifier(data, spec, start, seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            montage = data.montage
-            fresh = NeuriptClassifier(classifier.config, montage.pos_m, montage.lobe_groups())
-        return fresh.to(spec.device)
-    used = start if method in PRETRAINED else None
-    return build_classifier(data, spec, used, seed).to(spec.device)
+    return build_classifier(data, spec, start, seed, pretrained=method in PRETRAINED).to(
+        spec.device
+    )
 
 
 def _supervised(

@@ -17,7 +17,9 @@ from neuript.training.supervised import SupervisedSpec
 SECTIONS = ("scratch", "finetune", "eegnet", "shallow", "probe", "model")
 
 
-def method_spec(texts: Sequence[str], *, size: str = "tiny", device: str = "cpu") -> MethodSpec:
+def method_spec(
+    texts: Sequence[str], *, size: str | None = None, device: str = "cpu"
+) -> MethodSpec:
     """Build settings.
 
     Parameters
@@ -27,7 +29,7 @@ def method_spec(texts: Sequence[str], *, size: str = "tiny", device: str = "cpu"
         training of NeurIPT, from scratch and fine-tuned. Values are JSON (`none`, words and
         comma-separated lists are understood too); `augment=true` takes the default augmentation.
     size
-        Width of NeurIPT from scratch.
+        Width of NeurIPT without a pretrained encoder (None: tiny).
     device
         Where networks are trained.
 
@@ -49,7 +51,7 @@ def method_spec(texts: Sequence[str], *, size: str = "tiny", device: str = "cpu"
             given[part][name if dot else key] = _value(value)
     base = MethodSpec()
     return MethodSpec(
-        size=cast(PresetName, size),
+        size=cast(PresetName | None, size),
         model=given["model"],
         scratch=_changed(base.scratch, given["scratch"]),
         finetune=_changed(base.finetune, given["finetune"]),

@@ -68,7 +68,7 @@ class RealRunner:
                 "seed": job.config["seed"],
             }
         )
-        corpora: Sequence[Any] = open_corpora(self._corpora)
+        corpora: Sequence[Any] = open_corpora(self._corpora, verify=True)
         if hours is not None:
             corpora = limit_hours(corpora, hours)
         began = time.monotonic()
@@ -176,11 +176,11 @@ def refuse_leak(
         )
 
 
-def open_corpora(folders: Sequence[Path]) -> list[Corpus]:
-    """Open corpora."""
+def open_corpora(folders: Sequence[Path], *, verify: bool = False) -> list[Corpus]:
+    """Open corpora, and compare the hashes of their shards if so wished."""
     from neuript.training.corpus import Corpus
 
-    return [Corpus.open(folder) for folder in folders]
+    return [Corpus.open(folder, verify=verify) for folder in folders]
 
 
 def corpus_fingerprint(folders: Sequence[Path]) -> str:
