@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +121,37 @@ def test_pretraining_refuses_a_flipped_bit(whole: Path, tmp_path: Path, capsys) 
     assert run_verb("train", argv) == 2
     assert f"{shard} has another SHA-256" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[str]:
+    """The address of a Dask scheduler with one worker, which has another working directory."""
+    from dask.distributed import Client
+
+    file, elsewhere = tmp_path / "scheduler.json", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    dask = [sys.executable, "-P", "-m"]
+    shared = ["--scheduler-file", str(file), "--no-dashboard"]
+    commands = (
+        ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", *shared],
+        ["distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", *shared],
+    )
+    with contextlib.ExitStack() as stack:
+        for command in commands:
+            process = stack.enter_context(
+                subprocess.Popen([*dask, *command], cwd=elsewhere, stderr=subprocess.DEVNULL)
+            )
+            stack.callback(process.kill)
+        with Client(scheduler_file=str(file), timeout=60) as client:
+            client.wait_for_workers(1, timeout=60)
+            address = client.scheduler.address
+        yield address
+
+
+def test_on_a_cluster_it_is_the_same_corpus(
+    folder: Path, whole: Path, scheduler: str, tmp_path: Path
+) -> None:
+    """Also with relative paths, which mean nothing to a worker."""
+    done = call(Path("lab"), Path("far"), "--scheduler", scheduler, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert same(tmp_path / "far", whole)

@@ -18,6 +18,7 @@ from neuript.training.corpus import (
     Recipe,
     ScanOptions,
     SignalOptions,
+    executor,
     get_recipe,
     prepare,
 )
@@ -534,6 +535,14 @@ def test_what_does_not_fit_the_corpus_is_refused(
     (corpus / "corpus.json").write_text("{")
     with pytest.raises(NeuriptError, match="damaged"):
         Corpus.open(corpus)
+
+
+def test_a_scheduler_that_does_not_answer(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(executor, "ANSWER_S", 0.2)
+    for address in ("tcp://127.0.0.1:9", "nonsense://head"):
+        options = PrepareOptions(scheduler=address)
+        with pytest.raises(NeuriptError, match=f"no Dask scheduler answers at {address}"):
+            prepare([folder], tmp_path / "w", SHORT, options)
 
 
 def test_two_runs_do_not_write_at_once(corpus: Path, folder: Path) -> None:

@@ -19,6 +19,9 @@ Result = tuple[Job, dict[str, Any]]
 AHEAD = 4
 """Jobs that wait at each worker; a corpus of 100,000 files is never all in the scheduler."""
 
+ANSWER_S = 30.0
+"""How long a scheduler may take to answer."""
+
 
 def run_jobs(
     jobs: list[Job], *, workers: int = 1, scheduler: str | None = None
@@ -71,7 +74,7 @@ def _on_dask(jobs: list[Job], workers: int, scheduler: str | None) -> Generator[
             yield from _submit(client, jobs)
         return
     try:
-        client = Client(scheduler, timeout="30s")
+        client = Client(scheduler, timeout=ANSWER_S)
     except (OSError, ValueError, TimeoutError) as error:
         raise NeuriptError(f"no Dask scheduler answers at {scheduler} ({error})") from error
     with client:

@@ -20,7 +20,7 @@ from neuript.training.corpus.executor import run_jobs
 from neuript.training.corpus.recipe import Recipe
 from neuript.training.corpus.records import Records
 from neuript.training.corpus.report import CorpusReport, FileReport
-from neuript.training.corpus.scan import ScanOptions, scan
+from neuript.training.corpus.scan import ScanOptions, Source, scan
 from neuript.training.corpus.shards import arrow
 from neuript.training.corpus.store import FORMAT, INDEX, VERSION, read_index
 from neuript.training.corpus.work import RECORDS, SHARDS, Job, SignalOptions
@@ -88,9 +88,7 @@ def prepare(
         found, without = scan(folder, options.scan)
         sources += found
         excluded.update(without)
-    jobs = [
-        Job(source=source, out=out, recipe=recipe, options=options.signal) for source in sources
-    ]
+    jobs = [_job(source, out, recipe, options.signal) for source in sources]
     _require_distinct(jobs)
     with _opened(out, recipe):
         records = Records(out)
@@ -100,6 +98,12 @@ def prepare(
         ]
         new = _work(todo, records, options, len(jobs), progress)
         return _finish(out, recipe, records, new, excluded)
+
+
+def _job(source: Source, out: Path, recipe: Recipe, options: SignalOptions) -> Job:
+    """Return the job with absolute paths: a worker of a cluster may have another working directory."""
+    source = replace(source, path=source.path.absolute())
+    return Job(source=source, out=out.absolute(), recipe=recipe, options=options)
 
 
 def _work(
