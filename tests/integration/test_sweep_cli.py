@@ -129,7 +129,7 @@ def test_a_pretraining_that_was_stopped_goes_on_and_ends_as_if_it_was_not(
 
     from neuript.checkpoint import load_checkpoint
 
-    monkeypatch.setattr(real, "open_corpora", lambda folders: [fake_corpus.make_corpus()])
+    monkeypatch.setattr(real, "open_corpora", lambda folders, **_: [fake_corpus.make_corpus()])
     monkeypatch.setattr(real, "CHECKPOINT_EVERY", 2)
     tiny = {k: v for k, v in fake_corpus.TINY.items() if k not in ("size", "checkpoint_every")}
     model = tiny.pop("overrides")
