@@ -307,7 +307,8 @@ def default_threads(module: nn.Module) -> int:
 def quiet_jit() -> Iterator[None]:
     """Keep PyTorch's notices about TorchScript's future from users, who can do nothing about it."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r".*torch\.jit", category=DeprecationWarning)
+        for kind in (DeprecationWarning, FutureWarning):  # the latter since PyTorch 2.15
+            warnings.filterwarnings("ignore", message=r".*torch\.jit", category=kind)
         warnings.filterwarnings("ignore", category=torch.jit._trace.TracerWarning)
         yield
 

@@ -201,7 +201,7 @@ def test_older_encoder_fits_and_nothing_else_may_be_missing(pos_m, x):
     assert NeuriptConfig.from_dict({"n_outputs": 2}).spatial_bias is False
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_traced_and_exported_programs_agree_over_batch_sizes(pos_m, x):
     config = config_of(spatial_bias=True)
     model = NeuriptClassifier(config, pos_m, [[0, 1], [2, 3]]).eval()

@@ -386,7 +386,7 @@ def test_torchscript_equals_eager_for_other_batch_sizes(options):
     model = make(**options)
     n_times = model.config.n_times
     with warnings.catch_warnings():  # TorchScript itself is deprecated; tracer warnings stay errors
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message=r".*torch\.jit")
         traced = torch.jit.trace(model, eeg(1, n_times=n_times))
         frozen = torch.jit.freeze(traced)
     with torch.no_grad():

@@ -82,7 +82,7 @@ def test_hybrid_of_one_branch_has_the_probabilities_of_that_branch(windows, rng)
     torch.testing.assert_close(hybrid(x).softmax(-1), branch(x).softmax(-1))
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_hybrid_adds_weighted_log_probabilities(windows, rng):
     branch, _ = make_branch(windows, rng)
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(5 * 256, 3))
