@@ -94,8 +94,9 @@ def build_net(
 def import_braindecode() -> Any:
     """Return the module `braindecode.models`.
 
-    It imports torchaudio, whose compiled part does not load beside a PyTorch without CUDA. Then
-    torchaudio is imported without that part: in pure Python it does all that braindecode asks.
+    It imports torchaudio, whose compiled part does not load beside a PyTorch without CUDA, nor beside
+    one of another CUDA version. Then torchaudio is imported without that part: in pure Python it
+    does all that braindecode asks.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def import_braindecode() -> Any:
             warnings.simplefilter("ignore")
             _import_torchaudio()
             return importlib.import_module("braindecode.models")
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, RuntimeError) as error:
         raise NeuriptError(
             "EEGNet and ShallowFBCSPNet come from braindecode, which cannot be imported "
             f'({str(error).splitlines()[0][:120]}); pip install "neuript[train]", or leave them out'
@@ -122,7 +123,7 @@ def _import_torchaudio() -> None:
         importlib.import_module("torchaudio")
     except ModuleNotFoundError:
         return  # not every version of braindecode needs it; if this one does, it will say so
-    except OSError:
+    except (OSError, RuntimeError):
         for name in set(sys.modules) - before:
             if name.split(".")[0] == "torchaudio":
                 del sys.modules[name]
