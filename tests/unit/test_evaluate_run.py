@@ -331,8 +331,10 @@ def test_settings_are_read_from_texts():
 
 
 def test_a_fine_tuned_file_says_whom_it_has_seen_and_decodes(data, checkpoint, tmp_path):
-    path = tmp_path / "model.safetensors"
+    path, deployable = tmp_path / "model.safetensors", tmp_path / "model.ts"
     manifest = finetune_to_file(data, SPEC, path, checkpoint=checkpoint, hop_s=0.25)
+    # before a model is opened, which sets the threads of the process
+    finetune_to_file(data, SPEC, deployable, checkpoint=checkpoint, hop_s=0.25)
     seen = manifest.provenance["corpus"]
     assert {"other/p9", "set/p0", "set/p5", "set/p7"} <= set(seen["subjects"])
     assert not set(seen["subjects"]) & data.subjects_of("test")
@@ -345,8 +347,6 @@ def test_a_fine_tuned_file_says_whom_it_has_seen_and_decodes(data, checkpoint, t
     model.load_state_dict(load_checkpoint(path)[1])
     proba = predict(model, data.x[:1])
     assert logits[1] - logits[0] == pytest.approx(np.log(proba[0, 1] / proba[0, 0]), abs=1e-4)
-    deployable = tmp_path / "model.ts"
-    finetune_to_file(data, SPEC, deployable, checkpoint=checkpoint, hop_s=0.25)
     np.testing.assert_allclose(open_model(deployable).infer(data.x[0].T), logits, atol=1e-4)
 
 
