@@ -18,11 +18,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from neuript.realtime.preprocess import CausalChain, PreprocessSpec
-from neuript.realtime.quality import QualityMonitor
-from neuript.realtime.ring import RingBuffer
-from neuript.realtime.timestamps import StampFit
-from neuript.realtime.windowing import Windower
+from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
+from neuript.realtime.chain.quality import QualityMonitor
+from neuript.realtime.chain.ring import RingBuffer
+from neuript.realtime.chain.timestamps import StampFit
+from neuript.realtime.chain.windowing import Windower
 
 CASES = [  # channels in, channels out, rate, samples per chunk, what the design asks for
     (20, 20, 250.0, 32, "500 x real time"),

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import torch
 
-from neuript.classifier import NeuriptClassifier
-from neuript.config import preset
-from neuript.manifest import Manifest
-from neuript.modelfile import save_model
+from neuript.modelfile.deployable import save_model
+from neuript.modelfile.manifest import Manifest
 from neuript.montages import fit_montage, load_montage
-from neuript.realtime.policy import PolicySpec
-from neuript.realtime.preprocess import PreprocessSpec
+from neuript.network.config import preset
+from neuript.network.network import NeuriptClassifier
+from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.realtime.decoding.policy import PolicySpec
 
 
 def random_model(

@@ -16,8 +16,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from neuript.classifier import NeuriptClassifier
-from neuript.config import PRESETS, preset
+from neuript.network.config import PRESETS, preset
+from neuript.network.network import NeuriptClassifier
 
 BATCH = 16
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuript.config import preset
-from neuript.pretraining import NeuriptPretrainer, PretrainSpec
+from neuript.network.config import preset
+from neuript.network.pretext.pretrainer import NeuriptPretrainer, PretrainSpec
 
 MASKINGS = {"amplitude": ("amplitude", 1)} | {f"span {n}": ("spans", n) for n in (1, 4, 16)}
 SFREQ, N_TIMES, N_CHANS, FREQ_HZ = 64.0, 64, 2, 10.0

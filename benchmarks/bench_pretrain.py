@@ -16,9 +16,9 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from neuript.config import PRESETS, preset
 from neuript.montages import load_montage
-from neuript.pretraining import NeuriptPretrainer, PretrainSpec
+from neuript.network.config import PRESETS, preset
+from neuript.network.pretext.pretrainer import NeuriptPretrainer, PretrainSpec
 
 WINDOWS, EPOCHS, PROCESSES = 2_219_455, 40, 8
 

@@ -27,11 +27,11 @@ import numpy as np
 
 from neuript.cli.score import figures, read_decisions
 from neuript.montages import load_montage
-from neuript.realtime.recordings import events_of, read_recording
-from neuript.realtime.scoring import ScoreCard, Trial, TrialScore, score_trials
-from neuript.training.baselines import BASELINES
-from neuript.training.dataset import Dataset, DatasetSpec, load_dataset
-from neuript.training.events import parse_event_map, trials_of
+from neuript.realtime.decoding.scoring import ScoreCard, Trial, TrialScore, score_trials
+from neuript.realtime.recordings.recording import events_of, read_recording
+from neuript.training.calibration.dataset import Dataset, DatasetSpec, load_dataset
+from neuript.training.fitting.plain import BASELINES
+from neuript.training.windows.events import parse_event_map, trials_of
 
 
 @dataclass(frozen=True)

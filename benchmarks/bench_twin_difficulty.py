@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import linalg, signal
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from neuript.realtime.twin.schedule import Protocol
+from neuript.realtime.twin.cues import Protocol
 from neuript.realtime.twin.signal import TwinRecording, TwinSignal, record_session
 from neuript.realtime.twin.subject import SessionConditions, Subject
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from neuript.montages.from_channels import montage_of
 from neuript.montages.loader import available_montages, load_montage, parse_montage
+from neuript.montages.matching import draft_plan, fit_montage, plan_channels
 from neuript.montages.montage import Montage
-from neuript.montages.named import montage_of
 from neuript.montages.names import canonical_name
 from neuript.montages.plan import ChannelPlan, PlanEntry
-from neuript.montages.planning import draft_plan, fit_montage, plan_channels
 
 __all__ = [
     "ChannelPlan",

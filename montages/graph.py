@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.montages.labels import REFERENCE
+from neuript.montages.stream_labels import REFERENCE
 
 
 class StreamGraph:

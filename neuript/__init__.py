@@ -6,9 +6,17 @@ network under braindecode's parameter names) and `NeurIPTClassifier` (scikit-lea
 
 from __future__ import annotations
 
+from pathlib import Path
+
 __version__ = "0.1.0"
 
-_LAZY = {"NeurIPT": "neuript.module", "NeurIPTClassifier": "neuript.training.estimator"}
+_CHECKOUT = Path(__file__).resolve().parents[1]
+if (_CHECKOUT / "pyproject.toml").is_file() and (_CHECKOUT / "montages").is_dir():
+    __path__.append(
+        str(_CHECKOUT)
+    )  # run from a clone, where `realtime`, ... lie beside this folder
+
+_LAZY = {"NeurIPT": "neuript.braindecode", "NeurIPTClassifier": "neuript.training.estimator"}
 
 
 def __getattr__(name: str) -> object:

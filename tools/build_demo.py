@@ -22,30 +22,30 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from neuript.checkpoint import load_checkpoint
-from neuript.classifier import NeuriptClassifier
-from neuript.config import NeuriptConfig
-from neuript.hybrid import HybridClassifier
-from neuript.manifest import provenance
-from neuript.modelfile import save_model
+from neuript.modelfile.checkpoint import load_checkpoint
+from neuript.modelfile.deployable import save_model
+from neuript.modelfile.manifest import provenance
+from neuript.modelfile.trust import write_shipped_hashes
 from neuript.montages import load_montage
-from neuript.realtime.chunk import SignalInfo
-from neuript.realtime.metadata import header_xml
-from neuript.realtime.recordings import RecordedStream, Recording
-from neuript.realtime.scoring import ScoreCard, TrialScore
-from neuript.realtime.twin.schedule import Protocol
+from neuript.network.config import NeuriptConfig
+from neuript.network.network import NeuriptClassifier
+from neuript.network.stack import HybridClassifier
+from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
+from neuript.realtime.recordings.header import header_xml
+from neuript.realtime.recordings.recording import RecordedStream, Recording
+from neuript.realtime.twin.cues import Protocol
 from neuript.realtime.twin.signal import TwinSignal
-from neuript.realtime.twin.source import twin_info
 from neuript.realtime.twin.subject import SessionConditions, Subject
-from neuript.training.baselines import BASELINES
-from neuript.training.calibrate import (
+from neuript.realtime.twin.twin_source import twin_info
+from neuript.training.calibration.calibration import (
     for_calibration,
 )
-from neuript.training.dataset import Dataset, DatasetSpec, build_dataset
-from neuript.training.finetune import FinetuneSpec, finetune, predict_logits
-from neuript.trust import write_shipped_hashes
+from neuript.training.calibration.dataset import Dataset, DatasetSpec, build_dataset
+from neuript.training.fitting.plain import BASELINES
+from neuript.training.fitting.top_blocks import FinetuneSpec, finetune, predict_logits
 
-MODELS = Path(__file__).resolve().parents[1] / "neuript" / "models"
+MODELS = Path(__file__).resolve().parents[1] / "neuript" / "weights"
 CLASSES = ("left_hand", "right_hand")
 MONTAGE, SFREQ = "unicorn-8", 250.0
 

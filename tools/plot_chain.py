@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.realtime.filters import lowpass_modes
-from neuript.realtime.preprocess import CausalChain, PreprocessSpec
+from neuript.realtime.chain.filters import lowpass_modes
+from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from neuript.realtime.twin.schedule import Protocol
+from neuript.realtime.twin.cues import Protocol
 from neuript.realtime.twin.signal import TwinRecording, record_session
 from neuript.realtime.twin.subject import Subject
 

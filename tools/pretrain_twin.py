@@ -23,20 +23,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from neuript.checkpoint import save_checkpoint
-from neuript.classifier import NeuriptClassifier
-from neuript.config import NeuriptConfig, preset
-from neuript.manifest import Manifest, provenance
+from neuript.modelfile.checkpoint import save_checkpoint
+from neuript.modelfile.manifest import Manifest, provenance
 from neuript.montages import Montage, load_montage
-from neuript.realtime.chunk import Chunk, SignalInfo, SourceStatus
-from neuript.realtime.policy import PolicySpec
-from neuript.realtime.preprocess import PreprocessSpec
-from neuript.realtime.scoring import Trial
-from neuript.realtime.twin.schedule import Protocol
+from neuript.network.config import NeuriptConfig, preset
+from neuript.network.network import NeuriptClassifier
+from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
+from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.realtime.decoding.policy import PolicySpec
+from neuript.realtime.decoding.scoring import Trial
+from neuript.realtime.twin.cues import Protocol
 from neuript.realtime.twin.signal import TwinRecording, record_session
 from neuript.realtime.twin.subject import SessionConditions, Subject
-from neuript.training.augment import AugmentSpec, augment
-from neuript.training.epochs import collect_windows
+from neuript.training.fitting.augment import AugmentSpec, augment
+from neuript.training.windows.epochs import collect_windows
 
 CLASSES = ("left_hand", "right_hand", "feet", "rest")
 SFREQ_IN = 250.0

@@ -15,12 +15,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from neuript.config import PresetName
+from neuript.braindecode import NeurIPT, channel_montage
 from neuript.errors import NeuriptError
-from neuript.module import NeurIPT, channel_montage
-from neuript.realtime.units import PLAUSIBLE_V, unit_name
-from neuript.resampling import MODEL_SFREQ, resample
-from neuript.training.supervised import SupervisedSpec, Windows, predict, train_supervised
+from neuript.network.config import PresetName
+from neuript.network.resampling import MODEL_SFREQ, resample
+from neuript.realtime.chain.units import PLAUSIBLE_V, unit_name
+from neuript.training.fitting.supervised import SupervisedSpec, Windows, predict, train_supervised
 
 if TYPE_CHECKING:
     from neuript.montages import Montage
@@ -38,7 +38,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     sfreq : float, optional
         Rate of the windows in Hz; from `info` if None. Other rates than 64 Hz are resampled, see
-        `neuript.resampling.resample`.
+        `neuript.network.resampling.resample`.
     ch_names : sequence of str, optional
         Channels of the windows in order, electrodes or pairs ("C3", "Fp1-F7"); from `info` if None.
     info : mne.Info, optional
@@ -74,7 +74,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_ : ndarray, shape (n_classes,)
         Labels in the order of `predict_proba`'s columns.
     module_ : NeurIPT
-        The network, at 64 Hz, in eval mode; save it with `neuript.checkpoint.save_checkpoint`.
+        The network, at 64 Hz, in eval mode; save it with `neuript.modelfile.checkpoint.save_checkpoint`.
     montage_ : Montage
     history_ : list of dict
         Losses per epoch.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
-    from neuript.training.calibrate import CalibrationResult
-    from neuript.training.dataset import Dataset
+    from neuript.training.calibration.calibration import CalibrationResult
+    from neuript.training.calibration.dataset import Dataset
 
 _EXAMPLES = """\
 examples:
@@ -133,14 +133,14 @@ def run(argv: list[str]) -> int:
     _check(args)
 
     from neuript.files import check_writable, write_atomically
-    from neuript.realtime.interrupt import Interrupt
+    from neuript.interrupt import Interrupt
 
     check_writable(args.out, keep=args.files)
     if args.report:
         check_writable(args.report, keep=(args.out, *args.files))
     with Interrupt() as interrupt:  # not in the middle of importing PyTorch
-        import neuript.training.calibrate  # noqa: F401
-        from neuript.training.dataset import load_dataset
+        import neuript.training.calibration.calibration  # noqa: F401
+        from neuript.training.calibration.dataset import load_dataset
     interrupt.check()
     began = time.monotonic()
     _say(f"reading {len(args.files)} recording{'s' if len(args.files) > 1 else ''}")
@@ -192,8 +192,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _dataset_spec(args: argparse.Namespace) -> Any:
     from neuript.montages import load_montage
-    from neuript.training.dataset import DatasetSpec
-    from neuript.training.events import parse_event_map
+    from neuript.training.calibration.dataset import DatasetSpec
+    from neuript.training.windows.events import parse_event_map
 
     event_map = parse_event_map(args.event)
     if len(event_map) < 2:
@@ -227,14 +227,14 @@ def _calibrate(args: argparse.Namespace, dataset: Dataset) -> CalibrationResult:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from neuript.training.calibrate import (
+    from neuript.training.calibration.calibration import (
         NETWORK,
         TANGENT,
         CalibrationSpec,
         calibrate,
         starting_point,
     )
-    from neuript.training.finetune import FinetuneSpec
+    from neuript.training.fitting.top_blocks import FinetuneSpec
 
     torch.set_num_threads(min(torch.get_num_threads(), 4))
     finetune = FinetuneSpec(seed=args.seed)
@@ -262,7 +262,7 @@ def _calibrate(args: argparse.Namespace, dataset: Dataset) -> CalibrationResult:
 
 
 def _figures(dataset: Dataset, result: CalibrationResult, seconds: float) -> dict[str, Any]:
-    from neuript.training.calibrate import summary
+    from neuript.training.calibration.calibration import summary
 
     return {
         **summary(result),
@@ -279,8 +279,8 @@ def _save(
 ) -> None:
     from dataclasses import replace
 
-    from neuript.manifest import provenance
-    from neuript.modelfile import save_model
+    from neuript.modelfile.deployable import save_model
+    from neuript.modelfile.manifest import provenance
 
     names = [f"{Path(p).parent.name}/{Path(p).name}".lstrip("/") for p in args.files]
     manifest = replace(
@@ -315,7 +315,7 @@ def _print_report(result: CalibrationResult, dataset: Dataset) -> None:
     from rich.table import Table
 
     from neuript.cli.console import Report
-    from neuript.training.calibrate import STACK
+    from neuript.training.calibration.calibration import STACK
 
     n = len(dataset.trials)
     table = Table(title=f"Held-out accuracy over {n} trials (blocked cross-validation)")

@@ -89,7 +89,7 @@ def check_torch() -> tuple[str, str, str]:
 def check_liblsl() -> tuple[str, str, str]:
     """Whether the LSL library can be loaded, and which."""
     try:
-        from neuript.realtime.lsl_check import library
+        from neuript.realtime.lsl.check import library
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return FAIL, f"liblsl cannot be loaded: {reason}", "pip install --force-reinstall pylsl"
@@ -101,7 +101,7 @@ def check_liblsl() -> tuple[str, str, str]:
 
 def check_lsl_settings() -> tuple[str, str, str]:
     """Settings that hide streams of others."""
-    from neuript.realtime.lsl_check import settings
+    from neuript.realtime.lsl.check import settings
 
     s = settings()
     if s.session_id != "default":
@@ -122,7 +122,7 @@ def check_lsl_settings() -> tuple[str, str, str]:
 
 def check_own_stream() -> tuple[str, str, str]:
     """Whether a stream that we publish can be found and read here."""
-    from neuript.realtime.lsl_check import loopback
+    from neuript.realtime.lsl.check import loopback
 
     result = loopback()
     fix = f"allow Python {_PORTS} in the firewall; leave the VPN; see KnownPeers in lsl_api.cfg"
@@ -135,7 +135,7 @@ def check_own_stream() -> tuple[str, str, str]:
 
 def check_multicast() -> tuple[str, str, str]:
     """Whether multicast works, by which streams of other computers are found."""
-    from neuript.realtime.lsl_check import multicast_works
+    from neuript.realtime.lsl.check import multicast_works
 
     if reason := multicast_works():
         return (
@@ -175,7 +175,7 @@ def check_firewall() -> tuple[str, str, str]:
 
 def check_streams() -> tuple[str, str, str]:
     """List what is visible right now."""
-    from neuript.realtime.discovery import visible_streams
+    from neuript.realtime.lsl.discovery import visible_streams
 
     streams = visible_streams(1.5)
     eeg = [s for s in streams if s.stype.upper() == "EEG"]
@@ -199,7 +199,7 @@ def check_gpu() -> tuple[str, str, str]:
 
     if not torch.cuda.is_available():
         return OK, "no NVIDIA GPU: models run on the CPU", ""
-    from neuript.tensorrt import TensorRTUnavailableError, fingerprint
+    from neuript.modelfile.tensorrt import TensorRTUnavailableError, fingerprint
 
     name = torch.cuda.get_device_name()
     try:
@@ -211,11 +211,11 @@ def check_gpu() -> tuple[str, str, str]:
 
 def check_model() -> tuple[str, str, str]:
     """Whether the shipped model is intact, trusted and computes what it should."""
-    import neuript.models
+    import neuript.weights
     from neuript.errors import ModelRefusedError
-    from neuript.modelfile import open_model
+    from neuript.modelfile.deployable import open_model
 
-    files = sorted(Path(neuript.models.__path__[0]).glob("*.ts"))
+    files = sorted(Path(neuript.weights.__path__[0]).glob("*.ts"))
     if not files:
         return FAIL, "no model came with the package: --demo cannot run", "reinstall neuript"
     names = []
@@ -232,7 +232,7 @@ def check_settings_folder() -> tuple[str, str, str]:
     """Whether the folder of this user's settings can be written."""
     import tempfile
 
-    from neuript.trust import config_dir, private_dir
+    from neuript.modelfile.trust import config_dir, private_dir
 
     folder = config_dir()
     try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from neuript.realtime.recordings import RecordedStream, Recording
+    from neuript.realtime.recordings.recording import RecordedStream, Recording
 
 MODEL_SUFFIXES = (".ts", ".pt2", ".safetensors")
 STRETCH_S = 30.0
@@ -67,15 +67,17 @@ def run(argv: list[str] | None = None) -> int:
     """Parse, look, print, return the exit code."""
     args = build_parser().parse_args(argv)
     if Path(args.file).suffix.lower() in MODEL_SUFFIXES:
-        from neuript.modelfile import describe_model
+        from neuript.modelfile.deployable import describe_model
 
         text = describe_model(Path(args.file))
         print(json.dumps({"model": text.splitlines()}) if args.json else text)
         return 0
     import logging
 
-    logging.getLogger("neuript.realtime.recordings").setLevel(logging.ERROR)  # shown below instead
-    from neuript.realtime.recordings import read_recording
+    logging.getLogger("neuript.realtime.recordings.recording").setLevel(
+        logging.ERROR
+    )  # shown below instead
+    from neuript.realtime.recordings.recording import read_recording
 
     recording = read_recording(args.file, eeg=args.eeg, require_eeg=False)
     eeg = eeg_report(recording.eeg) if recording.eeg_index is not None else None
@@ -90,8 +92,8 @@ def eeg_report(stream: RecordedStream) -> EegReport:
     """Judge amplitudes and units on 30 s from the middle of the longest stretch without gaps."""
     import numpy as np
 
-    from neuript.realtime.preprocess import measure_mains
-    from neuript.realtime.units import band_rms, resolve_scale
+    from neuript.realtime.chain.preprocess import measure_mains
+    from neuript.realtime.chain.units import band_rms, resolve_scale
 
     x, info = _middle(stream), stream.info
     if len(x) < info.sfreq:

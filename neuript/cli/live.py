@@ -21,12 +21,12 @@ def run(argv: list[str]) -> int:
     given = vars(build_parser().parse_args(argv))
     config: str | None = given.pop("config", None)
 
-    from neuript.realtime.options import LiveOptions, read_config
+    from neuript.realtime.live.options import LiveOptions, read_config
 
     settings: dict[str, Any] = {**(read_config(config) if config else {}), **given}
     options = LiveOptions.from_mapping(settings)
 
-    from neuript.realtime.session import run_live
+    from neuript.realtime.live.session import run_live
 
     return run_live(options)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
-    from neuript.realtime.interrupt import Interrupt
-    from neuript.realtime.lsl_replay import LslReplay, ReplayProgress
+    from neuript.interrupt import Interrupt
+    from neuript.realtime.lsl.publisher import LslReplay, ReplayProgress
 
 _EXAMPLES = """\
 examples:
@@ -95,11 +95,11 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str] | None = None) -> int:
     """Parse, publish, return the exit code."""
     args = build_parser().parse_args(argv)
-    from neuript.realtime.recordings import read_recording
+    from neuript.realtime.recordings.recording import read_recording
 
     recording = read_recording(args.file, eeg=args.eeg)
-    from neuript.realtime.interrupt import Interrupt
-    from neuript.realtime.lsl_replay import LslReplay
+    from neuript.interrupt import Interrupt
+    from neuript.realtime.lsl.publisher import LslReplay
 
     replay = LslReplay(
         recording,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
-    from neuript.realtime.scoring import PublishedRow, ScoreCard, Trial
+    from neuript.realtime.decoding.scoring import PublishedRow, ScoreCard, Trial
 
 _EXAMPLES = """\
 examples:
@@ -59,9 +59,9 @@ def run(argv: list[str]) -> int:
     """Score and return the exit code."""
     args = build_parser().parse_args(argv)
 
-    from neuript.realtime.recordings import events_of, read_recording
-    from neuript.realtime.scoring import score_trials
-    from neuript.training.events import parse_event_map, require_classes, trials_of
+    from neuript.realtime.decoding.scoring import score_trials
+    from neuript.realtime.recordings.recording import events_of, read_recording
+    from neuript.training.windows.events import parse_event_map, require_classes, trials_of
 
     event_map = parse_event_map(args.event)
     if len(event_map) < 2:
@@ -103,7 +103,7 @@ def read_decisions(path: str | Path) -> tuple[list[PublishedRow], bool]:
     NeuriptError
         If the file is missing, empty, mixes replay and live, or holds a line that is not a decision.
     """
-    from neuript.realtime.scoring import PublishedRow
+    from neuript.realtime.decoding.scoring import PublishedRow
 
     try:
         text = Path(path).read_text(encoding="utf-8")

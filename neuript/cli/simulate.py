@@ -112,7 +112,7 @@ def run(argv: list[str] | None = None) -> int:
     amplifier, duration_s = _build(args)
     from threadpoolctl import threadpool_limits
 
-    from neuript.realtime.interrupt import Interrupt
+    from neuript.interrupt import Interrupt
 
     parent = os.getppid()
 
@@ -146,11 +146,11 @@ def _build(args: argparse.Namespace) -> tuple[TwinAmplifier, float | None]:
 
     from neuript.montages import load_montage
     from neuript.realtime.twin.amplifier import TwinAmplifier
+    from neuript.realtime.twin.cues import Protocol
     from neuript.realtime.twin.faults import parse_faults
-    from neuript.realtime.twin.schedule import Protocol
     from neuript.realtime.twin.signal import TwinSignal
-    from neuript.realtime.twin.source import NAME
     from neuript.realtime.twin.subject import SessionConditions, Subject
+    from neuript.realtime.twin.twin_source import NAME
 
     if args.seed < 0:
         raise NeuriptError(f"--seed {args.seed} must be 0 or more")

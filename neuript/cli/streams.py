@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from neuript.montages import Montage
-    from neuript.realtime.discovery import StreamSummary
+    from neuript.realtime.lsl.discovery import StreamSummary
 
 
 def run(argv: list[str]) -> int:
@@ -17,7 +17,7 @@ def run(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
 
     from neuript.errors import StreamNotFoundError
-    from neuript.realtime.discovery import visible_streams
+    from neuript.realtime.lsl.discovery import visible_streams
 
     target = _target(args.model, args.montage)
     streams = visible_streams(args.wait)
@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _target(model: str | None, montage: str | None) -> Montage | None:
     if model is not None:
-        from neuript.modelfile import read_manifest
+        from neuript.modelfile.deployable import read_manifest
         from neuript.montages import Montage
 
         return Montage.from_dict(read_manifest(model).montage)
@@ -66,8 +66,8 @@ def _target(model: str | None, montage: str | None) -> Montage | None:
 def _plan(stream: StreamSummary, target: Montage) -> str:
     from neuript.errors import NeuriptError
     from neuript.montages import plan_channels
-    from neuript.realtime.discovery import check_decodable, find_stream, predicate_for
-    from neuript.realtime.inlet import LslSource
+    from neuript.realtime.lsl.discovery import check_decodable, find_stream, predicate_for
+    from neuript.realtime.lsl.inlet import LslSource
 
     try:
         check_decodable(stream)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
-    from neuript.realtime.xdf import XdfScan
+    from neuript.realtime.recordings.xdf_walk import XdfScan
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,12 +32,12 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str] | None = None) -> int:
     """Parse, check or repair, return the exit code."""
     args = build_parser().parse_args(argv)
-    from neuript.realtime import xdf
+    from neuript.realtime.recordings import xdf_walk
 
     if not args.file.is_file():
         raise NeuriptError(f"there is no file {args.file}")
-    blob = xdf.load_bytes(args.file)
-    found = xdf.scan(blob)
+    blob = xdf_walk.load_bytes(args.file)
+    found = xdf_walk.scan(blob)
     _report(found)
     if not found.streams:
         raise NeuriptError(
@@ -45,7 +45,7 @@ def run(argv: list[str] | None = None) -> int:
         )
     if args.action == "check":
         return 0 if found.intact else 2
-    _write_new(args.out, xdf.clean_bytes(blob, found))
+    _write_new(args.out, xdf_walk.clean_bytes(blob, found))
     print(f"wrote {args.out} ({found.n_kept} bytes)")
     return 0
 

@@ -61,9 +61,9 @@ def main(argv: list[str] | None = None) -> int:
             logging.getLogger(__name__).warning("%s; showing the console view instead.", reason)
     try:
         if console:
-            from neuript.realtime.dashboard.console import run
+            from neuript.realtime.dashboard.terminal import run
         else:
-            from neuript.realtime.dashboard.qt import run
+            from neuript.realtime.dashboard.qt.window import run
         return run(options)
     except KeyboardInterrupt:
         return 130

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.realtime.dashboard.metadata import HeaderError, decoder_info, eeg_info
-from neuript.realtime.dashboard.model import ViewModel
-from neuript.realtime.lsl_config import pylsl
+from neuript.realtime.dashboard.stream_info import HeaderError, decoder_info, eeg_info
+from neuript.realtime.dashboard.view_model import ViewModel
+from neuript.realtime.lsl.library import pylsl
 
 logger = logging.getLogger(__name__)
 

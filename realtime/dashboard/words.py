@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from neuript.realtime.states import STATE_ORDER
+from neuript.realtime.decoding.states import STATE_ORDER
 
 
 class Tone(StrEnum):

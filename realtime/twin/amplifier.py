@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from types import TracebackType
 
-from neuript.realtime.lsl_config import pylsl
+from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.twin.cues import GDF_CODES
 from neuript.realtime.twin.device import CHUNK_S, Device, Packet, Step, Unplugged
 from neuript.realtime.twin.faults import Fault
-from neuript.realtime.twin.schedule import GDF_CODES
 from neuript.realtime.twin.signal import TwinSignal
-from neuript.realtime.twin.source import MANUFACTURER, NAME
+from neuript.realtime.twin.twin_source import MANUFACTURER, NAME
 
 MAX_NAP_S = 0.05
 """Longest sleep, so that Ctrl-C is answered at once."""

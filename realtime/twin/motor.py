@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from neuript.realtime.twin.schedule import Intent
+    from neuript.realtime.twin.cues import Intent
     from neuript.realtime.twin.subject import SessionConditions, Subject
 
 RISE_S = 0.3

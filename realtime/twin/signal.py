@@ -10,9 +10,9 @@ import numpy as np
 from neuript.errors import NeuriptError
 from neuript.realtime.twin.artifacts import Electrodes, Eyes, Mains, Muscles, ear_positions
 from neuript.realtime.twin.background import VISUAL_S, Background, OccipitalAlpha
+from neuript.realtime.twin.cues import Event, Intent, Protocol, Schedule, events_between
 from neuript.realtime.twin.headmodel import Cap
 from neuript.realtime.twin.motor import MEMORY_S, Motor
-from neuript.realtime.twin.schedule import Event, Intent, Protocol, Schedule, events_between
 from neuript.realtime.twin.subject import SessionConditions, Subject
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import pytest
 from neuript import cli
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.files import check_writable
-from neuript.realtime.options import LiveOptions
+from neuript.realtime.live.options import LiveOptions
 
-MODEL = Path(cli.__file__).parents[1] / "models" / "demo.ts"
+MODEL = Path(cli.__file__).parents[1] / "weights" / "demo.ts"
 NAMES = ["C3", "Cz", "C4", "Pz"]
 
 
@@ -50,8 +50,8 @@ def write_edf(path, data, unit, labels):
 
 def test_microvolts_called_volts_in_a_file_are_refused_with_a_fix_that_works(tmp_path, capsys, rng):
     """The sentence names the unit of the file, and `--unit` speaks of the numbers in the file."""
-    from neuript.realtime.recordings import read_recording
-    from neuript.realtime.units import band_rms, resolve_scale
+    from neuript.realtime.chain.units import band_rms, resolve_scale
+    from neuript.realtime.recordings.recording import read_recording
 
     microvolts = rng.normal(scale=20, size=(30, 100, 4)).round()
     path = write_edf(tmp_path / "v.edf", microvolts, "V", NAMES)
@@ -129,8 +129,8 @@ def test_other_predicates_are_left_to_liblsl(predicate):
 @pytest.mark.lsl
 def test_a_rival_that_answers_late_is_still_seen(monkeypatch):
     """Where multicast is lossy the second stream answers only liblsl's next query."""
-    from neuript.realtime import discovery
-    from neuript.realtime.lsl_config import pylsl
+    from neuript.realtime.lsl import discovery
+    from neuript.realtime.lsl.library import pylsl
 
     infos = [pylsl.StreamInfo("amp", "EEG", 2, 250.0, source_id=f"late-{i}") for i in (1, 2)]
     outlets = [pylsl.StreamOutlet(info) for info in infos]
@@ -150,7 +150,7 @@ def test_a_rival_that_answers_late_is_still_seen(monkeypatch):
 
 @pytest.mark.parametrize("missing", [1, 40, 78])
 def test_a_model_without_its_last_bytes_is_called_cut_short(missing):
-    from neuript.container import parse
+    from neuript.modelfile.container import parse
 
     with pytest.raises(ModelRefusedError, match="cut short or damaged at its end; copy it again"):
         parse(MODEL.read_bytes()[:-missing], "mi.ts")

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+import xdf_writer
 
 from neuript import cli
 
@@ -22,10 +23,10 @@ FAST = ("--network", "none", *SHORT)
 
 
 @pytest.fixture(scope="module")
-def recordings(tmp_path_factory, xdf_writer):
+def recordings(tmp_path_factory):
     """Two runs of a skilled simulated person, each 12 + 12 trials, as XDF files."""
     from neuript.montages import load_montage
-    from neuript.realtime.twin.schedule import Protocol
+    from neuript.realtime.twin.cues import Protocol
     from neuript.realtime.twin.signal import record_session
     from neuript.realtime.twin.subject import Subject
 
@@ -79,7 +80,7 @@ def score(lines, recording, capsys, *options, events=EVENTS):
 
 
 def test_a_person_is_calibrated_on_one_run_and_decoded_on_the_next(recordings, tmp_path, capsys):
-    from neuript.modelfile import open_model
+    from neuript.modelfile.deployable import open_model
 
     model, report = tmp_path / "mi.ts", tmp_path / "report.json"
     options = ("--network", "micro", "--epochs", "1", *SHORT, "--subject", "S01", "--seed", "5")
@@ -111,7 +112,7 @@ def test_a_person_is_calibrated_on_one_run_and_decoded_on_the_next(recordings, t
 
 
 def test_the_same_command_writes_the_same_weights(recordings, tmp_path):
-    from neuript.modelfile import open_model
+    from neuript.modelfile.deployable import open_model
 
     engines = []
     for name in ("a.ts", "b.ts"):
@@ -127,7 +128,7 @@ def test_two_runs_and_three_classes_by_way_of_a_fif_file(recordings, tmp_path, c
     """Also a format that MNE reads, with annotations as markers."""
     import mne
 
-    from neuript.realtime.recordings import events_of, read_recording
+    from neuript.realtime.recordings.recording import events_of, read_recording
 
     fifs = []
     for i, path in enumerate(recordings):
@@ -194,7 +195,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert [p.name for p in tmp_path.iterdir() if p.name != "config"] == ["mi.ts"]
 
 
-def test_too_few_trials(tmp_path, capsys, xdf_writer, rng):
+def test_too_few_trials(tmp_path, capsys, rng):
     data = rng.normal(size=(4000, 8)) * 10
     markers = [(100.0 + 3 * i, ("left_hand", "right_hand")[i % 2]) for i in range(1, 9)]
     file = xdf_writer.session(

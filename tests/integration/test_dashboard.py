@@ -19,12 +19,12 @@ import pytest
 
 from neuript.realtime.dashboard.client import DashboardClient, quoted
 from neuript.realtime.dashboard.launch import launch
-from neuript.realtime.dashboard.metadata import EegInfo
-from neuript.realtime.dashboard.model import ViewModel
-from neuript.realtime.decision import Decision
-from neuript.realtime.lsl_config import pylsl
-from neuript.realtime.outlet import DecisionOutlets, OutletInfo
-from neuript.realtime.states import State
+from neuript.realtime.dashboard.stream_info import EegInfo
+from neuript.realtime.dashboard.view_model import ViewModel
+from neuript.realtime.decoding.decision import Decision
+from neuript.realtime.decoding.states import State
+from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.lsl.outlet import DecisionOutlets, OutletInfo
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(90)]
 
@@ -232,7 +232,7 @@ def window(monkeypatch, rng) -> Iterator[Any]:
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     from PyQt6.QtWidgets import QApplication
 
-    from neuript.realtime.dashboard.qt import Dashboard
+    from neuript.realtime.dashboard.qt.window import Dashboard
     from neuript.realtime.dashboard.theme import DARK
 
     app = QApplication.instance() or QApplication(["test"])

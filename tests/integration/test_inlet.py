@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from neuript.errors import NeuriptError, StreamLostError, StreamNotFoundError
-from neuript.realtime.chunk import SignalInfo, SourceStatus
-from neuript.realtime.discovery import find_stream, predicate_for, visible_streams
-from neuript.realtime.inlet import LslSource, check_same_signal
-from neuript.realtime.lsl_config import pylsl, quiet_config
+from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
+from neuript.realtime.lsl.discovery import find_stream, predicate_for, visible_streams
+from neuript.realtime.lsl.inlet import LslSource, check_same_signal
+from neuript.realtime.lsl.library import pylsl, quiet_config
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(60)]
 
@@ -87,12 +87,9 @@ def test_samples_stamps_and_metadata_arrive_whole_and_young(amplifier_signal):
 
 @pytest.fixture
 def amplifier_signal():
-    import importlib.util
+    import amplifier
 
-    spec = importlib.util.spec_from_file_location("amplifier", AMPLIFIER)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.signal
+    return amplifier.signal
 
 
 @pytest.mark.parametrize("form", ["double64", "int16", "int32"])
@@ -221,7 +218,7 @@ def test_what_comes_back_must_be_the_same_signal(change, words):
 
 def test_liblsl_is_silent():
     code = (
-        "from neuript.realtime.lsl_config import pylsl\n"
+        "from neuript.realtime.lsl.library import pylsl\n"
         "i = pylsl.StreamInfo('quiet', 'EEG', 1, 100, 'float32', 'quiet-test')\n"
         "o = pylsl.StreamOutlet(i); pylsl.resolve_byprop('source_id', 'quiet-test', 1, 5)\n"
     )

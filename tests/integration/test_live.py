@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xdf_writer
 
 from neuript import cli
 
@@ -31,11 +32,11 @@ def model(tmp_path_factory):
     """A real model file of a small network, trusted in a configuration folder of its own."""
     import torch
 
-    from neuript.manifest import Manifest, provenance
-    from neuript.modelfile import save_model
+    from neuript.modelfile.deployable import save_model
+    from neuript.modelfile.manifest import Manifest, provenance
     from neuript.montages import load_montage
-    from neuript.realtime.policy import PolicySpec
-    from neuript.realtime.preprocess import PreprocessSpec
+    from neuript.realtime.chain.preprocess import PreprocessSpec
+    from neuript.realtime.decoding.policy import PolicySpec
 
     class Power(torch.nn.Module):
         def __init__(self):
@@ -89,10 +90,9 @@ def amplifier(*options, source_id=None, name="test amplifier"):
 
 
 def made_signal(*arguments):
-    spec = importlib.util.spec_from_file_location("amplifier", AMPLIFIER)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.signal(*arguments)
+    from amplifier import signal
+
+    return signal(*arguments)
 
 
 def live(model, source_id, *options):
@@ -113,7 +113,7 @@ def order(rows):
 # -- the same decisions --------------------------------------------------------------------------
 
 
-def test_live_over_lsl_and_direct_replay_agree_bit_for_bit(model, tmp_path, capsys, xdf_writer):
+def test_live_over_lsl_and_direct_replay_agree_bit_for_bit(model, tmp_path, capsys):
     """The stamp of a row is that of the newest sample; replay repeats the live decisions exactly."""
     sfreq, seconds = 250.0, 6.0
     data = made_signal(7, round(seconds * sfreq), 4, sfreq)
@@ -404,7 +404,7 @@ def test_a_file_that_is_no_recording_is_refused(model, tmp_path, capsys, content
     assert "internal error" not in err
 
 
-def test_replay_at_the_recorded_pace(model, tmp_path, capsys, xdf_writer):
+def test_replay_at_the_recorded_pace(model, tmp_path, capsys):
     data = made_signal(3, 750, 4, 250.0)
     path = xdf_writer.session(data, np.arange(750) / 250.0, [(1.0, "x")], labels=list(NAMES)).save(
         tmp_path / "session.xdf"
@@ -428,7 +428,7 @@ def test_replay_at_the_recorded_pace(model, tmp_path, capsys, xdf_writer):
 def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path, capsys):
     import pyxdf
 
-    from neuript.realtime.recordings import read_recording
+    from neuript.realtime.recordings.recording import read_recording
 
     path = tmp_path / "session.xdf"
     with amplifier() as source_id:

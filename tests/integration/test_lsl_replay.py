@@ -13,18 +13,19 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import xdf_writer
 
-from neuript.realtime.lsl_config import pylsl
-from neuript.realtime.metadata import parse_xml, signal_info
-from neuript.realtime.recordings import events_of, read_recording
-from neuript.realtime.replay import ReplaySource
+from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.recordings.header import parse_xml, signal_info
+from neuript.realtime.recordings.recording import events_of, read_recording
+from neuript.realtime.recordings.replay_source import ReplaySource
 
 pytestmark = pytest.mark.lsl
 SFREQ, GAP_S = 250.0, 0.6
 
 
 @pytest.fixture
-def recording(tmp_path, xdf_writer, rng):
+def recording(tmp_path, rng):
     """2 s of jittering EEG in device chunks of 10 with a gap, NaN, markers, an int16 stream."""
     n = 500
     stamps = 5000 + np.arange(n) / SFREQ

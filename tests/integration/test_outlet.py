@@ -10,10 +10,10 @@ import uuid
 
 import pytest
 
-from neuript.realtime.decision import Decision
-from neuript.realtime.lsl_config import pylsl
-from neuript.realtime.outlet import DecisionOutlets, OutletInfo, gdf_codes
-from neuript.realtime.states import State
+from neuript.realtime.decoding.decision import Decision
+from neuript.realtime.decoding.states import State
+from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.lsl.outlet import DecisionOutlets, OutletInfo, gdf_codes
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(60)]
 

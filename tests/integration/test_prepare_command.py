@@ -92,7 +92,7 @@ def test_help_is_light_and_bad_input_is_one_sentence(tmp_path: Path, capsys) -> 
     assert run_verb("train", ["prepare", str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"neuript train: there is no folder {tmp_path / 'none'}\n"
     code = (
-        "import sys; from neuript.cli import train_prepare as t; t.build_parser().format_help(); "
+        "import sys; from neuript.cli.train import prepare as t; t.build_parser().format_help(); "
         "sys.exit(any(m in sys.modules for m in ('torch', 'mne', 'scipy', 'pyarrow', 'dask')))"
     )
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)

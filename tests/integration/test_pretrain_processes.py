@@ -10,12 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fake_corpus
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from neuript.checkpoint import load_checkpoint
-from neuript.training.pretrain import PretrainRun, checkpoints, pretrain, read_log
+from neuript.modelfile.checkpoint import load_checkpoint
+from neuript.training.pretrain import PretrainRun, pretrain, read_log, snapshots
 
 HELPER = Path(__file__).resolve().parents[1] / "helpers" / "fake_corpus.py"
 pytestmark = pytest.mark.timeout(300)
@@ -57,19 +58,19 @@ def losses(out: Path) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def run(fake_corpus) -> PretrainRun:
+def run() -> PretrainRun:
     return PretrainRun(**{**fake_corpus.TINY, **SETTINGS})
 
 
 @pytest.fixture(scope="module")
-def whole(fake_corpus, run, tmp_path_factory) -> Path:
+def whole(run, tmp_path_factory) -> Path:
     """A run that nothing happened to."""
     out = tmp_path_factory.mktemp("whole")
     pretrain(run, fake_corpus.make_corpus(), out)
     return out
 
 
-def test_killed_and_resumed_gives_the_same_curve(fake_corpus, run, whole, tmp_path):
+def test_killed_and_resumed_gives_the_same_curve(run, whole, tmp_path):
     ((code, _),) = finish([start(tmp_path, {}, FAIL_RANK="0", FAIL_STEP="5")])
     assert code == -signal.SIGKILL
     assert [e["step"] for e in read_log(tmp_path, "train")] == [1, 2, 3, 4, 5]
@@ -79,19 +80,19 @@ def test_killed_and_resumed_gives_the_same_curve(fake_corpus, run, whole, tmp_pa
     assert ends[0].weights_sha256 == ends[1].weights_sha256
 
 
-def test_two_processes_one_dies_and_one_alone_goes_on(fake_corpus, run, whole, tmp_path):
+def test_two_processes_one_dies_and_one_alone_goes_on(run, whole, tmp_path):
     ends = finish(start_two(tmp_path, {}, FAIL_RANK="1", FAIL_STEP="4"))
     assert ends[1][0] == -signal.SIGKILL
     assert ends[0][0] == 2
     assert "process 0 of 2 lost the others" in ends[0][1]
     assert "goes on from the last checkpoint" in ends[0][1]
-    assert checkpoints.latest(tmp_path)[1]["step"] == 3
+    assert snapshots.latest(tmp_path)[1]["step"] == 3
     pretrain(run, fake_corpus.make_corpus(), tmp_path, resume="must")
     assert [e["processes"] for e in read_log(tmp_path, "start")] == [2, 1]
     assert losses(tmp_path) == pytest.approx(losses(whole), rel=1e-6)
 
 
-def test_sharded_over_two_processes_goes_on_with_the_run_of_one(fake_corpus, run, whole, tmp_path):
+def test_sharded_over_two_processes_goes_on_with_the_run_of_one(run, whole, tmp_path):
     def stop(status):
         if status.step == 2:
             os.kill(os.getpid(), signal.SIGINT)
@@ -102,7 +103,7 @@ def test_sharded_over_two_processes_goes_on_with_the_run_of_one(fake_corpus, run
     assert [code for code, _ in ends] == [0, 0], ends
     assert [e["processes"] for e in read_log(tmp_path, "start")] == [1, 2]
     assert losses(tmp_path) == pytest.approx(losses(whole), rel=1e-4)
-    a, b = (load_file(checkpoints.find_checkpoints(d)[0]) for d in (tmp_path, whole))
+    a, b = (load_file(snapshots.find_checkpoints(d)[0]) for d in (tmp_path, whole))
     assert a.keys() == b.keys()
     assert {k.split(".")[0] for k in a} == {"model", "exp_avg", "exp_avg_sq"}
     top = max(float(v.max()) for k, v in b.items() if k.startswith("exp_avg_sq"))

@@ -6,22 +6,23 @@ import signal
 import subprocess
 import sys
 
+import fake_corpus
 import pytest
 
-from neuript.cli import train_sweep
+from neuript.cli.train import sweep as train_sweep
 from neuript.errors import NeuriptError
 from neuript.training.sweep import runner as real
-from neuript.training.sweep.planner import Job, make_plan
-from neuript.training.sweep.record import left_behind, write_request
-from neuript.training.sweep.store import Store
-from neuript.training.sweep.tables import load_sweep
+from neuript.training.sweep.jobs import Job, make_plan
+from neuript.training.sweep.request import left_behind, write_request
+from neuript.training.sweep.results_folder import Store
+from neuript.training.sweep.sweep_tables import load_sweep
 from neuript.training.sweep.worker import work
 
 WORKER = """
 import sys, time
 from pathlib import Path
-from neuript.training.sweep.record import read_plan
-from neuript.training.sweep.store import Store
+from neuript.training.sweep.request import read_plan
+from neuript.training.sweep.results_folder import Store
 from neuript.training.sweep.worker import work
 
 out = Path(sys.argv[1])
@@ -122,12 +123,10 @@ def test_a_changed_table_says_what_is_left_behind(tmp_path, plan):
     assert note.startswith(f"{len(plan.jobs) - scratch} finished jobs")
 
 
-def test_a_pretraining_that_was_stopped_goes_on_and_ends_as_if_it_was_not(
-    tmp_path, fake_corpus, monkeypatch
-):
+def test_a_pretraining_that_was_stopped_goes_on_and_ends_as_if_it_was_not(tmp_path, monkeypatch):
     import torch
 
-    from neuript.checkpoint import load_checkpoint
+    from neuript.modelfile.checkpoint import load_checkpoint
 
     monkeypatch.setattr(real, "open_corpora", lambda folders, **_: [fake_corpus.make_corpus()])
     monkeypatch.setattr(real, "CHECKPOINT_EVERY", 2)

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from neuript.montages import load_montage
-from neuript.realtime.lsl_config import pylsl
-from neuript.realtime.metadata import signal_info
+from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.recordings.header import signal_info
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.subject import Subject
 

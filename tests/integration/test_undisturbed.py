@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import xdf_writer
 
 from neuript import cli
 from neuript.errors import StreamNotFoundError
 from neuript.realtime.dashboard.launch import View, launch
-from neuript.realtime.lsl_replay import LslReplay
-from neuript.realtime.outlet import OutletInfo
-from neuript.realtime.recordings import read_recording
+from neuript.realtime.lsl.outlet import OutletInfo
+from neuript.realtime.lsl.publisher import LslReplay
+from neuript.realtime.recordings.recording import read_recording
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(120)]
 
@@ -38,11 +39,11 @@ def make_model(tmp_path_factory) -> Iterator[Callable[[str], Path]]:
     """Make a model file: task name -> path. All of them have the same weights."""
     import torch
 
-    from neuript.manifest import Manifest, provenance
-    from neuript.modelfile import save_model
+    from neuript.modelfile.deployable import save_model
+    from neuript.modelfile.manifest import Manifest, provenance
     from neuript.montages import load_montage
-    from neuript.realtime.policy import PolicySpec
-    from neuript.realtime.preprocess import PreprocessSpec
+    from neuript.realtime.chain.preprocess import PreprocessSpec
+    from neuript.realtime.decoding.policy import PolicySpec
 
     class Power(torch.nn.Module):
         def __init__(self) -> None:
@@ -79,7 +80,7 @@ def make_model(tmp_path_factory) -> Iterator[Callable[[str], Path]]:
 
 
 @pytest.fixture
-def replay(tmp_path, rng, xdf_writer) -> Iterator[LslReplay]:
+def replay(tmp_path, rng) -> Iterator[LslReplay]:
     """A minute of EEG on LSL that begins when `run` is called."""
     n = round(60 * SFREQ)
     t = np.arange(n)[:, None] / SFREQ
@@ -219,8 +220,8 @@ def test_stopped_and_killed_dashboards_change_no_decision(make_model, replay, tm
 
 def test_whether_a_window_can_be_opened_is_asked_before_data_flow(make_model, monkeypatch) -> None:
     """The answer may take 20 s; with the inlet open the samples of that time would queue up."""
-    from neuript.realtime import discovery
     from neuript.realtime.dashboard import launch as launching
+    from neuript.realtime.lsl import discovery
 
     order: list[str] = []
 

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from neuript.errors import NeuriptError
 from neuript.montages import Montage, draft_plan, fit_montage, load_montage, parse_montage
-from neuript.montages.labels import EARS
 from neuript.montages.loader import TEMPLATE, template_positions
 from neuript.montages.names import canonical_name, electrode_name, split_pair
+from neuript.montages.stream_labels import EARS
 
 PAPER_MONTAGE = "double-banana"
 """The 20 bipolar pairs of the paper."""

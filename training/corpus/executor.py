@@ -10,7 +10,7 @@ from typing import Any
 
 from neuript.errors import NeuriptError
 from neuript.training.corpus.atomic import DiskFullError, write_json
-from neuript.training.corpus.report import FileReport
+from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.work import Job, work
 
 logger = logging.getLogger(__name__)

@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.montages.names import canonical_name, electrode_name
-from neuript.realtime.chunk import SignalInfo
-from neuript.realtime.metadata import header_xml
-from neuript.realtime.recordings import RecordedStream, Recording, find_gaps, segments_between
+from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.recordings.header import header_xml
+from neuript.realtime.recordings.recording import (
+    RecordedStream,
+    Recording,
+    find_gaps,
+    segments_between,
+)
 
 STAMPS = "timestamps"
 

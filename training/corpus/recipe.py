@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from neuript.errors import NeuriptError
-from neuript.realtime.preprocess import PreprocessSpec
+from neuript.realtime.chain.preprocess import PreprocessSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.realtime.recordings import SUFFIXES
+from neuript.realtime.recordings.recording import SUFFIXES
 from neuript.training.corpus.read_csv import is_csv_recording
 
 _NOT_DATA = ("derivatives", "code", "stimuli")

@@ -13,17 +13,17 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.montages import Montage, load_montage
-from neuript.realtime.recordings import Recording, read_recording
-from neuript.training.cleaning import Cleaned, bad_channels, clean, cut, scale_to_volts
+from neuript.realtime.recordings.recording import Recording, read_recording
 from neuript.training.corpus.atomic import DiskFullError, is_full, write_json
 from neuript.training.corpus.bids import find_channels, read_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
+from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.read_csv import read_csv
 from neuript.training.corpus.recipe import Recipe
 from neuript.training.corpus.rejection import judge
-from neuript.training.corpus.report import FileReport
 from neuript.training.corpus.scan import Source, companions
 from neuript.training.corpus.shards import file_sha256, write_shard
+from neuript.training.windows.cleaning import Cleaned, bad_channels, clean, cut, scale_to_volts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

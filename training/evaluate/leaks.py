@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
-    from neuript.manifest import Manifest
-    from neuript.training.evaluate.protocols.data import EvalData
+    from neuript.modelfile.manifest import Manifest
+    from neuript.training.evaluate.protocols.eval_data import EvalData
 
 HELD_OUT = ("val", "test")
 

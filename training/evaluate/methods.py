@@ -11,20 +11,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neuript.checkpoint import load_checkpoint
-from neuript.classifier import NeuriptClassifier
-from neuript.config import PRESETS, NeuriptConfig, PresetName, preset
 from neuript.errors import NeuriptError
-from neuript.training.evaluate.baselines import BASELINES, fit_baseline
+from neuript.modelfile.checkpoint import load_checkpoint
+from neuript.network.config import PRESETS, NeuriptConfig, PresetName, preset
+from neuript.network.network import NeuriptClassifier
 from neuript.training.evaluate.nets import NETS, build_net
-from neuript.training.evaluate.probe import ProbeSpec, extract, probe
-from neuript.training.supervised import Fitted, SupervisedSpec, Windows, predict, train_supervised
+from neuript.training.evaluate.plain_methods import BASELINES, fit_baseline
+from neuript.training.evaluate.svm_probe import ProbeSpec, extract, probe
+from neuript.training.fitting.supervised import (
+    Fitted,
+    SupervisedSpec,
+    Windows,
+    predict,
+    train_supervised,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from neuript.manifest import Manifest
-    from neuript.training.evaluate.protocols.data import EvalData
+    from neuript.modelfile.manifest import Manifest
+    from neuript.training.evaluate.protocols.eval_data import EvalData
 
 METHODS: dict[str, str] = {
     "ts-lr": "tangent space of covariances, logistic regression",
@@ -316,7 +322,7 @@ def _probe(
     subject: NDArray[np.str_],
     spec: ProbeSpec,
 ) -> Outcome:
-    from neuript.training.evaluate.probe import draw
+    from neuript.training.evaluate.svm_probe import draw
 
     features = extract(model, train[0], spec.features)
     judged = [extract(model, data.of(split)[0], spec.features) for split in SPLITS]

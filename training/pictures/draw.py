@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from neuript.montages import Montage
-    from neuript.training.pictures.experts import Participation
+    from neuript.training.pictures.expert_use import Participation
     from neuript.training.pictures.latent import Separation
 
 MAX_BAR_CLASSES = 4

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neuript.companding import expand
+from neuript.network.companding import expand
 from neuript.training.pictures import style
 from neuript.training.pictures.reconstruction import interpolated
 

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from neuript.classifier import POSITION_KEYS, NeuriptClassifier
-from neuript.config import NeuriptConfig
 from neuript.errors import NeuriptError
-from neuript.training.finetune import init_head
-from neuript.training.pictures.windows import Windows
+from neuript.network.config import NeuriptConfig
+from neuript.network.network import POSITION_KEYS, NeuriptClassifier
+from neuript.training.fitting.top_blocks import init_head
+from neuript.training.pictures.samples import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from neuript.manifest import Manifest
+    from neuript.modelfile.manifest import Manifest
     from neuript.montages import Montage
-    from neuript.pretraining import NeuriptPretrainer
+    from neuript.network.pretext.pretrainer import NeuriptPretrainer
 
 PROBE_PENALTY = 100.0
 
@@ -84,7 +84,7 @@ def load_learned(path: str | Path, windows: Windows) -> tuple[Learned, Windows]:
             f"{path.name} is no checkpoint; pictures need the weights: a .safetensors file or the "
             "folder of a pretraining"
         )
-    from neuript.checkpoint import load_checkpoint
+    from neuript.modelfile.checkpoint import load_checkpoint
 
     manifest, state = load_checkpoint(path)
     _check_rate(path.name, manifest.sfreq, windows)
@@ -111,7 +111,7 @@ def fit_probe(learned: Learned, train: Windows, *, batch_size: int = 16) -> Lear
 
 def training_subjects(path: str | Path) -> frozenset[str]:
     """Return the people that a checkpoint was trained on, as far as it or its folder says."""
-    from neuript.checkpoint import load_checkpoint
+    from neuript.modelfile.checkpoint import load_checkpoint
 
     path = Path(path)
     if path.is_dir() or _is_pretraining(path):
@@ -120,7 +120,7 @@ def training_subjects(path: str | Path) -> frozenset[str]:
 
 
 def _is_pretraining(path: Path) -> bool:
-    from neuript.training.pretrain.checkpoints import read_about
+    from neuript.training.pretrain.snapshots import read_about
 
     if path.suffix != ".safetensors":
         return False
@@ -132,7 +132,7 @@ def _is_pretraining(path: Path) -> bool:
 
 
 def _from_pretraining(path: Path, windows: Windows) -> Learned:
-    from neuript.training.pretrain.checkpoints import latest, load_pretrainer, read_about
+    from neuript.training.pretrain.snapshots import latest, load_pretrainer, read_about
 
     if path.is_dir() and (found := latest(path)) is not None:
         file = found[0]
@@ -161,7 +161,7 @@ def _from_pretraining(path: Path, windows: Windows) -> Learned:
 
 def _subjects_beside(file: Path) -> frozenset[str]:
     """Training subjects out of the encoder that a finished run leaves beside its checkpoints."""
-    from neuript.checkpoint import load_checkpoint
+    from neuript.modelfile.checkpoint import load_checkpoint
     from neuript.training.pretrain.result import ENCODER
 
     for folder in (file, file.parent, file.parent.parent):
@@ -222,8 +222,8 @@ def _for_windows(
 def _from_classifier(
     path: Path, manifest: Manifest, state: Mapping[str, Tensor], windows: Windows
 ) -> tuple[Learned, Windows]:
-    from neuript.build import build_module
-    from neuript.hybrid import HybridClassifier
+    from neuript.modelfile.rebuild import build_module
+    from neuript.network.stack import HybridClassifier
 
     model: Any = build_module(manifest, state)
     if isinstance(model, HybridClassifier):

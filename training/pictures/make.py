@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from neuript.training.pictures import attention, draw, draw_attention, style
-from neuript.training.pictures.experts import participation
+from neuript.training.pictures.expert_use import participation
 from neuript.training.pictures.latent import (
     neighbour_map,
     principal_components,
@@ -21,7 +21,7 @@ from neuript.training.pictures.latent import (
 )
 from neuript.training.pictures.observe import Observation, observe
 from neuript.training.pictures.perturbation import Kind, channel_effects, log_odds, topographies
-from neuript.training.pictures.windows import Windows, draw_fairly
+from neuript.training.pictures.samples import Windows, draw_fairly
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

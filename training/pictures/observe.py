@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from neuript.moe import PMoE
+from neuript.network.experts import PMoE
 
 if TYPE_CHECKING:
-    from neuript.classifier import NeuriptClassifier
-    from neuript.layers import Attention
-    from neuript.training.pictures.windows import Windows
+    from neuript.network.layers import Attention
+    from neuript.network.network import NeuriptClassifier
+    from neuript.training.pictures.samples import Windows
 
 CHUNK = 1 << 24
 """Most attention weights in memory at once."""

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from neuript.pretraining import NeuriptPretrainer
-    from neuript.training.pictures.windows import Windows
+    from neuript.network.pretext.pretrainer import NeuriptPretrainer
+    from neuript.training.pictures.samples import Windows
 
 N_BINS = 12
 

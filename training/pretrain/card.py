@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuript.checkpoint import load_checkpoint
 from neuript.errors import NeuriptError
 from neuript.files import write_atomically
+from neuript.modelfile.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from neuript.training.corpus import Corpus

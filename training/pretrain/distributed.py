@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
-    from neuript.training.pretrain.config import PretrainRun
+    from neuript.training.pretrain.run_settings import PretrainRun
 
 _LOST = ("gloo", "nccl", "connection", "timed out", "timeout", "socket", "peer", "store")
 

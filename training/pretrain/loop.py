@@ -18,13 +18,10 @@ import torch
 from torch import Tensor
 
 from neuript.errors import NeuriptError
-from neuript.masking import Share
-from neuript.pretraining import NeuriptPretrainer
-from neuript.training.pretrain import checkpoints
-from neuript.training.pretrain.clock import Clock
-from neuript.training.pretrain.config import NOT_IN_SETTINGS, PretrainRun
-from neuript.training.pretrain.distributed import World, full, open_world, set_sync
-from neuript.training.pretrain.loader import (
+from neuript.network.pretext.masking import Share
+from neuript.network.pretext.pretrainer import NeuriptPretrainer
+from neuript.training.pretrain import snapshots
+from neuript.training.pretrain.batches import (
     Batch,
     Loader,
     Plan,
@@ -34,15 +31,18 @@ from neuript.training.pretrain.loader import (
     split_by_subject,
     validation_batches,
 )
+from neuript.training.pretrain.clock import Clock
+from neuript.training.pretrain.distributed import World, full, open_world, set_sync
 from neuript.training.pretrain.logbook import Logbook, NoLog
 from neuript.training.pretrain.monitor import ExpertMonitor
+from neuript.training.pretrain.optimiser import build_optimizer, one_cycle
 from neuript.training.pretrain.result import (
     ENCODER,
     build_manifest,
     describe_data,
     export_encoder,
 )
-from neuript.training.pretrain.schedule import build_optimizer, one_cycle
+from neuript.training.pretrain.run_settings import NOT_IN_SETTINGS, PretrainRun
 from neuript.training.pretrain.stop import Stop
 
 _log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def pretrain(
     Returns
     -------
     Path
-        `out/encoder.safetensors`: encoder weights with a manifest, see `neuript.checkpoint`.
+        `out/encoder.safetensors`: encoder weights with a manifest, see `neuript.modelfile.checkpoint`.
 
     Raises
     ------
@@ -169,7 +169,7 @@ class Trainer:
 
     def restore(self, resume: Resume) -> int:
         """Go on from the newest checkpoint as `resume` says; return the steps that are done."""
-        found = checkpoints.latest(self.out)
+        found = snapshots.latest(self.out)
         if found is None:
             if resume == "must":
                 raise NeuriptError(f"{self.out} has no checkpoint to go on from")
@@ -178,8 +178,8 @@ class Trainer:
         path, about = found
         if resume == "never":
             raise NeuriptError(f"{self.out} has checkpoints already; resume, or use another folder")
-        checkpoints.check_settings(path, about["settings"], self.settings)
-        checkpoints.restore(path, self.model, self.optimizer, self.world)
+        snapshots.check_settings(path, about["settings"], self.settings)
+        snapshots.restore(path, self.model, self.optimizer, self.world)
         self.monitor.load_state(about["monitor"])
         self.metrics = about["metrics"]
         step = int(about["step"])
@@ -199,7 +199,7 @@ class Trainer:
     def train(
         self, step: int, log: Logbook | NoLog, stop: Stop, progress: Progress | None = None
     ) -> None:
-        """Take the steps from `step` to the last, with log, validation and checkpoints."""
+        """Take the steps from `step` to the last, with log, validation and snapshots."""
         run = self.run
         clock = Clock()
         for batch in self.loader.steps(step, self.n_steps):
@@ -300,7 +300,7 @@ class Trainer:
         NeuriptError
             If it cannot be written.
         """
-        tensors = checkpoints.gather(self.model, self.optimizer, self.world)
+        tensors = snapshots.gather(self.model, self.optimizer, self.world)
         problem = None
         if self.world.is_first:
             about = {
@@ -312,8 +312,8 @@ class Trainer:
             }
             try:
                 log.sync()
-                checkpoints.save(self.out, step, tensors, about)
-                checkpoints.prune(self.out, self.run.keep)
+                snapshots.save(self.out, step, tensors, about)
+                snapshots.prune(self.out, self.run.keep)
             except NeuriptError as error:
                 problem = str(error)
         self._agree(problem)

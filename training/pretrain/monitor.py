@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neuript.moe import PMoE
+from neuript.network.experts import PMoE
 from neuript.training.pretrain.distributed import World
 
 

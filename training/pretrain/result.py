@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuript.checkpoint import save_checkpoint
-from neuript.config import NeuriptConfig
-from neuript.manifest import Manifest, provenance
+from neuript.modelfile.checkpoint import save_checkpoint
+from neuript.modelfile.manifest import Manifest, provenance
 from neuript.montages import Montage
-from neuript.training.pretrain.checkpoints import find, read_weights
-from neuript.training.pretrain.loader import Part, WindowCorpus
+from neuript.network.config import NeuriptConfig
+from neuript.training.pretrain.batches import Part, WindowCorpus
+from neuript.training.pretrain.snapshots import find, read_weights
 
 ENCODER = "encoder.safetensors"
 MAX_FULL_HASHES = 40_000
@@ -105,7 +105,7 @@ def build_manifest(
     data, settings
         Of the run.
     """
-    from neuript.realtime.preprocess import PreprocessSpec
+    from neuript.realtime.chain.preprocess import PreprocessSpec
 
     preprocess = getattr(getattr(corpus, "recipe", None), "preprocess", None)
     if not isinstance(preprocess, PreprocessSpec):

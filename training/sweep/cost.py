@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuript.training.sweep.canonical import canonical
-from neuript.training.sweep.planner import PRETRAIN, Job
+from neuript.training.sweep.jobs import PRETRAIN, Job
+from neuript.training.sweep.results_folder import Store
 from neuript.training.sweep.runner import CACHE, RealRunner, open_corpora
-from neuript.training.sweep.store import Store
 
 if TYPE_CHECKING:
     from neuript.training.evaluate.protocols import EvalData
@@ -70,7 +70,7 @@ class Costs:
         return self._timed(key, step) * run.n_steps(n_windows)
 
     def _evaluation(self, job: Job, data: EvalData) -> float:
-        from neuript.training.sweep.channels import pick_pair
+        from neuript.training.sweep.channel_sets import pick_pair
         from neuript.training.sweep.measure import Network, spec_of, with_channels
 
         config, settings = job.config, job.config["settings"]
@@ -126,7 +126,7 @@ def pretraining_step(
     """Return a function that does one step of a pretraining on noise."""
     import torch
 
-    from neuript.pretraining import NeuriptPretrainer
+    from neuript.network.pretext.pretrainer import NeuriptPretrainer
     from neuript.training.pretrain import PretrainRun
 
     overrides = {**config["model"], **values.get("overrides", {})}

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neuript.classifier import NeuriptClassifier
-from neuript.config import preset
 from neuript.errors import NeuriptError
 from neuript.montages import Montage
-from neuript.training.evaluate.metrics import confusion, score
-from neuript.training.supervised import Fitted, SupervisedSpec, predict, train_supervised
+from neuript.network.config import preset
+from neuript.network.network import NeuriptClassifier
+from neuript.training.fitting.metrics import confusion, score
+from neuript.training.fitting.supervised import Fitted, SupervisedSpec, predict, train_supervised
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuript.errors import NeuriptError
 from neuript.montages import Montage
-from neuript.training.pretrain.loader import WindowCorpus, WindowGroup
+from neuript.training.pretrain.batches import WindowCorpus, WindowGroup
 
 
 class PartGroup:

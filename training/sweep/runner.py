@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuript.errors import NeuriptError
-from neuript.training.sweep.planner import PRETRAIN, Job
+from neuript.training.sweep.jobs import PRETRAIN, Job
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,9 +82,9 @@ class RealRunner:
     def _evaluate(
         self, job: Job, folder: Path, needs: Mapping[str, Path], say: Callable[[str], None]
     ) -> Iterator[dict[str, Any]]:
-        from neuript.training.evaluate.run import fingerprint
+        from neuript.training.evaluate.evaluation import fingerprint
+        from neuript.training.sweep.frozen_features import frozen_svm
         from neuript.training.sweep.measure import Network, finetune
-        from neuript.training.sweep.probing import frozen_svm
         from neuript.training.sweep.transfer import transfer
 
         config = job.config
@@ -106,7 +106,7 @@ class RealRunner:
     ) -> Mapping[str, Tensor] | None:
         if pretrained is None:
             return None
-        from neuript.checkpoint import load_checkpoint
+        from neuript.modelfile.checkpoint import load_checkpoint
         from neuript.training.evaluate.leaks import check_leak
         from neuript.training.pretrain.result import ENCODER
 

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neuript.classifier import NeuriptClassifier
-from neuript.training.supervised import predict
-from neuript.training.sweep.channels import pick_pair
+from neuript.network.network import NeuriptClassifier
+from neuript.training.fitting.supervised import predict
+from neuript.training.sweep.channel_sets import pick_pair
 from neuript.training.sweep.measure import (
     Network,
     Say,

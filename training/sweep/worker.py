@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from neuript.errors import NeuriptError
+from neuript.training.sweep.jobs import Job, Plan
 from neuript.training.sweep.locks import acquire
-from neuript.training.sweep.planner import Job, Plan
-from neuript.training.sweep.store import Store
+from neuript.training.sweep.results_folder import Store
 
 _LOG = logging.getLogger(__name__)
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}

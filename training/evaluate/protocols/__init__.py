@@ -10,12 +10,12 @@ import difflib
 
 from neuript.errors import NeuriptError
 from neuript.training.evaluate.protocols.bcic_iv_2a import BCIC_IV_2A
-from neuript.training.evaluate.protocols.data import Dropped, EvalData
+from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source
+from neuript.training.evaluate.protocols.eval_data import Dropped, EvalData
 from neuript.training.evaluate.protocols.mental_arithmetic import MENTAL_ARITHMETIC
 from neuript.training.evaluate.protocols.mumtaz import MUMTAZ
 from neuript.training.evaluate.protocols.own_sets import EEGMMIDB, PETERSON, SSVEP
 from neuript.training.evaluate.protocols.physionet_p300 import PHYSIONET_P300
-from neuript.training.evaluate.protocols.protocol import Mark, Protocol, Source
 from neuript.training.evaluate.protocols.seed_v import SEED_V
 from neuript.training.evaluate.protocols.sleep_edfx import SLEEP_EDFX
 from neuript.training.evaluate.protocols.tuh import TUAB, TUEV

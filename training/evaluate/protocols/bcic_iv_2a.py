@@ -12,11 +12,11 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
-from neuript.realtime.recordings import Event, Recording, events_of, read_recording
-from neuript.training.cleaning import Cleaned
+from neuript.realtime.recordings.recording import Event, Recording, events_of, read_recording
+from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source
 from neuript.training.evaluate.protocols.fetch import moabb_files
 from neuript.training.evaluate.protocols.in_memory import recording_of
-from neuript.training.evaluate.protocols.protocol import Mark, Protocol, Source
+from neuript.training.windows.cleaning import Cleaned
 
 _FILE = re.compile(r"^(A0[1-9])([TE])\.(mat|gdf)$", re.IGNORECASE)
 _CUE_S = 2.0

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
-    from neuript.training.evaluate.protocols.build import Part
+    from neuript.training.evaluate.protocols.gather import Part
 
 MAP_BYTES = 2 << 30
 """Larger arrays are mapped from the file and not read into memory."""

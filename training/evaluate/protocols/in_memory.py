@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.realtime.chunk import SignalInfo
-from neuript.realtime.metadata import header_xml
-from neuript.realtime.recordings import (
+from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.recordings.header import header_xml
+from neuript.realtime.recordings.recording import (
     Event,
     RecordedStream,
     Recording,

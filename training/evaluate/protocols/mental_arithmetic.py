@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from neuript.realtime.recordings import Recording
-from neuript.training.cleaning import Cleaned
+from neuript.realtime.recordings.recording import Recording
+from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, tile
 from neuript.training.evaluate.protocols.fetch import physionet
-from neuript.training.evaluate.protocols.protocol import Mark, Protocol, Source, tile
+from neuript.training.windows.cleaning import Cleaned
 
 _FILE = re.compile(r"^Subject(\d\d)_([12])\.edf$", re.IGNORECASE)
 _WINDOW_S = 5.0

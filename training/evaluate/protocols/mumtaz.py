@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from neuript.realtime.recordings import Recording
-from neuript.training.cleaning import Cleaned
-from neuript.training.evaluate.protocols.fetch import figshare
-from neuript.training.evaluate.protocols.protocol import (
+from neuript.realtime.recordings.recording import Recording
+from neuript.training.evaluate.protocols.definition import (
     Mark,
     Protocol,
     Source,
     split_in_order,
     tile,
 )
+from neuript.training.evaluate.protocols.fetch import figshare
+from neuript.training.windows.cleaning import Cleaned
 
 _FILE = re.compile(r"(?:^|[\s_])(MDD|H)[\s_]+S(\d+)[\s_]+(EC|EO)\.edf$", re.IGNORECASE)
 _WINDOW_S = 5.0

@@ -8,16 +8,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from neuript.realtime.recordings import Recording
-from neuript.training.cleaning import Cleaned
-from neuript.training.evaluate.protocols.fetch import moabb_files, physionet
-from neuript.training.evaluate.protocols.protocol import (
+from neuript.realtime.recordings.recording import Recording
+from neuript.training.evaluate.protocols.definition import (
     Mark,
     Protocol,
     Source,
     after_events,
     natural,
 )
+from neuript.training.evaluate.protocols.fetch import moabb_files, physionet
+from neuript.training.windows.cleaning import Cleaned
 
 _BINARY = ("balanced_accuracy", "auc_pr", "auroc")
 _MULTICLASS = ("balanced_accuracy", "kappa", "weighted_f1")

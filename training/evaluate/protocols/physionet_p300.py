@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.realtime.recordings import Recording, events_of
-from neuript.training.cleaning import Cleaned
+from neuript.realtime.recordings.recording import Recording, events_of
+from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, split_people
 from neuript.training.evaluate.protocols.fetch import physionet
-from neuript.training.evaluate.protocols.protocol import Mark, Protocol, Source, split_people
+from neuript.training.windows.cleaning import Cleaned
 
 _FILE = re.compile(r"^rc\d\d\.edf$", re.IGNORECASE)
 _PERSON = re.compile(r"^s(\d\d)$", re.IGNORECASE)

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.realtime.recordings import Recording
-from neuript.training.cleaning import Cleaned
-from neuript.training.evaluate.protocols.protocol import Mark, Protocol, Source, natural, tile
+from neuript.realtime.recordings.recording import Recording
+from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, natural, tile
+from neuript.training.windows.cleaning import Cleaned
 
 _FILE = re.compile(r"^(\d+)_([123])_\d{8}\.cnt$", re.IGNORECASE)
 _CLASSES = ("disgust", "fear", "sad", "neutral", "happy")

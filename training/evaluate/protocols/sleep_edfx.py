@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.realtime.recordings import Recording
-from neuript.training.cleaning import Cleaned
+from neuript.realtime.recordings.recording import Recording
+from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, split_people
 from neuript.training.evaluate.protocols.fetch import physionet
-from neuript.training.evaluate.protocols.protocol import Mark, Protocol, Source, split_people
+from neuript.training.windows.cleaning import Cleaned
 
 _FILE = re.compile(r"^((?:SC4|ST7)\d\d)(\d)\w+-PSG\.edf$", re.IGNORECASE)
 _WINDOW_S = 30.0

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.realtime.recordings import Recording
-from neuript.training.cleaning import Cleaned
-from neuript.training.evaluate.protocols.protocol import (
+from neuript.realtime.recordings.recording import Recording
+from neuript.training.evaluate.protocols.definition import (
     Mark,
     Protocol,
     Source,
@@ -15,6 +14,7 @@ from neuript.training.evaluate.protocols.protocol import (
     split_people,
     tile,
 )
+from neuript.training.windows.cleaning import Cleaned
 
 _GET = "On request: https://isip.piconepress.com/projects/nedc/html/tuh_eeg/ (form, then rsync)."
 _RULE = "the official evaluation set tests; the people of the official training set are drawn 80/20 with seed 520"

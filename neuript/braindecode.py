@@ -1,0 +1,348 @@
+"""NeurIPT as a module with braindecode's parameter names, and strict loading of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neuript.errors import NeuriptError
+from neuript.modelfile.checkpoint import load_checkpoint
+from neuript.modelfile.manifest import Manifest
+from neuript.montages import Montage, load_montage, montage_of
+from neuript.network.config import NeuriptConfig, PresetName, preset
+from neuript.network.network import BIAS_KEYS, POSITION_KEYS, NeuriptClassifier
+from neuript.network.resampling import MODEL_SFREQ, resampled_length, resampling_matrix
+
+Channels = Sequence[str | Mapping[str, Any]]
+"""Channel names, or MNE's `info["chs"]`."""
+WEIGHTS_NAME = "model.safetensors"
+"""What a folder or a repository on the Hugging Face hub calls its checkpoint."""
+
+
+class NeurIPT(NeuriptClassifier):
+    """NeurIPT for windows at any sampling rate; drop-in where braindecode's models are used.
+
+    The same weights, with the same names, as `NeuriptClassifier`: only a fixed resampling to the
+    model's rate comes first (none where the rates agree).
+
+    Parameters
+    ----------
+    n_chans : int, optional
+        Channels; follows from `chs_info`.
+    n_times : int, optional
+        Samples in a window, at `sfreq`; follows from `input_window_seconds`.
+    n_outputs : int
+        Classes.
+    sfreq : float
+        Rate of the windows in Hz (default 64, the model's own).
+    chs_info : sequence of str or of mappings with "ch_name"
+        Channel names, or MNE's `info["chs"]`; places on the head are the 10-5 system's.
+    input_window_seconds : float, optional
+        Length of a window.
+    montage : str, Path or Montage, optional
+        Instead of `chs_info`: a montage of `neuript montages`, or a file with positions.
+    size : {"base", "small", "tiny", "micro"}
+        Widths; see `neuript.network.config.preset`.
+    **options
+        Other fields of `NeuriptConfig`.
+
+    Raises
+    ------
+    NeuriptError
+        If something is missing, does not agree with the rest, or has no position.
+
+    Notes
+    -----
+    Windows are in volts, (batch, n_chans, n_times); `forward` returns logits (batch, n_outputs).
+    """
+
+    resampling: Tensor | None
+
+    def __init__(
+        self,
+        n_chans: int | None = None,
+        n_times: int | None = None,
+        n_outputs: int | None = None,
+        sfreq: float = MODEL_SFREQ,
+        chs_info: Channels | None = None,
+        input_window_seconds: float | None = None,
+        *,
+        montage: str | Path | Montage | None = None,
+        size: PresetName = "tiny",
+        **options: Any,
+    ) -> None:
+        if n_outputs is None:
+            raise NeuriptError("n_outputs is missing; give the number of classes")
+        n_times = window_samples(n_times, sfreq, input_window_seconds)
+        config = preset(
+            size, n_outputs=n_outputs, n_times=resampled_length(n_times, sfreq), **options
+        )
+        self._build(config, channel_montage(n_chans, chs_info, montage), n_times, sfreq)
+
+    def _build(self, config: NeuriptConfig, montage: Montage, n_times: int, sfreq: float) -> None:
+        super().__init__(config, montage.pos_m, montage.lobe_groups())
+        self.montage = montage
+        self.n_times, self.sfreq, self.n_outputs = n_times, float(sfreq), config.n_outputs
+        matrix = None
+        if sfreq != MODEL_SFREQ:
+            matrix = torch.tensor(resampling_matrix(n_times, sfreq), dtype=torch.float32)
+        self.register_buffer("resampling", matrix, persistent=False)
+
+    @property
+    def chs_info(self) -> list[dict[str, Any]]:
+        """The channels, as braindecode's models hold them: names, and positions in metres."""
+        places = zip(self.montage.ch_names, self.montage.pos_m, strict=True)
+        return [{"ch_name": name, "loc": pos.copy()} for name, pos in places]
+
+    @property
+    def input_window_seconds(self) -> float:
+        """Length of a window in seconds."""
+        return self.n_times / self.sfreq
+
+    def compand(self, x_BDT: Tensor) -> Tensor:
+        """Resample windows (batch, n_chans, n_times) in volts, then compand them."""
+        if self.resampling is not None:
+            if x_BDT.shape[-1] != self.n_times:
+                raise ValueError(
+                    f"windows have {x_BDT.shape[-1]} samples; the model was built for "
+                    f"n_times={self.n_times} at {self.sfreq:g} Hz"
+                )
+            x_BDT = x_BDT @ self.resampling
+        return super().compand(x_BDT)
+
+    def reset_head(self, n_outputs: int) -> None:
+        """Replace the head by a new one for another number of classes; the encoder stays."""
+        config = replace(self.config, n_outputs=n_outputs)
+        fresh = NeurIPT._of(config, self.montage, self.n_times, self.sfreq)
+        self.config, self.n_outputs, self.head = config, n_outputs, fresh.head
+
+    @classmethod
+    def _of(cls, config: NeuriptConfig, montage: Montage, n_times: int, sfreq: float) -> NeurIPT:
+        module = cls.__new__(cls)
+        module._build(config, montage, n_times, sfreq)
+        return module
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        *,
+        n_chans: int | None = None,
+        n_times: int | None = None,
+        n_outputs: int | None = None,
+        sfreq: float | None = None,
+        chs_info: Channels | None = None,
+        input_window_seconds: float | None = None,
+        montage: str | Path | Montage | None = None,
+        new_head: bool | None = None,
+        new_positions: bool = False,
+        revision: str | None = None,
+        **options: Any,
+    ) -> NeurIPT:
+        """Build the model of a checkpoint and load its weights: every one of them, or an error.
+
+        Parameters
+        ----------
+        source : str or Path
+            A checkpoint (`.safetensors`), a folder with `model.safetensors` or just one such file, or
+            a repository on the Hugging Face hub (needs `huggingface_hub`).
+        n_chans, n_times, sfreq, chs_info, input_window_seconds, montage
+            As of the constructor; what is left out is the checkpoint's.
+        n_outputs : int, optional
+            Classes. A number other than the checkpoint's, or any for a checkpoint without a head (a
+            pretrained encoder), gives a new, untrained head.
+        new_head : bool, optional
+            True for a new head in any case, False for never; None decides by `n_outputs`.
+        new_positions : bool
+            Start *learned* position tables anew instead of refusing those of another montage or
+            window. Computed tables (the default 3-D positions) always fit.
+        revision : str, optional
+            Of the hub repository.
+        **options
+            Fields of `NeuriptConfig` that change no encoder weight: dropout, pooling, head, ...
+
+        Raises
+        ------
+        NeuriptError
+            If the checkpoint is damaged or cannot be found, or one weight of it or of the model is
+            left over; the message names it.
+        """
+        manifest, state = load_checkpoint(find_checkpoint(source, revision=revision))
+        has_head = any(key.startswith("head.") for key in state)
+        if n_outputs is None and not has_head:
+            raise NeuriptError(
+                f"{source} is a pretrained encoder without a head; give n_outputs, the number of classes"
+            )
+        config = _config_of(manifest)
+        if new_head is None:
+            new_head = not has_head or n_outputs not in (None, config.n_outputs)
+        sfreq = MODEL_SFREQ if sfreq is None else sfreq
+        if n_times is None and input_window_seconds is None:
+            input_window_seconds = manifest.window_s
+        n_times = window_samples(n_times, sfreq, input_window_seconds)
+        if chs_info is None and montage is None:
+            montage = Montage.from_dict(manifest.montage)
+        try:
+            config = replace(
+                config,
+                n_outputs=n_outputs or config.n_outputs,
+                n_times=resampled_length(n_times, sfreq),
+                **options,
+            )
+        except TypeError as error:
+            raise NeuriptError(f"unknown model option: {error}") from error
+        module = cls._of(config, channel_montage(n_chans, chs_info, montage), n_times, sfreq)
+        module._load(state, str(source), new_head=new_head, new_positions=new_positions)
+        return module.eval()
+
+    def _load(
+        self, state: Mapping[str, Tensor], source: str, *, new_head: bool, new_positions: bool
+    ) -> None:
+        """Load `state`, all of it but what is to be new."""
+        if not any(key.startswith("encoder.") for key in state):
+            state = {f"encoder.{key}": value for key, value in state.items()}
+        self.load_encoder(state)  # checks every weight, positions aside
+        rest = {k: v for k, v in state.items() if not (new_head and k.startswith("head."))}
+        own = self.state_dict()
+        if new_head:
+            own = {k: v for k, v in own.items() if not k.startswith("head.")}
+        if new_positions:
+            own = {k: v for k, v in own.items() if not _is_position(k)}
+            rest = {k: v for k, v in rest.items() if not _is_position(k)}
+        for key in sorted(set(own) | set(rest)):
+            if key not in rest and key in self._may_be_new():
+                continue
+            if key not in rest or key not in own:
+                where = "the checkpoint" if key not in rest else "the model"
+                raise NeuriptError(f"{source}: {where} has no {key}; {_hint(key)}")
+            if rest[key].shape != own[key].shape:
+                raise NeuriptError(
+                    f"{source}: {key} has shape {tuple(rest[key].shape)}, the model needs "
+                    f"{tuple(own[key].shape)}; {_hint(key)}"
+                )
+        self.load_state_dict(rest, strict=False)
+
+    def _may_be_new(self) -> frozenset[str]:
+        """Weights that an older checkpoint need not have, because they start as exactly nothing."""
+        return frozenset(
+            key for key in self.state_dict() if key.removeprefix("encoder.").startswith(BIAS_KEYS)
+        )
+
+
+def window_samples(n_times: int | None, sfreq: float, seconds: float | None) -> int:
+    """Samples of a window from what is given, as braindecode infers them."""
+    if n_times is None:
+        if seconds is None:
+            raise NeuriptError("n_times is missing; give it, or input_window_seconds")
+        n_times = round(seconds * sfreq)
+    elif seconds is not None and n_times != round(seconds * sfreq):
+        raise NeuriptError(
+            f"n_times={n_times} does not agree with input_window_seconds={seconds:g} at "
+            f"sfreq={sfreq:g} ({round(seconds * sfreq)} samples); give one of the two"
+        )
+    return int(n_times)
+
+
+def channel_montage(
+    n_chans: int | None, chs_info: Channels | None, montage: str | Path | Montage | None
+) -> Montage:
+    """Montage of the windows' channels, from their names, a montage's name or file, or as it is."""
+    if chs_info is not None and montage is not None:
+        raise NeuriptError("both chs_info and montage are given; give one of the two")
+    if isinstance(montage, str | Path):
+        montage = load_montage(montage)
+    if montage is None:
+        if chs_info is None:
+            raise NeuriptError(
+                "chs_info is missing: the model has to know where the channels sit; give the channel "
+                "names, MNE's info['chs'], or a montage"
+            )
+        montage = montage_of(chs_info)
+    if n_chans is not None and n_chans != montage.n_chans:
+        raise NeuriptError(
+            f"n_chans={n_chans}, but {montage.n_chans} channels are described "
+            f"({', '.join(montage.ch_names[:6])}, ...); leave n_chans out or correct one of the two"
+        )
+    return montage
+
+
+def find_checkpoint(source: str | Path, *, revision: str | None = None) -> Path:
+    """Path of a checkpoint, given as a file, a folder, or a repository on the Hugging Face hub.
+
+    Raises
+    ------
+    NeuriptError
+        If there is none, or `huggingface_hub` would be needed and is not installed.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        found = sorted(path.glob("*.safetensors"))
+        named = [p for p in found if p.name == WEIGHTS_NAME] or found
+        if len(named) == 1:
+            return named[0]
+        what = f"{len(found)} checkpoints" if found else "no checkpoint (.safetensors)"
+        raise NeuriptError(f"the folder {path} holds {what}; name the file")
+    if not _is_hub_id(str(source)):
+        raise NeuriptError(
+            f"there is no checkpoint {source}; give a .safetensors file, a folder that holds one, or "
+            "OWNER/NAME of a repository on the Hugging Face hub"
+        )
+    return _download(str(source), revision)
+
+
+def _is_hub_id(text: str) -> bool:
+    parts = text.split("/")
+    plain = all(part and not part.startswith(".") and "\\" not in part for part in parts)
+    return len(parts) == 2 and plain and not text.endswith(".safetensors")
+
+
+def _download(repo_id: str, revision: str | None) -> Path:
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise NeuriptError(
+            f"there is no file or folder {repo_id}; to take it from the Hugging Face hub, "
+            "pip install huggingface_hub"
+        ) from error
+    try:
+        return Path(huggingface_hub.hf_hub_download(repo_id, WEIGHTS_NAME, revision=revision))
+    except (OSError, ValueError) as error:  # its errors derive from these
+        raise NeuriptError(
+            f"{repo_id} on the Hugging Face hub gave no {WEIGHTS_NAME}: "
+            f"{str(error).strip().splitlines()[0][:200]}"
+        ) from error
+
+
+def _config_of(manifest: Manifest) -> NeuriptConfig:
+    model = dict(manifest.model)
+    architecture = str(model.pop("architecture", "neuript"))
+    if "d_model" not in model:
+        raise NeuriptError(
+            f"the checkpoint holds a model of architecture {architecture!r}; from_pretrained loads "
+            "NeurIPT networks and encoders"
+        )
+    if manifest.sfreq != MODEL_SFREQ:
+        raise NeuriptError(
+            f"the checkpoint's model runs at {manifest.sfreq:g} Hz; NeurIPT resamples to "
+            f"{MODEL_SFREQ:g} Hz only"
+        )
+    return NeuriptConfig.from_dict(model)
+
+
+def _is_position(key: str) -> bool:
+    return key.removeprefix("encoder.").startswith(POSITION_KEYS)
+
+
+def _hint(key: str) -> str:
+    if key.startswith("head."):
+        return "another head, pooling or montage; ask for a new head with new_head=True"
+    if _is_position(key):
+        return "learned positions of another montage or window; new_positions=True starts them anew"
+    return "check merges, experts and activation"

@@ -1,0 +1,1 @@
+"""Model files: what they say of themselves, how they are written, checked, trusted and run."""

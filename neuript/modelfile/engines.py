@@ -1,0 +1,325 @@
+"""What computes logits from a window: one small class, fed by eager, TorchScript or compiled code.
+
+An engine is made for one window shape and one thread (the decoder's). Its input buffer is allocated
+once and aligned, and it is warmed up when built, so that the same window gives the same bits from
+the first call to the last.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from neuript.errors import ModelRefusedError, NeuriptError
+
+if TYPE_CHECKING:
+    from neuript.modelfile.manifest import Manifest
+
+log = logging.getLogger(__name__)
+
+ENGINES = ("eager", "torchscript", "compiled", "export", "tensorrt")
+WARM_UP_CALLS = 4
+"""TorchScript profiles its first runs and rewrites the graph after them."""
+
+SINGLE_THREAD_PARAMETERS = 4_000_000
+"""Up to this size a second thread costs more in waiting than it saves."""
+
+LOGIT_TOLERANCE = {"cpu": 5e-4, "cuda": 2e-2}
+"""Largest difference from the golden logits, relative to the largest of them (at least 1).
+
+Other instruction sets round differently (about 1e-5 seen); GPUs may use TF32 in convolutions.
+"""
+
+MAX_PROBABILITY_DIFFERENCE = 0.02
+MAX_FLIP_RATE = 0.01
+
+
+class Engine:
+    """Logits for one window at a time.
+
+    Parameters
+    ----------
+    forward
+        Maps a tensor (1, n_chans, n_times) in volts on `device` to logits (1, n_outputs).
+    manifest
+        Of the model.
+    name
+        One of `ENGINES`.
+    device
+        `cpu` or `cuda`.
+    threads
+        PyTorch threads to use on the CPU; None leaves PyTorch's setting alone.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[Tensor], Tensor],
+        manifest: Manifest,
+        *,
+        name: str,
+        device: str = "cpu",
+        threads: int | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.name = name
+        self.device = device
+        self.threads = threads
+        self._forward = forward
+        pinned = device != "cpu"
+        self._input = torch.zeros(1, manifest.n_chans, manifest.n_times, pin_memory=pinned)
+        self._window = self._input[0].numpy().T  # shares memory; (n_times, n_chans)
+
+    def __repr__(self) -> str:
+        """Return the engine's name, device and model shape."""
+        m = self.manifest
+        return f"<Engine {self.name} on {self.device}: {m.n_chans} x {m.n_times} -> {m.n_outputs}>"
+
+    def infer(self, window: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return the logits for one window.
+
+        Parameters
+        ----------
+        window : ndarray, shape (n_times, n_chans)
+            Volts, oldest sample first; copied, so a view into a ring buffer is fine.
+
+        Returns
+        -------
+        ndarray, shape (n_outputs,)
+            float32 logits, a new array.
+
+        Raises
+        ------
+        ValueError
+            If the shape is not the model's.
+        """
+        if window.shape != self._window.shape:
+            raise ValueError(
+                f"window.shape={window.shape}, but the model takes (n_times, n_chans)="
+                f"{self._window.shape}"
+            )
+        self._window[...] = window
+        if self.threads is not None and torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
+        with torch.inference_mode():
+            x = self._input if self.device == "cpu" else self._input.to(self.device)
+            logits = np.array(self._forward(x)[0].to("cpu", torch.float32).numpy())
+        if len(logits) == 1 and self.manifest.n_outputs == 2:  # the paper's one binary logit
+            return np.concatenate([np.zeros(1, np.float32), logits])
+        return logits
+
+    def warm_up(self, n_calls: int = WARM_UP_CALLS) -> None:
+        """Run on noise until lazy compilation and allocation are done (safe to call again)."""
+        noise = np.random.default_rng(0).normal(scale=1e-5, size=self._window.shape)
+        for _ in range(n_calls):
+            self.infer(noise)
+
+
+def golden_inputs(manifest: Manifest, n: int = 4) -> NDArray[np.float32]:
+    """Return made-up EEG windows in volts for a model that has no better: shape (n, n_chans, n_times).
+
+    Seeded 1/f noise of about 15 µV with a 10 Hz rhythm; each window has another size.
+    """
+    rng = np.random.default_rng(20_260_101)
+    shape = (n, manifest.n_chans, manifest.n_times)
+    freqs = np.fft.rfftfreq(manifest.n_times, 1 / manifest.sfreq)
+    pink = np.fft.rfft(rng.normal(size=shape)) / np.maximum(freqs, freqs[1:2].min(initial=1.0))
+    noise = np.fft.irfft(pink, manifest.n_times)
+    noise /= noise.std(axis=-1, keepdims=True) + 1e-12
+    time_s = np.arange(manifest.n_times) / manifest.sfreq
+    alpha = np.sin(2 * np.pi * (10 * time_s + rng.uniform(size=(*shape[:2], 1))))
+    scale = np.linspace(0.5, 2.0, n)[:, None, None]
+    return (scale * (15e-6 * noise + 5e-6 * alpha)).astype(np.float32)
+
+
+def check_golden(
+    engine: Engine, inputs: NDArray[np.float32], logits: NDArray[np.float32], name: str
+) -> float:
+    """Compare an engine with the golden vectors and return the largest relative difference.
+
+    Parameters
+    ----------
+    engine
+        To be checked.
+    inputs : ndarray, shape (n, n_chans, n_times)
+        Volts.
+    logits : ndarray, shape (n, n_outputs)
+        Expected.
+    name
+        Of the file, for the message.
+
+    Raises
+    ------
+    ModelRefusedError
+        If the engine cannot run the windows or its logits differ by more than `LOGIT_TOLERANCE`.
+    """
+    try:
+        got = np.stack([engine.infer(x.T) for x in inputs])
+    except (RuntimeError, ValueError, IndexError) as error:
+        first_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        raise ModelRefusedError(
+            f"{name} cannot run windows of {engine.manifest.n_chans} channels x "
+            f"{engine.manifest.n_times} samples: {first_line[0][:200]}"
+        ) from error
+    if got.shape != logits.shape:
+        raise ModelRefusedError(
+            f"{name} gives logits of shape {got.shape[1:]}, but has {logits.shape[1]} classes"
+        )
+    difference = float(np.abs(got - logits).max() / max(1.0, float(np.abs(logits).max())))
+    if not difference <= LOGIT_TOLERANCE[engine.device.split(":")[0]]:  # NaN fails too
+        raise ModelRefusedError(
+            f"{name} does not give its golden outputs with the {engine.name} engine on "
+            f"{engine.device} (difference {difference:.2g}); export it again on this version of "
+            f"PyTorch ({torch.__version__})"
+        )
+    return difference
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far one engine agrees with another, over some windows."""
+
+    n_windows: int
+    max_probability_difference: float
+    flip_rate: float
+    """Share of windows whose most probable class is another one."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the difference is small enough to replace one engine by the other."""
+        return (
+            self.max_probability_difference <= MAX_PROBABILITY_DIFFERENCE
+            and self.flip_rate <= MAX_FLIP_RATE
+        )
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return (
+            f"probabilities differ by at most {self.max_probability_difference:.2g} and "
+            f"{self.flip_rate:.1%} of {self.n_windows} decisions"
+        )
+
+
+def parity(reference: Engine, other: Engine, inputs: NDArray[np.float32]) -> Parity:
+    """Compare the probabilities of two engines on windows (n, n_chans, n_times) in volts.
+
+    NaN from the other engine counts as a probability difference of 1.
+    """
+    expected, got = (_probabilities(engine, inputs) for engine in (reference, other))
+    difference = np.nan_to_num(np.abs(expected - got), nan=1.0)
+    return Parity(
+        n_windows=len(inputs),
+        max_probability_difference=float(difference.max()),
+        flip_rate=float(np.mean(expected.argmax(1) != got.argmax(1))),
+    )
+
+
+def _probabilities(engine: Engine, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    logits = np.stack([engine.infer(x.T) for x in inputs]).astype(np.float64)
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def eager_engine(
+    module: nn.Module, manifest: Manifest, *, device: str = "cpu", threads: int | None = None
+) -> Engine:
+    """Run a module as it is; the reference for every other engine."""
+    module = module.eval().to(device)
+    return _ready(module, manifest, "eager", device, threads or default_threads(module))
+
+
+def torchscript_engine(
+    script: torch.jit.ScriptModule,
+    manifest: Manifest,
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Engine:
+    """Run a TorchScript program, frozen: weights become constants, which can be folded."""
+    threads = threads or default_threads(script)
+    with quiet_jit():
+        frozen = torch.jit.freeze(script.eval().to(device))
+    return _ready(frozen, manifest, "torchscript", device, threads)
+
+
+def export_engine(
+    program: torch.export.ExportedProgram,
+    manifest: Manifest,
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Engine:
+    """Run a program of `torch.export` as it is."""
+    if device != "cpu":
+        from torch.export.passes import move_to_device_pass
+
+        program = move_to_device_pass(program, device)
+    module = program.module()
+    return _ready(module, manifest, "export", device, threads or default_threads(module))
+
+
+def compiled_engine(
+    module: nn.Module, manifest: Manifest, *, device: str = "cpu", threads: int | None = None
+) -> Engine:
+    """Run a module through `torch.compile` (on the CPU this needs a C++ compiler).
+
+    Raises
+    ------
+    NeuriptError
+        If it cannot be compiled here.
+    """
+    module = module.eval().to(device)
+    threads = threads or default_threads(module)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _ready(
+                torch.compile(module, dynamic=False), manifest, "compiled", device, threads
+            )
+    except Exception as error:  # Inductor raises many kinds, none of them public
+        raise NeuriptError(
+            f"the model cannot be compiled here ({type(error).__name__}); install a C++ compiler "
+            "or use the torchscript engine"
+        ) from error
+
+
+def default_threads(module: nn.Module) -> int:
+    """Return how many CPU threads suit a model: one for small ones, else up to four.
+
+    The choice depends only on the model's size where there are four cores or more, because sums
+    over more threads can round differently.
+    """
+    n_parameters = sum(p.numel() for p in module.parameters())
+    if n_parameters <= SINGLE_THREAD_PARAMETERS:
+        return 1
+    return min(4, torch.get_num_threads())
+
+
+@contextmanager
+def quiet_jit() -> Iterator[None]:
+    """Keep PyTorch's notices about TorchScript's future from users, who can do nothing about it."""
+    with warnings.catch_warnings():
+        for kind in (DeprecationWarning, FutureWarning):  # the latter since PyTorch 2.15
+            warnings.filterwarnings("ignore", message=r".*torch\.jit", category=kind)
+        warnings.filterwarnings("ignore", category=torch.jit._trace.TracerWarning)
+        yield
+
+
+def _ready(
+    forward: Callable[[Tensor], Tensor],
+    manifest: Manifest,
+    name: str,
+    device: str,
+    threads: int | None,
+) -> Engine:
+    engine = Engine(forward, manifest, name=name, device=device, threads=threads)
+    engine.warm_up()
+    return engine

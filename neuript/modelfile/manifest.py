@@ -1,0 +1,334 @@
+"""The manifest: what a model file says about itself, so that decoding needs nothing but the file.
+
+It is JSON with a fixed set of fields. Reading is strict: an unknown or missing field, a duplicate
+key, a NaN or a number out of range is refused with its name, because a half-understood manifest
+would decode the wrong thing without a sign.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from neuript import __version__
+from neuript.errors import ModelRefusedError
+
+FORMAT_VERSION = 1
+"""Newest manifest format that this version writes and reads."""
+
+MAX_MANIFEST_BYTES = 4 << 20
+MAX_CLASSES = 1000
+MAX_CHANNELS = 4096
+MAX_WINDOW_SAMPLES = 1 << 20
+
+_DICTS = ("model", "montage", "preprocess", "policy", "units", "provenance", "metrics")
+_NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*", re.IGNORECASE)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything that is known of a model beside its weights.
+
+    The dictionaries belong to other modules (`NeuriptConfig`, `Montage`, `PreprocessSpec`,
+    `PolicySpec`), which check them again when they build their objects; here only what the file
+    itself relies on is checked: labels, sampling rate and window length.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a field is of the wrong type or out of range; the message names it.
+    """
+
+    task: str
+    """Short name for streams and logs, such as `motor-imagery`."""
+    classes: tuple[str, ...]
+    """Class names in the order of the logits; empty only for a pretrained encoder."""
+    model: dict[str, Any]
+    """`NeuriptConfig.to_dict()`, with `architecture` naming how to build it (default `neuript`)."""
+    montage: dict[str, Any]
+    """`Montage.to_dict()`: at least `ch_names`, in the order of the model's channels."""
+    preprocess: dict[str, Any]
+    """`PreprocessSpec.to_dict()`: at least `sfreq`, the model's sampling rate in Hz."""
+    window_s: float
+    hop_s: float
+    idle_class: str | None = None
+    """The class that means "no command", if there is one."""
+    policy: dict[str, Any] = field(default_factory=dict)
+    """`PolicySpec.to_dict()`: temperature, threshold and what else turns logits into decisions."""
+    mains_hz: float | None = None
+    """Mains frequency of the training recordings, if it was known."""
+    units: dict[str, Any] = field(default_factory=lambda: {"input": "volts"})
+    """Unit of the model's input, always volts, and notes on the training data's units."""
+    provenance: dict[str, Any] = field(default_factory=lambda: {"simulated": False})
+    """See `provenance()`; `simulated` is true when the twin gave any of the training data."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """Scores, each with the protocol that gave it."""
+    weights_sha256: str = ""
+    """Hash over names, types, shapes and bytes of the weights; filled in when saved."""
+    neuript_version: str = __version__
+    format: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT_VERSION:
+            raise ValueError(f"format={self.format!r} is not {FORMAT_VERSION}")
+        _check_json(self.to_dict(), "manifest")
+        for name in _DICTS:  # a copy in JSON's own types: tuples become lists, nothing is shared
+            object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
+        self._check_names()
+        self._check_signal()
+        if self.weights_sha256 and not _SHA256.fullmatch(self.weights_sha256):
+            raise ValueError(f"weights_sha256={self.weights_sha256!r} is not a SHA-256 in hex")
+        if not isinstance(self.provenance.get("simulated"), bool):
+            raise ValueError(  # noqa: TRY004
+                "provenance must say simulated: true or false"
+            )
+        if self.mains_hz is not None and not _is_positive(self.mains_hz):
+            raise ValueError(f"mains_hz={self.mains_hz!r} must be a positive number or null")
+        if self.units.get("input") != "volts":
+            raise ValueError(f"units['input']={self.units.get('input')!r}; models take volts")
+
+    def _check_names(self) -> None:
+        if not isinstance(self.task, str) or not _NAME.fullmatch(self.task):
+            raise ValueError(f"task={self.task!r} must be letters and digits joined by '-'")
+        ok = isinstance(self.classes, tuple) and all(
+            isinstance(c, str) and c and c.isprintable() and len(c) <= 100 for c in self.classes
+        )
+        if not ok or len(self.classes) > MAX_CLASSES:
+            raise ValueError(f"classes={self.classes!r} must be a tuple of non-empty names")
+        if len(self.classes) == 1 or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes={self.classes!r} must be at least two different names")
+        if self.idle_class is not None and self.idle_class not in self.classes:
+            raise ValueError(f"idle_class={self.idle_class!r} is not one of {self.classes}")
+
+    def _check_signal(self) -> None:
+        names = self.montage.get("ch_names")
+        if (
+            not isinstance(names, list)
+            or not 1 <= len(names) <= MAX_CHANNELS
+            or not all(isinstance(n, str) and n for n in names)
+        ):
+            raise ValueError("montage['ch_names'] must be a list of channel names")
+        for name, value in (
+            ("preprocess['sfreq']", self.preprocess.get("sfreq")),
+            ("window_s", self.window_s),
+            ("hop_s", self.hop_s),
+        ):
+            if not _is_positive(value):
+                raise ValueError(f"{name}={value!r} must be a positive number")
+        exact = self.window_s * self.sfreq
+        if abs(exact - round(exact)) > 1e-6 or not 1 <= exact <= MAX_WINDOW_SAMPLES:
+            raise ValueError(
+                f"window_s={self.window_s} is {exact:.6g} samples at {self.sfreq:g} Hz; "
+                "it must be a whole number of samples"
+            )
+
+    @property
+    def sfreq(self) -> float:
+        """Sampling rate of the model's input in Hz."""
+        return float(self.preprocess["sfreq"])
+
+    @property
+    def ch_names(self) -> tuple[str, ...]:
+        """Channels of the model's input, in order."""
+        return tuple(self.montage["ch_names"])
+
+    @property
+    def n_chans(self) -> int:
+        """Number of channels of the model's input."""
+        return len(self.montage["ch_names"])
+
+    @property
+    def n_times(self) -> int:
+        """Number of samples in a window."""
+        return round(self.window_s * self.sfreq)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of logits, one per class."""
+        return len(self.classes)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any training data came from the digital twin."""
+        return bool(self.provenance["simulated"])
+
+    def with_weights(self, sha256: str) -> Manifest:
+        """Return a copy that states the hash of the weights."""
+        return replace(self, weights_sha256=sha256)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types, `format` first."""
+        values = asdict(self) | {"classes": list(self.classes)}
+        return {"format": values.pop("format"), **values}
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return the text that goes into a model file."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=indent)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Manifest:
+        """Build from `to_dict()`; refuses what is missing, unknown or out of range.
+
+        Raises
+        ------
+        ModelRefusedError
+            With the field and what is wrong with it, or the newer format's version.
+        """
+        version = values.get("format")
+        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+            raise ModelRefusedError(f"the manifest's format is {version!r}, not a version number")
+        if version > FORMAT_VERSION:
+            raise ModelRefusedError(
+                f"the model was written in format {version} by neuript "
+                f"{values.get('neuript_version', '?')!s:.20}; this is neuript {__version__}, which "
+                f"reads format {FORMAT_VERSION}: update neuript"
+            )
+        known = {f.name for f in fields(cls)}
+        required = {"task", "classes", "model", "montage", "preprocess", "window_s", "hop_s"}
+        if unknown := sorted(set(values) - known):
+            raise ModelRefusedError(f"the manifest has unknown fields: {', '.join(unknown)[:200]}")
+        if missing := sorted(required - set(values)):
+            raise ModelRefusedError(f"the manifest lacks {', '.join(missing)}")
+        try:
+            for name in _DICTS:
+                _check_type(values.get(name, {}), dict, name)
+            _check_type(values["classes"], list, "classes")
+            for name in ("weights_sha256", "neuript_version"):
+                _check_type(values.get(name, ""), str, name)
+            return cls(**{**values, "classes": tuple(values["classes"])})
+        except (ValueError, TypeError) as error:
+            raise ModelRefusedError(f"the manifest is not valid: {error}") from error
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Manifest:
+        """Parse the text of a manifest, strictly.
+
+        Raises
+        ------
+        ModelRefusedError
+            If the text is too long, not JSON, or not a manifest.
+        """
+        if len(text) > MAX_MANIFEST_BYTES:
+            raise ModelRefusedError(
+                f"the manifest is {len(text)} bytes long; at most {MAX_MANIFEST_BYTES} are read"
+            )
+        try:
+            values = json.loads(
+                text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
+            )
+        except (ValueError, RecursionError) as error:
+            raise ModelRefusedError(f"the manifest is not valid JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise ModelRefusedError("the manifest is not a JSON object")
+        return cls.from_dict(values)
+
+
+def provenance(
+    *,
+    data: Iterable[str],
+    simulated: bool,
+    counts: Mapping[str, int] | None = None,
+    notes: str = "",
+    **more: Any,
+) -> dict[str, Any]:
+    """Describe a training: its data, and the versions, git revision and date as of now.
+
+    Parameters
+    ----------
+    data
+        Names of the recordings or data sets, without folders.
+    simulated
+        Whether the digital twin gave any of them.
+    counts
+        Trials or windows per class, subjects, sessions.
+    notes
+        Anything a reader should know.
+    more
+        Further JSON-safe entries, such as the training settings.
+    """
+    import numpy
+    import torch
+
+    return {
+        "data": [str(name) for name in data],
+        "simulated": bool(simulated),
+        "counts": dict(counts or {}),
+        "notes": notes,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "git_revision": _git_revision(),
+        "versions": {
+            "neuript": __version__,
+            "torch": str(torch.__version__),
+            "numpy": str(numpy.__version__),
+            "python": platform.python_version(),
+        },
+        **more,
+    }
+
+
+def _git_revision() -> str | None:
+    """Return the commit of the checkout that neuript runs from, or None when installed."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _check_type(value: object, kind: type, name: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is a {type(value).__name__}, not a {kind.__name__}")
+
+
+def _check_json(value: object, where: str, depth: int = 0) -> None:
+    """Raise unless `value` is made of JSON types with finite numbers."""
+    if depth > 32:
+        raise ValueError(f"{where} is nested too deeply")
+    if value is None or isinstance(value, bool | str | int):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{where} is {value}, which JSON cannot hold")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            _check_json(item, f"{where}[{i}]", depth + 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{where} has a key that is not text: {key!r}")
+            _check_json(item, f"{where}.{key}", depth + 1)
+    else:
+        raise TypeError(f"{where} is a {type(value).__name__}; use plain JSON types")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a key appears twice")
+    return values
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,0 +1,140 @@
+"""Which model files may run: a TorchScript program is code, so its file must be known.
+
+Known are files that ship with the package (`neuript/weights/SHA256SUMS`), files that neuript wrote
+for this user, and files that the user accepted with `--trust`. What is remembered is the SHA-256
+of the whole file, one line each, in `trusted-models.txt` of the user's configuration folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import stat
+import sys
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_LINE = re.compile(r"([0-9a-f]{64})\b")
+
+
+def config_dir() -> Path:
+    """Return the folder of this user's settings (`NEURIPT_CONFIG_DIR` overrides); may not exist."""
+    if override := os.environ.get("NEURIPT_CONFIG_DIR"):
+        return Path(override).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming") / "neuript"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "neuript"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "neuript"
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be rebuilt, such as engines; beside the override if set."""
+    if os.environ.get("NEURIPT_CONFIG_DIR"):
+        return config_dir() / "cache"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or config_dir()) / "neuript" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "neuript"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neuript"
+
+
+def trust_file() -> Path:
+    """Return the list of files that this user trusts."""
+    return config_dir() / "trusted-models.txt"
+
+
+def is_trusted(sha256: str) -> bool:
+    """Say whether a file with this SHA-256 may run on this computer for this user."""
+    return sha256 in shipped_hashes() or sha256 in _remembered()
+
+
+def remember(sha256: str, *, how: str, name: str = "") -> bool:
+    """Add a file's SHA-256 to the user's list; False (and a warning) if that cannot be written.
+
+    Parameters
+    ----------
+    sha256
+        Hash of the whole file, in hex.
+    how
+        `written` or `--trust`, for the person who reads the list.
+    name
+        File name, likewise.
+    """
+    if is_trusted(sha256):
+        return True
+    path = trust_file()
+    clean = "".join(c for c in name if c.isprintable())[:200]
+    line = f"{sha256}  {how}  {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {clean}\n"
+    try:
+        private_dir(path.parent)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "ab") as file:  # one append: safe beside another neuript
+            file.write(line.encode())
+    except OSError as error:
+        log.warning(
+            "cannot remember that %s is trusted: %s (set NEURIPT_CONFIG_DIR to a folder that can "
+            "be written, or pass --trust each time)",
+            clean or sha256,
+            error,
+        )
+        return False
+    return True
+
+
+def shipped_hashes() -> frozenset[str]:
+    """Return the SHA-256 of the models that come with the package."""
+    try:
+        text = (resources.files("neuript.weights") / "SHA256SUMS").read_text("utf-8")
+    except (OSError, ModuleNotFoundError, UnicodeDecodeError):
+        return frozenset()
+    return _hashes(text)
+
+
+def write_shipped_hashes(folder: Path) -> Path:
+    """Write `SHA256SUMS` of the models in `folder` (for the package's own, when it is made)."""
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+        for file in sorted(folder.iterdir())
+        if file.suffix in (".ts", ".pt2")
+    ]
+    sums = folder / "SHA256SUMS"
+    sums.write_text("".join(lines), "utf-8")
+    return sums
+
+
+def private_dir(path: Path) -> Path:
+    """Create a folder that only this user may enter, and return it."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def only_mine(path: Path) -> bool:
+    """Say whether nobody but this user (or root) could have written `path`."""
+    if sys.platform == "win32":
+        return True  # the profile folder's access list is the guard there
+    info = path.stat()
+    return info.st_uid in (os.getuid(), 0) and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _remembered() -> frozenset[str]:
+    path = trust_file()
+    try:
+        if not only_mine(path):
+            log.warning("%s can be written by others and is ignored: chmod 600 it", path)
+            return frozenset()
+        return _hashes(path.read_text("utf-8", "ignore"))
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        log.warning("cannot read %s: %s", path, error)
+        return frozenset()
+
+
+def _hashes(text: str) -> frozenset[str]:
+    return frozenset(m[1] for line in text.splitlines() if (m := _LINE.match(line)))

@@ -1,0 +1,1 @@
+"""The NeurIPT network: from channel positions and windows in volts to logits."""

@@ -1,0 +1,269 @@
+"""Configuration of the NeurIPT encoder and classifier: the paper's model and every ablation of it.
+
+The defaults are the published model. Section numbers and "reading" in the field descriptions refer
+to the paper (arXiv 2510.16548) where its text leaves a choice open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from neuript.errors import NeuriptError
+
+Activation = Literal["swiglu", "gelu", "relu"]
+Balance = Literal["shazeer", "source"]
+Companding = Literal["alaw", "linear", "none"]
+Gating = Literal["paper", "source"]
+Head = Literal["linear", "mlp"]
+Init = Literal["kaiming", "default"]
+Pooling = Literal["iilp", "mean", "hemispheres", "coronal", "sagittal", "channels", "none"]
+PresetName = Literal["base", "small", "tiny", "micro"]
+SpatialPE = Literal["3d", "3d_shared", "trigonometric", "learned_1d", "learned_2d", "none"]
+TemporalPE = Literal["sinusoid", "learned", "none"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "activation": get_args(Activation),
+    "balance": get_args(Balance),
+    "companding": get_args(Companding),
+    "gating": get_args(Gating),
+    "head": get_args(Head),
+    "init": get_args(Init),
+    "pooling": get_args(Pooling),
+    "spatial_pe": get_args(SpatialPE),
+    "temporal_pe": get_args(TemporalPE),
+}
+_COUNTS = ("n_outputs", "n_times", "d_model", "n_heads", "d_ff", "d_expert", "d_shared")
+_PROBABILITIES = ("dropout", "attention_dropout")
+_NOT_NEGATIVE = ("router_noise", "importance_weight", "load_weight")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuriptConfig:
+    """Shape and switches of a NeurIPT classifier; checked when built.
+
+    Raises
+    ------
+    NeuriptError
+        If a value is out of its range, naming the field, the value and what is allowed.
+    """
+
+    n_outputs: int
+    """Number of classes."""
+    n_times: int = 256
+    """Samples in a window (256 = 4 s at 64 Hz). Eager models also take other lengths."""
+
+    d_model: int = 768
+    """Width of a token; even, and divisible by `n_heads`."""
+    n_heads: int = 8
+    """Attention heads."""
+    d_ff: int = 768
+    """Hidden width of the dense feed-forward layers."""
+    merges: tuple[int, ...] = (1, 4, 1, 2, 1, 2)
+    """Time tokens merged into one at the entry of each block; its length is the depth."""
+    experts: tuple[int, ...] = (0, 0, 2, 4, 4, 6)
+    """Routed experts per feed-forward layer of each block; 0 is a dense layer."""
+    d_expert: int = 512
+    """Hidden width of a routed expert."""
+    d_shared: int = 768
+    """Hidden width of the shared expert."""
+    top_k_ratio: float = 0.5
+    """Share of the experts used by a token: k = ceil(ratio * E)."""
+    gating: Gating = "paper"
+    """"paper": softmax over the chosen experts. "source": over all of them, not renormalised."""
+    balance: Balance = "shazeer"
+    """Auxiliary loss: importance and load of Shazeer (2017), or the terms of the source."""
+    router_noise: float = 0.001
+    """Standard deviation of the noise on the routing logits, in training only."""
+    importance_weight: float = 0.008
+    """Weight of the importance term of the auxiliary loss."""
+    load_weight: float = 0.008
+    """Weight of its load term (reading: not given by the paper)."""
+    activation: Activation = "swiglu"
+    """Feed-forward kind; "swiglu" has three matrices, the others two."""
+
+    temporal_pe: TemporalPE = "sinusoid"
+    """Positions in time, added to the embedding."""
+    spatial_pe: SpatialPE = "3d"
+    """Positions on the head, added between time and space stage of the first block."""
+    spatial_bias: bool = False
+    """Bias of the spatial attention by lagged coherence and distance; see `neuript.network.connectivity`."""
+    companding: Companding = "alaw"
+    """Input map: "alaw" and "linear" take volts, "none" takes the values as they come."""
+
+    pooling: Pooling = "iilp"
+    """Channel groups that are averaged before the head; "none" flattens every token."""
+    class_layers: int | None = None
+    """The head sees the last so many blocks; None means all."""
+    pool_embedding: bool = True
+    """The head also sees the embedding, as in the source."""
+    head: Head = "linear"
+    """One linear map, or one hidden layer of `d_model` units."""
+    binary_single_logit: bool = False
+    """With two classes, one logit (of the second class) instead of two, as in the paper."""
+
+    dropout: float = 0.1
+    """Dropout on the residual branches."""
+    attention_dropout: float | None = None
+    """Dropout on attention weights; None means the same as `dropout`."""
+    init: Init = "kaiming"
+    """Kaiming normal weights and zero biases (paper), or PyTorch's default."""
+
+    def __post_init__(self) -> None:
+        for name in ("merges", "experts"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in _COUNTS:
+            _require(_is_int(getattr(self, name)), self, name, "a whole number")
+            _require(getattr(self, name) >= 1, self, name, "at least 1")
+        _require(self.n_outputs >= 2, self, "n_outputs", "at least 2 classes")
+        for name, allowed in _CHOICES.items():
+            _require(getattr(self, name) in allowed, self, name, f"one of {', '.join(allowed)}")
+        for name in _PROBABILITIES:
+            value = getattr(self, name)
+            if value is not None:
+                _require(_is_number(value) and 0 <= value < 1, self, name, "in [0, 1)")
+        for name in _NOT_NEGATIVE:
+            value = getattr(self, name)
+            _require(_is_number(value) and 0 <= value < math.inf, self, name, "0 or more")
+        for name in ("pool_embedding", "binary_single_logit", "spatial_bias"):
+            _require(isinstance(getattr(self, name), bool), self, name, "true or false")
+        _require(
+            _is_number(self.top_k_ratio) and 0 < self.top_k_ratio <= 1,
+            self,
+            "top_k_ratio",
+            "in (0, 1]",
+        )
+        _require(
+            self.d_model % 2 == 0 and self.d_model >= 6, self, "d_model", "even and at least 6"
+        )
+        _require(
+            self.d_model % self.n_heads == 0,
+            self,
+            "n_heads",
+            f"a divisor of d_model={self.d_model}",
+        )
+        _require(
+            len(self.merges) >= 1 and all(_is_int(m) and m >= 1 for m in self.merges),
+            self,
+            "merges",
+            "one whole number of at least 1 for each block",
+        )
+        _require(
+            len(self.experts) == self.depth and all(_is_int(e) and e >= 0 for e in self.experts),
+            self,
+            "experts",
+            f"one number of at least 0 for each of the {self.depth} blocks of merges",
+        )
+        if self.class_layers is not None:
+            _require(
+                _is_int(self.class_layers) and 1 <= self.class_layers <= self.depth,
+                self,
+                "class_layers",
+                f"1 to {self.depth} (the number of blocks)",
+            )
+        _require(
+            not self.binary_single_logit or self.n_outputs == 2,
+            self,
+            "binary_single_logit",
+            f"used with n_outputs=2 only, not {self.n_outputs}",
+        )
+
+    @property
+    def depth(self) -> int:
+        """Number of encoder blocks."""
+        return len(self.merges)
+
+    @property
+    def n_logits(self) -> int:
+        """Numbers that the classifier returns for a window."""
+        return 1 if self.binary_single_logit else self.n_outputs
+
+    @property
+    def n_scales(self) -> int:
+        """Encoder outputs that the head sees."""
+        return (self.class_layers or self.depth) + int(self.pool_embedding)
+
+    def top_k(self, n_experts: int) -> int:
+        """Experts that each token uses out of `n_experts`."""
+        return math.ceil(self.top_k_ratio * n_experts)
+
+    def lengths(self, n_times: int | None = None) -> tuple[int, ...]:
+        """Tokens in time of the embedding and of every block, for `n_times` samples."""
+        lengths = [self.n_times if n_times is None else n_times]
+        for merge in self.merges:
+            lengths.append(-(-lengths[-1] // merge))
+        return tuple(lengths)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as JSON-safe values; `from_dict` is the inverse."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> NeuriptConfig:
+        """Build from `to_dict`'s values.
+
+        Raises
+        ------
+        NeuriptError
+            If a key is unknown, `n_outputs` is missing, or a value is not allowed.
+        """
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise NeuriptError(
+                f"the model configuration has unknown entries {', '.join(unknown)}; "
+                f"known are {', '.join(sorted(known))}"
+            )
+        if "n_outputs" not in values:
+            raise NeuriptError("the model configuration has no n_outputs (number of classes)")
+        for name in ("merges", "experts"):
+            if name in values and not isinstance(values[name], list | tuple):
+                raise NeuriptError(f"{name}={values[name]!r} must be a list of whole numbers")
+        return cls(**values)
+
+
+PRESETS: dict[PresetName, dict[str, Any]] = {
+    "base": {"d_model": 768, "d_ff": 768, "d_expert": 512, "d_shared": 768},
+    "small": {"d_model": 256, "d_ff": 768, "d_expert": 128, "d_shared": 256},
+    "tiny": {"d_model": 128, "d_ff": 128, "d_expert": 64, "d_shared": 128},
+    "micro": {"d_model": 64, "n_heads": 4, "d_ff": 64, "d_expert": 32, "d_shared": 64},
+}
+"""Widths of the presets; depth, merges and experts are the paper's in all of them.
+
+micro has 4 heads of 16 instead of 8 of 8: the same parameters, a third less time at 256 samples.
+"""
+
+
+def preset(name: PresetName, *, n_outputs: int, **overrides: Any) -> NeuriptConfig:
+    """Return a configuration by size.
+
+    Parameters
+    ----------
+    name
+        "base" (the paper's 73 M model), "small" (the paper's ablation model), "tiny", "micro".
+    n_outputs
+        Number of classes.
+    **overrides
+        Any other field of `NeuriptConfig`.
+    """
+    if name not in PRESETS:
+        raise NeuriptError(f"there is no model size {name!r}; choose {', '.join(PRESETS)}")
+    config = NeuriptConfig(n_outputs=n_outputs, **PRESETS[name])
+    try:
+        return replace(config, **overrides)
+    except TypeError as error:
+        raise NeuriptError(f"unknown model option: {error}") from error
+
+
+def _require(ok: bool, config: NeuriptConfig, name: str, allowed: str) -> None:
+    if not ok:
+        raise NeuriptError(f"{name}={getattr(config, name)!r} must be {allowed}")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,1 @@
+"""Self-supervised pretraining as a module: what is hidden, and how it is reconstructed."""

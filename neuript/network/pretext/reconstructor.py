@@ -1,0 +1,169 @@
+"""Pretraining decoder: fixed queries read the encoder's scales one after the other.
+
+Shape suffixes: B batch, D channels, T samples, L time tokens, C model width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from neuript.network.config import NeuriptConfig
+from neuript.network.encoder import EncoderBlock, init_modules
+from neuript.network.layers import Dropout, FeedForward, attend
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of one sequence to another, with biased maps.
+
+    Parameters
+    ----------
+    d_model, n_heads
+        Width, and number of heads that share it.
+    dropout
+        Dropout on the attention weights, in training.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.dropout = Dropout(dropout)
+        self.query = nn.Linear(d_model, d_model)
+        self.key_value = nn.Linear(d_model, 2 * d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def forward(self, q_BDSC: Tensor, k_BDLC: Tensor) -> Tensor:
+        """Attend from `q_BDSC` to `k_BDLC`, (B, D, S, C); a query batch of 1 serves all of B."""
+        q = self.query(q_BDSC).unflatten(-1, (self.n_heads, -1)).transpose(2, 3)
+        kv = self.key_value(k_BDLC).unflatten(-1, (2, self.n_heads, -1))
+        k, v = kv.permute(3, 0, 1, 4, 2, 5).unbind(0)
+        q = q.expand(len(k), -1, -1, -1, -1)
+        flat_q, flat_k, flat_v = (t.flatten(0, 1) for t in (q, k, v))
+        y = attend(flat_q, flat_k, flat_v, None, self.dropout).view(q.shape)
+        return self.out(y.transpose(2, 3).flatten(3))  # type: ignore[no-any-return]
+
+
+class DecoderLayer(nn.Module):
+    """Two-stage self-attention, attention in time to one scale of the encoder, and a prediction.
+
+    S = block(Q); q = LN(S); y = q + attention(q, LN'(H)); u = LN(y); Q' = u + FFN(u). As in the
+    paper, the residuals start from the normalised q and u.
+
+    Parameters
+    ----------
+    config
+        Widths and dropout; experts are never used.
+    step
+        Samples predicted by a token.
+    """
+
+    def __init__(self, config: NeuriptConfig, step: int) -> None:
+        super().__init__()
+        width = config.d_model
+        drop = config.dropout if config.attention_dropout is None else config.attention_dropout
+        self.block = EncoderBlock(config, merge=1, n_experts=0)
+        self.norm_query = nn.LayerNorm(width)
+        self.norm_key = nn.LayerNorm(width)
+        self.cross = CrossAttention(width, config.n_heads, drop)
+        self.norm_ffn = nn.LayerNorm(width)
+        self.ffn = FeedForward(width, config.d_ff, config.activation)
+        self.predict = nn.Linear(width, step)
+        self.dropout = Dropout(config.dropout)
+
+    def forward(
+        self, q_BDLC: Tensor, h_BDLC: Tensor, points_BDn: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Refine the queries.
+
+        Parameters
+        ----------
+        q_BDLC
+            Queries; a batch of 1 serves all windows of `h_BDLC`.
+        h_BDLC
+            Tokens of one scale of the encoder.
+        points_BDn
+            Tokens to go on with after the self-attention; None for all.
+
+        Returns
+        -------
+        tuple[Tensor, Tensor]
+            Queries of the next layer (or of the points), and predictions, (B, D, L or n, step).
+        """
+        s, _ = self.block(q_BDLC, q_BDLC.shape[2])
+        if points_BDn is not None:
+            index = points_BDn.unsqueeze(-1).expand(-1, -1, -1, s.shape[-1])
+            s = s.expand(len(index), -1, -1, -1).gather(2, index)
+        q = self.norm_query(s)
+        y = q + self.dropout(self.cross(q, self.norm_key(h_BDLC)))
+        u = self.norm_ffn(y)
+        q = u + self.ffn(u)
+        return q, self.predict(q)
+
+
+class Decoder(nn.Module):
+    """One layer per scale; the sum of their predictions is the signal.
+
+    Parameters
+    ----------
+    config
+        Widths, and dropout of the encoder.
+    scales
+        Encoder scales to read, finest first: 0 is the embedding. None means all.
+    step
+        Samples predicted by a token; 1 in the paper.
+    dropout
+        In the decoder; None means `config.dropout`.
+    """
+
+    def __init__(
+        self,
+        config: NeuriptConfig,
+        scales: Sequence[int] | None = None,
+        step: int = 1,
+        dropout: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.scales = tuple(range(config.depth + 1) if scales is None else scales)
+        self.step = step
+        if dropout is not None:
+            config = replace(config, dropout=dropout, attention_dropout=None)
+        self.dropout = max(config.dropout, config.attention_dropout or 0.0)
+        self.layers = nn.ModuleList(DecoderLayer(config, step) for _ in self.scales)
+        init_modules(self, config)
+
+    def forward(
+        self, q_BDLC: Tensor, scales: Sequence[Tensor], points_BDn: Tensor | None = None
+    ) -> Tensor:
+        """Predict the signal.
+
+        Parameters
+        ----------
+        q_BDLC
+            Queries; (1, D, L, C) where they are the same for every window, which lets the first
+            layer's self-attention be computed once (without dropout).
+        scales
+            All outputs of the encoder, H_0 first.
+        points_BDn
+            Times wanted of every channel, (B, D, n), for a step of 1; None for all.
+
+        Returns
+        -------
+        Tensor
+            float32 or float64, (B, D, n) at the points, or (B, D, L * step).
+        """
+        if self.training and self.dropout > 0:
+            q_BDLC = q_BDLC.expand(len(scales[0]), -1, -1, -1)
+        total: Tensor | None = None
+        for i, (layer, scale) in enumerate(zip(self.layers, self.scales, strict=True)):
+            last = i + 1 == len(self.layers)
+            q_BDLC, p = layer(q_BDLC, scales[scale], points_BDn if last else None)
+            p = p.to(torch.promote_types(p.dtype, torch.float32)).flatten(2)
+            if points_BDn is not None and not last:
+                p = p.gather(2, points_BDn)
+            total = p if total is None else total + p
+        if total is None:
+            raise ValueError("a decoder needs at least one scale")
+        return total

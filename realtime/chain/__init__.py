@@ -1,0 +1,1 @@
+"""From raw samples to windows: arithmetic alone, no clock, no thread, no network."""

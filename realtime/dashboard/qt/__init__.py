@@ -1,0 +1,1 @@
+"""The dashboard's window; the only folder that knows Qt."""

@@ -1,0 +1,348 @@
+"""The dashboard's window (with `qt_traces` and `qt_cards` the only Qt in neuript)."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from argparse import Namespace
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import pyqtgraph as pg
+from PyQt6 import QtCore, QtGui, QtWidgets
+
+from neuript.realtime.dashboard.client import DashboardClient
+from neuript.realtime.dashboard.process import parent_lives
+from neuript.realtime.dashboard.qt.cards import (
+    BarsCard,
+    CommandCard,
+    RecentCard,
+    StateCard,
+    TimingCard,
+)
+from neuript.realtime.dashboard.qt.trace_view import LEFT, RIGHT, TraceView
+from neuript.realtime.dashboard.theme import THEMES, Theme
+from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
+from neuript.realtime.dashboard.words import duration
+from neuript.realtime.lsl.library import pylsl
+
+logger = logging.getLogger(__name__)
+
+FRAME_MS = 33
+CARDS_EVERY = 3
+"""Cards are refreshed on every third frame."""
+GRACE_S = 30.0
+"""How long the window stays when the process that opened it has ended."""
+FONTS = ["Inter", "Segoe UI", "SF Pro Text", "Helvetica Neue", "Noto Sans", "DejaVu Sans"]
+KEYS = (
+    "space pause   ·   + − scale   ·   A auto scale   ·   F filter   ·   "
+    "C channels per page   ·   PgUp PgDn page   ·   Q quit"
+)
+
+
+class ProbabilityPlot:
+    """Smoothed probabilities over the same seconds as the traces above."""
+
+    def __init__(self, theme: Theme) -> None:
+        self.widget = pg.PlotWidget(background=theme.panel, antialias=True)
+        self._theme = theme
+        self._curves: list[pg.PlotDataItem] = []
+        self._classes: tuple[str, ...] = ()
+        self.widget.setFixedHeight(110)
+        self.widget.setMenuEnabled(False)
+        self.widget.setMouseEnabled(False, False)
+        self.widget.hideButtons()
+        self.widget.setYRange(0, 1, padding=0.02)
+        axis = self.widget.getAxis("left")
+        axis.setWidth(LEFT)
+        axis.setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
+        axis.setPen(theme.line)
+        axis.setTextPen(theme.muted)
+        self.widget.hideAxis("bottom")
+        self.widget.getPlotItem().layout.setContentsMargins(0, 4, RIGHT, 4)
+        self._threshold = pg.InfiniteLine(
+            angle=0, pen=pg.mkPen(theme.threshold, width=1, style=QtCore.Qt.PenStyle.DashLine)
+        )
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Make one curve per class where the classes are new."""
+        info = snapshot.decoder
+        if info is None or info.classes == self._classes:
+            return
+        self.widget.clear()
+        self._classes = info.classes
+        self._curves = [
+            self.widget.plot(
+                pen=pg.mkPen(self._theme.class_color(k, idle=name == info.idle_class), width=2),
+                connect="finite",
+            )
+            for k, name in enumerate(info.classes)
+        ]
+        if info.threshold is not None:
+            self._threshold.setValue(info.threshold)
+            self.widget.addItem(self._threshold)
+
+    def show_history(self, client: DashboardClient, head: float, span_s: float) -> None:
+        """Draw the last `span_s` seconds before `head`."""
+        with client.lock:
+            stamps, proba = client.model.evidence_history(head - span_s - 1.0)
+        for k, curve in enumerate(self._curves):
+            if k < proba.shape[1]:
+                curve.setData(stamps - head, proba[:, k])
+        self.widget.setXRange(-span_s, 0, padding=0)
+
+
+class Dashboard(QtWidgets.QMainWindow):
+    """The window: it draws what the client's model says, thirty times a second."""
+
+    def __init__(self, client: DashboardClient, theme: Theme, parent: int | None = None) -> None:
+        super().__init__()
+        self._client, self._theme, self._parent = client, theme, parent
+        self._orphan_since: float | None = None
+        self._frames = 0
+        self._last_frame = time.perf_counter()
+        self._wall_offset_s = time.time() - pylsl.local_clock()
+        self.frame_ms: deque[float] = deque(maxlen=2000)
+        self.interval_ms: deque[float] = deque(maxlen=2000)
+        self.setWindowTitle("neuript")
+        self._build()
+        self._timer = QtCore.QTimer(self)
+        self._timer.setTimerType(QtCore.Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._frame)
+
+    def start(self) -> None:
+        """Begin to draw."""
+        self._timer.start(FRAME_MS)
+
+    # --- layout --------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        theme = self._theme
+        families = ", ".join(f"'{name}'" for name in FONTS)
+        self.setStyleSheet(
+            f"QMainWindow, QWidget#page {{ background: {theme.background}; }}"
+            f"QLabel {{ font-family: {families}; background: transparent; }}"
+            f"QFrame#card {{ background: {theme.panel}; border-radius: 6px; }}"
+        )
+        page = QtWidgets.QWidget()
+        page.setObjectName("page")
+        outer = QtWidgets.QVBoxLayout(page)
+        outer.setContentsMargins(12, 10, 12, 8)
+        outer.setSpacing(8)
+        self._banner = QtWidgets.QLabel("SIMULATED SIGNAL  ·  no person is connected")
+        self._banner.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
+        self._banner.setStyleSheet(
+            f"background: {theme.banner}; color: {theme.banner_text}; font-weight: 700;"
+            "font-size: 14px; padding: 4px; border-radius: 4px;"
+        )
+        self._banner.hide()
+        outer.addWidget(self._banner)
+        outer.addLayout(self._build_head())
+        middle = QtWidgets.QHBoxLayout()
+        middle.setSpacing(8)
+        middle.addLayout(self._build_left(), 1)
+        middle.addLayout(self._build_right())
+        outer.addLayout(middle, 1)
+        self._foot = QtWidgets.QLabel(KEYS)
+        self._foot.setStyleSheet(f"color: {theme.muted}; font-size: 12px;")
+        outer.addWidget(self._foot)
+        self.setCentralWidget(page)
+
+    def _build_head(self) -> QtWidgets.QHBoxLayout:
+        head = QtWidgets.QHBoxLayout()
+        self._title = QtWidgets.QLabel("neuript")
+        self._title.setStyleSheet(f"color: {self._theme.text}; font-size: 17px; font-weight: 700;")
+        self._stream = QtWidgets.QLabel("")
+        self._stream.setStyleSheet(f"color: {self._theme.muted}; font-size: 14px;")
+        self._model = QtWidgets.QLabel("")
+        self._model.setStyleSheet(f"color: {self._theme.muted}; font-size: 13px;")
+        self._model.setToolTip("the model's name and the first digits of its SHA-256")
+        for label in (self._title, self._stream, self._model):
+            label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+        head.addWidget(self._title)
+        head.addSpacing(14)
+        head.addWidget(self._stream, 1)
+        head.addWidget(self._model)
+        return head
+
+    def _build_left(self) -> QtWidgets.QVBoxLayout:
+        left = QtWidgets.QVBoxLayout()
+        left.setSpacing(8)
+        self.traces = TraceView(self._client, self._theme)
+        font = self.traces.font()
+        font.setFamilies(FONTS)
+        self.traces.setFont(font)
+        self.traces.wall_offset_s = self._wall_offset_s
+        self._caption = QtWidgets.QLabel("")
+        self._caption.setStyleSheet(f"color: {self._theme.muted}; font-size: 12px;")
+        self._plot = ProbabilityPlot(self._theme)
+        left.addWidget(self._caption)
+        left.addWidget(self.traces, 1)
+        left.addWidget(self._plot.widget)
+        return left
+
+    def _build_right(self) -> QtWidgets.QVBoxLayout:
+        right = QtWidgets.QVBoxLayout()
+        right.setSpacing(8)
+        self._state = StateCard(self._theme)
+        self._command = CommandCard(self._theme)
+        self._bars = BarsCard(self._theme)
+        self._recent = RecentCard(self._theme)
+        self._timing = TimingCard(self._theme)
+        for card in (self._state, self._command, self._bars, self._recent, self._timing):
+            card.setFixedWidth(370)
+            right.addWidget(card, 1 if card is self._recent else 0)
+        return right
+
+    # --- frames --------------------------------------------------------------------------------
+
+    def _frame(self) -> None:
+        began = time.perf_counter()
+        dt_s, self._last_frame = began - self._last_frame, began
+        self.traces.advance(dt_s)
+        if self._frames % CARDS_EVERY == 0:
+            self._refresh_cards()
+        self._frames += 1
+        self.interval_ms.append(1000 * dt_s)
+        self.frame_ms.append(1000 * (time.perf_counter() - began))
+
+    def _refresh_cards(self) -> None:
+        now = pylsl.local_clock()
+        with self._client.lock:
+            snapshot = self._client.model.snapshot(now)
+            shown_since = now - self.traces.span_s - 2.0
+            decisions = self._client.model.decisions_since(shown_since)
+        self._show(snapshot)
+        classes = snapshot.decoder.classes if snapshot.decoder else ()
+        self.traces.decisions = [
+            (entry, self._theme.class_color(classes.index(entry.label)))
+            for entry in decisions
+            if entry.label in classes
+        ]
+        silence = snapshot.eeg_silence_s
+        quiet = silence is not None and silence > 1.0
+        self.traces.message = (
+            f"no samples for {duration(silence or 0.0)}"
+            if quiet
+            else snapshot.stream_words
+            if snapshot.eeg is None
+            else "no samples yet"
+            if silence is None
+            else ""
+        )
+        if quiet or self.traces.message:
+            self.traces.update()
+        self._plot.begin(snapshot)
+        if not self.traces.paused:
+            head = self.traces.head_stamp if not quiet else None
+            self._plot.show_history(self._client, head or now, self.traces.span_s)
+        self._check_health()
+
+    def _show(self, snapshot: Snapshot) -> None:
+        self._banner.setVisible(snapshot.simulated)
+        self._title.setText(snapshot.title)
+        self._stream.setText(snapshot.stream_words)
+        self._model.setText(snapshot.model_words)
+        paused = "   ·   PAUSED (space goes on)" if self.traces.paused else ""
+        shown = self.traces.shown_channels()
+        part = ""
+        if snapshot.eeg is not None and len(shown) < len(snapshot.eeg.ch_names):
+            n_chans = len(snapshot.eeg.ch_names)
+            part = f"   ·   channels {shown.start + 1} to {shown.stop} of {n_chans}"
+        caption = f"Traces filtered {snapshot.display_filter} for display only" + part + paused
+        self._caption.setText(caption if snapshot.eeg is not None else "")
+        for card in (self._state, self._command, self._bars, self._timing):
+            card.show_snapshot(snapshot)
+        self._recent.show_snapshot(snapshot, self._wall_offset_s)
+
+    def _check_health(self) -> None:
+        if self._client.failure is not None:
+            self.close()
+        if parent_lives(self._parent):
+            return
+        self._orphan_since = self._orphan_since or time.monotonic()
+        if time.monotonic() - self._orphan_since > GRACE_S:
+            self.close()
+
+    # --- keys ----------------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QtGui.QKeyEvent | None) -> None:  # noqa: N802
+        """Do what the line at the foot says."""
+        if event is None:
+            return
+        key = QtCore.Qt.Key
+        actions = {
+            key.Key_Space: self.traces.toggle_pause,
+            key.Key_Plus: lambda: self.traces.change_scale(-1),
+            key.Key_Equal: lambda: self.traces.change_scale(-1),
+            key.Key_Minus: lambda: self.traces.change_scale(1),
+            key.Key_A: self.traces.auto_scale,
+            key.Key_F: self._toggle_filter,
+            key.Key_C: self.traces.cycle_page_size,
+            key.Key_PageDown: lambda: self.traces.turn_page(1),
+            key.Key_PageUp: lambda: self.traces.turn_page(-1),
+            key.Key_Q: self.close,
+        }
+        action = actions.get(key(event.key()))
+        if action is not None:
+            action()
+            self._refresh_cards()
+
+    def _toggle_filter(self) -> None:
+        with self._client.lock:
+            self._client.model.toggle_filter()
+
+    def stats(self) -> str:
+        """Frame times in words."""
+        if not self.frame_ms:
+            return "no frames"
+        p50, p99 = np.percentile(self.frame_ms, [50, 99])
+        paint50, paint99 = np.percentile(self.traces.paint_ms or [0.0], [50, 99])
+        gap50, gap99 = np.percentile(self.interval_ms, [50, 99])
+        return (
+            f"{self._frames} frames, {p50:.1f} ms p50, {p99:.1f} ms p99 to compute, "
+            f"{paint50:.1f} ms p50, {paint99:.1f} ms p99 to paint the traces, "
+            f"{gap50:.0f} ms p50, {gap99:.0f} ms p99 between frames"
+        )
+
+
+def run(options: Namespace) -> int:
+    """Open the window; return when it is closed."""
+    began = time.process_time(), time.perf_counter()
+    client = DashboardClient(ViewModel(), options.proba_source_id, options.eeg_source_id)
+    client.start()  # the only other thread, before Qt exists
+    QtCore.qInstallMessageHandler(lambda kind, where, text: logger.debug("Qt: %s", text))
+    app = QtWidgets.QApplication(sys.argv[:1])
+    app.setApplicationName("neuript")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: app.quit())  # seen at the next frame
+    window = Dashboard(client, THEMES[options.theme], options.parent)
+    width, height = (int(part) for part in options.size.split("x"))
+    window.resize(width, height)
+    window.show()
+    window.start()
+    saved = True
+    if options.screenshot is not None:
+
+        def shoot() -> None:
+            nonlocal saved
+            saved = save(window, options.screenshot)
+            window.close()
+
+        QtCore.QTimer.singleShot(round(1000 * options.after), shoot)
+    app.exec()
+    client.stop()
+    cpu = (time.process_time() - began[0]) / (time.perf_counter() - began[1])
+    logger.info("%s; %.0f %% of a core", window.stats(), 100 * cpu)
+    return 0 if saved and client.failure is None else 1
+
+
+def save(window: QtWidgets.QWidget, path: Path) -> bool:
+    """Write a picture of the window; say whether it worked."""
+    if window.grab().save(str(path)):
+        return True
+    logger.error("cannot write the screenshot to %s", path)
+    return False

@@ -1,0 +1,189 @@
+"""From logits to commands: probabilities, evidence over time, threshold, dwell, hysteresis, refractory.
+
+Pure arithmetic in steps of one hop, no clock. "No command" is the normal answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neuript.realtime.decoding.states import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySpec:
+    """How probabilities become decisions; saved in the model's manifest."""
+
+    temperature: float = 1.0
+    """Logits are divided by this before the softmax (calibrated on held-out windows)."""
+    smoothing_s: float = 0.5
+    """Time constant of the evidence, a running mean of log-probabilities; 0 switches it off."""
+    threshold: float = 0.75
+    """Evidence at which a class may be committed."""
+    release: float = 0.6
+    """Evidence below which a committed class is let go (hysteresis)."""
+    dwell_s: float = 0.25
+    """How long a class must stay above the threshold before it is committed."""
+    refractory_s: float = 1.0
+    """Shortest time between two commits."""
+    idle_class: str | None = None
+    """Class that means "no command"; it is never committed."""
+
+    def __post_init__(self) -> None:
+        _check(self.temperature > 0, "temperature", self.temperature, "larger than 0")
+        _check(0 < self.threshold <= 1, "threshold", self.threshold, "in (0, 1]")
+        _check(0 <= self.release <= self.threshold, "release", self.release, "in [0, threshold]")
+        for name in ("smoothing_s", "dwell_s", "refractory_s"):
+            value = getattr(self, name)
+            _check(0 <= value < 3600, name, value, "in [0, 3600) seconds")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PolicySpec:
+        """Build from `to_dict`; unknown keys are a ValueError."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown policy settings {sorted(unknown)}")
+        numbers: dict[str, Any] = {
+            k: v if k == "idle_class" else float(v) for k, v in values.items()
+        }
+        return cls(**numbers)
+
+
+class PolicyResult(NamedTuple):
+    """What one hop gave."""
+
+    proba: NDArray[np.float64] | None
+    """Temperature-scaled probabilities of this window, shape (n_classes,); None without a window."""
+    confidence: float
+    """Evidence of the leading class, 0..1; 0 without a window."""
+    decision: int | None
+    """Class that is held at the moment; None is "no command"."""
+    committed: bool
+    """True in the one row where `decision` begins."""
+
+
+class DecisionPolicy:
+    """Evidence accumulation and the commit rule, one `update` per hop.
+
+    Evidence is the softmax of an exponentially weighted mean of log-probabilities. It starts from "nothing
+    known" (uniform), so no single window right after a reset can command anything, and it starts again
+    after every row that has no window. The leading class is committed when it has stayed at or above
+    `threshold` for `dwell_s`, is not the idle class, the state is OK and `refractory_s` has passed since
+    the last commit. It is held until its evidence falls below `release`, another class takes over,
+    or the state is no longer OK.
+
+    Parameters
+    ----------
+    spec : PolicySpec
+    classes : sequence of str
+        Class names in the order of the logits.
+    hop_s : float
+        Seconds from one update to the next.
+    """
+
+    def __init__(self, spec: PolicySpec, classes: Sequence[str], hop_s: float) -> None:
+        if len(classes) < 2 or len(set(classes)) != len(classes):
+            raise ValueError(f"classes={list(classes)}: at least two different names are needed")
+        if hop_s <= 0:
+            raise ValueError(f"hop_s={hop_s} must be larger than 0")
+        if spec.idle_class is not None and spec.idle_class not in classes:
+            raise ValueError(f"idle_class={spec.idle_class!r} is not among {list(classes)}")
+        self.spec = spec
+        self._n_classes = len(classes)
+        self._idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
+        self._keep = math.exp(-hop_s / spec.smoothing_s) if spec.smoothing_s > 0 else 0.0
+        self._dwell_hops = max(1, math.ceil(spec.dwell_s / hop_s - 1e-9))
+        self._refractory_hops = math.ceil(spec.refractory_s / hop_s - 1e-9)
+        self._since_commit = self._refractory_hops
+        self._log_evidence: NDArray[np.float64]
+        self._held: int | None
+        self._candidate: int | None
+        self._run_hops: int
+        self._forget()
+
+    def update(
+        self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1
+    ) -> PolicyResult:
+        """Take the logits of the next window (or None where there is no valid one).
+
+        Parameters
+        ----------
+        logits : array_like, shape (n_classes,), or (1,) for a binary model with one logit, or None
+        state : State
+            Nothing is committed or held in any state but OK.
+        hops : int
+            Hops since the previous update (more than 1 when hops were skipped).
+        """
+        self._since_commit += hops
+        if logits is None:
+            self._forget()
+            return PolicyResult(None, 0.0, None, committed=False)
+        log_proba = self._log_softmax(logits)
+        keep = self._keep**hops
+        bounded = np.maximum(log_proba, _LOG_FLOOR)
+        self._log_evidence = keep * self._log_evidence + (1.0 - keep) * bounded
+        evidence = _softmax(self._log_evidence)
+        leader = int(np.argmax(evidence))
+        committed = self._advance(evidence, leader, state, hops)
+        return PolicyResult(np.exp(log_proba), float(evidence[leader]), self._held, committed)
+
+    def _advance(self, evidence: NDArray[np.float64], leader: int, state: State, hops: int) -> bool:
+        above = float(evidence[leader]) >= self.spec.threshold and leader != self._idle
+        if state is not State.OK:
+            self._held, self._candidate, self._run_hops = None, None, 0
+            return False
+        if self._held is not None and evidence[self._held] < self.spec.release:
+            self._held = None
+        if not above:
+            self._candidate, self._run_hops = None, 0
+            return False
+        self._run_hops = self._run_hops + hops if leader == self._candidate else 1
+        self._candidate = leader
+        ready = self._run_hops >= self._dwell_hops and self._since_commit >= self._refractory_hops
+        if leader == self._held or not ready:
+            return False
+        self._held, self._since_commit = leader, 0
+        return True
+
+    def _forget(self) -> None:
+        self._log_evidence = np.full(self._n_classes, -math.log(self._n_classes))
+        self._held = self._candidate = None
+        self._run_hops = 0
+
+    def _log_softmax(self, logits: ArrayLike) -> NDArray[np.float64]:
+        z = np.asarray(logits, dtype=np.float64).ravel()
+        if z.shape == (1,) and self._n_classes == 2:
+            z = np.array([0.0, z[0]])
+        if z.shape != (self._n_classes,):
+            raise ValueError(f"{z.size} logits for {self._n_classes} classes")
+        if not np.isfinite(z).all():
+            raise ValueError("logits must be finite; pass None where there is no valid window")
+        z = z / self.spec.temperature
+        z = z - z.max()
+        log_proba: NDArray[np.float64] = z - math.log(float(np.exp(z).sum()))
+        return log_proba
+
+
+_LOG_FLOOR = math.log(1e-4)
+"""One window cannot bring more evidence than this, so that one outlier cannot silence a class."""
+
+
+def _softmax(log_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    e = np.exp(log_values - log_values.max())
+    result: NDArray[np.float64] = e / e.sum()
+    return result
+
+
+def _check(ok: bool, name: str, value: object, allowed: str) -> None:
+    if not ok:
+        raise ValueError(f"{name}={value} must be {allowed}")

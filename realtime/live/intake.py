@@ -1,0 +1,237 @@
+"""Listen to the first seconds of a source: their unit, which channels live, whether there is mains.
+
+What is heard is decided on a fixed number of samples and handed on to the decoder, so that a recording
+replayed over LSL and the same recording read directly are treated alike.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuript.errors import NeuriptError, StreamNotFoundError
+from neuript.montages import ChannelPlan, Montage, plan_channels
+from neuript.realtime.chain.chunk import Chunk, SignalInfo, Source, SourceStatus
+from neuript.realtime.chain.preprocess import measure_mains
+from neuript.realtime.chain.quality import QualityMonitor, Verdict
+from neuript.realtime.chain.units import scale_of
+
+logger = logging.getLogger(__name__)
+
+LISTEN_S = 2.0
+SILENT_S = 10.0
+OTHER_CLOCK_S = 5.0
+"""A stream that sends nothing for so long is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What the first seconds told."""
+
+    source: Source
+    """The source with the samples heard so far put back in front."""
+    plan: ChannelPlan
+    scale: NDArray[np.float64]
+    """Volts per unit of each stream channel, shape (n_stream_chans,)."""
+    mains_hz: float | None
+    bads: tuple[str, ...]
+    """Channels that are dead from the start, and interpolated."""
+    notes: tuple[str, ...]
+    """Sentences for the user."""
+
+
+class Rewound:
+    """A source that first gives again what was already pulled from it."""
+
+    def __init__(self, chunks: Sequence[Chunk], source: Source) -> None:
+        self._chunks = deque(chunks)
+        self._source = source
+        self._patient = getattr(source, "pull_at_least", None)
+
+    @property
+    def info(self) -> SignalInfo:
+        """What the stream says about itself."""
+        return self._source.info
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """Return the next chunk."""
+        return self._chunks.popleft() if self._chunks else self._source.pull(timeout_s)
+
+    def pull_at_least(self, n_min: int, timeout_s: float) -> Chunk:
+        """Return the next chunk, waiting for `n_min` samples where the source can."""
+        if self._chunks or self._patient is None:
+            return self.pull(timeout_s)
+        chunk: Chunk = self._patient(n_min, timeout_s)
+        return chunk
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        self._source.close()
+
+
+class Paced:
+    """A recording at the pace of its stamps, times `speed`."""
+
+    def __init__(
+        self,
+        source: Source,
+        speed: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._source, self._speed = source, speed
+        self._clock, self._sleep = clock, sleep
+        self._begin = math.nan
+        self._n_samples = 0
+
+    @property
+    def info(self) -> SignalInfo:
+        """What the recording says about its EEG."""
+        return self._source.info
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """Return the next chunk when its last sample is due."""
+        chunk = self._source.pull(timeout_s)
+        if math.isnan(self._begin):
+            self._begin = self._clock()
+        self._n_samples += len(chunk)
+        due = self._begin + self._n_samples / self.info.sfreq / self._speed
+        while (left := due - self._clock()) > 0 and len(chunk):
+            self._sleep(min(left, 0.1))
+        return chunk
+
+    def close(self) -> None:
+        """Let go of the recording."""
+        self._source.close()
+
+
+def take_in(
+    source: Source,
+    model: Montage,
+    cap: Montage | None = None,
+    *,
+    unit: str | None = None,
+    mains: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    check: Callable[[], None] = lambda: None,
+) -> Intake:
+    """Match the channels, then listen: unit, dead channels, mains.
+
+    Parameters
+    ----------
+    source : Source
+        Started.
+    model, cap : Montage
+        What the model needs, and what is on the head.
+    unit : str, optional
+        What the user says about the unit.
+    mains : float, optional
+        50 or 60 if it is known, 0 for no notch, None to measure it.
+    clock : callable
+        Stopwatch for a stream that stays silent.
+    check : callable
+        Called between pulls; may raise to end the listening.
+
+    Raises
+    ------
+    NeuriptError
+        If channels, unit or signal do not fit; the sentence says what to do.
+    StreamNotFoundError
+        If the stream sends nothing.
+    """
+    info = source.info
+    plan = plan_channels(info.ch_names, model, cap, ch_types=info.ch_types)
+    chunks = _listen(source, math.ceil(LISTEN_S * info.sfreq), clock, check)
+    heard = np.concatenate([c.data for c in chunks])[: math.ceil(LISTEN_S * info.sfreq)]
+    if len(heard) < 0.5 * info.sfreq:
+        raise NeuriptError(
+            f"'{info.name}' ends after {len(heard) / info.sfreq:.2f} s; there is nothing to decode"
+        )
+    scale, note = _scale(info, plan, heard, unit)
+    notes = [n for n in (note, _clock_note(chunks[-1])) if n]
+    verdicts = _verdicts(heard * scale, info.sfreq)
+    bad = [i for i in plan.used if verdicts[i] in (Verdict.MISSING, Verdict.FLAT)]
+    if len(bad) == len(plan.used):
+        raise NeuriptError(
+            f"every channel of '{info.name}' that the model needs is flat or not a number; "
+            "is the cap connected and the amplifier measuring?"
+        )
+    names = tuple(plan.ch_names[i] for i in bad)
+    if bad:
+        plan = plan_channels(info.ch_names, model, cap, ch_types=info.ch_types, bads=names)
+        what = ", ".join(f"{plan.ch_names[i]} ({_WORDS[int(verdicts[i])]})" for i in bad)
+        notes.append(f"dead from the start, so interpolated: {what}")
+    if mains is None:
+        used = list(plan.used)
+        mains = measure_mains(heard[:, used] * scale[used], info.sfreq)
+        notes.append(f"mains: {mains:g} Hz measured" if mains else "mains: none measured")
+    return Intake(
+        source=Rewound(chunks, source),
+        plan=plan,
+        scale=scale,
+        mains_hz=mains or None,
+        bads=names,
+        notes=tuple(notes),
+    )
+
+
+def _listen(
+    source: Source, n_samples: int, clock: Callable[[], float], check: Callable[[], None]
+) -> list[Chunk]:
+    chunks: list[Chunk] = []
+    n, last = 0, clock()
+    while n < n_samples:
+        check()
+        chunk = source.pull(0.1)
+        if len(chunk):
+            chunks.append(chunk)
+            n, last = n + len(chunk), clock()
+        elif chunk.status is SourceStatus.ENDED:
+            break
+        elif clock() - last > SILENT_S:
+            raise StreamNotFoundError(
+                f"the stream '{source.info.name}' is there but sends no samples (waited "
+                f"{SILENT_S:g} s); start the acquisition on the amplifier"
+            )
+    if not chunks:
+        raise NeuriptError(f"'{source.info.name}' holds no samples")
+    return chunks
+
+
+def _scale(
+    info: SignalInfo, plan: ChannelPlan, heard: NDArray[np.float32], unit: str | None
+) -> tuple[NDArray[np.float64], str]:
+    """Volts per number of each channel; channels that are not used stay 0."""
+    used = list(plan.used)
+    found = scale_of(info, heard, used, unit)
+    scale = np.zeros(len(info.ch_names))
+    scale[used] = found.scale
+    return scale, found.note
+
+
+def _clock_note(chunk: Chunk) -> str:
+    """Notice stamps that are not on the LSL clock (device time, Unix time)."""
+    away_s = float(chunk.pulled_at - chunk.timestamps[-1])
+    if not abs(away_s) > OTHER_CLOCK_S:  # also NaN: a recording
+        return ""
+    return (
+        f"the stamps are {away_s:+.1f} s away from this computer's LSL clock: the sender uses another "
+        "clock, so sample ages mean nothing and decisions carry that clock's times"
+    )
+
+
+def _verdicts(volts: NDArray[np.float64], sfreq: float) -> NDArray[np.int8]:
+    monitor = QualityMonitor(volts.shape[1], sfreq)
+    monitor.update(volts)
+    return monitor.verdicts
+
+
+_WORDS = {int(Verdict.MISSING): "not a number", int(Verdict.FLAT): "flat"}

@@ -1,0 +1,428 @@
+"""One live session: find the signal, open the model, decode until the end, close everything."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import math
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
+from neuript.files import check_writable
+from neuript.interrupt import Interrupt
+from neuript.montages import Montage, load_montage
+from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.realtime.decoding.decoder import Decoder, hop_samples
+from neuript.realtime.decoding.latency import LatencyLedger
+from neuript.realtime.decoding.policy import PolicySpec
+from neuript.realtime.live.intake import Intake, Paced, take_in
+from neuript.realtime.live.options import LiveOptions
+from neuript.realtime.live.session_report import Costs, build_report, write_report
+from neuript.realtime.live.sinks import JsonLines, Sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from neuript.modelfile.engines import Engine
+    from neuript.modelfile.manifest import Manifest
+    from neuript.realtime.chain.chunk import SignalInfo, Source
+    from neuript.realtime.dashboard.launch import View
+    from neuript.realtime.decoding.decision import Sink
+    from neuript.realtime.live.demo import Demo
+    from neuript.realtime.lsl.labrecorder import Recorder
+    from neuript.realtime.lsl.outlet import DecisionOutlets, OutletInfo
+
+logger = logging.getLogger(__name__)
+
+EXIT_INTERRUPTED = 130
+_TIMEOUT_S = 0.1
+
+
+def run_live(options: LiveOptions) -> int:
+    """Run a session and return the exit code.
+
+    Raises
+    ------
+    NeuriptError
+        With its own exit code; everything that was opened has been closed, the report is written.
+    """
+    stop = Interrupt()
+    session = _Session(options, stop)
+    try:
+        with stop, session.stack:
+            return session.run()
+    finally:  # after the dashboard has left the terminal
+        for text in session.last_words:
+            logger.info("%s", text)
+
+
+class _Session:
+    """Puts the pieces together; the stack closes them in reverse order, whatever happens."""
+
+    def __init__(self, options: LiveOptions, stop: Interrupt) -> None:
+        self.options, self.stop, self.stack = options, stop, ExitStack()
+        self.last_words: list[str] = []
+        self.demo: Demo | None = None
+        self.view: View | None = None
+        self.recorder: Recorder | None = None
+        self.live = options.replay is None
+
+    def run(self) -> int:
+        if self.options.report is not None:
+            check_writable(self.options.report, keep=(self.options.model, self.options.replay))
+        if self.options.record is not None:
+            from neuript.realtime.lsl.labrecorder import check_recording
+
+            check_recording(self.options.record)
+        cap = load_montage(self.options.montage) if self.options.montage else None
+        if self.options.demo:
+            self._start_demo()
+        engine = self._open_model()
+        self.stop.check()
+        manifest = engine.manifest
+        hop_samples(self.options.hop_s or manifest.hop_s, manifest.sfreq)
+        self._choose_view()
+        source = self._open_source()
+        self.stack.callback(source.close)
+        _announce(source.info, manifest)
+        intake = take_in(
+            source,
+            _model_montage(manifest),
+            cap,
+            unit=self.options.unit,
+            mains=self.options.mains,
+            check=self.stop.check,
+        )
+        logger.info("%s", intake.plan.text())
+        for note in intake.notes:
+            logger.info("%s", note)
+        return self._decode(engine, intake)
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def _choose_view(self) -> None:
+        """Ask now whether a window can be opened: with the stream open, its samples would queue up."""
+        if self.live and not self.options.headless:
+            from neuript.realtime.dashboard.launch import choose_view
+
+            self.view = choose_view(console=self.options.console)
+            self.stop.check()
+
+    def _start_demo(self) -> None:
+        """Start the twin first: it gets ready while PyTorch is loaded."""
+        from neuript.modelfile.deployable import read_manifest
+        from neuript.realtime.live.demo import DEMO_MODEL, Demo
+
+        model = self.options.model or str(DEMO_MODEL)
+        self.demo = Demo(self.options.seed)
+        self.stack.callback(self.demo.close)
+        self.demo.start(read_manifest(model))
+        self.options = replace(self.options, model=model)
+
+    def _open_model(self) -> Engine:
+        from neuript.modelfile.deployable import open_model
+
+        path = Path(str(self.options.model))
+        if not path.exists():
+            raise NeuriptError(f"there is no model file {path}")
+        return open_model(
+            path,
+            device=self.options.device,
+            trust=self.options.trust,
+            threads=self.options.threads,
+            expect_classes=self.options.classes,
+        )
+
+    def _open_source(self) -> Source:
+        if self.options.replay is not None:
+            return self._open_recording(self.options.replay)
+        from neuript.realtime.lsl.discovery import find_stream, predicate_for
+        from neuript.realtime.lsl.inlet import LslSource
+
+        source_id = self.demo.source_id if self.demo else self.options.source_id
+        predicate = predicate_for(self.options.stream, source_id=source_id)
+        logger.info("looking for the stream (%s)", predicate)
+        wait_s = max(self.options.wait_s, 20.0) if self.demo else self.options.wait_s
+        found = find_stream(predicate, wait_s=wait_s, on_wait=self._check)
+        source = LslSource(found, give_up_s=self.options.give_up_s)
+        source.start()
+        return source
+
+    def _check(self) -> None:
+        """Between two looks for the stream."""
+        self.stop.check()
+        if self.demo is not None:
+            self.demo.check()
+
+    def _open_recording(self, path: str) -> Source:
+        from neuript.realtime.recordings.recording import read_recording
+        from neuript.realtime.recordings.replay_source import ReplaySource
+
+        recording = read_recording(path)
+        if self.options.speed < math.inf:
+            return Paced(ReplaySource(recording), self.options.speed)
+        return ReplaySource(recording, chunk=max(32, round(recording.eeg.info.sfreq)))
+
+    # -- decoding --------------------------------------------------------------------------------
+
+    def _decode(self, engine: Engine, intake: Intake) -> int:
+        decoder = Decoder(
+            intake.source,
+            intake.plan.matrix,
+            intake.scale,
+            engine.manifest,
+            engine,
+            clock=_lsl_clock() if self.live else None,
+            spec=_preprocess(engine.manifest, intake.mains_hz, self.options.mains),
+            policy=_policy(engine.manifest, self.options),
+            hop_s=self.options.hop_s,
+        )
+        ledger = LatencyLedger()
+        sinks: list[Sink] = []
+        if self.live:
+            sinks.append(self._open_outlets(engine, intake, decoder))
+        decoder.sinks = [*sinks, ledger, *self._listeners()]
+        if self.demo is not None:
+            decoder.sinks.append(self.demo)
+        costs = Costs()
+        ended = "failed"
+        try:
+            with _no_garbage():
+                ended = self._loop(decoder, costs)
+        except BaseException as error:
+            ended = _reason(error)
+            raise
+        finally:
+            self._finish(engine.manifest, intake, decoder, ledger, costs, ended)
+        return EXIT_INTERRUPTED if ended == "interrupted" else 0
+
+    def _loop(self, decoder: Decoder, costs: Costs) -> str:
+        began, limit = time.monotonic(), self.options.duration_s
+        while not self.stop.requested:
+            decoder.step(_TIMEOUT_S)
+            if decoder.ended:
+                return "end of the recording"
+            costs.sample()
+            if self.recorder is not None:
+                self.recorder.check()
+            if self.demo is not None:
+                self.demo.step()
+            if limit is not None:
+                heard_s = decoder.n_samples / decoder.source.info.sfreq
+                passed_s = time.monotonic() - began if self.live else 0.0
+                if max(heard_s, passed_s) >= limit:
+                    return "duration reached"
+        return "interrupted"
+
+    def _listeners(self) -> list[Sink]:
+        if self.options.json:
+            return [JsonLines(sys.stdout)]
+        return [Sentences(sys.stdout)] if self.options.headless or not self.live else []
+
+    def _open_outlets(self, engine: Engine, intake: Intake, decoder: Decoder) -> Sink:
+        from neuript.realtime.lsl.outlet import DecisionOutlets
+
+        info = _outlet_info(engine, intake, decoder, self.options)
+        outlets = DecisionOutlets(info, stim=self.options.stim)
+        self.stack.callback(outlets.close)
+        logger.info("publishing neuript-%s-proba and -events on LSL", info.task)
+        if self.options.record is not None:
+            self._start_recorder(self.options.record, intake.source.info, outlets)
+        if self.view is not None:
+            self._open_dashboard(self.view, info, intake.source.info)
+        return outlets
+
+    def _start_recorder(self, path: str, eeg: SignalInfo, outlets: DecisionOutlets) -> None:
+        """EEG, this decoder's streams, and the markers of whatever program."""
+        from neuript.realtime.lsl.labrecorder import MARKERS, Recorder
+
+        wanted = [f"uid='{uid}'" for uid in (eeg.uid, outlets.proba_uid)]
+        self.recorder = Recorder(path, [*wanted, MARKERS])
+        self.stack.callback(self.recorder.close)  # before the outlets close
+        self.recorder.start()
+
+    def _open_dashboard(self, view: View, info: OutletInfo, eeg: SignalInfo) -> None:
+        from neuript.realtime.dashboard.launch import launch
+
+        handle = launch(info.source_id("proba"), eeg.source_id, view=view)
+        self.stack.callback(handle.close)
+        if handle.kind == "console":  # it draws on stderr; our lines would tear it
+            ours = logging.getLogger("neuript")
+            self.stack.callback(ours.setLevel, ours.level)
+            ours.setLevel(logging.ERROR)
+
+    def _finish(
+        self,
+        manifest: Manifest,
+        intake: Intake,
+        decoder: Decoder,
+        ledger: LatencyLedger,
+        costs: Costs,
+        ended: str,
+    ) -> None:
+        more: dict[str, Any] = {}
+        if self.demo is not None:
+            more["demo"] = self.demo.score(manifest)
+        report = build_report(
+            options=self.options,
+            manifest=manifest,
+            intake=intake,
+            decoder=decoder,
+            ledger=ledger,
+            costs=costs,
+            ended=ended,
+            more=more,
+        )
+        self.last_words = [_summary(report), *(d["text"] for d in more.values())]
+        if self.options.report is not None:
+            try:
+                write_report(self.options.report, report)
+            except NeuriptError as error:
+                if ": " not in ended:  # nothing worse to say
+                    raise
+                self.last_words.append(str(error))
+
+
+def _announce(info: SignalInfo, manifest: Manifest) -> None:
+    simulated = " (SIMULATED)" if info.simulated else ""
+    logger.info(
+        "stream '%s'%s: %d channels at %g Hz from %s",
+        info.name,
+        simulated,
+        len(info.ch_names),
+        info.sfreq,
+        info.hostname or "a file",
+    )
+    logger.info(
+        "model: %s, classes %s, window %g s%s",
+        manifest.task,
+        ", ".join(manifest.classes),
+        manifest.window_s,
+        " (trained on simulated data)" if manifest.simulated else "",
+    )
+
+
+def _model_montage(manifest: Manifest) -> Montage:
+    try:
+        return Montage.from_dict(manifest.montage)
+    except (ValueError, KeyError, TypeError, NeuriptError) as error:
+        raise ModelRefusedError(f"the model's montage cannot be used: {error}") from error
+
+
+def _preprocess(
+    manifest: Manifest, measured_hz: float | None, told_hz: float | None
+) -> PreprocessSpec:
+    """Return the model's preprocessing, with the notch at the mains of this place if one is heard."""
+    try:
+        spec = PreprocessSpec.from_dict(manifest.preprocess)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelRefusedError(f"the model's preprocessing cannot be used: {error}") from error
+    if told_hz is None and measured_hz is None:
+        return spec
+    return replace(spec, mains_hz=measured_hz)
+
+
+def _policy(manifest: Manifest, options: LiveOptions) -> PolicySpec:
+    try:
+        spec = PolicySpec.from_dict(manifest.policy)
+    except (ValueError, TypeError) as error:
+        raise ModelRefusedError(f"the model's decision policy cannot be used: {error}") from error
+    spec = replace(spec, idle_class=spec.idle_class or manifest.idle_class)
+    if options.threshold is not None:
+        spec = replace(
+            spec, threshold=options.threshold, release=min(spec.release, options.threshold)
+        )
+    return spec
+
+
+def _lsl_clock() -> Callable[[], float]:
+    from neuript.realtime.lsl.library import pylsl
+
+    clock: Callable[[], float] = pylsl.local_clock
+    return clock
+
+
+def _outlet_info(
+    engine: Engine, intake: Intake, decoder: Decoder, options: LiveOptions
+) -> OutletInfo:
+    from neuript.realtime.lsl.outlet import OutletInfo
+
+    manifest, eeg = engine.manifest, intake.source.info
+    used = intake.scale[list(intake.plan.used)]
+    policy = decoder.policy_spec
+    return OutletInfo(
+        task=manifest.task,
+        classes=manifest.classes,
+        eeg_source_id=eeg.source_id or eeg.name,
+        decoder={
+            "eeg_name": eeg.name,
+            "eeg_scale_volts": float(np.median(used)),
+            "simulated": eeg.simulated,
+            "window_s": manifest.window_s,
+            "hop_s": decoder.hop_s,
+            "threshold": policy.threshold,
+            "release": policy.release,
+            "smoothing_s": policy.smoothing_s,
+            "dwell_s": policy.dwell_s,
+            "refractory_s": policy.refractory_s,
+            "temperature": policy.temperature,
+            "idle_class": policy.idle_class,
+            "group_delay_10hz_ms": decoder.chain.group_delay_s(10.0) * 1e3,
+            "group_delay_20hz_ms": decoder.chain.group_delay_s(20.0) * 1e3,
+            "model_name": Path(str(options.model)).name,
+            "model_sha256": manifest.weights_sha256,
+            "model_simulated": manifest.simulated,
+            "engine": engine.name,
+            "config_sha256": options.sha256,
+        },
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, BrokenPipeError):
+        return "the reader of our output went away"
+    return f"{type(error).__name__}: {error}"
+
+
+def _short(ended: str) -> str:
+    """The reason for the summary; what went wrong is said after it, once."""
+    kind, colon, _ = ended.partition(": ")
+    if not colon:
+        return ended
+    return "the stream was lost" if kind == StreamLostError.__name__ else "ended by an error"
+
+
+class _no_garbage:  # noqa: N801
+    """Spare the loop long collections: what exists now is never looked at again."""
+
+    def __enter__(self) -> None:
+        gc.collect()
+        gc.freeze()
+
+    def __exit__(self, *error: object) -> None:
+        gc.unfreeze()
+
+
+def _summary(report: dict[str, Any]) -> str:
+    total, age = report["latency_ms"]["total"], report["sample_age_ms"]
+    states = ", ".join(f"{name} {n}" for name, n in report["states"].items()) or "no rows"
+    commands = ", ".join(f"{n} {name}" for name, n in report["commands"].items()) or "none"
+    lines = [
+        f"{_short(report['ended'])}: {report['samples']} samples, {report['windows_decoded']} windows decoded, "
+        f"{report['skipped_hops']} hops skipped, {report['gaps']} gaps",
+        f"states: {states}; commands: {commands}",
+    ]
+    if total["n"]:
+        lines.append(
+            f"latency pull to published: p50 {total['p50']:.1f} ms, p99 {total['p99']:.1f} ms, "
+            f"max {total['max']:.1f} ms"
+            + (f"; sample age p50 {age['p50']:.1f} ms, p99 {age['p99']:.1f} ms" if age["n"] else "")
+        )
+    return "\n".join(lines)

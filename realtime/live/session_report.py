@@ -1,0 +1,127 @@
+"""`report.json`: what a session was, what it measured, what it cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from neuript import __version__
+from neuript.files import write_atomically
+
+if TYPE_CHECKING:
+    from neuript.modelfile.manifest import Manifest
+    from neuript.realtime.decoding.decoder import Decoder
+    from neuript.realtime.decoding.latency import LatencyLedger
+    from neuript.realtime.live.intake import Intake
+    from neuript.realtime.live.options import LiveOptions
+
+
+class Costs:
+    """CPU time and memory of this process, sampled now and then."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process(os.getpid())
+        self._began, self._cpu = time.monotonic(), self._cpu_s()
+        self._next = 0.0
+        self.rss_start = self.rss_max = self._rss()
+
+    def sample(self) -> None:
+        """Look at the memory, at most once a second."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + 1.0
+            self.rss_max = max(self.rss_max, self._rss())
+
+    def summary(self) -> dict[str, float]:
+        """Return the share of one core and megabytes of memory."""
+        wall = time.monotonic() - self._began
+        return {
+            "wall_s": round(wall, 3),
+            "cpu_percent_of_one_core": round(
+                100 * (self._cpu_s() - self._cpu) / max(wall, 1e-9), 2
+            ),
+            "rss_mb_start": round(self.rss_start / 1e6, 1),
+            "rss_mb_end": round(self._rss() / 1e6, 1),
+            "rss_mb_max": round(self.rss_max / 1e6, 1),
+        }
+
+    def _cpu_s(self) -> float:
+        times = self._process.cpu_times()
+        return float(times.user + times.system)
+
+    def _rss(self) -> int:
+        return int(self._process.memory_info().rss)
+
+
+def build_report(
+    *,
+    options: LiveOptions,
+    manifest: Manifest,
+    intake: Intake,
+    decoder: Decoder,
+    ledger: LatencyLedger,
+    costs: Costs,
+    ended: str,
+    more: dict[str, Any],
+) -> dict[str, Any]:
+    """Gather the session as plain values for JSON."""
+    info = intake.source.info
+    return {
+        "neuript": __version__,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": {"system": platform.platform(), "cpus": os.cpu_count()},
+        "ended": ended,
+        "simulated": info.simulated,
+        "settings": options.to_dict() | {"sha256": options.sha256},
+        "stream": {
+            "name": info.name,
+            "source_id": info.source_id,
+            "uid": info.uid,
+            "hostname": info.hostname,
+            "n_chans": len(info.ch_names),
+            "sfreq_nominal": info.sfreq,
+            "sfreq_measured": round(decoder.stamps.rate_hz, 4),
+            "stamp_jitter_ms": round(decoder.stamps.jitter_s * 1e3, 4),
+            "volts_per_unit": sorted({float(s) for s in intake.scale if s}),
+            "bads": list(intake.bads),
+            "mains_hz": intake.mains_hz,
+            "notes": list(intake.notes),
+        },
+        "plan": intake.plan.to_dict(),
+        "model": {
+            "file": Path(options.model).name if options.model else None,
+            "task": manifest.task,
+            "classes": list(manifest.classes),
+            "weights_sha256": manifest.weights_sha256,
+            "simulated": manifest.simulated,
+            "window_s": manifest.window_s,
+        },
+        "chain": decoder.spec.to_dict()
+        | {
+            "group_delay_10hz_ms": round(decoder.chain.group_delay_s(10.0) * 1e3, 3),
+            "group_delay_20hz_ms": round(decoder.chain.group_delay_s(20.0) * 1e3, 3),
+            "settle_s": decoder.chain.settle_s,
+        },
+        "policy": decoder.policy_spec.to_dict() | {"hop_s": decoder.hop_s},
+        "samples": decoder.n_samples,
+        "skipped_hops": decoder.n_skipped,
+        "gaps": decoder.n_gaps,
+        "missing_samples": decoder.n_missing,
+        "clock_steps": decoder.n_clock_steps,
+        **ledger.summary(),
+        "cost": costs.summary(),
+        **more,
+    }
+
+
+def write_report(path: str, report: dict[str, Any]) -> None:
+    """Write the report; an old file stays whole if that fails."""
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, text.encode() + b"\n")

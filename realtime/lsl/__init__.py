@@ -1,0 +1,1 @@
+"""The Lab Streaming Layer: the only folder that knows pylsl."""

@@ -1,0 +1,184 @@
+"""Find the one EEG stream that is meant, or say what is visible instead."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from neuript.errors import NeuriptError, StreamNotFoundError
+from neuript.realtime.lsl.library import pylsl
+
+logger = logging.getLogger(__name__)
+
+ANY_EEG = "translate(type,'eg','EG')='EEG'"
+"""Predicate for streams of type EEG in any spelling."""
+
+MIN_SFREQ, MAX_SFREQ = 100.0, 20_000.0
+
+RIVALS_S, RIVALS_NAMED_S = 2.0, 0.5
+"""How long a second match is waited for, and how long if the user named the stream's own id.  Where multicast is
+lossy or switched off, answers come with liblsl's unicast queries, 0.75 s apart."""
+
+_FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8", "int64")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSummary:
+    """The short header that a stream announces on the network."""
+
+    name: str
+    stype: str
+    n_chans: int
+    sfreq: float
+    channel_format: str
+    source_id: str
+    uid: str
+    hostname: str
+    created_at: float
+
+    @classmethod
+    def of(cls, info: pylsl.StreamInfo) -> StreamSummary:
+        """Read the short header of a resolved stream."""
+        code = info.channel_format()
+        return cls(
+            name=info.name(),
+            stype=info.type(),
+            n_chans=info.channel_count(),
+            sfreq=info.nominal_srate(),
+            channel_format=_FORMATS[code] if 0 <= code < len(_FORMATS) else str(code),
+            source_id=info.source_id(),
+            uid=info.uid(),
+            hostname=info.hostname(),
+            created_at=info.created_at(),
+        )
+
+    def describe(self) -> str:
+        """One line for people."""
+        rate = f"{self.sfreq:g} Hz" if self.sfreq else "irregular"
+        return (
+            f"name='{self.name}' type='{self.stype}' {self.n_chans} ch @ {rate} "
+            f"{self.channel_format} source_id='{self.source_id}' host {self.hostname}"
+        )
+
+
+def predicate_for(
+    predicate: str | None = None, name: str | None = None, source_id: str | None = None
+) -> str:
+    """Return the XPath predicate for what the user asked; any EEG stream when nothing is given."""
+    parts = [f"({predicate})"] if predicate else []
+    if name is not None:
+        parts.append(f"name={_quoted(name)}")
+    if source_id is not None:
+        parts.append(f"source_id={_quoted(source_id)}")
+    return " and ".join(parts) or ANY_EEG
+
+
+def visible_streams(wait_s: float = RIVALS_S) -> list[StreamSummary]:
+    """Return everything that announces itself within `wait_s`, EEG first."""
+    found = {s.uid: s for s in map(StreamSummary.of, pylsl.resolve_streams(wait_s))}
+    return sorted(found.values(), key=_rank)
+
+
+def find_stream(
+    predicate: str, *, wait_s: float = 5.0, on_wait: Callable[[], None] | None = None
+) -> pylsl.StreamInfo:
+    """Return the one stream that matches.
+
+    Parameters
+    ----------
+    predicate : str
+        XPath 1.0 predicate on the stream header, such as `name='X' and type='EEG'`.
+    wait_s : float
+        How long to wait for it to appear.
+    on_wait : callable, optional
+        Called between tries (a place to notice that the user gave up).
+
+    Raises
+    ------
+    StreamNotFoundError
+        If nothing matches; the message lists what is visible.
+    NeuriptError
+        If several streams match, or the stream cannot be decoded (text, irregular, too slow).
+    """
+    deadline = time.monotonic() + wait_s
+    matches: list[pylsl.StreamInfo] = []
+    while not matches:
+        left = deadline - time.monotonic()
+        matches = pylsl.resolve_bypred(predicate, 1, max(0.1, min(0.5, left)))
+        if not matches and left <= 0:
+            raise StreamNotFoundError(_nothing_found(predicate, wait_s, visible_streams()))
+        if on_wait is not None:
+            on_wait()
+    named = "source_id" in predicate or "uid" in predicate
+    rivals_s = RIVALS_NAMED_S if named else RIVALS_S  # a second one may answer later
+    more = pylsl.resolve_bypred(predicate, len(matches) + 1, rivals_s)
+    by_uid = {info.uid(): info for info in (*matches, *more)}
+    candidates = _without_own(list(by_uid.values()))
+    if len(candidates) != 1:
+        raise NeuriptError(_several_found(candidates))
+    check_decodable(StreamSummary.of(candidates[0]))
+    return candidates[0]
+
+
+def check_decodable(stream: StreamSummary) -> None:
+    """Refuse streams that are not sampled signals, with the reason."""
+    what = f"the stream '{stream.name}'"
+    if stream.channel_format == "string":
+        raise NeuriptError(
+            f"{what} carries text (type '{stream.stype}', format string), not samples; "
+            "choose the EEG stream with --stream or --source-id"
+        )
+    if stream.sfreq == 0:
+        raise NeuriptError(
+            f"{what} has an irregular rate (nominal rate 0); decoding needs a fixed sampling rate "
+            f"of {MIN_SFREQ:g} Hz to {MAX_SFREQ / 1000:g} kHz in the stream's header: set it in the "
+            "sender, or choose another stream with --stream or --source-id"
+        )
+    if not MIN_SFREQ <= stream.sfreq <= MAX_SFREQ:
+        raise NeuriptError(
+            f"{what} runs at {stream.sfreq:g} Hz; {MIN_SFREQ:g} Hz to {MAX_SFREQ / 1000:g} kHz "
+            "can be decoded; set another rate on the amplifier"
+        )
+
+
+def _without_own(infos: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
+    """Leave out what a decoder publishes, unless nothing else matches."""
+    others = [i for i in infos if not i.source_id().startswith("neuript-") or i.type() == "EEG"]
+    return others or infos
+
+
+def _rank(stream: StreamSummary) -> tuple[bool, bool, str]:
+    eeg = stream.stype.upper() == "EEG"
+    return (not eeg, stream.sfreq < MIN_SFREQ, stream.name)
+
+
+def _nothing_found(predicate: str, wait_s: float, visible: Sequence[StreamSummary]) -> str:
+    wanted = "of type EEG" if predicate == ANY_EEG else f"that matches {predicate}"
+    head = f"no LSL stream {wanted} appeared within {wait_s:g} s"
+    if not visible:
+        return (
+            f"{head}, and no other stream is visible either; is the amplifier's LSL output on, on "
+            "this network, and not blocked by a firewall? (`neuript-live --demo` needs no amplifier)"
+        )
+    lines = "\n".join(f"  {s.describe()}" for s in visible)
+    return f"{head}; visible are:\n{lines}\nchoose one with --source-id or --stream 'name=\"...\"'"
+
+
+def _several_found(infos: Sequence[pylsl.StreamInfo]) -> str:
+    streams = sorted(map(StreamSummary.of, infos), key=lambda s: -s.created_at)
+    lines = "\n".join(f"  {s.describe()}" for s in streams)
+    return (
+        f"{len(streams)} streams match, and decoding the wrong one would look normal; "
+        f"choose with --source-id or --stream 'name=\"...\"':\n{lines}"
+    )
+
+
+def _quoted(text: str) -> str:
+    """Return an XPath string literal (XPath 1.0 has no escapes)."""
+    if "'" not in text:
+        return f"'{text}'"
+    if '"' not in text:
+        return f'"{text}"'
+    raise NeuriptError(f"{text!r} holds both kinds of quotes; use --stream with a predicate")

@@ -1,0 +1,343 @@
+"""Publish a recording on LSL as if it were live: all its streams, their metadata, timing, gaps and chunks."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from xml.etree.ElementTree import Element
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuript.errors import NeuriptError
+from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.recordings.header import text_of
+from neuript.realtime.recordings.recording import OTHER_CLOCK_S, RecordedStream, Recording
+from neuript.realtime.recordings.replay_source import check_start, chunk_edges, play_times
+
+EARLY_S = 60.0
+LINGER_S = 2.0
+_TICK_S = 0.05
+_FORMATS = {
+    "float32": pylsl.cf_float32,
+    "double64": pylsl.cf_double64,
+    "string": pylsl.cf_string,
+    "int8": pylsl.cf_int8,
+    "int16": pylsl.cf_int16,
+    "int32": pylsl.cf_int32,
+    "int64": pylsl.cf_int64,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayProgress:
+    """Where a replay stands."""
+
+    position_s: float
+    """Seconds of the recording published in this pass."""
+    duration_s: float
+    pass_number: int
+    """1 for the first time through."""
+    n_samples: int
+    """Samples published so far, over all streams and passes."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What to push when: parallel arrays ordered by time, and the zero of that time.
+
+    Attributes
+    ----------
+    due_s : ndarray, shape (n,)
+        When the last sample of each chunk was there, in seconds since `origin`; never decreasing.
+    stream, start, stop : ndarray, shape (n,)
+        Index of the stream, and the chunk as a half-open range of its samples.
+    origin : float
+        Zero of `due_s` on the recording's clock.
+    duration_s : float
+        Seconds until the recording could start over: last sample plus one EEG period.
+    """
+
+    due_s: NDArray[np.float64]
+    stream: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    origin: float
+    duration_s: float
+
+
+def make_schedule(
+    recording: Recording, *, chunk: int | str = "recorded", start_s: float = 0.0
+) -> Schedule:
+    """Merge the chunks of all streams into one order of publication.
+
+    A chunk is due when its last sample was stamped; stamps that run backwards a little never delay
+    what was recorded before them, and a clock that jumps back is played on without a pause (its stamps
+    keep the jump). Streams stamped by another clock are left out.
+
+    Raises
+    ------
+    NeuriptError
+        `start_s` is negative or behind the end of the EEG.
+    """
+    eeg = recording.eeg
+    play = play_times(eeg)
+    check_start(play, start_s)
+    included = [
+        (i, stream, play_times(stream)) for i, stream in enumerate(recording.streams) if len(stream)
+    ]
+    included = [row for row in included if _overlaps(row[2], play)]
+    origin = float(play[0]) + start_s
+    if start_s == 0:  # markers shortly before the EEG belong to it
+        firsts = [float(times[0]) for _, _, times in included]
+        origin = max(min(firsts), origin - EARLY_S)
+    due, which, starts, stops = [], [], [], []
+    for i, stream, times in included:
+        first = int(np.searchsorted(times, origin))
+        edges = chunk_edges(stream, chunk if stream.info.sfreq > 0 else 1)
+        edges = np.concatenate([[first], edges[edges > first]])
+        n = len(edges) - 1
+        due.append(times[edges[1:] - 1] - origin if n else np.zeros(0))
+        which.append(np.full(n, i))
+        starts.append(edges[:-1])
+        stops.append(edges[1:])
+    all_due = np.concatenate(due)
+    order = np.argsort(all_due, kind="stable")
+    return Schedule(
+        due_s=all_due[order],
+        stream=np.concatenate(which)[order],
+        start=np.concatenate(starts)[order],
+        stop=np.concatenate(stops)[order],
+        origin=origin,
+        duration_s=float(all_due.max()) + 1.0 / eeg.info.sfreq,
+    )
+
+
+def _overlaps(times: NDArray[np.float64], eeg_times: NDArray[np.float64]) -> bool:
+    away = max(float(eeg_times[0] - times[-1]), float(times[0] - eeg_times[-1]))
+    return away <= OTHER_CLOCK_S
+
+
+class LslReplay:
+    """Outlets for all streams of a recording, and the loop that feeds them.
+
+    Stamps are `start + (stamp - first stamp) / speed`: at speed 1 they keep their spacing exactly. At other
+    speeds the declared nominal rate stays the recorded one (the filters of a consumer must fit the signal),
+    so that a decoder that compares stamps with the rate will, rightly, see a broken clock;
+    `recorded_spacing` is for that.
+
+    Parameters
+    ----------
+    recording : Recording
+        With an EEG stream.
+    speed : float
+        Recorded seconds per second.
+    loop : bool
+        Start over at the end, one sample period after the last sample.
+    start_s : float
+        Begin so many seconds after the first EEG sample.
+    chunk : int or 'recorded'
+        Samples per push for streams with a rate; events are always pushed one by one.
+    recorded_spacing : bool
+        Leave stamps undivided at other speeds than 1: the spacing fits the rate, and the stamps run ahead of
+        (or fall behind) the clock.
+    suffix : str
+        Appended to all names and source ids, to tell the replay from the device.
+
+    Examples
+    --------
+    >>> with LslReplay(read_recording("session.xdf")) as replay:  # doctest: +SKIP
+    ...     replay.run()
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        speed: float = 1.0,
+        loop: bool = False,
+        start_s: float = 0.0,
+        chunk: int | str = "recorded",
+        recorded_spacing: bool = False,
+        suffix: str = "",
+    ) -> None:
+        if not 0 < speed < float("inf"):
+            raise NeuriptError(f"--speed {speed:g} must be a positive number, such as 1 or 4")
+        self.recording = recording
+        self.speed = speed
+        self.loop = loop
+        self.schedule = make_schedule(recording, chunk=chunk, start_s=start_s)
+        self.started_at: float | None = None
+        self._stamp_speed = 1.0 if recorded_spacing else speed
+        self._suffix = suffix
+        self._outlets: dict[int, pylsl.StreamOutlet] = {}
+        self._n_samples = 0
+
+    @property
+    def published(self) -> list[RecordedStream]:
+        """The streams that are published: all but empty ones stamped by another clock."""
+        other = set(range(len(self.recording.streams))) - set(self.schedule.stream.tolist())
+        skip = {i for i in other if len(self.recording.streams[i])}
+        return [s for i, s in enumerate(self.recording.streams) if i not in skip]
+
+    def open(self) -> None:
+        """Create the outlets; the streams become visible on the network."""
+        published = {id(stream) for stream in self.published}
+        for i, stream in enumerate(self.recording.streams):
+            if id(stream) in published and i not in self._outlets:
+                self._outlets[i] = pylsl.StreamOutlet(self._stream_info(i))
+
+    def close(self) -> None:
+        """Withdraw the streams; harmless when called twice."""
+        self._outlets.clear()
+
+    def __enter__(self) -> LslReplay:
+        """Open."""
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def wait_for_consumers(self, timeout_s: float, *, others_s: float = 1.0) -> bool:
+        """Wait until somebody listens to the EEG, then a little for the other streams.
+
+        LSL drops what nobody has subscribed to, so without this the first samples may be lost.
+
+        Returns
+        -------
+        bool
+            False if nobody came within `timeout_s`.
+        """
+        index = self.recording.eeg_index
+        if index is None or not self._outlets[index].wait_for_consumers(timeout_s):
+            return False
+        deadline = time.monotonic() + others_s
+        for outlet in self._outlets.values():
+            outlet.wait_for_consumers(max(0.0, deadline - time.monotonic()))
+        return True
+
+    def run(
+        self,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        on_progress: Callable[[ReplayProgress], None] = lambda progress: None,
+        linger_s: float = LINGER_S,
+    ) -> None:
+        """Publish until the end, or for ever with `loop`, or until `stop()` says so.
+
+        Parameters
+        ----------
+        stop : callable
+            Asked at least every 50 ms.
+        on_progress : callable
+            Told at most about every 50 ms.
+        linger_s : float
+            How long the outlets stay after the last sample, so that it reaches the consumers.
+        """
+        self.started_at = pylsl.local_clock()
+        pass_number = 0
+        while not stop():
+            before = pass_number * self.schedule.duration_s
+            begin = self.started_at + before / self.speed
+            stamp_begin = self.started_at + before / self._stamp_speed
+            pass_number += 1
+            done = self._run_once(begin, stamp_begin, pass_number, stop, on_progress)
+            if not (done and self.loop):
+                break
+        self._sleep_until(pylsl.local_clock() + linger_s, stop)
+
+    def _run_once(
+        self,
+        begin: float,
+        stamp_begin: float,
+        pass_number: int,
+        stop: Callable[[], bool],
+        on_progress: Callable[[ReplayProgress], None],
+    ) -> bool:
+        plan, told = self.schedule, -np.inf
+
+        def tell(now: float) -> None:
+            position = min(max((now - begin) * self.speed, 0.0), plan.duration_s)
+            on_progress(ReplayProgress(position, plan.duration_s, pass_number, self._n_samples))
+
+        rows = zip(plan.due_s, plan.stream, plan.start, plan.stop, strict=True)
+        for due_s, stream, start, end in rows:
+            wanted = begin + float(due_s) / self.speed
+            if wanted > told + _TICK_S:
+                told = wanted
+                tell(pylsl.local_clock())
+            if not self._sleep_until(wanted, stop, tell):
+                return False
+            self._push(int(stream), slice(int(start), int(end)), stamp_begin)
+        tell(begin + plan.duration_s / self.speed)
+        return True
+
+    def _sleep_until(
+        self,
+        wanted: float,
+        stop: Callable[[], bool],
+        tick: Callable[[float], None] = lambda now: None,
+    ) -> bool:
+        """Sleep in short pieces; return False if asked to stop."""
+        while (left := wanted - pylsl.local_clock()) > 0:
+            if stop():
+                return False
+            if left > _TICK_S:
+                tick(wanted - left)
+            time.sleep(min(left, _TICK_S))
+        return not stop()
+
+    def _push(self, index: int, part: slice, stamp_begin: float) -> None:
+        stream, outlet = self.recording.streams[index], self._outlets[index]
+        recorded_s = stream.timestamps[part] - self.schedule.origin
+        stamps = stamp_begin + recorded_s / self._stamp_speed
+        values = stream.values[part]
+        outlet.push_chunk(
+            [list(row) for row in values] if isinstance(values, list) else values, stamps.tolist()
+        )
+        self._n_samples += len(stamps)
+
+    def _stream_info(self, index: int) -> pylsl.StreamInfo:
+        recorded = self.recording.streams[index]
+        said = recorded.info
+        source_id = said.source_id or self._own_source_id(index)
+        info = pylsl.StreamInfo(
+            said.name + self._suffix,
+            said.stype,
+            len(said.ch_names),
+            said.sfreq,
+            _FORMATS[said.channel_format],
+            source_id + self._suffix,
+        )
+        desc = recorded.header.find("desc")
+        if desc is not None:
+            _copy_children(desc, info.desc())
+        note = info.desc().append_child("replay")
+        note.append_child_value("file", self.recording.path.name)
+        note.append_child_value("speed", f"{self.speed:g}")
+        note.append_child_value("recorded_hostname", said.hostname)
+        note.append_child_value("recorded_created_at", text_of(recorded.header, "created_at"))
+        note.append_child_value("recorded_first_stamp", repr(float(self.schedule.origin)))
+        return info
+
+    def _own_source_id(self, index: int) -> str:
+        text = f"{self.recording.path.resolve()}|{index}"
+        return f"neuript-replay-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _copy_children(source: Element, target: pylsl.XMLElement) -> None:
+    for child in source:
+        if len(child):
+            _copy_children(child, target.append_child(child.tag))
+        else:
+            target.append_child_value(child.tag, child.text or "")

@@ -1,0 +1,187 @@
+"""The command line: instant, lazy, one sentence per error, the promised exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from neuript import cli
+from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError, StreamNotFoundError
+from neuript.realtime.live.options import LiveOptions, read_config
+
+HEAVY = ("torch", "numpy", "scipy", "mne", "pylsl", "PyQt6", "sklearn", "rich")
+
+
+def test_an_interrupt_while_modules_load_ends_with_130_too(tmp_path):
+    """Dataclasses are made by `exec`, from which CPython takes an interrupt for unhandled."""
+    (tmp_path / "early.py").write_text(
+        "import sys\n"
+        "from neuript import cli\n"
+        "cli._run = lambda *_: exec('raise KeyboardInterrupt')\n"
+        "if __name__ == '__main__':\n"
+        "    sys.exit(cli.run_verb('doctor', []))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "early"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == "neuript doctor: interrupted\n"
+    assert done.returncode == 130
+
+
+def fake_verb(monkeypatch, run):
+    module = types.ModuleType("neuript.cli.live")
+    module.run = run
+    monkeypatch.setitem(sys.modules, "neuript.cli.live", module)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["live", "--help"], ["streams", "--help"], ["train", "--help"]]
+)
+def test_help_loads_nothing_heavy(arguments):
+    code = (
+        "import sys; from neuript.cli import main; code = main(sys.argv[1:]); "
+        f"bad = [m for m in {HEAVY} if m in sys.modules]; "
+        "print('LOADED', bad, 'CODE', code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert "LOADED [] CODE 0" in done.stdout, done.stdout + done.stderr
+    assert "usage" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NeuriptError, 2),
+        (StreamNotFoundError, 3),
+        (StreamLostError, 4),
+        (ModelRefusedError, 5),
+        (KeyboardInterrupt, 130),
+        (ZeroDivisionError, 1),
+    ],
+)
+def test_errors_become_a_line_and_a_code(monkeypatch, capsys, error, code):
+    def run(argv):
+        raise error("what happened")
+
+    fake_verb(monkeypatch, run)
+    assert cli.main(["live", "--x"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("neuript live: ")
+    assert "Traceback" not in err
+
+
+def test_arguments_and_exit_code_are_passed_on(monkeypatch):
+    seen = []
+
+    def run(argv):
+        seen.append(argv)
+        return 7
+
+    fake_verb(monkeypatch, run)
+    assert cli.main(["-v", "live", "--model", "m.ts", "--verbose"]) == 7
+    assert seen == [["--model", "m.ts"]]
+
+
+def test_unknown_verb_says_which_was_meant(capsys):
+    assert cli.main(["liev"]) == 2
+    assert "did you mean 'live'" in capsys.readouterr().err
+
+
+def test_training_verbs_are_found_by_name(monkeypatch, capsys):
+    seen = []
+    module = types.ModuleType("neuript.cli.train.sweep")
+    module.run = lambda argv: seen.append(argv) or 7
+    monkeypatch.setitem(sys.modules, "neuript.cli.train.sweep", module)
+    assert cli.main(["train", "sweep", "--seeds", "1"]) == 7
+    assert seen == [["--seeds", "1"]]
+    assert cli.main(["train", "sweeep"]) == 2
+    assert "did you mean 'sweep'" in capsys.readouterr().err
+    assert cli.main(["train"]) == 0
+    assert "neuript-train VERB" in capsys.readouterr().out
+
+
+def test_usage_errors_are_2(capsys):
+    assert cli.main(["live", "--no-such-flag"]) == 2
+    assert "no-such-flag" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("neuript ")
+
+
+def test_live_needs_a_model(capsys):
+    assert cli.main(["live", "--headless"]) == 2
+    assert "--model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"model": "m", "speed": "fast"}, "speed='fast' must be a number"),
+        ({"model": "m", "duration_s": -1}, "--duration -1.0 must be larger than 0"),
+        ({"model": "m", "mains": 55}, "50, 60 or 0"),
+        ({"model": "m", "hopp": 1}, "unknown settings hopp"),
+        ({"model": "m", "headless": "yes"}, "true or false"),
+        ({"demo": True, "replay": "x.xdf"}, "leave out --replay"),
+        ({"model": "m", "replay": "x.xdf", "source_id": "y"}, "leave out --stream"),
+    ],
+)
+def test_options_are_checked(given, match):
+    with pytest.raises(NeuriptError, match=match):
+        LiveOptions.from_mapping(given)
+
+
+def test_config_file_and_flags(tmp_path):
+    path = tmp_path / "live.yaml"
+    path.write_text("model: mi.ts\nhop: 0.25\nsource-id: amp\nclasses: [a, b]\nspeed: max\n")
+    options = LiveOptions.from_mapping({**read_config(str(path)), "hop_s": 0.5})
+    assert (options.model, options.hop_s, options.source_id) == ("mi.ts", 0.5, "amp")
+    assert options.classes == ("a", "b")
+    assert options.speed == float("inf")
+    assert options.to_dict()["speed"] == "max"
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "just words"])
+def test_config_that_is_no_table_is_refused(tmp_path, text):
+    path = tmp_path / "live.yaml"
+    path.write_text(text)
+    with pytest.raises(NeuriptError, match="--config"):
+        read_config(str(path))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_what_is_left_for_a_full_stdout_does_not_change_the_exit_code():
+    code = (
+        "import sys, types; from neuript import cli; from neuript.errors import NeuriptError\n"
+        "def run(argv):\n"
+        "    print('left in the buffer')\n"
+        "    raise NeuriptError('bad')\n"
+        "module = types.ModuleType('neuript.cli.score'); module.run = run\n"
+        "sys.modules['neuript.cli.score'] = module\n"
+        "sys.exit(cli.run_verb('score', []))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env=environment,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.strip()) == (2, "neuript score: bad")

@@ -1,0 +1,80 @@
+"""`neuript-train export`: what goes in comes out, and what cannot is refused."""
+
+from __future__ import annotations
+
+import fake_corpus
+import numpy as np
+import pytest
+import torch
+
+from neuript.cli import main
+from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
+from neuript.modelfile.deployable import open_model
+from neuript.modelfile.manifest import Manifest
+from neuript.network.config import NeuriptConfig
+from neuript.network.network import NeuriptClassifier
+from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.training.pretrain import PretrainRun, pretrain
+
+CONFIG = NeuriptConfig(
+    n_outputs=2,
+    n_times=32,
+    d_model=12,
+    n_heads=2,
+    d_ff=8,
+    d_expert=4,
+    d_shared=8,
+    merges=(2, 2),
+    experts=(0, 2),
+)
+
+
+@pytest.fixture(autouse=True)
+def own_config(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEURIPT_CONFIG_DIR", str(tmp_path / "config"))
+
+
+def test_encoder_of_a_run(tmp_path):
+    run = PretrainRun(**fake_corpus.TINY, steps=1)
+    encoder = pretrain(run, fake_corpus.make_corpus(), tmp_path / "run")
+    out = tmp_path / "mine.safetensors"
+    assert main(["train", "export", str(tmp_path / "run"), "--out", str(out)]) == 0
+    assert load_checkpoint(out)[0] == load_checkpoint(encoder)[0]
+    assert main(["train", "export", str(encoder), "--out", str(tmp_path / "a.ts")]) == 2
+
+
+def test_classifier_to_a_deployable(tmp_path):
+    montage = fake_corpus.channels(("C3", "Cz", "C4"))
+    torch.manual_seed(0)
+    model = NeuriptClassifier(CONFIG, montage.pos_m, list(montage.lobes.values())).eval()
+    manifest = Manifest(
+        task="mi",
+        classes=("left", "right"),
+        model=CONFIG.to_dict(),
+        montage=montage.to_dict(),
+        preprocess=PreprocessSpec().to_dict(),
+        window_s=0.5,
+        hop_s=0.125,
+    )
+    save_checkpoint(tmp_path / "mi.safetensors", model, manifest)
+    out = tmp_path / "mi.ts"
+    assert main(["train", "export", str(tmp_path / "mi.safetensors"), "--out", str(out)]) == 0
+    x = 2e-5 * np.random.default_rng(0).standard_normal((4, 3, 32)).astype(np.float32)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(x)).numpy()
+    engine = open_model(out)
+    found = np.stack([engine.infer(window.T) for window in x])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "match"),
+    [
+        ("nothing", "e.safetensors", "does not exist"),
+        ("nothing", "e.onnx", "must end in"),
+        ("nothing", "no/folder/e.ts", "there is no folder"),
+    ],
+)
+def test_refusals(tmp_path, capsys, name, out, match):
+    assert main(["train", "export", str(tmp_path / name), "--out", str(tmp_path / out)]) == 2
+    assert match in capsys.readouterr().err

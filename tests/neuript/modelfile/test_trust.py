@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import neuript.weights
+from neuript.modelfile import trust
+
+A, B = "a" * 64, "b" * 64
+
+
+@pytest.fixture(autouse=True)
+def own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "config"
+    monkeypatch.setenv("NEURIPT_CONFIG_DIR", str(folder))
+    return folder
+
+
+def test_remembered_by_content_with_how_and_name(own_config: Path) -> None:
+    assert not trust.is_trusted(A)
+    assert trust.remember(A, how="--trust", name="mi\nb.ts")
+    assert trust.remember(A, how="written")  # once is enough
+    assert trust.is_trusted(A)
+    assert not trust.is_trusted(B)
+    (line,) = trust.trust_file().read_text("utf-8").splitlines()
+    assert line.startswith(f"{A}  --trust  2")
+    assert line.endswith("mib.ts")
+
+
+def test_broken_lines_do_not_hide_the_others() -> None:
+    trust.trust_file().parent.mkdir()
+    trust.trust_file().write_bytes(b"\xff\n" + b"c" * 63 + f"\n{A}  x\n{B}".encode())
+    trust.trust_file().chmod(0o600)
+    assert trust.is_trusted(A)
+    assert trust.is_trusted(B)
+    assert not trust.is_trusted("c" * 63)
+    assert not trust.is_trusted("")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_list_that_others_can_write_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    trust.remember(A, how="written")
+    assert trust.trust_file().stat().st_mode & 0o777 == 0o600
+    trust.trust_file().chmod(0o666)
+    with caplog.at_level(logging.WARNING):
+        assert not trust.is_trusted(A)
+    assert "written by others" in caplog.text
+
+
+def test_many_at_once_lose_nothing() -> None:
+    hashes = [hashlib.sha256(bytes([i])).hexdigest() for i in range(50)]
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda h: trust.remember(h, how="written"), hashes))
+    assert all(trust.is_trusted(h) for h in hashes)
+
+
+def test_places_follow_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trust.config_dir() == tmp_path / "config"
+    assert trust.cache_dir() == tmp_path / "config" / "cache"
+    monkeypatch.delenv("NEURIPT_CONFIG_DIR")
+    for platform in ("linux", "darwin", "win32"):
+        monkeypatch.setattr(sys, "platform", platform)
+        assert trust.config_dir().name == "neuript"
+        assert "neuript" in trust.cache_dir().parts
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/x")
+    assert trust.config_dir() == Path("/x/neuript")
+
+
+def test_hashes_for_the_package_are_written_as_sha256sum_does(tmp_path: Path) -> None:
+    (tmp_path / "demo.ts").write_bytes(b"abc")
+    (tmp_path / "card.md").write_bytes(b"no model")
+    text = trust.write_shipped_hashes(tmp_path).read_text("utf-8")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert text == f"{known}  demo.ts\n"
+
+
+def test_models_that_ship_with_the_package_are_trusted() -> None:
+    folder = Path(neuript.weights.__path__[0])
+    for model in folder.glob("*.ts"):
+        assert hashlib.sha256(model.read_bytes()).hexdigest() in trust.shipped_hashes()

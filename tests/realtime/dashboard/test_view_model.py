@@ -1,0 +1,565 @@
+"""The dashboard without Qt, LSL or a clock: traces, header, states in words, snapshots, text views."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy import signal
+
+from neuript.realtime.dashboard import launch
+from neuript.realtime.dashboard import terminal as text_view
+from neuript.realtime.dashboard.stream_info import (
+    HeaderError,
+    decoder_info,
+    eeg_info,
+    unit_scale_uv,
+)
+from neuript.realtime.dashboard.theme import THEMES
+from neuript.realtime.dashboard.traces import (
+    DisplayFilter,
+    EnvelopeRing,
+    GapFinder,
+    ScrollPacer,
+)
+from neuript.realtime.dashboard.view_model import (
+    Evidence,
+    ViewModel,
+    channel_verdicts,
+    fitting_scale,
+    next_scale,
+)
+from neuript.realtime.dashboard.words import Tone, describe, duration, state_name
+from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
+from neuript.realtime.decoding.states import STATE_ORDER, State
+
+CHUNKS = (1, 7, 64, 1001, 5000)
+ROW = ("decision", "confidence", "state", "sample_age_ms", "latency_ms")
+
+
+def header(name="neuript-mi-proba", classes=("left_hand", "right_hand"), labels=None, **decoder):
+    labels = [*classes, *ROW] if labels is None else labels
+    values = {"task": "mi", "window_s": "4", "hop_s": "0.125", "threshold": "0.75", **decoder}
+    channels = "".join(f"<channel><label>{escape(x)}</label></channel>" for x in labels)
+    fields = "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in values.items())
+    return (
+        f"<?xml version='1.0'?><info><name>{name}</name><source_id>{name}-1</source_id>"
+        f"<channel_count>{len(labels)}</channel_count><nominal_srate>0</nominal_srate>"
+        f"<desc><channels>{channels}</channels><decoder>{fields}</decoder></desc></info>"
+    )
+
+
+def eeg_header(names=("C3", "C4"), units=None, sfreq=250, name="amp", maker=""):
+    units = ["microvolts"] * len(names) if units is None else units
+    channels = "".join(
+        f"<channel><label>{n}</label><unit>{u}</unit></channel>"
+        for n, u in zip(names, units, strict=True)
+    )
+    return (
+        f"<info><name>{name}</name><source_id>amp-1</source_id><channel_count>{len(names)}"
+        f"</channel_count><nominal_srate>{sfreq}</nominal_srate><desc><channels>{channels}"
+        f"</channels><acquisition><manufacturer>{maker}</manufacturer></acquisition></desc></info>"
+    )
+
+
+def row(proba, decision=-1, confidence=0.7, state="OK", age=3.0, latency=12.0):
+    code = STATE_ORDER.index(State(state))
+    return np.array([[*proba, decision, confidence, code, age, latency]], np.float32)
+
+
+def cut(n, sizes):
+    """Yield (start, stop) in chunks of these sizes, an empty one in between."""
+    start = 0
+    while start < n:
+        for size in sizes:
+            yield start, start
+            yield start, min(n, start + size)
+            start = min(n, start + size)
+
+
+# --- traces --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sfreq", [100, 250, 256, 1000])
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_columns_hold_both_extremes_in_order_of_time_in_any_chunking(rng, sfreq, chunk):
+    x = rng.normal(size=(2345, 3)).astype(np.float32)
+    stamps = 10 + np.arange(len(x)) / sfreq
+    ring = EnvelopeRing(3, sfreq)
+    for start, stop in cut(len(x), [chunk]):
+        ring.append(x[start:stop], stamps[start:stop])
+    extremes, at = ring.columns(0, ring.total)
+    spc = ring.samples_per_column
+    assert ring.total == len(x) // spc
+    for k in range(ring.total):  # slow and obvious
+        block = x[k * spc : (k + 1) * spc]
+        assert at[k] == stamps[(k + 1) * spc - 1]
+        for c in range(3):
+            low, high = int(block[:, c].argmin()), int(block[:, c].argmax())
+            wanted = [block[min(low, high), c], block[max(low, high), c]]
+            assert extremes[k, :, c].tolist() == wanted
+
+
+def test_ring_keeps_only_the_newest_columns_and_clips_requests(rng):
+    x = rng.normal(size=(1000, 2)).astype(np.float32)
+    small, large = (EnvelopeRing(2, 100, n_columns=n) for n in (64, 4096))
+    for ring in (small, large):
+        ring.append(x[:990], np.arange(990.0))
+        ring.append(x[990:], np.arange(990.0, 1000.0))
+    assert small.total == large.total == 1000
+    kept, stamps = small.columns(0, 10_000)
+    assert len(kept) == 64
+    assert stamps[0] == 936
+    np.testing.assert_array_equal(kept, large.columns(936, 1000)[0])
+    assert len(small.columns(2000, 2100)[0]) == 0
+
+
+def test_gap_becomes_empty_columns_that_end_at_the_next_sample():
+    ring = EnvelopeRing(1, 100)
+    ring.append(np.ones((50, 1), np.float32), np.arange(50) / 100)
+    ring.append_gap(0.5, 1.0)
+    ring.append(np.ones((50, 1), np.float32), 1 + np.arange(50) / 100)
+    extremes, stamps = ring.columns(0, ring.total)
+    assert np.isnan(extremes[50:100]).all()
+    assert np.isfinite(extremes[:50]).all()
+    assert np.isfinite(extremes[100:]).all()
+    assert stamps[99] == 1.0
+    assert (np.diff(stamps) >= 0).all()
+    ring.append_gap(1e9, 2.0)  # a clock gone mad does not take all memory
+    assert ring.total < 5000
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_display_filter_is_exact_in_any_chunking_and_equals_scipy(rng, chunk):
+    x = (rng.normal(size=(3000, 4)) * 20 + 4000).astype(np.float32)
+    before = x.copy()
+    whole = DisplayFilter(4, 250).process(x)
+    chain = DisplayFilter(4, 250)
+    parts = [chain.process(x[a:b]) for a, b in cut(len(x), [chunk])]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(x, before)
+    # independent: transfer functions instead of sections, offset removed by hand
+    b1, a1 = signal.butter(2, 0.5, "highpass", fs=250)
+    b2, a2 = signal.butter(2, 45, fs=250)
+    wanted = signal.lfilter(b2, a2, signal.lfilter(b1, a1, x.astype(float) - x[0], axis=0), axis=0)
+    np.testing.assert_allclose(whole, wanted, atol=1e-2)
+
+
+def test_display_filter_starts_at_zero_and_never_sees_the_future(rng):
+    flat = DisplayFilter(2, 500).process(np.full((1000, 2), 1e5, np.float32))
+    assert np.abs(flat).max() < 1e-3
+    x = rng.normal(size=(400, 2)).astype(np.float32)
+    other = x.copy()
+    other[200:] += 100
+    one, two = (DisplayFilter(2, 250).process(v) for v in (x, other))
+    np.testing.assert_array_equal(one[:200], two[:200])
+    assert not np.array_equal(one[200:], two[200:])
+
+
+@pytest.mark.parametrize("chunk", [1, 13, 500])
+def test_nan_is_drawn_as_a_hole_and_the_filter_survives(rng, chunk):
+    x = rng.normal(size=(500, 2)).astype(np.float32)
+    x[100:120, 1] = np.nan
+    chain = DisplayFilter(2, 250)
+    out = np.concatenate([chain.process(x[a:b]) for a, b in cut(500, [chunk])])
+    assert np.isnan(out[100:120, 1]).all()
+    assert np.isfinite(out[:, 0]).all()
+    assert np.isfinite(out[120:, 1]).all()
+
+
+def test_low_pass_is_left_out_where_the_rate_does_not_allow_it():
+    assert DisplayFilter(1, 64).words == "0.5 Hz high-pass"
+    assert DisplayFilter(1, 250).words == "0.5–45 Hz"
+
+
+def test_gap_finder_sees_holes_but_not_jitter_bursts_or_drift(rng):
+    finder = GapFinder(250)
+    stamps = np.arange(0, 3600, 1 / 250) * 1.0002  # 200 ppm for an hour
+    stamps += rng.normal(0, 0.002, len(stamps))
+    stamps = np.repeat(stamps[24::25], 25)[: len(stamps)]  # bursts of equal stamps
+    assert all(finder.find(stamps[k : k + 25]) is None for k in range(0, len(stamps) - 25, 25))
+    late = stamps[-1] + 0.8 + np.arange(25) / 250
+    at, missing_s = finder.find(late)
+    assert at == 0
+    assert missing_s == pytest.approx(0.8, abs=0.15)
+    assert finder.find(late + 0.1) is None
+
+
+def test_gap_inside_a_chunk_is_found_where_it_is_and_backward_steps_are_none():
+    finder = GapFinder(100)
+    stamps = np.concatenate([np.arange(50), np.arange(120, 170)]) / 100
+    at, missing_s = finder.find(stamps)
+    assert at == 50
+    assert missing_s == pytest.approx(0.7, abs=0.02)
+    assert finder.find(stamps[-1] - 100 + np.arange(1, 51) / 100) is None
+    assert finder.find(stamps[-1] - 99.5 + np.arange(1, 51) / 100) is None
+
+
+@pytest.mark.parametrize("lump", [1, 10, 25])
+def test_pacer_draws_all_columns_evenly(lump):
+    pacer = ScrollPacer(0.01)
+    waiting, drawn = 0, []
+    for frame in range(900):  # 30 frames per s for 30 s, columns come in lumps at 100 per s
+        due = int((frame + 1) * 100 / 30) // lump * lump
+        waiting = due - sum(drawn)
+        drawn.append(pacer.step(waiting, 1 / 30))
+        assert 0 <= drawn[-1] <= waiting
+    assert waiting - drawn[-1] <= 2.5 * lump + 4  # never far behind
+    steady = np.array(drawn[300:])
+    assert steady.max() <= 7  # 3.3 on average; a lump of 25 is spread out
+    assert sum(drawn) >= 2990 - 2.5 * lump - 4
+
+
+def test_pacer_shows_a_long_backlog_at_once():
+    pacer = ScrollPacer(0.01)
+    for _ in range(30):
+        pacer.step(3, 1 / 30)
+    assert pacer.step(10_000, 1 / 30) == 10_000
+    assert pacer.step(4, 1 / 30) <= 4
+
+
+def test_scale_follows_the_series_and_verdicts_name_bad_channels(rng):
+    x = rng.normal(0, 10, size=(500, 2, 8)).astype(np.float32)
+    assert fitting_scale(x) in (20, 50)
+    assert fitting_scale(x * 1000) == 1000 * fitting_scale(x)
+    assert fitting_scale(x[:0]) == 100
+    assert next_scale(50, 1) == 100
+    assert next_scale(50, -1) == 20
+    x[:, :, 1] = 0
+    x[:, :, 2] = np.nan
+    x[::2, :, 3] = 5000
+    assert channel_verdicts(x, in_uv=True) == ["", "flat", "no data", "huge", "", "", "", ""]
+    assert channel_verdicts(x, in_uv=False) == ["", "flat", "no data", "", "", "", "", ""]
+
+
+# --- headers -------------------------------------------------------------------------------------
+
+
+def test_decoder_header_is_read():
+    info = decoder_info(
+        header(
+            classes=("a", "b", "rest"),
+            idle_class="rest",
+            simulated="true",
+            group_delay_10hz_ms="17.9",
+            eeg_scale_volts="1e-6",
+            release="nonsense",
+        )
+    )
+    assert info.classes == ("a", "b", "rest")
+    assert info.columns == dict(zip(ROW, range(3, 8), strict=True))
+    assert (info.idle_class, info.simulated, info.delay_10hz_ms) == ("rest", True, 17.9)
+    assert info.eeg_scale_uv == pytest.approx(1.0)
+    assert info.release is None
+    assert info.delay_20hz_ms is None
+
+
+@pytest.mark.parametrize(
+    ("xml", "word"),
+    [
+        (header(labels=["left", "right"]), "not a neuript predictions stream"),
+        ("<!DOCTYPE x [<!ENTITY a 'b'>]><info/>", "DOCTYPE"),
+        ("<info>", "not XML"),
+        ("<info><channel_count>0</channel_count></info>", "channels"),
+        ("<info>" + " " * 5_000_000 + "</info>", "characters"),
+    ],
+)
+def test_other_headers_are_refused_with_a_reason(xml, word):
+    with pytest.raises(HeaderError, match=word):
+        decoder_info(xml)
+
+
+def test_eeg_header_is_read_with_units_and_the_simulated_mark():
+    info = eeg_info(eeg_header(("Fp1", "TRG"), ("µV", "")))
+    assert info.ch_names == ("Fp1", "TRG")
+    assert info.scale_uv == (1.0, 1.0)
+    assert not info.simulated
+    assert eeg_info(eeg_header(units=["", ""])).scale_uv is None
+    assert eeg_info(eeg_header(maker="neuript (simulated)")).simulated
+    bare = "<info><channel_count>3</channel_count><nominal_srate>100</nominal_srate></info>"
+    assert eeg_info(bare).ch_names == ("1", "2", "3")
+
+
+@pytest.mark.parametrize(
+    ("unit", "uv"),
+    [("uV", 1), ("microvolts", 1), ("-6", 1), ("mV", 1e3), ("Volts", 1e6), ("", None), ("x", None)],
+)
+def test_units(unit, uv):
+    assert unit_scale_uv(unit) == uv
+
+
+# --- states and snapshots ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", STATE_ORDER)
+def test_every_state_has_words_a_hint_and_a_mark(state):
+    words = describe(str(state), 4.0)
+    assert state_name(state.code) == state
+    assert len(words.hint) > 20
+    assert "{" not in words.hint
+    assert (words.tone is Tone.GOOD) == (state is State.OK)
+    if state is not State.OK:
+        assert "no commands" in words.hint
+    if state is State.GAP:
+        assert "4 s of clean signal" in words.hint
+
+
+def test_unknown_states_are_warnings_that_say_so():
+    assert state_name(float("nan")) == "STATE nan"
+    assert state_name(42) == "STATE 42"
+    assert describe("STATE 42").tone is Tone.WARN
+    marks = {describe(s).mark for s in ("OK", "WARMUP", "GAP", "LOST")}
+    assert len(marks) == 4  # told apart without colour
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0.0 s"), (3.14, "3.1 s"), (42, "42 s"), (185, "3:05"), (3723, "1:02:03")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def connected(now=100.0, **decoder) -> ViewModel:
+    model = ViewModel()
+    model.connect_decoder(decoder_info(header(**decoder)), now)
+    model.connect_eeg(eeg_info(eeg_header()))
+    return model
+
+
+def test_snapshot_before_anything_arrives():
+    snapshot = ViewModel().snapshot(5.0)
+    assert snapshot.state == "SEARCHING"
+    assert snapshot.proba is None
+    assert snapshot.latency_words == "– / –"
+    assert "waiting" in snapshot.stream_words
+
+
+def test_rows_become_probabilities_commands_and_percentiles():
+    model = connected()
+    for k in range(101):
+        decision = 1 if 20 <= k < 40 else 0 if k >= 60 else -1
+        model.add_rows(row((0.3, 0.7), decision, latency=k), np.array([99 + k / 8]), 100 + k / 8)
+    now = 100 + 100 / 8
+    snapshot = model.snapshot(now)
+    assert snapshot.proba == pytest.approx((0.3, 0.7))
+    assert [e.label for e in snapshot.log] == ["left_hand", "right_hand", "OK"]
+    assert snapshot.held == "left_hand"
+    assert snapshot.n_decisions == 2
+    assert snapshot.last_decision.stamp == 99 + 60 / 8
+    assert snapshot.latency_p50_ms == pytest.approx(50)
+    assert snapshot.latency_p99_ms == pytest.approx(99)
+    assert snapshot.sample_age_ms == pytest.approx(3)
+    assert snapshot.rows_per_s == pytest.approx(8)
+
+
+def test_rows_without_a_window_show_no_probability():
+    model = connected()
+    model.add_rows(row((0.2, 0.8), 1), np.array([99.0]), 100.0)
+    nan = float("nan")
+    model.add_rows(row((nan, nan), -1, 0.0, "GAP", nan, nan), np.array([99.1]), 100.1)
+    snapshot = model.snapshot(100.2)
+    assert (snapshot.proba, snapshot.evidence, snapshot.held) == (None, None, None)
+    assert snapshot.words.title == "GAP"
+    assert "4 s" in snapshot.words.hint
+    assert snapshot.latency_p50_ms == 12  # the row without a latency does not count
+    assert snapshot.since_s == pytest.approx(0.1)
+
+
+def test_events_add_nothing_that_the_rows_told_and_everything_they_did_not():
+    model = connected()
+    model.add_rows(row((0.2, 0.8), 1), np.array([99.0]), 100.0)
+    model.add_events(["neuript/state/OK", "neuript/decision/right_hand"], np.array([99.0, 99.0]))
+    assert len(model.snapshot(101).log) == 2
+    # the class is held on, and committed again: only the event knows
+    model.add_rows(row((0.2, 0.8), 1), np.array([100.5]), 101.5)
+    model.add_events(["neuript/decision/right_hand", "someone/else"], np.array([100.5, 100.6]))
+    log = model.snapshot(101).log
+    assert [e.stamp for e in log if e.kind == "decision"] == [100.5, 99.0]
+    # an event that comes late is put in its place
+    model.add_events(["neuript/decision/left_hand"], np.array([99.8]))
+    stamps = [e.stamp for e in model.snapshot(101).log]
+    assert stamps == sorted(stamps, reverse=True)
+
+
+def test_evidence_is_what_the_policy_compares_with_its_threshold(rng):
+    spec, hop_s = PolicySpec(smoothing_s=0.5), 0.125
+    policy = DecisionPolicy(spec, ["a", "b", "c"], hop_s)
+    evidence = Evidence(3, float(np.exp(-hop_s / spec.smoothing_s)))
+    for k in range(200):
+        logits = rng.normal(0, 3, 3) if k % 50 else None
+        result = policy.update(logits)
+        proba = np.full(3, np.nan) if result.proba is None else result.proba
+        shown = evidence.update(proba.astype(np.float32).astype(float))
+        if logits is None:
+            assert np.isnan(shown).all()
+        else:
+            assert shown.max() == pytest.approx(result.confidence, abs=1e-5)
+
+
+def test_silence_is_never_shown_as_a_calm_brain():
+    model = connected()
+    model.add_rows(row((0.2, 0.8), 1), np.array([99.0]), 100.0)
+    assert model.snapshot(100.5).proba is not None
+    silent = model.snapshot(104.0)
+    assert silent.state == "SILENT"
+    assert (silent.proba, silent.held, silent.confidence) == (None, None, None)
+    assert silent.since_s == pytest.approx(4.0)
+    model.disconnect_decoder(105.0)
+    assert model.snapshot(105.0).state == "GONE"
+    assert model.snapshot(105.0).proba is None
+    model.connect_decoder(decoder_info(header()), 110.0)
+    model.add_rows(row((0.6, 0.4)), np.array([110.0]), 110.1)
+    assert model.snapshot(110.2).state == "OK"
+
+
+def test_other_classes_after_a_reconnect_clear_what_was_shown():
+    model = connected()
+    model.add_rows(row((0.2, 0.8), 1), np.array([99.0]), 100.0)
+    model.disconnect_decoder(101.0)
+    model.connect_decoder(decoder_info(header(classes=("x", "y", "z"))), 102.0)
+    snapshot = model.snapshot(102.0)
+    assert snapshot.proba is None
+    assert snapshot.last_decision is None
+    assert model.evidence_history(0)[1].shape == (0, 3)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100, 5000])
+def test_eeg_is_scaled_filtered_and_cut_into_columns_in_any_chunking(rng, chunk):
+    x = (rng.normal(size=(1000, 2)) * 1e-5).astype(np.float32)
+    stamps = 50 + np.arange(1000) / 250
+    model = ViewModel()
+    model.connect_eeg(eeg_info(eeg_header(units=["V", "V"])))
+    for start, stop in cut(1000, [chunk]):
+        model.add_eeg(x[start:stop], stamps[start:stop], 50.0)
+    shown, _ = model.ring.columns(0, model.ring.total)
+    wanted = DisplayFilter(2, 250).process(x * np.float32(1e6)).reshape(500, 2, 2)
+    np.testing.assert_array_equal(shown, wanted)
+    assert model.unit == "µV"
+
+
+def test_lost_samples_leave_a_hole_in_the_traces():
+    model = ViewModel()
+    model.connect_eeg(eeg_info(eeg_header()))
+    x = np.ones((250, 2), np.float32)
+    model.add_eeg(x, 10 + np.arange(250) / 250, 11.0)
+    model.add_eeg(x, 12 + np.arange(250) / 250, 13.0)
+    shown, _ = model.ring.columns(0, model.ring.total)
+    assert np.isnan(shown).all(axis=(1, 2)).sum() == pytest.approx(125, abs=2)  # 1 s of 8 ms
+
+
+def test_unknown_units_are_said_and_the_decoders_choice_wins():
+    model = ViewModel()
+    model.connect_eeg(eeg_info(eeg_header(units=["", ""])))
+    assert model.unit == "stream units"
+    model.connect_decoder(decoder_info(header(eeg_scale_volts="1e-6")), 1.0)
+    assert model.unit == "µV"
+    np.testing.assert_allclose(model.scale_uv, 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_text_is_readable_and_warnings_are_not_class_colours(theme):
+    def luminance(color):
+        rgb = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+        linear = np.where(rgb <= 0.03928, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    def contrast(a, b):
+        high, low = sorted((luminance(a), luminance(b)), reverse=True)
+        return (high + 0.05) / (low + 0.05)
+
+    on_panel = [theme.text, theme.muted, theme.trace, theme.trace_bad, *theme.tones.values()]
+    assert min(contrast(color, theme.panel) for color in on_panel) >= 4.5
+    assert min(contrast(color, theme.panel) for color in theme.classes) >= 3.0
+    assert contrast(theme.muted, theme.background) >= 4.5
+    assert contrast(theme.banner_text, theme.banner) >= 7
+    alarms = {theme.tones[Tone.WARN], theme.tones[Tone.BAD]}
+    assert not alarms & set(theme.classes)
+
+
+# --- text views and start ------------------------------------------------------------------------
+
+
+def full_model() -> ViewModel:
+    model = connected(simulated="true", group_delay_10hz_ms="17.9", smoothing_s="0.5")
+    t = np.arange(1000) / 250
+    wave = np.stack([20 * np.sin(2 * np.pi * 10 * t), 0 * t], axis=1).astype(np.float32)
+    model.add_eeg(wave, 96 + t, 100.0)
+    # evidence after one row: 0.22 of the log-odds of 0.9, so 0.62
+    model.add_rows(row((0.1, 0.9), 1, 0.86), np.array([100.0]), 100.0)
+    return model
+
+
+@pytest.mark.parametrize("size", [(100, 30), (140, 50), (70, 24), (40, 12)])
+def test_console_view_says_what_the_window_says(size):
+    model = full_model()
+    snapshot = model.snapshot(100.4)
+    extremes, _ = model.ring.columns(0, model.ring.total)
+    console = Console(record=True, width=size[0], height=size[1], file=io.StringIO())
+    console.print(text_view.render(snapshot, extremes, model.unit, *size))
+    text = console.export_text()
+    assert len(text.splitlines()) <= size[1] + 1
+    assert "SIMULATED" in text
+    assert "OK" in text
+    if size[0] >= 100:
+        for words in (
+            "right_hand",
+            "62 %",
+            "threshold 0.75",
+            "C3",
+            "17.9 / – ms",
+            "12.0 / 12.0 ms",
+            "µV",
+        ):
+            assert words in text, words
+
+
+def test_status_line_for_logs():
+    line = text_view.status_line(full_model().snapshot(100.4))
+    assert line.startswith("SIMULATED | ● OK | amp · 2 channels")
+    assert "right_hand 0.90" in line
+
+
+def test_only_the_qt_modules_import_qt():
+    code = (
+        "import sys, neuript.realtime.dashboard.terminal, neuript.realtime.dashboard.launch;"
+        "import neuript.realtime.dashboard.__main__;"
+        "bad = [m for m in sys.modules if m.startswith(('PyQt6', 'pyqtgraph', 'torch', 'mne'))];"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_display_the_reason_is_one_sentence(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(launch.sys, "platform", "linux")
+    assert "no display" in launch.why_no_window()
+
+
+def test_without_qt_the_reason_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(launch.importlib.util, "find_spec", lambda name: None)
+    assert "not installed" in launch.why_no_window()
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (b"", "no reason"),
+        (b"could not load xcb\nmore", "could not load xcb"),
+        (b"xcb-cursor0 is needed", "libxcb-cursor0"),
+    ],
+)
+def test_a_qt_that_aborts_is_found_out_in_another_process(monkeypatch, error, word):
+    monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")
+    failed = subprocess.CompletedProcess([], -6, b"", error)
+    monkeypatch.setattr(launch.subprocess, "run", lambda *a, **k: failed)
+    assert word in launch.why_no_window()

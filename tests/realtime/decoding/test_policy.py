@@ -1,0 +1,164 @@
+"""Evidence and commit rule against slow references and by their promises."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
+from neuript.realtime.decoding.states import State
+
+CLASSES = ("left", "right", "rest")
+HOP = 0.125
+
+
+def logits_for(*proba: float) -> np.ndarray:
+    return np.log(np.asarray(proba))
+
+
+def run(policy: DecisionPolicy, rows, states=None):
+    states = states or [State.OK] * len(rows)
+    return [policy.update(r, s) for r, s in zip(rows, states, strict=True)]
+
+
+def test_probabilities_are_the_softmax_at_the_temperature(rng):
+    policy = DecisionPolicy(PolicySpec(temperature=2.5), CLASSES, HOP)
+    z = rng.normal(size=3)
+    got = policy.update(z).proba
+    expected = np.exp(z / 2.5) / np.exp(z / 2.5).sum()
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_evidence_is_the_exponential_mean_of_log_probabilities(rng):
+    policy = DecisionPolicy(PolicySpec(smoothing_s=0.4), CLASSES, HOP)
+    z = rng.normal(size=(40, 3))
+    got = [policy.update(row).confidence for row in z]
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    keep = math.exp(-HOP / 0.4)
+    for k in range(40):  # closed form of the recursion, from uniform
+        weights = (1 - keep) * keep ** np.arange(k, -1, -1.0)
+        e = keep ** (k + 1) * math.log(1 / 3) + weights @ log_p[: k + 1]
+        expected = np.exp(e).max() / np.exp(e).sum()
+        assert got[k] == pytest.approx(expected, rel=1e-12)
+
+
+def test_skipped_hops_age_the_evidence_as_time_does():
+    spec = PolicySpec(smoothing_s=0.5)
+    z = logits_for(0.8, 0.1, 0.1)
+    every, skipping = (DecisionPolicy(spec, CLASSES, HOP) for _ in range(2))
+    for _ in range(12):
+        a = every.update(z)
+    for _ in range(4):
+        b = skipping.update(z, hops=3)
+    assert a.confidence == pytest.approx(b.confidence, rel=1e-12)
+
+
+def test_dwell_then_commit_then_hold_until_released():
+    spec = PolicySpec(smoothing_s=0.0, threshold=0.7, release=0.5, dwell_s=0.5, refractory_s=0.0)
+    policy = DecisionPolicy(spec, CLASSES, HOP)
+    strong, middling, weak = (logits_for(p, (1 - p) / 2, (1 - p) / 2) for p in (0.9, 0.6, 0.4))
+    rows = [strong] * 6 + [middling] * 3 + [weak] * 2
+    results = run(policy, rows)
+    assert [r.committed for r in results] == [False] * 3 + [True] + [False] * 7
+    assert [r.decision for r in results] == [None] * 3 + [0] * 6 + [None] * 2
+
+
+def test_an_interrupted_dwell_starts_again():
+    spec = PolicySpec(smoothing_s=0.0, threshold=0.7, release=0.6, dwell_s=0.5, refractory_s=0.0)
+    policy = DecisionPolicy(spec, CLASSES, HOP)
+    strong, weak = logits_for(0.9, 0.05, 0.05), logits_for(0.5, 0.3, 0.2)
+    results = run(policy, [strong] * 3 + [weak] + [strong] * 3)
+    assert not any(r.committed for r in results)
+
+
+def test_refractory_spaces_commits():
+    spec = PolicySpec(smoothing_s=0.0, threshold=0.7, release=0.7, dwell_s=0.0, refractory_s=1.0)
+    policy = DecisionPolicy(spec, CLASSES, HOP)
+    left, right = logits_for(0.9, 0.05, 0.05), logits_for(0.05, 0.9, 0.05)
+    results = run(policy, [left, right] * 20)
+    commits = [k for k, r in enumerate(results) if r.committed]
+    assert len(commits) > 2
+    assert min(np.diff(commits)) * HOP >= 1.0
+
+
+def test_the_idle_class_is_never_commanded(rng):
+    spec = PolicySpec(smoothing_s=0.0, dwell_s=0.0, refractory_s=0.0, idle_class="rest")
+    policy = DecisionPolicy(spec, CLASSES, HOP)
+    results = run(policy, [logits_for(0.01, 0.01, 0.98)] * 20)
+    assert all(r.decision is None and not r.committed for r in results)
+    assert results[-1].confidence > 0.9
+
+
+@pytest.mark.parametrize("state", [s for s in State if s is not State.OK])
+def test_nothing_is_commanded_outside_ok(state):
+    spec = PolicySpec(smoothing_s=0.0, dwell_s=0.0, refractory_s=0.0)
+    policy = DecisionPolicy(spec, CLASSES, HOP)
+    strong = logits_for(0.98, 0.01, 0.01)
+    assert policy.update(strong).decision == 0  # held in OK
+    for _ in range(5):
+        result = policy.update(strong, state)
+        assert result.decision is None
+        assert not result.committed
+        assert result.proba is not None
+
+
+def test_a_row_without_a_window_forgets_everything():
+    policy = DecisionPolicy(PolicySpec(smoothing_s=0.5, dwell_s=0.0), CLASSES, HOP)
+    strong = logits_for(0.98, 0.01, 0.01)
+    first = policy.update(strong)
+    run(policy, [strong] * 10)
+    assert policy.update(None, State.GAP) == (None, 0.0, None, False)
+    again = policy.update(strong)
+    assert again.confidence == first.confidence
+
+
+def test_no_single_window_after_a_reset_can_command(rng):
+    policy = DecisionPolicy(PolicySpec(), CLASSES, HOP)
+    for _ in range(50):
+        policy.update(None, State.GAP)
+        result = policy.update(rng.normal(size=3) * 100)
+        assert not result.committed
+
+
+def test_one_logit_means_two_classes():
+    policy = DecisionPolicy(PolicySpec(), ("no", "yes"), HOP)
+    proba = policy.update([1.3]).proba
+    assert proba[1] == pytest.approx(1 / (1 + math.exp(-1.3)))
+
+
+def test_arguments_are_left_alone():
+    z = np.array([1.0, 2.0, 3.0])
+    DecisionPolicy(PolicySpec(temperature=3), CLASSES, HOP).update(z)
+    assert z.tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"temperature": 0.0},
+        {"threshold": 1.2},
+        {"threshold": 0.5, "release": 0.6},
+        {"dwell_s": -1.0},
+        {"smoothing_s": math.nan},
+    ],
+)
+def test_nonsense_is_refused(bad):
+    with pytest.raises(ValueError, match="must be"):
+        PolicySpec(**bad)
+
+
+def test_spec_survives_json_and_is_strict():
+    spec = PolicySpec(threshold=0.8, idle_class="rest")
+    assert PolicySpec.from_dict(spec.to_dict()) == spec
+    with pytest.raises(ValueError, match="hysteria"):
+        PolicySpec.from_dict({"hysteria": 1})
+
+
+@pytest.mark.parametrize(
+    ("logits", "match"), [([1.0, 2.0], "2 logits"), ([1.0, math.nan, 0.0], "finite")]
+)
+def test_wrong_logits_are_refused(logits, match):
+    with pytest.raises(ValueError, match=match):
+        DecisionPolicy(PolicySpec(), CLASSES, HOP).update(logits)

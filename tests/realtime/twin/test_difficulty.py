@@ -1,0 +1,62 @@
+"""CSP+LDA on the twin: chance without skill, about 75 to 80 % at the default, above 92 % for an expert (simulated)."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+SEEDS = range(100, 104)
+TEST_PER_CLASS = 30
+
+
+@pytest.fixture(scope="module")
+def scores():
+    path = Path(__file__).parents[3] / "benchmarks" / "bench_twin_difficulty.py"
+    spec = importlib.util.spec_from_file_location("bench_twin_difficulty", path)
+    assert spec is not None
+    assert spec.loader is not None
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    return {
+        skill: np.array(
+            [
+                bench.accuracy(
+                    "openbci-16",
+                    skill,
+                    seed,
+                    test_per_class=TEST_PER_CLASS,
+                    sfreq=125.0,
+                    brisk=True,
+                )
+                for seed in SEEDS
+            ]
+        )
+        for skill in (0.0, 0.3, 0.6, 0.9)
+    }
+
+
+def test_default_person_is_neither_hopeless_nor_easy(scores):
+    # 75 to 80 over many people (the benchmark); four people of 60 trials: standard error about 3 points
+    assert 0.69 < scores[0.6].mean() < 0.86
+    assert scores[0.6].std() > 0.01
+
+
+def test_expert_is_easy(scores):
+    assert scores[0.9].mean() > 0.92
+
+
+def test_without_skill_there_is_chance(scores):
+    n = 2 * TEST_PER_CLASS
+    low, high = binom.ppf([0.005, 0.995], n * len(SEEDS), 0.5) / (n * len(SEEDS))
+    assert low <= scores[0.0].mean() <= high
+    assert scores[0.0].max() <= binom.ppf(1 - 0.01 / len(SEEDS), n, 0.5) / n
+
+
+def test_accuracy_rises_with_skill(scores):
+    means = [scores[skill].mean() for skill in sorted(scores)]
+    assert means == sorted(means)
+    assert means[-1] - means[0] > 0.35

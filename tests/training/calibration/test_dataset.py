@@ -1,0 +1,253 @@
+"""Recordings to labelled windows: channels, units, mains, trials, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xdf_writer
+
+from neuript.errors import NeuriptError
+from neuript.montages import load_montage
+from neuript.realtime.recordings.recording import read_recording
+from neuript.training.calibration.dataset import DatasetSpec, build_dataset, load_dataset
+
+SFREQ = 125.0
+NAMES = ("Fz", "C3", "Cz", "C4", "Pz")
+ONSETS = 8.0 + 5.0 * np.arange(12)
+SPEC = DatasetSpec(
+    cap=load_montage("10-20"),
+    event_map={"left": ("769",), "right": ("770",)},
+    window_s=2.0,
+    epoch_s=(0.0, 2.5),
+)
+
+
+@pytest.fixture
+def signal(rng):
+    """Seventy seconds of five channels in microvolts, shape (n_times, 5)."""
+    n = round(70 * SFREQ)
+    t = np.arange(n)[:, None] / SFREQ
+    rhythm = 12 * np.sin(2 * np.pi * (10 * t + np.arange(5) / 7))
+    return (rhythm + rng.normal(scale=8, size=(n, 5))).astype(np.float32)
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Write an XDF file and return its path."""
+    count = iter(range(100))
+
+    def write(data, labels=NAMES, *, onsets=ONSETS, codes=("769", "770"), start_s=500.0, **kwargs):
+        stamps = start_s + np.arange(len(data)) / SFREQ
+        markers = [(start_s + s, codes[i % len(codes)]) for i, s in enumerate(onsets)]
+        file = xdf_writer.session(
+            np.asarray(data), stamps, markers, sfreq=SFREQ, labels=list(labels), **kwargs
+        )
+        return file.save(tmp_path / f"run{next(count)}.xdf")
+
+    return write
+
+
+def test_trials_windows_and_classes_belong_together(record, signal):
+    data = load_dataset([record(signal)], SPEC)
+    assert data.classes == ("left", "right")
+    assert data.counts == {"left": 6, "right": 6}
+    assert [t.label for t in data.trials] == ["left", "right"] * 6
+    assert data.x.shape == (len(data.trial), 5, 128)
+    assert (np.diff(data.trial) >= 0).all()
+    np.testing.assert_array_equal(data.y, data.trial % 2)
+    onset = np.array([data.trials[i].onset_s for i in data.trial])
+    assert ((data.end_s - onset >= 2.0 - 1e-6) & (data.end_s - onset <= 2.5 + 1e-6)).all()
+    assert (data.sfreq, data.manifest.window_s, data.notes) == (64.0, 2.0, ())
+
+
+def test_classes_keep_the_order_of_the_command_line(record, signal):
+    spec = replace(SPEC, event_map={"right": ("770",), "left": ("769",)})
+    data = load_dataset([record(signal)], spec)
+    assert data.classes == ("right", "left")
+    np.testing.assert_array_equal(data.y, 1 - data.trial % 2)
+
+
+def test_channels_are_those_of_the_cap_that_are_measured_in_its_order(record, signal):
+    plain = load_dataset([record(signal)], SPEC)
+    wanted = tuple(n for n in SPEC.cap.ch_names if n in NAMES)
+    assert plain.montage.ch_names == plain.manifest.ch_names == wanted
+    more = np.concatenate([signal, signal[:, :1] * 3], axis=1)
+    data = load_dataset([record(more, ("EEG Fz-REF", "c3", "CZ", "C4.", "Pz", "X7"))], SPEC)
+    assert data.montage.ch_names == wanted
+    np.testing.assert_array_equal(data.x, plain.x)
+
+
+def test_a_second_recording_may_have_its_channels_in_another_order(record, signal, rng):
+    other = rng.permutation(signal, axis=0)
+    order = [3, 0, 4, 2, 1]
+    straight = load_dataset([record(signal), record(other, start_s=90.0)], SPEC)
+    mixed = load_dataset(
+        [record(signal), record(other[:, order], [NAMES[i] for i in order], start_s=90.0)], SPEC
+    )
+    np.testing.assert_array_equal(mixed.x, straight.x)
+    assert [t.recording for t in mixed.trials] == [0] * 12 + [1] * 12
+    assert not np.array_equal(mixed.x[mixed.trial < 12], mixed.x[mixed.trial >= 12])
+
+
+def test_a_channel_that_one_recording_lacks_is_left_out_of_all_with_a_note(record, signal):
+    data = load_dataset([record(signal), record(signal[:, 1:], NAMES[1:], start_s=3.0)], SPEC)
+    assert "Fz" not in data.montage.ch_names
+    assert data.montage.n_chans == 4
+    assert any(
+        "Fz is left out: " in note and "/run1.xdf does not have it" in note for note in data.notes
+    )
+
+
+@pytest.mark.parametrize("kind", ["flat", "nan", "half of the time"])
+def test_a_bad_channel_is_left_out_with_a_note(record, signal, kind):
+    bad = signal.copy()
+    half = slice(0, len(bad) // 2 if kind == "half of the time" else None)
+    bad[half, 2] = np.nan if kind == "nan" else 7.0
+    data = load_dataset([record(bad)], SPEC)
+    assert "Cz" not in data.montage.ch_names
+    assert data.counts == {"left": 6, "right": 6}
+    assert any(
+        note.startswith("Cz is left out: flat, stuck or not a number") for note in data.notes
+    )
+
+
+def test_a_channel_that_is_bad_for_a_moment_costs_its_trials_alone(record, signal):
+    bad = signal.copy()
+    bad[round(24 * SFREQ) : round(28 * SFREQ), 2] = 7.0  # the trial at 23 s
+    data = load_dataset([record(bad)], SPEC)
+    assert data.montage.n_chans == 5
+    assert data.counts == {"left": 6, "right": 5}
+    assert any("1 of 12 trials have no clean window" in note for note in data.notes)
+    assert 523.0 not in {t.onset_s for t in data.trials}
+
+
+def test_average_reference_goes_without_bad_and_missing_electrodes(record, signal):
+    bad = signal.copy()
+    bad[:, 2] = 7.0
+    data = load_dataset([record(bad)], replace(SPEC, reference="average"))
+    assert data.montage.ch_names == ("Fz", "C3", "C4", "Pz")
+    np.testing.assert_allclose(data.x.sum(axis=1), 0, atol=1e-9)
+    plain = load_dataset([record(bad)], SPEC).x
+    np.testing.assert_allclose(data.x, plain - plain.mean(axis=1, keepdims=True), atol=1e-10)
+
+
+def test_the_unit_is_translated(record, signal):
+    micro = load_dataset([record(signal)], SPEC)
+    milli = load_dataset([record(signal * 1e-3, unit="millivolts")], SPEC)
+    np.testing.assert_allclose(milli.x, micro.x, rtol=1e-3, atol=1e-9)
+    assert 5e-6 < micro.x.std() < 20e-6
+
+
+def test_microvolts_called_volts_are_refused_with_the_fix_and_the_file(record, signal):
+    path = record(signal, unit="volts")
+    with pytest.raises(NeuriptError, match=r"run0.xdf: .*volts.*--unit microvolts"):
+        load_dataset([path], SPEC)
+    fixed = load_dataset([path], replace(SPEC, unit="microvolts"))
+    assert fixed.manifest.units == {"input": "volts", "recordings": "microvolts"}
+    np.testing.assert_array_equal(fixed.x, load_dataset([record(signal)], SPEC).x)
+
+
+def test_an_unknown_unit_lists_the_known_ones(record, signal):
+    with pytest.raises(NeuriptError, match="'furlongs' is not known; use one of volts, millivolts"):
+        load_dataset([record(signal)], replace(SPEC, unit="furlongs"))
+
+
+@pytest.mark.parametrize(
+    ("given", "hum_hz", "expected"),
+    [
+        ("auto", 50.0, 50.0),
+        ("auto", 60.0, 60.0),
+        ("auto", None, None),
+        (None, 50.0, None),
+        (60.0, 50.0, 60.0),
+    ],
+)
+def test_mains_are_measured_unless_told(record, signal, given, hum_hz, expected):
+    if hum_hz:
+        t = np.arange(len(signal))[:, None] / SFREQ
+        signal = signal + (20 * np.sin(2 * np.pi * hum_hz * t)).astype(np.float32)
+    data = load_dataset([record(signal)], replace(SPEC, mains_hz=given))
+    assert data.manifest.mains_hz == expected
+    assert data.manifest.preprocess["mains_hz"] == expected
+
+
+def test_too_few_trials_are_counted(record, signal):
+    with pytest.raises(NeuriptError, match=r"class 'right' has 4 trials, at least 5 are needed"):
+        load_dataset([record(signal, onsets=ONSETS[:9])], SPEC)
+
+
+def test_trials_without_a_clean_window_do_not_count(record, signal):
+    with pytest.raises(NeuriptError, match="class 'left' has 4 trials with a clean window"):
+        load_dataset([record(signal, onsets=[0.2, 0.4, 0.6, *ONSETS[1:9]])], SPEC)
+
+
+def test_recordings_share_what_each_lacks(record, signal):
+    only_left = record(signal, codes=("769",))
+    only_right = record(signal[::-1], codes=("770",), start_s=40.0)
+    assert load_dataset([only_left, only_right], SPEC).counts == {"left": 12, "right": 12}
+
+
+def test_trial_start_may_be_absent_from_one_of_the_recordings(record, signal):
+    both = record(
+        signal, onsets=np.sort([*ONSETS, *(ONSETS - 1)]), codes=("go", "769", "go", "770")
+    )
+    none = record(signal[::-1], codes=("769", "770"), start_s=40.0)
+    data = load_dataset([both, none], replace(SPEC, trial_start="go"))
+    assert data.counts == {"left": 6, "right": 6}
+
+
+def test_an_unknown_marker_lists_the_markers_of_all_recordings(record, signal):
+    paths = [record(signal, codes=("769", "5")), record(signal[::-1], codes=("6",), start_s=1.0)]
+    with pytest.raises(NeuriptError, match=r"'770' of class 'right'.*'6' x12.*'769' x6.*'5' x6"):
+        load_dataset(paths, SPEC)
+
+
+def test_three_classes(record, signal):
+    spec = replace(
+        SPEC,
+        event_map={"a": ("1",), "b": ("2",), "c": ("3",)},
+        idle_class="c",
+        min_trials_per_class=4,
+    )
+    data = load_dataset([record(signal, codes=("1", "2", "3"))], spec)
+    assert data.counts == {"a": 4, "b": 4, "c": 4}
+    assert data.manifest.idle_class == data.manifest.policy["idle_class"] == "c"
+
+
+def test_a_recording_is_not_its_own_test_set(record, signal):
+    path = record(signal)
+    again = path.parent / "." / path.name
+    with pytest.raises(NeuriptError, match="is given twice; name each recording once"):
+        load_dataset([path, str(again)], SPEC)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"event_map": {"left": ("769",)}}, "at least two different names"),
+        ({"task": "motor imagery"}, "task='motor imagery' must be letters and digits"),
+        ({"window_s": 2.001}, "window_s=2.001 is 128.064 samples"),
+        ({"hop_s": 0.1}, "use a multiple of 0.015625 s"),
+        ({"cap": load_montage("muse-4")}, "share 0 good channels, at least 2 are needed.*Fz, C3"),
+    ],
+)
+def test_settings_that_cannot_be_end_in_a_sentence(record, signal, change, message):
+    with pytest.raises(NeuriptError, match=message):
+        load_dataset([record(signal)], replace(SPEC, **change))
+
+
+def test_no_recording_and_a_short_one(record, signal):
+    with pytest.raises(NeuriptError, match="no recording was given"):
+        load_dataset([], SPEC)
+    short = record(signal[:100], onsets=np.linspace(0, 0.7, 12))
+    with pytest.raises(NeuriptError, match=r"run0.xdf holds 0.8 s of EEG"):
+        load_dataset([short], SPEC)
+
+
+def test_simulated_recordings_are_marked(record, signal):
+    real = read_recording(record(signal))
+    made_up = read_recording(record(signal, name="neuript-twin (simulated)"))
+    assert not build_dataset([real], SPEC).manifest.simulated
+    assert build_dataset([real, made_up], SPEC).manifest.simulated

@@ -1,0 +1,577 @@
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neuript.errors import NeuriptError
+from neuript.montages import load_montage
+from neuript.training.corpus import (
+    RECIPES,
+    Corpus,
+    PrepareOptions,
+    Recipe,
+    ScanOptions,
+    SignalOptions,
+    executor,
+    get_recipe,
+    prepare,
+)
+from neuript.training.corpus.atomic import DiskFullError, replacing
+from neuript.training.corpus.bids import find_channels
+from neuript.training.corpus.channels import choose_montage, montage_key
+from neuript.training.corpus.read_csv import is_csv_recording, read_csv
+from neuript.training.corpus.rejection import judge
+from neuript.training.corpus.scan import companions, scan, subject_of
+from neuript.training.corpus.shards import BATCH, Shard, file_sha256, write_shard
+
+SHORT = RECIPES["short"]
+PAPER = load_montage("double-banana")
+
+
+def write_csv(path: Path, names, seconds: float, sfreq: float = 128.0, seed: int = 0, scale=12.0):
+    """Write a small recording of band-limited noise in microvolts; returns its samples."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * sfreq)
+    walk = np.cumsum(rng.standard_normal((n + 16, len(names))), axis=0)
+    x = scale / 4 * (walk[16:] - walk[:-16])  # no drift, about `scale` microvolts
+    stamps = np.arange(n) / sfreq
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = ",".join(["timestamps", *names])
+    np.savetxt(
+        path, np.column_stack([stamps, x]), delimiter=",", header=head, comments="", fmt="%.7g"
+    )
+    return x
+
+
+MUSE = ("TP9", "AF7", "AF8", "TP10")
+CAP = ("Fp1", "Fp2", "F7", "F3", "F4", "F8", "T3", "C3", "Cz", "C4", "T4", "T5", "P3", "P4", "T6", "O1", "O2")  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two montages, two rates, two people, a recording without places, a table that is none."""
+    root = tmp_path / "lab"
+    write_csv(root / "sub-01" / "eeg" / "sub-01_task-rest_eeg.csv", CAP, 32.0, seed=1)
+    write_csv(root / "sub-02" / "eeg" / "sub-02_task-rest_eeg.csv", CAP, 20.0, 256.0, seed=2)
+    write_csv(root / "sub-02" / "eeg" / "sub-02_task-muse_eeg.csv", MUSE, 16.0, 256.0, seed=3)
+    write_csv(root / "sub-03" / "eeg" / "sub-03_eeg.csv", ("Fp1", "A1", "X1", "M2"), 16.0, seed=4)
+    (root / "participants.csv").write_text("id,age\nsub-01,33\n")
+    (root / "derivatives").mkdir()
+    shutil.copy(root / "sub-01/eeg/sub-01_task-rest_eeg.csv", root / "derivatives" / "a.csv")
+    return root
+
+
+@pytest.fixture
+def corpus(folder: Path, tmp_path: Path) -> Path:
+    prepare([folder], tmp_path / "corpus", SHORT)
+    return tmp_path / "corpus"
+
+
+# --- recipe and rejection -----------------------------------------------------------------------
+
+
+def test_the_paper_recipe_says_what_the_paper_says() -> None:
+    paper = get_recipe("paper")
+    assert (paper.trim_s, paper.min_length_s, paper.reject_uv, paper.flat_uv) == (60, 300, 100, 3)
+    assert (paper.n_times, paper.sfreq, paper.highpass_hz) == (256, 64, 0.1)
+    assert Recipe.from_dict(json.loads(json.dumps(paper.to_dict()))) == paper
+    assert SHORT.differences(paper) == [
+        "name: short, paper", "trim_s: 0.0, 60.0", "min_length_s: 0.0, 300.0",
+    ]  # fmt: skip
+    with pytest.raises(NeuriptError, match="paper, short"):
+        get_recipe("papre")
+    with pytest.raises(ValueError, match="whole number"):
+        Recipe(name="x", window_s=0.1)
+
+
+def test_rejection_against_a_slow_loop(rng) -> None:
+    x = rng.standard_normal((200, 3, 16)) * rng.choice([0.5, 5, 40], (200, 3, 1))
+    x += rng.choice([0, 0, 0, 20, -20], (200, 3, 1))
+    verdict = judge(x * 1e-6, SHORT)
+    for i, window in enumerate(x):
+        assert verdict.amplitude[i] == any(abs(v) > 100 for v in window.ravel())
+        assert verdict.flat[i] == any(max(abs(c)) < 3 for c in window)
+        assert verdict.offset[i] == any(min(c) > 3 or max(c) < -3 for c in window)
+    assert 0 < verdict.keep.sum() < 200
+    assert verdict.counts()["flat"] > 0
+    assert verdict.counts()["offset"] > 0
+    assert judge(x, replace(SHORT, reject_uv=None, flat_uv=None)).keep.all()
+
+
+def test_rejection_at_its_limits() -> None:
+    x = np.zeros((4, 2, 4))
+    x[:, :, 0], x[:, :, 1] = 50.0, -50.0
+    x[1, 0, 0] = 100.5
+    x[2, 1, 2] = np.nan
+    x[3, 0, 0] = 99.5
+    assert judge(x * 1e-6, SHORT).keep.tolist() == [True, False, False, True]
+
+
+# --- channels -----------------------------------------------------------------------------------
+
+
+def test_montage_rule() -> None:
+    assert choose_montage(CAP) is load_montage("double-banana")
+    own = choose_montage(("C4", "EOG", "C3", "A1", "Cz"))
+    assert own.ch_names == ("C3", "Cz", "C4")
+    np.testing.assert_array_equal(own.pos_m, load_montage("10-05").pick(["C3", "Cz", "C4"]).pos_m)
+    other = choose_montage(("Cz", "C3", "C4"), ("EEG", "", "EEG"))
+    assert montage_key(own) == montage_key(other)
+    assert own.name == other.name
+    assert choose_montage(("C3", "C4", "Cz"), bads=["Cz"]).ch_names == ("C3", "C4")
+    assert choose_montage(("C3", "C4", "Cz"), ("EEG", "EEG", "MISC")).ch_names == ("C3", "C4")
+
+
+def test_montage_of_pairs_and_of_a_named_cap() -> None:
+    sleep = choose_montage(("EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal"))
+    assert sleep.ch_names == ("Fpz-Cz", "Pz-Oz")
+    assert sleep.reference == "bipolar"
+    muse = choose_montage(("1", "2", "3", "4"), cap=load_montage("muse-4"))
+    assert muse.ch_names == MUSE
+    assert choose_montage(CAP, montage="10-20") is load_montage("10-20")
+
+
+@pytest.mark.parametrize("names", [("1", "2", "3"), ("A1", "A2", "Fz"), (), ("X", "Y")])
+def test_channels_without_a_place_are_refused(names) -> None:
+    with pytest.raises(NeuriptError, match="a known place on the head"):
+        choose_montage(names)
+
+
+# --- scanning -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("sub-07/ses-1/eeg/sub-07_task-x_eeg.vhdr", "07"),
+        ("Subject00_1.edf", "Subject00"),
+        ("subject0001/session001/data.csv", "subject0001"),
+        ("S001R03.edf", "S001"),
+        ("edf01/002/eeg.edf", "edf01"),
+        ("chb03/chb03_12.edf", "chb03"),
+        ("sub-P001_ses-S001_task-T1_run-001_eeg.xdf", "P001"),
+        ("lonely.eeg.xdf", "lonely"),
+    ],
+)
+def test_subjects_from_paths(name: str, subject: str) -> None:
+    assert subject_of(name) == subject
+
+
+def test_scan_finds_recordings_only(folder: Path) -> None:
+    sources, _ = scan(folder)
+    assert [s.subject for s in sources] == ["lab/01", "lab/02", "lab/02", "lab/03"]
+    assert sources[0].name == "sub-01/eeg/sub-01_task-rest_eeg.csv"
+    chosen, without = scan(
+        folder,
+        ScanOptions(dataset="d", include=("*rest*",), exclude_subjects=("d/01",)),
+    )
+    assert [s.subject for s in chosen] == ["d/02"]
+    assert without == ["d/01"]
+    named, _ = scan(
+        folder, ScanOptions(subject_pattern=r"sub-0(?P<subject>\d)", exclude=("*muse*",))
+    )
+    assert [s.subject for s in named] == ["lab/1", "lab/2", "lab/3"]
+
+
+def test_companions_are_hashed_too(tmp_path: Path) -> None:
+    for name in ("a.set", "a.fdt", "b.vhdr", "b.eeg", "b.vmrk", "c.edf"):
+        (tmp_path / name).write_text(name)
+    assert [p.name for p in companions(tmp_path / "a.set")] == ["a.fdt"]
+    assert [p.name for p in companions(tmp_path / "b.vhdr")] == ["b.eeg", "b.vmrk"]
+    assert companions(tmp_path / "c.edf") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"subject_pattern": "("}, "no regular expression"),
+        ({"subject_pattern": "person(.)"}, "does not match"),
+        ({"include": ("*.gdf",)}, "that the patterns take"),
+        ({"dataset": "a/b"}, "without slashes"),
+    ],
+)
+def test_scan_refuses(folder: Path, options, text: str) -> None:
+    with pytest.raises(NeuriptError, match=text):
+        scan(folder, ScanOptions(**options))
+
+
+def test_missing_and_empty_folders(tmp_path: Path) -> None:
+    with pytest.raises(NeuriptError, match="there is no folder"):
+        prepare([tmp_path / "none"], tmp_path / "out", SHORT)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NeuriptError, match=r"holds no recordings; known endings are \.xdf"):
+        prepare([tmp_path / "empty"], tmp_path / "out", SHORT)
+    assert not (tmp_path / "out").exists()
+
+
+def test_unreadable_folder(folder: Path, monkeypatch) -> None:
+    import os
+
+    def walk(root, onerror):
+        onerror(PermissionError(13, "Permission denied", str(root)))
+        return iter(())
+
+    monkeypatch.setattr(os, "walk", walk)
+    with pytest.raises(NeuriptError, match="lab cannot be read: Permission denied"):
+        scan(folder)
+
+
+# --- shards -------------------------------------------------------------------------------------
+
+
+def test_a_shard_is_plain_arrow(tmp_path: Path, rng) -> None:
+    import pyarrow as pa
+
+    x = rng.standard_normal((BATCH + 3, 2, 8)).astype(np.float32)
+    write_shard(tmp_path / "a.arrow", x, np.arange(len(x)) * 4.0, {"subject": "d/1"})
+    table = pa.ipc.open_file(tmp_path / "a.arrow").read_all()
+    flat = np.array(table.column("x").to_pylist(), dtype=np.float32)
+    np.testing.assert_array_equal(flat.reshape(x.shape), x)
+    assert json.loads(table.schema.metadata[b"neuript"])["subject"] == "d/1"
+    shard = Shard(tmp_path / "a.arrow")
+    assert [len(block) for block in shard.blocks] == [BATCH, 3]
+    assert shard.start_s[-1] == 4.0 * (BATCH + 2)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.arrow"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "other arrow"])
+def test_damaged_shards(tmp_path: Path, damage: str) -> None:
+    import pyarrow as pa
+
+    path = tmp_path / "a.arrow"
+    write_shard(path, np.ones((3, 2, 8), np.float32), np.arange(3.0), {})
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-40])
+    elif damage == "text":
+        path.write_text("hello")
+    else:
+        table = pa.table({"x": [1, 2]})
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(NeuriptError, match=r"a\.arrow"):
+        Shard(path)
+
+
+# --- reading csv --------------------------------------------------------------------------------
+
+
+def test_csv_of_a_muse(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    x = write_csv(path, [*MUSE, "Right AUX", "Marker0"], 8.0, 256.0)
+    made = read_csv(path)
+    assert made.eeg.info.ch_names == MUSE
+    assert made.eeg.info.sfreq == 256.0
+    np.testing.assert_allclose(made.eeg.data, x[:, :4], rtol=1e-5, atol=1e-5)
+    (tmp_path / "t.csv").write_text("timestamps,TP9,AF7\n0,1,oops\n")
+    with pytest.raises(NeuriptError, match="cannot be read"):
+        read_csv(tmp_path / "t.csv")
+    (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
+    assert not is_csv_recording(tmp_path / "b.csv")
+
+
+# --- a corpus -----------------------------------------------------------------------------------
+
+
+def test_a_data_sets_own_channel_table_is_believed(folder: Path, tmp_path: Path) -> None:
+    """BIDS: the nearest table whose entities are the recording's; types and bad channels count."""
+    (folder / "dataset_description.json").write_text("{}")
+    rows = "".join(f"{name}\tEEG\tuV\tgood\n" for name in CAP)
+    table = folder / "task-rest_channels.tsv"
+    table.write_text(f"name\ttype\tunits\tstatus\n{rows}")
+    own = folder / "sub-02/eeg/sub-02_task-rest_channels.tsv"
+    told = rows.replace("Fp1\tEEG", "Fp1\tEOG").replace("O2\tEEG\tuV\tgood", "O2\tEEG\tuV\tbad")
+    own.write_text(f"name\ttype\tunits\tstatus\n{told}")
+    rest = folder / "sub-02/eeg/sub-02_task-rest_eeg.csv"
+    assert find_channels(rest) == own
+    assert find_channels(folder / "sub-01/eeg/sub-01_task-rest_eeg.csv") == table
+    assert find_channels(folder / "sub-02/eeg/sub-02_task-muse_eeg.csv") is None
+    (folder / "dataset_description.json").unlink()
+    for name in ("task-muse_channels.tsv", "other_channels.tsv"):
+        (folder.parent / name).write_text(table.read_text())  # of nobody's data set
+    assert find_channels(folder / "sub-02/eeg/sub-02_task-muse_eeg.csv") is None
+    assert find_channels(folder / "sub-01/eeg/sub-01_task-rest_eeg.csv") == table
+    out = tmp_path / "bids"
+    files = {f.recording: f for f in prepare([folder], out, SHORT).files}
+    first, second = (files[f"sub-0{i}/eeg/sub-0{i}_task-rest_eeg.csv"] for i in (1, 2))
+    assert (first.montage, first.notes) == ("double-banana", ())
+    assert second.n_chans == len(CAP) - 2
+    assert [note for note in second.notes if "not EEG" in note] == [
+        f"{own.name} says that Fp1 is not EEG"
+    ]
+    assert f"{own.name} says that O2 is bad" in second.notes
+    assert own.name not in second.files  # equal tables of two people are no leak
+    own.write_text(f"name\ttype\tunits\tstatus\n{rows}")
+    again = {f.recording: f for f in prepare([folder], out, SHORT).files}
+    assert again[second.recording].montage == "double-banana"
+    own.write_text("a\tb\n1\t2\n")
+    refused = {f.recording: f for f in prepare([folder], out, SHORT).files}[second.recording]
+    assert refused.status == "refused"
+    assert "wants at least name and type" in refused.reason
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_simulated_person_is_not_taken_for_a_real_one(
+    folder: Path, tmp_path: Path, monkeypatch, simulated: bool
+) -> None:
+    from neuript.training.corpus import work
+
+    def read(path: Path):
+        made = read_csv(path)
+        made.eeg.info = replace(made.eeg.info, simulated=simulated)
+        return made
+
+    monkeypatch.setattr(work, "read_csv", read)
+    prepare([folder], tmp_path / "twins", SHORT)
+    assert Corpus.open(tmp_path / "twins").simulated is simulated
+
+
+def test_a_corpus_holds_what_cleaning_gives(corpus: Path, folder: Path) -> None:
+    from neuript.training.windows.cleaning import clean, cut
+
+    found = Corpus.open(corpus, verify=True)
+    assert found.subjects == {"lab/01", "lab/02"}
+    assert [(g.montage.n_chans, len(g)) for g in found.groups] == [(20, 11), (4, 3)]
+    assert found.groups[0].montage == PAPER
+    assert found.n_times == 256
+    assert found.hours == pytest.approx(14 * 4 / 3600)
+    group = found.groups[0]
+    assert group.subjects.tolist() == ["lab/01"] * 7 + ["lab/02"] * 4
+    source = folder / "sub-02/eeg/sub-02_task-rest_eeg.csv"
+    x, start_s = cut(clean(read_csv(source), PAPER), None, 4.0)
+    np.testing.assert_array_equal(group.read(np.arange(7, 11)), x)
+    np.testing.assert_array_equal(group.start_s[7:], start_s)
+    assert file_sha256(source) in found.file_hashes
+    assert found.describe()["datasets"] == {"lab": round(found.hours, 4)}
+
+
+def test_reading_in_any_order(corpus: Path) -> None:
+    group = Corpus.open(corpus).groups[0]
+    group._shards._limit = 1
+    every = group.read(np.arange(len(group)))
+    order = np.random.default_rng(0).permutation(len(group))
+    np.testing.assert_array_equal(group.read(order), every[order])
+    np.testing.assert_array_equal(group.read([3, 3]), every[[3, 3]])
+    view = group.read(range(1, 4))
+    assert not view.flags.owndata
+    assert not view.flags.writeable
+    np.testing.assert_array_equal(view, every[1:4])
+    assert group.read([]).shape == (0, 20, 256)
+    for wrong in ([len(group)], [-1]):
+        with pytest.raises(IndexError):
+            group.read(wrong)
+    again = pickle.loads(pickle.dumps(group))
+    np.testing.assert_array_equal(again.read([0]), every[:1])
+
+
+def test_the_report_says_what_and_why(folder: Path, tmp_path: Path) -> None:
+    loud = folder / "sub-04" / "sub-04.csv"
+    write_csv(loud, MUSE, 12.0, seed=9, scale=60.0)
+    (folder / "sub-05.csv").write_text("timestamps,TP9,AF7\n0,1,oops\n")
+    (folder / "sub-06.edf").write_bytes(b"")
+    holes = folder / "sub-07.csv"
+    write_csv(holes, MUSE, 24.0, seed=10)
+    lines = holes.read_text().splitlines()
+    lines[500:900] = [line.split(",")[0] + ",nan,nan,nan,nan" for line in lines[500:900]]
+    holes.write_text("\n".join(lines))
+    dead = [line.split(",")[0] + ",5,5,5,5" for line in lines[1:]]
+    (folder / "sub-08.csv").write_text("\n".join([lines[0], *dead]))
+    report = prepare([folder], tmp_path / "c", SHORT)
+    files = {Path(f.recording).name: f for f in report.files}
+    assert files["sub-03_eeg.csv"].status == "refused"
+    assert "known place" in files["sub-03_eeg.csv"].reason
+    assert files["sub-04.csv"].status == "empty"
+    assert files["sub-04.csv"].rejected["amplitude"] == files["sub-04.csv"].possible - 1
+    assert "cannot be read" in files["sub-05.csv"].reason
+    assert "empty" in files["sub-06.edf"].reason
+    assert "are NaN" in " ".join(files["sub-07.csv"].notes)
+    assert files["sub-07.csv"].status == "kept"
+    assert 0 < files["sub-07.csv"].kept < files["sub-07.csv"].possible - 1
+    assert {f.sfreq for f in report.files if f.status == "kept"} == {128.0, 256.0}
+    assert files["sub-08.csv"].reason.startswith("every channel is flat or missing")
+    assert report.counts == {"kept": 4, "refused": 4, "empty": 1}
+    text = report.text()
+    assert "refused: lab/sub-03" in text
+    table = (tmp_path / "c" / "report.csv").read_text().splitlines()
+    assert len(table) == 1 + len(report.files)
+    assert np.isfinite(Corpus.open(tmp_path / "c").groups[1].read([0, 1])).all()
+
+
+def test_the_paper_trims_and_wants_five_minutes(tmp_path: Path) -> None:
+    write_csv(tmp_path / "in" / "long.csv", MUSE, 304.0)
+    write_csv(tmp_path / "in" / "short.csv", MUSE, 290.0)
+    report = prepare([tmp_path / "in"], tmp_path / "c", RECIPES["paper"])
+    assert [(f.status, f.possible) for f in report.files] == [("kept", 46), ("refused", 0)]
+    assert "wants 300 s" in report.files[1].reason
+    start_s = Corpus.open(tmp_path / "c").groups[0].start_s
+    assert start_s.min() == pytest.approx(60, abs=0.05)
+    assert start_s.max() + 4 <= 244.05
+
+
+def test_a_second_run_makes_nothing_and_a_changed_file_is_made_again(
+    corpus: Path, folder: Path
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in (corpus / "shards").iterdir()}
+    again = prepare([folder], corpus, SHORT)
+    assert again.n_new == 0
+    assert all(f.reused for f in again.files)
+    assert {p: p.stat().st_mtime_ns for p in (corpus / "shards").iterdir()} == before
+    write_csv(folder / "sub-02/eeg/sub-02_task-rest_eeg.csv", CAP, 24.0, 256.0, seed=5)
+    write_csv(folder / "sub-08.csv", MUSE, 16.0, seed=6)
+    assert prepare([folder], corpus, SHORT).n_new == 2
+    found = Corpus.open(corpus, verify=True)
+    assert "lab/08" in found.subjects
+    assert found.groups[0].n_windows == 12
+    assert prepare([folder], corpus, SHORT, PrepareOptions(redo=True)).n_new == 5
+
+
+def test_a_broken_off_run_goes_on_to_the_same_corpus(
+    corpus: Path, folder: Path, tmp_path: Path
+) -> None:
+    def stop(done, n_all, file) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare([folder], tmp_path / "b", SHORT, progress=stop)
+    with pytest.raises(NeuriptError, match="no windows yet"):
+        Corpus.open(tmp_path / "b")
+    torn = tmp_path / "b" / "shards" / "x.arrow.tmp-123"
+    torn.write_bytes(b"half")
+    (tmp_path / "b" / "records" / "torn.json").write_text('{"settings": ')
+    assert prepare([folder], tmp_path / "b", SHORT).n_new == 2
+    assert not torn.exists()
+    assert (tmp_path / "b" / "corpus.json").read_bytes() == (corpus / "corpus.json").read_bytes()
+    Corpus.open(tmp_path / "b", verify=True)
+
+
+def test_a_full_disk_stops_and_resumes(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    from neuript.training.corpus import work
+
+    def full(path, x, start_s, meta) -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"part")
+            raise OSError(28, "No space left on device")
+
+    whole = work.write_shard
+    calls = []
+
+    def sometimes(path, x, start_s, meta) -> None:
+        calls.append(path)
+        (whole if len(calls) == 1 else full)(path, x, start_s, meta)
+
+    monkeypatch.setattr(work, "write_shard", sometimes)
+    with pytest.raises(DiskFullError, match="1 of 4 recordings are done and whole, so make room"):
+        prepare([folder], tmp_path / "c", SHORT)
+    assert [p.name for p in (tmp_path / "c" / "shards").iterdir()] == [calls[0].name]
+    monkeypatch.setattr(work, "write_shard", whole)
+    assert prepare([folder], tmp_path / "c", SHORT).n_new == 3
+    assert Corpus.open(tmp_path / "c", verify=True).n_windows == 14
+
+
+def test_a_changed_shard_is_noticed_and_made_again(corpus: Path, folder: Path) -> None:
+    path = sorted((corpus / "shards").iterdir())[0]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    Corpus.open(corpus)
+    with pytest.raises(NeuriptError, match=r"another SHA-256.*--verify"):
+        Corpus.open(corpus, verify=True)
+    assert prepare([folder], corpus, SHORT).n_new == 0
+    assert prepare([folder], corpus, SHORT, PrepareOptions(verify=True)).n_new == 1
+    Corpus.open(corpus, verify=True)
+    path.write_bytes(bytes(data[:-8]))
+    with pytest.raises(NeuriptError, match="bytes instead of"):
+        Corpus.open(corpus)
+    path.unlink()
+    with pytest.raises(NeuriptError, match="is missing"):
+        Corpus.open(corpus)
+    assert prepare([folder], corpus, SHORT).n_new == 1
+
+
+def test_people_can_be_left_out_afterwards(corpus: Path, folder: Path) -> None:
+    options = PrepareOptions(scan=ScanOptions(exclude_subjects=("lab/02",)))
+    report = prepare([folder], corpus, SHORT, options)
+    assert Corpus.open(corpus).subjects == {"lab/01"}
+    assert report.excluded_subjects == ("lab/02",)
+    assert len(list((corpus / "shards").iterdir())) == 1
+
+
+def test_the_same_bytes_count_once(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "sub-01/eeg/sub-01_task-rest_eeg.csv", folder / "zz_copy.csv")
+    report = prepare([folder], tmp_path / "c", SHORT)
+    twin = report.files[-1]
+    assert (twin.status, twin.kept) == ("duplicate", 0)
+    assert twin.reason == "the same file as lab/sub-01/eeg/sub-01_task-rest_eeg.csv"
+    assert Corpus.open(tmp_path / "c").n_windows == 14
+
+
+def test_what_does_not_fit_the_corpus_is_refused(
+    corpus: Path, folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(NeuriptError, match=r"another recipe \(reject_uv: 50.0, 100.0"):
+        prepare([folder], corpus, replace(SHORT, reject_uv=50.0))
+    with pytest.raises(NeuriptError, match="has other things in it"):
+        prepare([folder], folder, SHORT)
+    with pytest.raises(NeuriptError, match="is a file"):
+        prepare([folder], folder / "participants.csv", SHORT)
+    other = tmp_path / "x" / "lab"
+    shutil.copytree(folder, other)
+    with pytest.raises(NeuriptError, match="--dataset each"):
+        prepare([folder, other], tmp_path / "new", SHORT)
+    with pytest.raises(NeuriptError, match="there is no corpus in"):
+        Corpus.open(folder)
+    with pytest.raises(NeuriptError, match="give 1 or more"):
+        prepare([folder], tmp_path / "w", SHORT, PrepareOptions(workers=0))
+    index = json.loads((corpus / "corpus.json").read_text())
+    (corpus / "corpus.json").write_text(json.dumps(index | {"version": 99}))
+    with pytest.raises(NeuriptError, match="version 1"):
+        Corpus.open(corpus)
+    (corpus / "corpus.json").write_text("{")
+    with pytest.raises(NeuriptError, match="damaged"):
+        Corpus.open(corpus)
+
+
+def test_a_scheduler_that_does_not_answer(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(executor, "ANSWER_S", 0.2)
+    for address in ("tcp://127.0.0.1:9", "nonsense://head"):
+        options = PrepareOptions(scheduler=address)
+        with pytest.raises(NeuriptError, match=f"no Dask scheduler answers at {address}"):
+            prepare([folder], tmp_path / "w", SHORT, options)
+
+
+def test_two_runs_do_not_write_at_once(corpus: Path, folder: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    with (corpus / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(NeuriptError, match="another prepare is writing"):
+            prepare([folder], corpus, SHORT)
+
+
+def test_a_forced_montage_and_rescaling(folder: Path, tmp_path: Path) -> None:
+    signal = SignalOptions(montage="muse-4", rescale=True, mains_hz=None)
+    only = ScanOptions(include=("*muse*",))
+    report = prepare([folder], tmp_path / "c", SHORT, PrepareOptions(scan=only, signal=signal))
+    assert report.files[0].montage == "muse-4"
+    assert "rescaled" in report.files[0].notes[0]
+
+
+def test_an_odd_error_is_reported_and_tried_again(
+    folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    from neuript.training.corpus import work
+
+    def odd(*args, **kwargs) -> None:
+        raise ZeroDivisionError("odd")
+
+    monkeypatch.setattr(work, "judge", odd)
+    report = prepare([folder], tmp_path / "c", SHORT)
+    assert report.counts == {"failed": 3, "refused": 1}
+    assert report.files[0].reason == "ZeroDivisionError: odd"
+    monkeypatch.undo()
+    assert prepare([folder], tmp_path / "c", SHORT).n_new == 3

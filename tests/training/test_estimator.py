@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import mne
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import check_estimator
+
+import neuript
+from neuript.braindecode import NeurIPT
+from neuript.errors import NeuriptError
+from neuript.modelfile.checkpoint import save_checkpoint
+from neuript.modelfile.manifest import Manifest, provenance
+from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.training.estimator import NeurIPTClassifier
+
+NAMES = ["C3", "Cz", "C4"]
+OPTIONS = {
+    "d_model": 12,
+    "n_heads": 2,
+    "d_ff": 8,
+    "d_expert": 4,
+    "d_shared": 4,
+    "merges": (4, 2),
+    "experts": (0, 2),
+}
+
+
+def classifier(**changes):
+    values = {
+        "sfreq": 128.0,
+        "ch_names": NAMES,
+        "size": "micro",
+        "model_options": OPTIONS,
+        "n_epochs": 12,
+        "batch_size": 8,
+        "max_lr": 3e-3,
+    }
+    return NeurIPTClassifier(**(values | changes))
+
+
+@pytest.fixture
+def windows(rng):
+    """Two classes that differ by the power at Cz, one second at 128 Hz and one sample more, volts."""
+    y = np.arange(36) % 2
+    t = np.arange(129) / 128
+    x = rng.normal(size=(36, 3, 129)) * 4e-6 + 2e-3
+    x[:, 1] += (3 + 25 * y[:, None]) * 1e-6 * np.sin(20 * np.pi * t + rng.uniform(0, 6, (36, 1)))
+    return x, np.array(["rest", "left"])[y]
+
+
+def test_learns_and_names_its_classes(windows):
+    x, y = windows
+    model = classifier().fit(x[:24], y[:24])
+    assert model.classes_.tolist() == ["left", "rest"]
+    assert model.score(x[24:], y[24:]) >= 0.9
+    proba = model.predict_proba(x[24:])
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    assert (model.predict(x[24:]) == model.classes_[proba.argmax(axis=1)]).all()
+    assert (model.n_features_in_, model.n_times_in_, model.module_.n_times) == (3, 129, 64)
+    features = model.transform(x[24:])
+    logits = model.module_.head(torch.from_numpy(features)).softmax(dim=1)
+    np.testing.assert_allclose(logits.detach().numpy(), proba, atol=1e-5)
+
+
+def test_chance_where_there_is_nothing_to_learn(windows, rng):
+    x, y = windows
+    model = classifier(n_epochs=4).fit(rng.normal(size=x.shape) * 1e-5, y)
+    proba = model.predict_proba(rng.normal(size=x.shape) * 1e-5)
+    assert abs(proba[:, 0].mean() - 0.5) < 0.25
+
+
+def test_repeats_itself_and_the_seed_matters(windows):
+    x, y = windows
+    first = classifier(n_epochs=2).fit(x, y).predict_proba(x)
+    state = torch.random.get_rng_state()
+    second = classifier(n_epochs=2).fit(x, y).predict_proba(x)
+    assert torch.equal(state, torch.random.get_rng_state())
+    np.testing.assert_array_equal(first, second)
+    other = classifier(n_epochs=2, random_state=3).fit(x, y).predict_proba(x)
+    assert not np.allclose(first, other)
+
+
+def test_unit_offset_and_info_do_not_change_the_result(windows):
+    x, y = windows
+    volts = classifier(n_epochs=2).fit(x, y).predict_proba(x)
+    micro = classifier(n_epochs=2, unit="uV").fit(x * 1e6 + 500, y).predict_proba(x * 1e6)
+    np.testing.assert_allclose(volts, micro, atol=1e-3)
+    info = mne.create_info(["EEG C3-REF", "cz", "C4"], 128.0, "eeg")
+    by_info = classifier(n_epochs=2, sfreq=None, ch_names=None, info=info).fit(x, y)
+    np.testing.assert_array_equal(volts, by_info.predict_proba(x))
+
+
+def test_scikit_learn_protocol(windows):
+    x, y = windows
+    model = classifier(n_epochs=2)
+    again = clone(model.set_params(max_lr=2e-3, training_options={"weight_decay": 0.0}))
+    assert again is not model
+    assert again.get_params() == model.get_params()
+    with pytest.raises(NotFittedError):
+        again.predict(x)
+    again.fit(x, y)
+    twin = pickle.loads(pickle.dumps(again))
+    np.testing.assert_array_equal(twin.predict_proba(x), again.predict_proba(x))
+
+
+def test_cross_validation_pipeline_and_grid(windows):
+    x, y = windows
+    assert cross_val_score(classifier(n_epochs=8), x, y, cv=2).mean() > 0.75
+    frozen = make_pipeline(classifier(n_epochs=1), LogisticRegression())
+    assert frozen.fit(x, y).predict(x).shape == (36,)
+    grid = GridSearchCV(classifier(n_epochs=1), {"max_lr": [1e-4, 1e-3]}, cv=2, refit=False).fit(
+        x, y
+    )
+    assert grid.best_params_["max_lr"] in (1e-4, 1e-3)
+
+
+def test_validation_windows_stop_the_training(windows, rng):
+    x, y = windows
+    spec = {"patience": 1, "select": "val_loss"}
+    fit = classifier(n_epochs=40, validation=0.25, training_options=spec)
+    fit.fit(x, rng.permutation(y))
+    assert "val_loss" in fit.history_[0]
+    assert len(fit.history_) < 40
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_estimator_cloneable",
+        "check_estimator_tags_renamed",
+        "check_valid_tag_types",
+        "check_estimator_repr",
+        "check_no_attributes_set_in_init",
+        "check_do_not_raise_errors_in_init_or_set_params",
+        "check_mixin_order",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_parameters_default_constructible",
+    ],
+)
+def test_checks_of_scikit_learn_that_need_no_two_dimensional_data(check):
+    getattr(estimator_checks, check)("NeurIPTClassifier", NeurIPTClassifier(128.0, NAMES))
+
+
+def test_scikit_learn_leaves_out_the_checks_on_two_dimensional_data():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = check_estimator(NeurIPTClassifier(128.0, NAMES), on_fail=None, on_skip=None)
+    assert {result["status"] for result in results} <= {"passed", "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sfreq": None}, "sfreq is missing"),
+        ({"sfreq": -1.0}, "no sampling rate"),
+        ({"ch_names": None}, "chs_info is missing"),
+        ({"ch_names": ["C3", "Cz", "EOG"]}, "'EOG' is no place"),
+        ({"montage": "motor-16"}, "both chs_info and montage"),
+        ({"unit": "furlong"}, "unit='furlong' is not known"),
+        ({"unit": "uV"}, "MOABB: 'uV'"),
+        ({"size": "huge"}, "no model size 'huge'"),
+        ({"model_options": {"wheels": 4}}, "unknown model option"),
+        ({"training_options": {"speed": 4}}, "unknown training option"),
+        ({"training_options": {"max_lr": 4}}, "parameters of NeurIPTClassifier itself"),
+        ({"validation": 1.0}, "share in"),
+        ({"pretrained": "x.safetensors"}, "leave it out"),
+        ({"pretrained": "x.safetensors", "size": None}, "there is no checkpoint"),
+    ],
+)
+def test_wrong_parameters_are_named_by_fit(windows, changes, message):
+    with pytest.raises(NeuriptError, match=message):
+        classifier(**changes).fit(*windows)
+
+
+def test_wrong_data_are_named(windows):
+    x, y = windows
+    with pytest.raises(ValueError, match="3 channels"):
+        classifier().fit(x[:, :2], y)
+    with pytest.raises(ValueError, match="shape"):
+        classifier().fit(x[:, 0], y)
+    with pytest.raises(ValueError, match="one class"):
+        classifier().fit(x, np.zeros(len(y)))
+    with pytest.raises(ValueError, match="inconsistent"):
+        classifier().fit(x, y[:-1])
+    with pytest.raises(ValueError, match="Unknown label type"):
+        classifier().fit(x, np.linspace(0, 1, len(y)))
+    broken = x.copy()
+    broken[3, 1, 7] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        classifier().fit(broken, y)
+    fitted = classifier(n_epochs=1).fit(x, y)
+    with pytest.raises(ValueError, match="fitted on windows of 129"):
+        fitted.predict(x[..., :-1])
+    with pytest.raises(ValueError, match="NaN"):
+        fitted.predict(broken)
+
+
+def test_pretrained_encoder_is_what_training_starts_from(windows, tmp_path):
+    x, y = windows
+    source = NeurIPT(n_outputs=2, n_times=128, chs_info=["Fz", "Pz"], size="micro", **OPTIONS)
+    manifest = Manifest(
+        task="pretraining",
+        classes=(),
+        model=source.config.to_dict(),
+        montage=source.montage.to_dict(),
+        preprocess=PreprocessSpec().to_dict(),
+        window_s=2.0,
+        hop_s=1.0,
+        provenance=provenance(data=["noise"], simulated=True),
+    )
+    encoder = {k: v for k, v in source.state_dict().items() if k.startswith("encoder.")}
+    path = tmp_path / "encoder.safetensors"
+    save_checkpoint(path, encoder, manifest)
+    given = {"size": None, "model_options": None, "pretrained": path}
+    fitted = classifier(n_epochs=0, **given).fit(x, y)
+    own = fitted.module_.encoder.state_dict()
+    assert all(torch.equal(own[k], v) for k, v in source.encoder.state_dict().items())
+    head = fitted.module_.head.weight
+    assert head.abs().max() > 0  # the closed-form start
+    assert fitted.score(x, y) > 0.6
+    with pytest.raises(NeuriptError, match=r"blocks\.1"):
+        classifier(**(given | {"model_options": {"merges": (4, 1)}})).fit(x, y)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_inside_moabb(tmp_path, monkeypatch):
+    moabb = pytest.importorskip("moabb")
+    from moabb.datasets.fake import FakeDataset
+    from moabb.evaluations import WithinSessionEvaluation
+    from moabb.paradigms import LeftRightImagery
+
+    monkeypatch.setenv("MNE_DATA", str(tmp_path))
+    moabb.set_log_level("error")
+    dataset = FakeDataset(
+        ["left_hand", "right_hand"],
+        n_subjects=1,
+        n_sessions=1,
+        n_runs=1,
+        n_events=20,
+        duration=90,
+        seed=1,
+        sfreq=128,
+    )
+    seen = []
+
+    class Spy(NeurIPTClassifier):
+        def fit(self, X, y):
+            seen.append(X.shape)
+            return super().fit(X, y)
+
+    evaluation = WithinSessionEvaluation(
+        paradigm=LeftRightImagery(),
+        datasets=[dataset],
+        overwrite=True,
+        hdf5_path=str(tmp_path),
+        random_state=1,
+    )
+    model = Spy(**(classifier(n_epochs=1, unit="uV").get_params()))
+    results = evaluation.process({"NeurIPT": make_pipeline(model)})
+    assert len(results) == 1
+    assert results["score"].between(0, 1).all()
+    assert seen
+    assert seen[0][1:] == (3, 385)
+    assert neuript.NeurIPTClassifier is NeurIPTClassifier

@@ -1,0 +1,244 @@
+"""Windows for training are the windows of the live decoder, bit for bit, and lie where they should."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neuript.modelfile.manifest import Manifest
+from neuript.montages import load_montage
+from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
+from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.realtime.decoding.decoder import Decoder
+from neuript.realtime.decoding.scoring import Trial
+from neuript.realtime.decoding.states import State
+from neuript.training.windows.epochs import collect_windows, ends_within
+
+NAMES = ("C3", "Cz", "C4")
+SFREQ, ZERO, WINDOW_S = 250.0, 700.0, 2.0
+ENDS = (2.0, 2.5)
+SCALE = 1e-6
+
+
+class Played:
+    """A source that plays a signal in chunks of one size."""
+
+    def __init__(self, x, stamps, chunk=512):
+        self.info = SignalInfo(name="fake", sfreq=SFREQ, ch_names=NAMES)
+        edges = range(0, len(x), chunk)
+        self._chunks = [Chunk(x[i : i + chunk], stamps[i : i + chunk]) for i in edges]
+
+    def pull(self, timeout_s):
+        if self._chunks:
+            return self._chunks.pop(0)
+        return Chunk(np.empty((0, len(NAMES)), np.float32), np.empty(0), SourceStatus.ENDED)
+
+    def close(self):
+        pass
+
+
+class Keeper:
+    """An engine that keeps what the live decoder hands it."""
+
+    def __init__(self):
+        self.windows = []
+
+    def infer(self, window):
+        self.windows.append(np.array(window))
+        return np.zeros(2, np.float32)
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return Manifest(
+        task="test",
+        classes=("left", "right"),
+        model={},
+        montage=load_montage("10-20").pick(NAMES).to_dict(),
+        preprocess=PreprocessSpec(mains_hz=50.0).to_dict(),
+        window_s=WINDOW_S,
+        hop_s=0.125,
+    )
+
+
+@pytest.fixture
+def signal(rng):
+    """Forty seconds of microvolts and their stamps."""
+    n = round(40 * SFREQ)
+    t = np.arange(n) / SFREQ
+    rhythm = 10 * np.sin(2 * np.pi * (10 * t[:, None] + np.arange(3) / 7))
+    hum = 30 * np.sin(2 * np.pi * 50 * t)[:, None]
+    x = rhythm + hum + rng.normal(scale=8, size=(n, 3)) + 1000
+    return x.astype(np.float32), ZERO + t
+
+
+def trials(*onsets_s):
+    return [
+        Trial("left" if i % 2 else "right", ZERO + s, 0, (ZERO + s,))
+        for i, s in enumerate(onsets_s)
+    ]
+
+
+ONSETS = (8.03, 14.11, 20.0, 26.49, 33.3)
+
+
+def collect(x, stamps, manifest, found=None, *, chunk=512, ends=ENDS, step_s=0.25):
+    return collect_windows(
+        Played(x, stamps, chunk),
+        np.eye(3),
+        SCALE,
+        manifest,
+        found or trials(*ONSETS),
+        ends,
+        step_s=step_s,
+    )
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 125])
+def test_windows_are_those_that_the_live_decoder_hands_its_engine(signal, manifest, chunk):
+    keeper = Keeper()
+    live = Decoder(Played(*signal, chunk), np.eye(3), SCALE, manifest, keeper, clock=lambda: 0.0)
+    rows = []
+    while not live.ended:
+        rows += live.step(0.0)
+    decoded = [row for row in rows if row.proba is not None]
+    by_stamp = {row.t: w for row, w in zip(decoded, keeper.windows, strict=True)}
+    windows = collect(*signal, manifest)
+    assert windows.x.shape == (len(windows), 3, 128)
+    assert windows.x.dtype == np.float32
+    assert set(windows.trial) == {0, 1, 2, 3, 4}
+    for x, stamp in zip(windows.x, windows.stamp, strict=True):
+        np.testing.assert_array_equal(x, by_stamp[stamp].T)
+
+
+def test_windows_end_in_the_interval_after_their_event_and_keep_their_distance(signal, manifest):
+    windows = collect(*signal, manifest)
+    onset = np.array([ZERO + ONSETS[i] for i in windows.trial])
+    np.testing.assert_allclose(windows.stamp - onset, windows.end_s, atol=1e-9)
+    assert windows.end_s.min() >= ENDS[0] - 1e-6
+    assert windows.end_s.max() <= ENDS[1] + 1e-6
+    for i in range(len(ONSETS)):
+        ends = windows.end_s[windows.trial == i]
+        assert len(ends) in (2, 3)
+        assert np.diff(ends).min() >= 0.25 - 0.02
+        assert ends[0] < ENDS[0] + 0.125  # the first hop that may be taken is taken
+
+
+def test_the_stamp_is_that_of_the_newest_sample_and_nothing_later_matters(signal, manifest):
+    x, stamps = signal
+    plain = collect(x, stamps, manifest)
+    for k in (0, len(plain) // 2, len(plain) - 1):
+        newest = round((plain.stamp[k] - ZERO) * SFREQ)
+        assert stamps[newest] == pytest.approx(plain.stamp[k], abs=1e-6)
+        later = x.copy()
+        later[newest + 1 :] += 300
+        np.testing.assert_array_equal(collect(later, stamps, manifest).x[: k + 1], plain.x[: k + 1])
+        now = x.copy()
+        now[newest:] += 300
+        changed = collect(now, stamps, manifest).x[k] != plain.x[k]
+        assert changed[:, -1].all()  # the newest output holds the newest sample,
+        assert not changed[:, :-1].any()  # the one before does not
+
+
+def test_windows_begin_no_earlier_than_the_event_when_the_epoch_is_long_enough(signal, manifest):
+    """Seen from outside: what happened before the event, but for the filters' memory, is not in them."""
+    x, stamps = signal
+    windows = collect(x, stamps, manifest, ends=ends_within((0.0, 2.5), WINDOW_S))
+    oldest = windows.stamp - (round(WINDOW_S * 64) - 1) / 64
+    onset = np.array([ZERO + ONSETS[i] for i in windows.trial])
+    assert (oldest >= onset - 1e-6).all()
+    assert (windows.stamp <= onset + 2.5 + 1e-6).all()
+
+
+def test_ends_within():
+    assert ends_within((0.0, 4.5), 4.0) == (4.0, 4.5)
+    assert ends_within((0.5, 4.5), 2.0) == (2.5, 4.5)
+    assert ends_within((0.0, 2.0), 4.0) == (2.0, 2.0)  # too short: the end of the epoch itself
+
+
+@pytest.mark.parametrize("chunk", [1, 33, 10_000])
+def test_chunks_do_not_matter(signal, manifest, chunk):
+    whole, cut = collect(*signal, manifest), collect(*signal, manifest, chunk=chunk)
+    for name in ("x", "trial", "end_s", "stamp"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(cut, name))
+
+
+def test_no_window_reaches_over_a_gap(signal, manifest):
+    x, stamps = signal
+    gap_s, lost = 21.0, 200  # within the third trial
+    at = round(gap_s * SFREQ)
+    keep = np.r_[0:at, at + lost : len(x)]
+    windows = collect(x[keep], stamps[keep], manifest)
+    assert set(windows.trial) == {0, 1, 3, 4}
+    again = stamps[at + lost]
+    assert not ((windows.stamp >= stamps[at]) & (windows.stamp < again + WINDOW_S)).any()
+
+
+def test_windows_of_a_flat_channel_are_left_out(signal, manifest):
+    x, stamps = signal
+    x = x.copy()
+    bad = slice(round(20 * SFREQ), round(23 * SFREQ))
+    x[bad, 1] = x[bad.start, 1]
+    windows = collect(x, stamps, manifest)
+    assert set(windows.trial) == {0, 1, 3, 4}
+    # noticed after a second of flatness, and until no window touches it any more
+    assert not ((windows.stamp > ZERO + 21.3) & (windows.stamp < ZERO + 23 + WINDOW_S)).any()
+
+
+def test_a_bad_channel_that_the_model_does_not_use_costs_nothing(signal, manifest):
+    x, stamps = signal
+    plain = collect(x, stamps, manifest)
+    wider = np.concatenate([x, np.full((len(x), 1), np.nan, np.float32)], axis=1)
+    source = Played(wider, stamps)
+    source.info = SignalInfo(name="fake", sfreq=SFREQ, ch_names=(*NAMES, "loose"))
+    windows = collect_windows(source, np.eye(3, 4), SCALE, manifest, trials(*ONSETS), ENDS)
+    np.testing.assert_array_equal(windows.x, plain.x)
+
+
+def test_a_trial_during_the_warm_up_or_past_the_end_has_no_window(signal, manifest):
+    windows = collect(*signal, manifest, trials(0.2, 12.0, 38.5, 100.0))
+    assert set(windows.trial) == {1}
+
+
+def test_no_trial_at_all_gives_an_empty_set(signal, manifest):
+    windows = collect(*signal, manifest, trials(100.0))
+    assert windows.x.shape == (0, 3, 128)
+    assert len(windows) == 0
+
+
+def test_every_event_of_a_trial_gives_windows(signal, manifest):
+    several = Trial("left", ZERO + 10, 0, (ZERO + 10.0, ZERO + 12.0, ZERO + 14.0))
+    windows = collect(*signal, manifest, [several], ends=(2.0, 2.0))
+    assert windows.trial.tolist() == [0, 0, 0]
+    assert (windows.end_s < 2.0 + 0.125 + 1 / SFREQ).all()
+    np.testing.assert_allclose(windows.stamp, ZERO + np.array([12.0, 14.0, 16.0]), atol=0.13)
+
+
+def test_two_trials_may_share_a_window(signal, manifest):
+    windows = collect(*signal, manifest, trials(10.0, 10.3))
+    shared = set(windows.stamp[windows.trial == 0]) & set(windows.stamp[windows.trial == 1])
+    assert shared
+
+
+@pytest.mark.parametrize("ppm", [-800, 0, 800])
+def test_one_end_is_enough_for_every_trial_whatever_the_crystal(signal, manifest, ppm):
+    x, stamps = signal
+    stamps = ZERO + (stamps - ZERO) * (1 + ppm * 1e-6)
+    found = trials(*np.arange(5.0, 35.0, 0.3701))
+    windows = collect(x, stamps, manifest, found, ends=(2.0, 2.0))
+    assert sorted(set(windows.trial)) == list(range(len(found)))
+    assert np.bincount(windows.trial).max() == 1
+
+
+def test_only_windows_in_state_ok_are_kept(signal, manifest):
+    """The states are the decoder's; a stamp that is collected is one where it says OK."""
+    x, stamps = signal
+    at = round(15 * SFREQ)
+    stamps = np.r_[stamps[:at], stamps[at:] + 0.4]
+    decoder = Decoder(Played(x, stamps), np.eye(3), SCALE, manifest, Keeper())
+    states = {}
+    while not decoder.ended:
+        states |= {row.t: row.state for row in decoder.step(0.0)}
+    assert State.GAP in states.values()
+    windows = collect(x, stamps, manifest, trials(*np.arange(3.0, 36.0)))
+    assert {states[t] for t in windows.stamp} == {State.OK}

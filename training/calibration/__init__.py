@@ -1,0 +1,1 @@
+"""A decoder for one person: recordings in, a model file out."""

@@ -1,0 +1,338 @@
+"""Recordings of one person to labelled windows: channels, units, mains, events, windows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuript.errors import NeuriptError
+from neuript.modelfile.manifest import Manifest
+from neuript.montages import Montage, draft_plan, plan_channels
+from neuript.realtime.chain.preprocess import PreprocessSpec, measure_mains
+from neuript.realtime.chain.quality import QualityMonitor
+from neuript.realtime.chain.units import scale_of
+from neuript.realtime.decoding.policy import PolicySpec
+from neuript.realtime.decoding.scoring import Trial
+from neuript.realtime.recordings.recording import Event, Recording, events_of, read_recording
+from neuript.realtime.recordings.replay_source import ReplaySource
+from neuript.training.windows.epochs import collect_windows, ends_within
+from neuript.training.windows.events import require_classes, trials_of
+
+if TYPE_CHECKING:
+    from neuript.realtime.recordings.recording import RecordedStream
+
+logger = logging.getLogger(__name__)
+
+BAD_SHARE = 0.2
+"""A channel that is bad for more than this share of a recording is left out of the model."""
+LOOK_S = 30.0
+"""Stretch from the middle of a recording that speaks for its amplitude and mains."""
+MIN_TRIALS_PER_CLASS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """How recordings become windows; fixed before any data are seen."""
+
+    cap: Montage
+    """What was on the head."""
+    event_map: Mapping[str, tuple[str, ...]]
+    """Class to its markers; the order is that of the model's classes."""
+    trial_start: str | None = None
+    """Marker that starts a trial of several events."""
+    window_s: float = 4.0
+    hop_s: float = 0.125
+    epoch_s: tuple[float, float] = (0.0, 4.5)
+    """Seconds after an event between which the person does the task; windows lie inside."""
+    step_s: float = 0.25
+    """Distance of the training windows of one event."""
+    sfreq: float = 64.0
+    """Rate of the model, Hz."""
+    reference: str = "as recorded"
+    unit: str | None = None
+    """Unit of the recordings' numbers, where the files say nothing or the wrong thing."""
+    mains_hz: float | str | None = "auto"
+    """50, 60, None for no notch, or "auto" to measure."""
+    min_trials_per_class: int = MIN_TRIALS_PER_CLASS
+    """Fewer are refused."""
+    task: str = "motor-imagery"
+    idle_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Labelled windows of one person, in order of time.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n_windows, n_chans, n_times)
+        float32, volts, out of the causal chain.
+    trial : ndarray, shape (n_windows,)
+        Index into `trials`.
+    trials : tuple of Trial
+        Only those that have a window.
+    montage : Montage
+        The channels of `x`.
+    manifest : Manifest
+        Draft of the model to be: classes, channels, preprocessing, window.
+    notes : tuple of str
+        What the user should know: channels left out, trials without a window.
+    end_s : ndarray, shape (n_windows,), or None
+        Stamp of each window's newest sample on the clock of its recording; None where it is not known.
+    """
+
+    x: NDArray[np.float32]
+    trial: NDArray[np.int64]
+    trials: tuple[Trial, ...]
+    montage: Montage
+    manifest: Manifest
+    notes: tuple[str, ...] = ()
+    end_s: NDArray[np.float64] | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the model's outputs."""
+        return self.manifest.classes
+
+    @property
+    def sfreq(self) -> float:
+        """Rate of the windows, Hz."""
+        return self.manifest.sfreq
+
+    @property
+    def trial_labels(self) -> NDArray[np.int64]:
+        """Class index of each trial, shape (n_trials,)."""
+        return np.array([self.classes.index(t.label) for t in self.trials], dtype=np.int64)
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """Class index of each window, shape (n_windows,)."""
+        return np.asarray(self.trial_labels[self.trial])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Trials per class."""
+        return {name: int((self.trial_labels == i).sum()) for i, name in enumerate(self.classes)}
+
+
+def load_dataset(paths: Sequence[str | Path], spec: DatasetSpec) -> Dataset:
+    """Read recordings and cut labelled windows with the live decoder.
+
+    Raises
+    ------
+    NeuriptError
+        For an unreadable file, a class without trials, too few trials, channels that do not fit, unknown units.
+    """
+    if not paths:
+        raise NeuriptError("no recording was given; name at least one file after --from")
+    where = [Path(path).resolve() for path in paths]
+    twice = next((path for i, path in enumerate(paths) if where[i] in where[:i]), None)
+    if twice is not None:  # its copy would be held out against itself
+        raise NeuriptError(f"{twice} is given twice; name each recording once")
+    return build_dataset([read_recording(path) for path in paths], spec)
+
+
+def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset:
+    """Cut labelled windows from recordings that are already in memory; see `load_dataset`."""
+    events = [events_of(recording) for recording in recordings]
+    trials = [
+        trials_of(found, spec.event_map, recording=i, trial_start=spec.trial_start)
+        if spec.trial_start is None or any(e.label == spec.trial_start for e in found)
+        else []
+        for i, found in enumerate(events)
+    ]
+    _require_trials(
+        [t for part in trials for t in part], [e for part in events for e in part], spec
+    )
+    scales = [_scale(recording, spec.unit) for recording in recordings]
+    montage, notes = _choose_channels(recordings, scales, spec)
+    manifest = _draft_manifest(
+        montage,
+        spec,
+        _choose_mains(recordings, scales, spec),
+        simulated=any(recording.eeg.info.simulated for recording in recordings),
+    )
+
+    xs: list[NDArray[np.float32]] = []
+    owners: list[NDArray[np.int64]] = []
+    ends: list[NDArray[np.float64]] = []
+    kept: list[Trial] = []
+    for recording, scale, part in zip(recordings, scales, trials, strict=True):
+        info = recording.eeg.info
+        plan = plan_channels(info.ch_names, montage, spec.cap, ch_types=info.ch_types)
+        windows = collect_windows(
+            ReplaySource(recording, chunk=512),
+            plan.matrix,
+            scale,
+            manifest,
+            part,
+            ends_within(spec.epoch_s, spec.window_s),
+            step_s=spec.step_s,
+        )
+        present = np.unique(windows.trial)
+        if len(present) < len(part):
+            notes.append(
+                f"{_short_name(recording)}: {len(part) - len(present)} of {len(part)} trials have no clean window "
+                "(start of the recording, a gap, or a bad channel)"
+            )
+        renumber = {int(old): len(kept) + i for i, old in enumerate(present)}
+        kept += [part[int(old)] for old in present]
+        xs.append(windows.x)
+        owners.append(np.array([renumber[int(i)] for i in windows.trial], dtype=np.int64))
+        ends.append(windows.stamp)
+    _require_trials(kept, [e for part in events for e in part], spec, after="with a clean window")
+    return Dataset(
+        np.concatenate(xs),
+        np.concatenate(owners),
+        tuple(kept),
+        montage,
+        manifest,
+        tuple(notes),
+        np.concatenate(ends),
+    )
+
+
+def _require_trials(
+    trials: Sequence[Trial], events: Sequence[Event], spec: DatasetSpec, after: str = ""
+) -> None:
+    if not after:
+        require_classes(trials, spec.event_map, events)
+    for name in spec.event_map:
+        count = sum(t.label == name for t in trials)
+        if count < spec.min_trials_per_class:
+            raise NeuriptError(
+                f"class {name!r} has {count} trials{' ' + after if after else ''}, at least {spec.min_trials_per_class} are "
+                "needed (20 or more are worth the person's time); record more or add recordings after --from"
+            )
+
+
+def _short_name(recording: Recording) -> str:
+    """Folder and file: many recorders call every file `eeg.edf`."""
+    path = recording.path.resolve()
+    return f"{path.parent.name}/{path.name}".lstrip("/")
+
+
+def _middle(stream: RecordedStream) -> NDArray[np.float32]:
+    """Return up to `LOOK_S` seconds from the middle of a recording, shape (n_times, n_chans)."""
+    n = min(len(stream), round(LOOK_S * stream.info.sfreq))
+    start = (len(stream) - n) // 2
+    return stream.data[start : start + n]
+
+
+def _scale(recording: Recording, unit: str | None) -> NDArray[np.float64]:
+    """Volts per number of each stream channel."""
+    info = recording.eeg.info
+    look = _middle(recording.eeg)
+    if len(look) < info.sfreq:
+        raise NeuriptError(
+            f"{_short_name(recording)} holds {len(look) / info.sfreq:.2g} s of EEG; calibration needs minutes"
+        )
+    is_eeg = np.array([t in ("", "EEG") for t in info.ch_types or [""] * len(info.ch_names)])
+    eeg = np.flatnonzero(is_eeg)
+    try:
+        found = scale_of(info, look, eeg.tolist(), unit)
+    except NeuriptError as error:
+        raise type(error)(f"{_short_name(recording)}: {error}") from error
+    if found.note:
+        logger.warning("%s: %s", _short_name(recording), found.note)
+    scale = np.ones(len(is_eeg))
+    scale[eeg] = found.scale
+    return scale
+
+
+def _choose_channels(
+    recordings: Sequence[Recording], scales: Sequence[NDArray[np.float64]], spec: DatasetSpec
+) -> tuple[Montage, list[str]]:
+    """The cap's channels that every recording has and that are good in all of them."""
+    cap = spec.cap.with_reference(spec.reference) if spec.reference != "as recorded" else spec.cap
+    # electrodes are judged one by one; an average would mix the good with the bad and the missing
+    plain = cap.with_reference("as recorded") if cap.reference == "average" else cap
+    usable = list(cap.ch_names)
+    notes = []
+    for recording, scale in zip(recordings, scales, strict=True):
+        info = recording.eeg.info
+        plan = draft_plan(
+            info.ch_names, plain, spec.cap, ch_types=info.ch_types, max_interpolated=1.0
+        )
+        measured = plan.expected_error <= 0
+        bad = _bad_channels(recording, scale)
+        for i, name in enumerate(cap.ch_names):
+            if name not in usable:
+                continue
+            if not measured[i] or not plan.matrix[i].any():
+                usable.remove(name)
+                if recording is not recordings[0]:
+                    notes.append(
+                        f"{name} is left out: {_short_name(recording)} does not have it, other recordings do"
+                    )
+            elif bad[plan.matrix[i] != 0].any():
+                usable.remove(name)
+                notes.append(
+                    f"{name} is left out: flat, stuck or not a number for more than {BAD_SHARE:.0%} of "
+                    f"{_short_name(recording)}"
+                )
+    if len(usable) < 2:
+        info = recordings[0].eeg.info
+        raise NeuriptError(
+            f"montage {cap.name} and the recordings share {len(usable)} good channels, at least 2 are needed; the first "
+            f"recording has {', '.join(info.ch_names[:20]) or 'no labels'}; choose another --montage"
+        )
+    return cap.pick(usable), notes
+
+
+def _bad_channels(recording: Recording, scale: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which stream channels are bad for more than `BAD_SHARE` of the recording, shape (n_stream_chans,)."""
+    stream = recording.eeg
+    monitor = QualityMonitor(stream.data.shape[1], stream.info.sfreq)
+    bad = np.zeros(stream.data.shape[1])
+    last, verdict = 0, monitor.bad.copy()
+    for change in monitor.update(stream.data * scale.astype(np.float32)):
+        bad += verdict * (change.index - last)
+        last, verdict = change.index, change.verdicts != 0
+    bad += verdict * (len(stream) - last)
+    return np.asarray(bad > BAD_SHARE * len(stream))
+
+
+def _choose_mains(
+    recordings: Sequence[Recording], scales: Sequence[NDArray[np.float64]], spec: DatasetSpec
+) -> float | None:
+    if spec.mains_hz != "auto":
+        return None if spec.mains_hz is None else float(spec.mains_hz)
+    for recording, scale in zip(recordings, scales, strict=True):
+        found = measure_mains(_middle(recording.eeg) * scale, recording.eeg.info.sfreq)
+        if found is not None:
+            return found
+    return None
+
+
+def _draft_manifest(
+    montage: Montage, spec: DatasetSpec, mains_hz: float | None, *, simulated: bool
+) -> Manifest:
+    preprocess = PreprocessSpec(sfreq=spec.sfreq, mains_hz=mains_hz)
+    policy = PolicySpec(idle_class=spec.idle_class)
+    units: dict[str, Any] = {"input": "volts"}
+    if spec.unit is not None:
+        units["recordings"] = spec.unit
+    try:
+        return Manifest(
+            task=spec.task,
+            classes=tuple(spec.event_map),
+            idle_class=spec.idle_class,
+            model={},
+            montage=montage.to_dict(),
+            preprocess=preprocess.to_dict(),
+            policy=policy.to_dict(),
+            window_s=spec.window_s,
+            hop_s=spec.hop_s,
+            mains_hz=mains_hz,
+            units=units,
+            provenance={"simulated": simulated},
+        )
+    except ValueError as error:  # one class, an odd task name, a window of no samples
+        raise NeuriptError(str(error)) from error

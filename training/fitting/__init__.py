@@ -1,0 +1,1 @@
+"""Fitting networks and plain decoders to labelled windows, and scoring them."""

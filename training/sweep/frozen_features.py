@@ -1,0 +1,60 @@
+"""Frozen features of a sweep's network, and the SVM on them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuript.errors import NeuriptError
+from neuript.training.evaluate.svm_probe import ProbeSpec, draw, extract, probe
+from neuript.training.sweep.measure import Network, outcome
+
+if TYPE_CHECKING:
+    from neuript.training.evaluate.protocols import EvalData
+
+
+def frozen_svm(data: EvalData, network: Network, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit an SVM to the features of the training windows and test it.
+
+    The encoder is as it was pretrained, or as it was initialised if it was not. The grid is
+    searched inside the training split; validation windows are not used.
+
+    Parameters
+    ----------
+    data, network
+        As everywhere.
+    settings
+        Fields of `ProbeSpec`.
+    """
+    began = time.monotonic()
+    try:
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()
+        }
+        spec = ProbeSpec(**values)
+    except TypeError as error:
+        raise NeuriptError(f"a setting of the SVM is not understood: {error}") from error
+    if spec.n_test is not None:
+        test = data.where("test")
+        drawn = test[draw(data.y[test], spec.n_test, spec.seed)]
+        kept = sorted([*data.where("train").tolist(), *drawn.tolist()])
+        data = data.take(np.array(kept))
+    model = network.build(data)
+    (x, y), (x_test, _) = data.of("train"), data.of("test")
+    result = probe(
+        extract(model, x, spec.features),
+        y,
+        data.subject[data.where("train")],
+        [extract(model, x_test, spec.features)],
+        spec,
+    )[0]
+    return {
+        **outcome(data, result.proba),
+        "chosen": result.chosen,
+        "cv_ba": result.cv_score,
+        "folds": result.folds,
+        "seconds": round(time.monotonic() - began, 1),
+    }

@@ -1,0 +1,83 @@
+"""What was asked of a sweep, kept beside its results: `--table` needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from neuript.errors import NeuriptError
+from neuript.files import write_atomically
+from neuript.training.sweep.jobs import Plan, make_plan
+from neuript.training.sweep.results_folder import Store
+from neuript.training.sweep.sweep_tables import Sweep
+
+
+def write_request(
+    out: Path,
+    table: str,
+    plan: Plan,
+    *,
+    data: Sequence[str],
+    seeds: Sequence[int],
+    corpus: str | None,
+) -> Path:
+    """Write the whole table with every value, the data sets and the seeds to `OUT/<name>.json`."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NeuriptError(f"cannot make the folder {out}: {error.strerror or error}") from error
+    content = {
+        "sweep": asdict(plan.sweep),
+        "data": list(data),
+        "seeds": list(seeds),
+        "corpus": corpus,
+    }
+    path = _path(out, table)
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+    return path
+
+
+def read_plan(out: Path, table: str) -> Plan:
+    """Return the plan that was last asked for under this name.
+
+    Raises
+    ------
+    NeuriptError
+        If this sweep was never started in `out`.
+    """
+    path = _path(out, table)
+    if not path.exists():
+        raise NeuriptError(f"{out} has no results of the sweep {table!r}; start it first")
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values = content["sweep"]
+        values["paper_tables"] = {k: tuple(v) for k, v in values["paper_tables"].items()}
+        return make_plan(
+            Sweep(**values), data=content["data"], seeds=content["seeds"], corpus=content["corpus"]
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise NeuriptError(f"{path} is damaged ({error}); start the sweep again") from error
+
+
+def left_behind(out: Path, table: str, plan: Plan, store: Store) -> str:
+    """Say which finished jobs of the last call are no part of this one, or return an empty text.
+
+    It happens when the table, an override, the corpus or the seeds were changed in between.
+    """
+    if not _path(out, table).exists():
+        return ""
+    wanted = {job.id for job in plan.jobs}
+    lost = [j for j in read_plan(out, table).jobs if j.id not in wanted and store.is_done(j.id)]
+    if not lost:
+        return ""
+    return (
+        f"{len(lost)} finished jobs of the last call, such as {lost[0].id} ({lost[0].label}), have "
+        "another configuration than this one and are not part of its table; they are kept"
+    )
+
+
+def _path(out: Path, table: str) -> Path:
+    return out / f"{table.rpartition('#')[2]}.json"

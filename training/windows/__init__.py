@@ -1,0 +1,1 @@
+"""Labelled windows from recordings, cut by the live causal chain."""

@@ -1,0 +1,410 @@
+"""One recording through the causal chain, offline: the same filters, gaps and bad channels as live.
+
+Corpus and evaluation both cut their windows here, so that a model is pretrained, fine-tuned and tested on
+what the live decoder would have shown it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neuript.errors import NeuriptError
+from neuript.montages import ChannelPlan, Montage, plan_channels
+from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec, measure_mains
+from neuript.realtime.chain.quality import BAND_LIMITS, QualityMonitor, share_lost
+from neuript.realtime.chain.timestamps import StampFit, StampKind
+from neuript.realtime.chain.units import band_rms, scale_of
+from neuript.realtime.recordings.recording import RecordedStream, Recording
+
+BAD_SHARE = 0.2
+"""A channel that is bad for more than this share of a recording counts as absent."""
+LOOK_S = 30.0
+"""Stretch from the middle of a recording that speaks for its amplitude and mains."""
+MIN_S = 2.0
+"""A shorter recording holds nothing that the chain could settle on."""
+PIECE_S = 16.0
+"""A recording is worked off in pieces of this length, so that little is held in float64."""
+TYPICAL_EEG_V = 15e-6
+"""Median 1-40 Hz rms to which `rescale` brings a recording whose numbers have no known unit."""
+
+_EPS_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A recording behind the chain.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n_times, n_chans)
+        float32, volts, at `sfreq`.
+    stamps : ndarray, shape (n_times,)
+        Stamp of the newest input sample in each output sample, seconds from the first EEG sample.
+        An event at `event.time_s` is at ``event.time_s - recording.eeg.timestamps[0]`` on this clock.
+    ok : ndarray of bool, shape (n_times,)
+        False while the filters settle (start, after a gap) and in each second that was judged bad.
+    montage : Montage
+        The channels of `x`.
+    sfreq : float
+        Rate of `x` in Hz.
+    mains_hz : float or None
+        The notch that was applied.
+    notes : tuple of str
+        What the user should know: a guessed unit, channels that were interpolated.
+    """
+
+    x: NDArray[np.float32]
+    stamps: NDArray[np.float64]
+    ok: NDArray[np.bool_]
+    montage: Montage
+    sfreq: float
+    mains_hz: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of signal."""
+        return len(self.x) / self.sfreq
+
+
+def clean(
+    recording: Recording,
+    montage: Montage,
+    preprocess: PreprocessSpec | None = None,
+    *,
+    cap: Montage | None = None,
+    unit: str | None = None,
+    mains_hz: float | str | None = "auto",
+    max_interpolated: float = 0.25,
+    bads: Collection[str] | None = None,
+    rescale: bool = False,
+) -> Cleaned:
+    """Take a recording through the causal chain of the live decoder.
+
+    Parameters
+    ----------
+    recording : Recording
+        From `read_recording`.
+    montage : Montage
+        The channels that are wanted.
+    preprocess : PreprocessSpec, optional
+        The chain; its `mains_hz` is replaced by what `mains_hz` says.  Default: 0.1-30 Hz at 64 Hz.
+    cap : Montage, optional
+        What was on the head, where the labels alone do not say it.
+    unit : str, optional
+        Unit of the recording's numbers, where the file says nothing or the wrong thing.
+    mains_hz : float, "auto" or None
+        50, 60, None for no notch, or "auto" to measure in the middle of the recording.
+    max_interpolated : float
+        The largest share of the montage's electrodes that may be interpolated.
+    bads : collection of str, optional
+        Stream labels to treat as absent.  Default: those that are flat, stuck, missing or
+        saturated for more than 20 % of the recording.
+    rescale : bool
+        Scale the whole recording so that its median channel has 15 µV rms between 1 and 40 Hz, for files
+        whose numbers are in no unit at all.  The note says by how much.
+
+    Returns
+    -------
+    Cleaned
+
+    Raises
+    ------
+    NeuriptError
+        The recording is too short, its unit is unknown or implausible, or it lacks the channels.
+    """
+    stream = recording.eeg
+    _require_length(stream, recording)
+    scale, notes = scale_to_volts(recording, unit, rescale=rescale)
+    absent = bad_channels(stream, scale) if bads is None else list(bads)
+    if absent:
+        why = f"bad for more than {BAD_SHARE:.0%} of the recording, so " if bads is None else ""
+        notes.append(f"{why}treated as absent: {', '.join(absent)}")
+    plan = _plan(stream, montage, cap, absent, max_interpolated)
+    estimated = plan.names_with("interpolated")
+    if estimated:
+        notes.append(f"interpolated: {', '.join(estimated)}")
+    hum = _mains(stream, plan, scale, mains_hz)
+    spec = replace(preprocess or PreprocessSpec(), mains_hz=hum)
+    x, stamps, ok = _run(stream, plan.matrix, scale, spec)
+    return Cleaned(x, stamps, ok, montage, spec.sfreq, hum, tuple(notes))
+
+
+def cut(
+    cleaned: Cleaned, starts_s: ArrayLike | None, window_s: float
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Cut windows of which every sample is good.
+
+    Parameters
+    ----------
+    cleaned : Cleaned
+    starts_s : array_like or None
+        Where windows are to begin, seconds on the clock of `cleaned.stamps`; those that do not lie wholly in good
+        signal are left out.  None tiles each good stretch without overlap.
+    window_s : float
+        Length; a whole number of samples.
+
+    Returns
+    -------
+    x : ndarray, shape (n, n_chans, n_times)
+        float32, volts.
+    start_s : ndarray, shape (n,)
+        The starts that were asked for, or the stamps at which the tiles begin.
+
+    Raises
+    ------
+    ValueError
+        If `window_s` is not a positive, whole number of samples.
+    """
+    n_times = round(window_s * cleaned.sfreq)
+    if n_times < 1 or abs(n_times - window_s * cleaned.sfreq) > 1e-6:
+        raise ValueError(
+            f"window_s={window_s} is {window_s * cleaned.sfreq:g} samples at {cleaned.sfreq:g} Hz; "
+            "use a positive whole number of samples"
+        )
+    runs = good_runs(cleaned.ok)
+    if starts_s is None:
+        first = [i for a, b in runs for i in range(a, b - n_times + 1, n_times)]
+        begin = np.array(first, dtype=np.int64)
+        start_s = cleaned.stamps[begin]
+    else:
+        wanted = np.asarray(starts_s, dtype=np.float64).reshape(-1)
+        begin = _first_at(cleaned, wanted)
+        inside = np.zeros(len(begin), dtype=np.bool_)
+        for a, b in runs:
+            inside |= (begin >= a) & (begin + n_times <= b)
+        begin, start_s = begin[inside], wanted[inside]
+    x = np.empty((len(begin), cleaned.x.shape[1], n_times), dtype=np.float32)
+    for row, i in zip(x, begin, strict=True):
+        row[:] = cleaned.x[i : i + n_times].T
+    return x, np.asarray(start_s, dtype=np.float64)
+
+
+def good_runs(ok: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the half-open runs of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], ok.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def scale_to_volts(
+    recording: Recording, unit: str | None = None, *, rescale: bool = False
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Return volts per number of each stream channel, and what is to be said about it.
+
+    Raises
+    ------
+    NeuriptError
+        Where a unit is unknown or the amplitude cannot be that of EEG; the sentence holds the fix.
+    """
+    stream = recording.eeg
+    look, eeg = _middle(stream), eeg_channels(stream)
+    scale = np.ones(len(stream.info.ch_names))
+    if not (np.nan_to_num(look[:, eeg]) != np.nan_to_num(look[0, eeg])).any():
+        raise NeuriptError(
+            f"{short_name(recording)}: every channel is flat or missing in the middle {LOOK_S:g} s; was the "
+            "amplifier measuring?"
+        )
+    if rescale:
+        rms = band_rms(look[:, eeg], stream.info.sfreq)
+        alive = rms[np.isfinite(rms) & (rms > 0)]
+        if not len(alive):
+            raise NeuriptError(f"{short_name(recording)}: no channel shows a signal to scale by")
+        scale[eeg] = TYPICAL_EEG_V / float(np.median(alive))
+        return scale, [f"rescaled: one unit of the file taken as {scale[eeg[0]] * 1e6:.4g} µV"]
+    try:
+        found = scale_of(stream.info, look, eeg, unit)
+    except NeuriptError as error:
+        raise type(error)(f"{short_name(recording)}: {error}") from error
+    scale[eeg] = found.scale
+    return scale, [found.note] if found.note else []
+
+
+def eeg_channels(stream: RecordedStream) -> list[int]:
+    """Return the indices of the channels whose type does not say that they are something else."""
+    types = stream.info.ch_types or ("",) * len(stream.info.ch_names)
+    found = [i for i, kind in enumerate(types) if kind in ("", "EEG")]
+    return found or list(range(len(types)))
+
+
+def bad_channels(stream: RecordedStream, scale: NDArray[np.float64]) -> list[str]:
+    """Return the labels of the channels that are bad for more than `BAD_SHARE` of the recording."""
+    monitor = QualityMonitor(stream.data.shape[1], stream.info.sfreq)
+    bad = np.zeros(stream.data.shape[1])
+    last, verdict = 0, monitor.bad.copy()
+    for start, stop in _pieces(0, len(stream), stream.info.sfreq):
+        for change in monitor.update(stream.data[start:stop] * scale.astype(np.float32)):
+            bad += verdict * (change.index - last)
+            last, verdict = change.index, change.verdicts != 0
+    bad += verdict * (len(stream) - last)
+    eeg = set(eeg_channels(stream))
+    return [
+        stream.info.ch_names[i]
+        for i in np.flatnonzero(bad > BAD_SHARE * len(stream))
+        if int(i) in eeg and stream.info.ch_names[i]
+    ]
+
+
+def short_name(recording: Recording) -> str:
+    """Folder and file: many recorders call every file `eeg.edf`."""
+    path = recording.path.resolve()
+    return f"{path.parent.name}/{path.name}".lstrip("/")
+
+
+def _require_length(stream: RecordedStream, recording: Recording) -> None:
+    seconds = len(stream) / stream.info.sfreq
+    if seconds < MIN_S:
+        raise NeuriptError(
+            f"{short_name(recording)} holds {seconds:.2g} s of EEG; at least {MIN_S:g} s are needed"
+        )
+
+
+def _middle(stream: RecordedStream) -> NDArray[np.float32]:
+    n = min(len(stream), round(LOOK_S * stream.info.sfreq))
+    start = (len(stream) - n) // 2
+    return stream.data[start : start + n]
+
+
+def _plan(
+    stream: RecordedStream,
+    montage: Montage,
+    cap: Montage | None,
+    absent: Collection[str],
+    max_interpolated: float,
+) -> ChannelPlan:
+    info = stream.info
+    return plan_channels(
+        info.ch_names,
+        montage,
+        cap,
+        bads=absent,
+        ch_types=info.ch_types,
+        reference=info.reference,
+        max_interpolated=max_interpolated,
+    )
+
+
+def _mains(
+    stream: RecordedStream, plan: ChannelPlan, scale: NDArray[np.float64], mains: float | str | None
+) -> float | None:
+    if mains == "auto":
+        used = list(plan.used)
+        return measure_mains(_middle(stream)[:, used] * scale[used], stream.info.sfreq)
+    return None if mains is None else float(mains)
+
+
+def _run(
+    stream: RecordedStream,
+    matrix: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    spec: PreprocessSpec,
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
+    """Filter each uninterrupted stretch from a fresh start; return x, stamps and ok."""
+    chain = CausalChain(spec, matrix, stream.info.sfreq)
+    stamps, cuts = _fit_stamps(stream)
+    raw_bad = _raw_bad(stream, matrix, scale)
+    factor = scale.astype(np.float32)
+    parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+    for first, last in itertools.pairwise(cuts):
+        chain.reset()
+        pieces = [
+            chain.process(stream.data[a:b] * factor)
+            for a, b in _pieces(first, last, stream.info.sfreq)
+        ]
+        y = np.concatenate([y for y, _ in pieces])
+        newest = np.concatenate([newest for _, newest in pieces]) + first
+        ok = _settled_and_good(y, chain.settle_samples, spec)
+        parts.append((y, stamps[newest], ok & ~raw_bad[newest]))
+    x, t, good = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return x, t - stamps[0], good
+
+
+def _settled_and_good(
+    y: NDArray[np.float32], settle: int, spec: PreprocessSpec
+) -> NDArray[np.bool_]:
+    ok = np.ones(len(y), dtype=np.bool_)
+    ok[:settle] = False
+    if spec.alignment is None and len(y) > settle:  # aligned channels are not in volts
+        monitor = QualityMonitor(y.shape[1], spec.sfreq, BAND_LIMITS)
+        changes = [(c.index, bool(c.verdicts.any())) for c in monitor.update(y[settle:])]
+        ok[settle:] &= ~_marked(changes, len(y) - settle, spec.sfreq)
+    return ok
+
+
+def _raw_bad(
+    stream: RecordedStream, matrix: NDArray[np.float64], scale: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tell for each raw sample whether a channel that is needed is bad around it."""
+    monitor = QualityMonitor(stream.data.shape[1], stream.info.sfreq)
+    factor = scale.astype(np.float32)
+    changes = [
+        (change.index, share_lost(matrix, change.verdicts != 0) > 0)
+        for start, stop in _pieces(0, len(stream), stream.info.sfreq)
+        for change in monitor.update(stream.data[start:stop] * factor)
+    ]
+    return _marked(changes, len(stream), stream.info.sfreq)
+
+
+def _marked(changes: list[tuple[int, bool]], n: int, sfreq: float) -> NDArray[np.bool_]:
+    """Mark every second that was judged bad: a verdict at sample i is about the second before i."""
+    block = max(2, round(sfreq / 4))
+    bad = np.zeros(n, dtype=np.bool_)
+    since: int | None = None
+    for index, is_bad in changes:
+        if is_bad and since is None:
+            since = max(0, index - 4 * block)
+        elif not is_bad and since is not None:
+            bad[since : max(since, index - block)] = True
+            since = None
+    if since is not None:
+        bad[since:] = True
+    return bad
+
+
+def _fit_stamps(stream: RecordedStream) -> tuple[NDArray[np.float64], list[int]]:
+    """Return a smooth stamp for each sample, and where stretches without a break begin and end."""
+    n, period = len(stream), 1.0 / stream.info.sfreq
+    steps = np.diff(stream.timestamps)
+    if n < 2 or float(np.abs(steps - period).max()) < 1e-3 * period:
+        return stream.timestamps, [0, n]
+    if all(
+        float(np.abs(np.diff(stream.timestamps[a:b]) - period).max(initial=0.0)) < 1e-3 * period
+        for a, b in stream.segments
+    ):
+        return stream.timestamps, sorted({0, n, *(a for a, _ in stream.segments)})
+    fit = StampFit(stream.info.sfreq)
+    fitted, events = fit.update(stream.timestamps)
+    # live a break is noticed a little late; here it is also known where it began
+    cuts = {
+        int(index)
+        for e in events
+        if e.kind in (StampKind.GAP, StampKind.STEP)
+        for index in (e.detail["first"], e.index)
+    }
+    return fitted, sorted({0, n, *(i for i in cuts if 0 < i < n)})
+
+
+def _pieces(start: int, stop: int, sfreq: float) -> Iterator[tuple[int, int]]:
+    size = max(1, round(PIECE_S * sfreq))
+    for a in range(start, stop, size):
+        yield a, min(a + size, stop)
+
+
+def _first_at(cleaned: Cleaned, starts_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Index of the first sample at or after each start; n_times (out of reach) if that is none near."""
+    stamps, period = cleaned.stamps, 1.0 / cleaned.sfreq
+    if not len(stamps):
+        return np.zeros(len(starts_s), dtype=np.int64)
+    if (np.diff(stamps) >= 0).all():
+        found = np.searchsorted(stamps, starts_s - _EPS_S)
+    else:  # the clock stepped back somewhere: the nearest sample speaks
+        found = np.array([int(np.abs(stamps - (s + period / 2)).argmin()) for s in starts_s])
+    near = np.zeros(len(found), dtype=np.bool_)
+    valid = found < len(stamps)
+    near[valid] = np.abs(stamps[found[valid]] - starts_s[valid]) <= 1.5 * period
+    return np.where(near, found, len(stamps)).astype(np.int64)

@@ -1,0 +1,125 @@
+"""From the markers of a recording to trials with a class.
+
+Markers differ from lab to lab: one cue per trial (Graz), or one marker per epoch between `Trial Started` and
+`Trial Ends` (BCI Essentials), with markers of other classes strewn in by online feedback.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from neuript.errors import NeuriptError
+from neuript.realtime.decoding.scoring import Trial
+from neuript.realtime.recordings.recording import Event
+
+
+def parse_event_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Read `class=marker` pairs as given on the command line; a class may have several markers.
+
+    Returns
+    -------
+    dict
+        Class to its markers, in the order of the command line.
+
+    Raises
+    ------
+    NeuriptError
+        For a pair without `=`, an empty side, or one marker given to two classes.
+    """
+    mapping: dict[str, list[str]] = {}
+    owner: dict[str, str] = {}
+    for pair in pairs:
+        name, sign, marker = pair.partition("=")
+        name, marker = name.strip(), marker.strip()
+        if not sign or not name or not marker:
+            raise NeuriptError(
+                f"--event {pair!r} is not of the form class=marker; for example left_hand=769"
+            )
+        if owner.setdefault(marker, name) != name:
+            raise NeuriptError(
+                f"marker {marker!r} was given to both {owner[marker]!r} and {name!r}; keep one of them"
+            )
+        mapping.setdefault(name, []).append(marker)
+    return {name: tuple(dict.fromkeys(markers)) for name, markers in mapping.items()}
+
+
+def trials_of(
+    events: Sequence[Event],
+    event_map: Mapping[str, Sequence[str]],
+    *,
+    recording: int = 0,
+    trial_start: str | None = None,
+) -> list[Trial]:
+    """Find the trials of one recording.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        In order of time.
+    event_map : mapping
+        Class to marker labels.
+    trial_start : str, optional
+        Marker that starts a trial. Then the next marker of the same stream names the trial's class (a trial of a class that
+        is not mapped is left out), further markers of that class are more epochs of the same trial, and markers of other
+        classes inside it are ignored. Without it, each mapped marker is a trial.
+
+    Raises
+    ------
+    NeuriptError
+        When a class never occurs or `trial_start` is not in the recording; the message lists the markers that are.
+    """
+    class_of = {marker: name for name, markers in event_map.items() for marker in markers}
+    found = Counter(e.label for e in events)
+    if trial_start is None:
+        return [
+            Trial(class_of[e.label], e.time_s, recording, (e.time_s,))
+            for e in events
+            if e.label in class_of
+        ]
+    if trial_start not in found:
+        raise NeuriptError(_absent(f"the trial start {trial_start!r}", found))
+    trials: list[list[Event]] = []
+    naming: str | None = None  # stream whose next marker names the trial
+    for event in events:
+        if event.label == trial_start:
+            naming = event.stream
+        elif naming is not None and event.stream == naming:
+            naming = None
+            trials.append([event])
+        elif (
+            trials
+            and naming is None
+            and class_of.get(event.label) == class_of.get(trials[-1][0].label)
+        ):
+            trials[-1].append(event)
+    return [
+        Trial(
+            class_of[t[0].label],
+            t[0].time_s,
+            recording,
+            tuple(e.time_s for e in t if e.label in class_of),
+        )
+        for t in trials
+        if t[0].label in class_of
+    ]
+
+
+def require_classes(
+    trials: Sequence[Trial], event_map: Mapping[str, Sequence[str]], events: Sequence[Event]
+) -> None:
+    """Refuse when a class of `event_map` has no trial at all, listing the markers that the recordings hold."""
+    present = {t.label for t in trials}
+    found = Counter(e.label for e in events)
+    for name, markers in event_map.items():
+        if name not in present:
+            wanted = " or ".join(repr(m) for m in markers)
+            raise NeuriptError(_absent(f"the marker {wanted} of class {name!r}", found))
+
+
+def _absent(what: str, found: Counter[str]) -> str:
+    if not found:
+        return f"{what} does not occur: the recordings hold no markers; send them on a marker stream or add annotations"
+    listed = ", ".join(f"{label!r} x{count}" for label, count in found.most_common(20))
+    more = f" and {len(found) - 20} more" if len(found) > 20 else ""
+    return f"{what} does not occur in the recordings; they hold {listed}{more}; choose with --event class=marker"
