@@ -75,10 +75,7 @@ def measure(n_in: int, n_out: int, sfreq: float, chunk: int, seconds: float) -> 
     n = int(30 * sfreq) // chunk * chunk
     x = (rng.standard_normal((min(n, int(4 * sfreq)), n_in)) * 10 + 4000).astype(np.float32)
     core = Core(n_in, n_out, sfreq)
-    for phase in (
-        "warm up",
-        "measure",
-    ):  # the first half minute is the learning phase of the stamps
+    for phase in ("warm up", "measure"):  # the first half minute is the learning phase of the stamps
         walls, cpu, done = [], 0.0, 0
         core.took = dict.fromkeys(core.took, 0.0)
         limit = 0.3 * seconds if phase == "warm up" else seconds
@@ -102,9 +99,7 @@ def measure(n_in: int, n_out: int, sfreq: float, chunk: int, seconds: float) -> 
         "p99_us": round(float(np.percentile(walls, 99)) * 1e6, 1),
         "core_percent": round(100 * cpu / signal_s, 3),
         "x_real_time": round(signal_s / cpu),
-        "share_percent": {
-            k: round(100 * v / sum(core.took.values())) for k, v in core.took.items()
-        },
+        "share_percent": {k: round(100 * v / sum(core.took.values())) for k, v in core.took.items()},
     }
 
 
@@ -115,9 +110,7 @@ def main() -> None:
     args = parser.parse_args()
     results = []
     if not args.json:
-        print(
-            "   channels      rate chunk | us/chunk     p50     p99 | % of core  x real time | target"
-        )
+        print("   channels      rate chunk | us/chunk     p50     p99 | % of core  x real time | target")
     for *case, target in CASES:
         r = measure(*case, seconds=args.seconds)
         results.append(r)

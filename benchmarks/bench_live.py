@@ -2,8 +2,9 @@
 
     python benchmarks/bench_live.py [--minutes 10] [--montage 10-20 --sfreq 250] [--merges 4,1,1,2,1,2]
 
-Starts `neuript simulate` and `neuript-live --headless --report` as processes, with a NeurIPT model of random weights on the
-electrodes of the 10-20 system (what it decides is worthless; how long it takes is not). Prints the report's percentiles.
+Starts `neuript simulate` and `neuript-live --headless --report` as processes, with a NeurIPT model of random weights on
+the electrodes of the 10-20 system (what it decides is worthless; how long it takes is not). Prints the report's
+percentiles.
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 
 
-def random_model(
-    path: Path, cap: str, name: str, merges: tuple[int, ...], n_chans: int | None
-) -> int:
+def random_model(path: Path, cap: str, name: str, merges: tuple[int, ...], n_chans: int | None) -> int:
     """Write a model of random weights for a cap's 10-20 electrodes; return its number of channels."""
     stream = load_montage(cap)
     montage = fit_montage(stream.electrodes, load_montage("10-20"))
@@ -55,9 +54,7 @@ def random_model(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--montage", default="10-20", help="the simulated cap")
     parser.add_argument("--sfreq", type=float, default=250.0)
@@ -77,13 +74,7 @@ def main() -> None:
     source = f"bench-{uuid.uuid4().hex[:8]}"
     neuript = [sys.executable, "-P", "-m", "neuript"]
     amplifier = subprocess.Popen(
-        [
-            *neuript,
-            "simulate",
-            f"--montage={args.montage}",
-            f"--sfreq={args.sfreq:g}",
-            f"--source-id={source}",
-        ],
+        [*neuript, "simulate", f"--montage={args.montage}", f"--sfreq={args.sfreq:g}", f"--source-id={source}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -96,9 +87,7 @@ def main() -> None:
             "--headless",
             f"--duration={60 * args.minutes:g}",
         ]
-        done = subprocess.run(
-            [*live, f"--report={report}"], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*live, f"--report={report}"], capture_output=True, text=True, check=False)
     finally:
         amplifier.terminate()
         amplifier.wait(timeout=20)
@@ -109,15 +98,7 @@ def main() -> None:
         f"{args.montage} at {args.sfreq:g} Hz, {args.minutes:g} min, load average {os.getloadavg()[0]:.1f} at the end"
     )
     print(done.stderr.strip().splitlines()[-1])
-    kept = (
-        "windows_decoded",
-        "skipped_hops",
-        "gaps",
-        "states",
-        "latency_ms",
-        "sample_age_ms",
-        "cost",
-    )
+    kept = ("windows_decoded", "skipped_hops", "gaps", "states", "latency_ms", "sample_age_ms", "cost")
     print(json.dumps({k: figures[k] for k in kept}, indent=1))
 
 

@@ -68,9 +68,7 @@ def main() -> None:
     parser.add_argument("--chans", type=int, nargs="+", default=[8, 16, 20])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument(
-        "--merges", type=lambda s: tuple(map(int, s.split(","))), default=(1, 4, 1, 2, 1, 2)
-    )
+    parser.add_argument("--merges", type=lambda s: tuple(map(int, s.split(","))), default=(1, 4, 1, 2, 1, 2))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     for n_chans in args.chans:

@@ -2,9 +2,10 @@
 
     python benchmarks/bench_pretext.py --steps 1500 --seeds 0,1,2
 
-Half of every channel is hidden. `r2` is the share of the variance explained at all hidden samples, `r2_within` the share
-within each window and channel, which needs the phase. A model that answers with one constant for each channel has none
-of the second. Two channels, 1 s at 64 Hz, a small encoder (width 32, two blocks, merges 4 and 2), windows never seen before.
+Half of every channel is hidden. `r2` is the share of the variance explained at all hidden samples, `r2_within` the
+share within each window and channel, which needs the phase. A model that answers with one constant for each channel has
+none of the second. Two channels, 1 s at 64 Hz, a small encoder (width 32, two blocks, merges 4 and 2), windows never
+seen before.
 """
 
 from __future__ import annotations
@@ -74,9 +75,7 @@ def score(model: NeuriptPretrainer, generator: torch.Generator) -> tuple[float, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--every", type=int, default=250)
     parser.add_argument("--seeds", default="0,1,2")

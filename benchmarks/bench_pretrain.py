@@ -114,9 +114,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     print("20 channels x 256 samples; hours: 2,219,455 windows x 40 epochs on 8 such processes")
-    print(
-        "| size | precision | M parameters | GFLOP/window | MiB/window | ms/window | GFLOP/s | hours |"
-    )
+    print("| size | precision | M parameters | GFLOP/window | MiB/window | ms/window | GFLOP/s | hours |")
     print("|---|---|---|---|---|---|---|---|")
     for size in args.sizes:
         for precision in args.precision:

@@ -2,9 +2,9 @@
 
     python benchmarks/bench_real_recordings.py DATA [--people edf01 xdf] [--lsl] [--network pretrained|FILE]
 
-DATA is a folder with `peterson2022-mi-rest` (Peterson et al. 2022, Data in Brief 42:108225) and `bci-essentials-xdf`. The
-split is by run, fixed here: Peterson 002-003 / 004-005; BCI Essentials (four runs of 10 trials) each run by a model of the
-other three. With --lsl each test run is
+DATA is a folder with `peterson2022-mi-rest` (Peterson et al. 2022, Data in Brief 42:108225) and `bci-essentials-xdf`.
+The split is by run, fixed here: Peterson 002-003 / 004-005; BCI Essentials (four runs of 10 trials) each run by a model
+of the other three. With --lsl each test run is
 published on LSL by `neuript-replay` in one process and decoded by `neuript-live` in another, in real time; without it
 `neuript-live --replay --speed max` decodes the file. CSP+LDA and TS+LR are fitted on the same calibration windows and
 tested on windows that end at the same times as the published ones.
@@ -78,13 +78,7 @@ def bci_essentials() -> Case:
     )
 
 
-CASES = {
-    c.name: c
-    for c in [
-        *map(peterson, ("edf01", "edf03", "edf04", "edf05", "edf07", "edf10")),
-        bci_essentials(),
-    ]
-}
+CASES = {c.name: c for c in [*map(peterson, ("edf01", "edf03", "edf04", "edf05", "edf07", "edf10")), bci_essentials()]}
 
 
 def run(*command: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
@@ -95,24 +89,10 @@ def run(*command: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
 
 
 def calibrate(case: Case, files: tuple[str, ...], data: Path, out: Path, network: str) -> dict:
-    command = [
-        "neuript-calibrate",
-        "--from",
-        *(str(data / f) for f in files),
-        "--out",
-        str(out),
-    ]
+    command = ["neuript-calibrate", "--from", *(str(data / f) for f in files), "--out", str(out)]
     for event in case.events:
         command += ["--event", event]
-    command += [
-        "--montage",
-        case.montage,
-        "--window",
-        str(case.window_s),
-        *case.options,
-        "--network",
-        network,
-    ]
+    command += ["--montage", case.montage, "--window", str(case.window_s), *case.options, "--network", network]
     command += ["--epoch", *map(str, case.epoch_s), "--report", str(out.with_suffix(".json"))]
     if case.trial_start:
         command += ["--trial-start", case.trial_start]
@@ -135,22 +115,12 @@ def decode(model: Path, recording: Path, out: Path, *, lsl: bool) -> float:
     suffix = f"-{out.stem}"
     with out.open("w") as file:
         player = subprocess.Popen(
-            [
-                "neuript-replay",
-                str(recording),
-                f"--suffix={suffix}",
-                "--json",
-                "--quiet",
-                "--wait-for-consumers",
-                "60",
-            ],
+            ["neuript-replay", str(recording), f"--suffix={suffix}", "--json", "--quiet", "--wait-for-consumers", "60"],
             stdout=subprocess.PIPE,
             text=True,
         )
         name = read_recording(recording).eeg.info.name + suffix
-        decoder = subprocess.Popen(
-            [*live, "--stream", f"name='{name}'"], stdout=file, stderr=subprocess.DEVNULL
-        )
+        decoder = subprocess.Popen([*live, "--stream", f"name='{name}'"], stdout=file, stderr=subprocess.DEVNULL)
         log, _ = player.communicate()
         decoder.wait(timeout=120)
     start = next(json.loads(line) for line in log.splitlines() if "lsl_start" in line)
@@ -164,15 +134,10 @@ def trials_in(case: Case, recording: Path, index: int, offset: float) -> list[Tr
         recording=index,
         trial_start=case.trial_start,
     )
-    return [
-        Trial(t.label, t.onset_s + offset, index, tuple(s + offset for s in t.epochs_s))
-        for t in found
-    ]
+    return [Trial(t.label, t.onset_s + offset, index, tuple(s + offset for s in t.epochs_s)) for t in found]
 
 
-def baselines(
-    case: Case, train_files: tuple[str, ...], test_files: tuple[str, ...], data: Path
-) -> dict[str, list]:
+def baselines(case: Case, train_files: tuple[str, ...], test_files: tuple[str, ...], data: Path) -> dict[str, list]:
     spec = DatasetSpec(
         cap=load_montage(case.montage),
         event_map=parse_event_map(case.events),
@@ -181,9 +146,7 @@ def baselines(
         epoch_s=case.epoch_s,
     )
     train = load_dataset([data / f for f in train_files], spec)
-    test = load_dataset(
-        [data / f for f in test_files], replace(spec, step_s=0.125, min_trials_per_class=1)
-    )
+    test = load_dataset([data / f for f in test_files], replace(spec, step_s=0.125, min_trials_per_class=1))
     assert train.montage.ch_names == test.montage.ch_names
     return {name: _baseline(make(64.0), train, test) for name, make in BASELINES.items()}
 
@@ -194,9 +157,7 @@ def _baseline(pipeline: object, train: Dataset, test: Dataset) -> list[TrialScor
     scored = []
     for i, trial in enumerate(test.trials):
         mean = proba[test.trial == i].mean(axis=0)
-        scored.append(
-            TrialScore(trial, test.classes[int(np.argmax(mean))], int((test.trial == i).sum()), ())
-        )
+        scored.append(TrialScore(trial, test.classes[int(np.argmax(mean))], int((test.trial == i).sum()), ()))
     return scored
 
 
@@ -205,9 +166,7 @@ def label(network: str) -> str:
     return re.sub(r"[^\w.-]+", "-", network.removesuffix(".safetensors"))
 
 
-def evaluate(
-    case: Case, data: Path, out: Path, *, network: str, lsl: bool
-) -> tuple[dict[str, ScoreCard], list[dict]]:
+def evaluate(case: Case, data: Path, out: Path, *, network: str, lsl: bool) -> tuple[dict[str, ScoreCard], list[dict]]:
     """Decode every test file with a model calibrated on its calibration files."""
     classes = tuple(e.partition("=")[0] for e in case.events)
     trials: dict[str, list[TrialScore]] = {}
@@ -229,9 +188,7 @@ def evaluate(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--people", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--lsl", action="store_true")
@@ -242,9 +199,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     mne.set_log_level("ERROR")
     logging.disable(logging.WARNING)
-    print(
-        "| person | published | CSP+LDA | TS+LR | bound | trials | CV: network | CV: stack | weight of network |"
-    )
+    print("| person | published | CSP+LDA | TS+LR | bound | trials | CV: network | CV: stack | weight of network |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     table = {}
     for name in args.people:
@@ -257,12 +212,11 @@ def main() -> None:
         shares = " | ".join(f"{cards[k].accuracy:.3f}" for k in ("published", "CSP+LDA", "TS+LR"))
         whole = cards["published"]
         print(
-            f"| {name} | {shares} | {whole.bound:.3f} | {whole.n_trials} | {network:.3f} | {stack:.3f} | {weight:.2f} |",
+            f"| {name} | {shares} | {whole.bound:.3f} | {whole.n_trials} "
+            f"| {network:.3f} | {stack:.3f} | {weight:.2f} |",
             flush=True,
         )
-    (out / f"table-{label(args.network)}{'-lsl' if args.lsl else ''}.json").write_text(
-        json.dumps(table, indent=1)
-    )
+    (out / f"table-{label(args.network)}{'-lsl' if args.lsl else ''}.json").write_text(json.dumps(table, indent=1))
 
 
 if __name__ == "__main__":

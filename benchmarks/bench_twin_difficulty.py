@@ -41,9 +41,7 @@ def trials_of(
     return np.stack(trials), np.array(labels)
 
 
-def csp_filters(
-    x: NDArray[np.float64], y: NDArray[np.int64], n_pairs: int = 3
-) -> NDArray[np.float64]:
+def csp_filters(x: NDArray[np.float64], y: NDArray[np.int64], n_pairs: int = 3) -> NDArray[np.float64]:
     """Common spatial patterns (Blankertz et al. 2008), one class against the rest for more than two."""
     covariances = np.stack([c / np.trace(c) for c in (t @ t.T for t in x)])
     n_classes = int(y.max()) + 1
@@ -91,24 +89,16 @@ def accuracy(
 def table(seeds: int, test_per_class: int) -> None:
     """Print the difficulty tables."""
     caps = ("openbci-16", "motor-16", "gnautilus-16")
-    print(
-        f"SIMULATED. CSP+LDA, 20 trials per class to train, {test_per_class} to test; {seeds} seeds"
-    )
+    print(f"SIMULATED. CSP+LDA, 20 trials per class to train, {test_per_class} to test; {seeds} seeds")
     print("two classes: mean accuracy in % (lowest, highest person)")
     print("skill  " + "".join(f"{cap:>20}" for cap in caps) + "    all caps")
     for skill in (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0):
-        rows = [
-            [100 * accuracy(c, skill, s, TWO, test_per_class) for s in range(seeds)] for c in caps
-        ]
+        rows = [[100 * accuracy(c, skill, s, TWO, test_per_class) for s in range(seeds)] for c in caps]
         cells = "".join(f"{np.mean(r):8.1f} ({min(r):3.0f}, {max(r):3.0f})" for r in rows)
         print(f"{skill:5.1f}  {cells}    {np.mean(rows):6.1f}", flush=True)
     rows4 = [100 * accuracy("motor-16", 0.6, s, FOUR, test_per_class) for s in range(seeds)]
-    print(
-        f"four classes, motor-16, skill 0.6: {np.mean(rows4):.1f} ({min(rows4):.0f}, {max(rows4):.0f})"
-    )
-    rest = [
-        100 * accuracy("motor-16", 0.6, s, (TWO[0], "rest"), test_per_class) for s in range(seeds)
-    ]
+    print(f"four classes, motor-16, skill 0.6: {np.mean(rows4):.1f} ({min(rows4):.0f}, {max(rows4):.0f})")
+    rest = [100 * accuracy("motor-16", 0.6, s, (TWO[0], "rest"), test_per_class) for s in range(seeds)]
     print(f"left hand against rest, motor-16, skill 0.6: {np.mean(rest):.1f}")
     rng = np.random.default_rng(7)
     people = [

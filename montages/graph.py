@@ -14,9 +14,7 @@ from neuript.montages.stream_labels import REFERENCE
 class StreamGraph:
     """Electrodes and the reference, joined by the channels of the stream."""
 
-    def __init__(
-        self, edges: Iterable[tuple[str, str, int]], references: Collection[str], n_stream: int
-    ) -> None:
+    def __init__(self, edges: Iterable[tuple[str, str, int]], references: Collection[str], n_stream: int) -> None:
         self.n_stream = n_stream
         self.references = references
         self.neighbours: dict[str, list[tuple[str, int, float]]] = {}

@@ -85,9 +85,7 @@ def interpolation_matrix(from_m: ArrayLike, to_m: ArrayLike) -> NDArray[np.float
     return np.asarray(weights[:n_from].T)
 
 
-def expected_error(
-    estimate: NDArray[np.float64], wanted: NDArray[np.float64], pos_m: ArrayLike
-) -> NDArray[np.float64]:
+def expected_error(estimate: NDArray[np.float64], wanted: NDArray[np.float64], pos_m: ArrayLike) -> NDArray[np.float64]:
     """Return the expected error of estimated channels, relative to the wanted ones.
 
     Parameters

@@ -33,10 +33,7 @@ FOLDER = Path(__file__).resolve().parent
 TEMPLATE = "10-05"
 """The montage that knows the position of every electrode of the 10-5 system."""
 
-_FIELDS = (
-    *("name", "description", "source", "reference"),
-    *("electrodes", "channels", "lobes", "aliases"),
-)
+_FIELDS = (*("name", "description", "source", "reference"), *("electrodes", "channels", "lobes", "aliases"))
 _MAX_BYTES = 1_000_000
 _MAX_DISTANCE_MM = 300.0
 
@@ -79,10 +76,7 @@ def _unknown(text: str, name: str) -> str:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     close += [k for k in known if name and k not in close and (name in k or k in name)][:3]
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
-    return (
-        f"unknown montage {text!r}: {hint}? "
-        "(`neuript montages` lists them; a file of your own must end in .yaml)"
-    )
+    return f"unknown montage {text!r}: {hint}? (`neuript montages` lists them; a file of your own must end in .yaml)"
 
 
 @lru_cache(maxsize=64)
@@ -179,8 +173,7 @@ def _parse_yaml(text: str, file: str) -> Mapping[str, Any]:
         raise NeuriptError(f"{file}: not valid YAML: {error}") from error
     if not isinstance(content, Mapping):
         raise NeuriptError(
-            f"{file}: a montage file must hold fields such as 'electrodes: [C3, Cz, C4]', "
-            f"not {_kind(content)}"
+            f"{file}: a montage file must hold fields such as 'electrodes: [C3, Cz, C4]', not {_kind(content)}"
         )
     return content
 
@@ -197,9 +190,7 @@ def _refuse_twins(node: Any, file: str, visited: set[int]) -> None:
         if isinstance(item, tuple) and isinstance(item[0].value, str):
             key = item[0].value
             if key in keys:
-                raise NeuriptError(
-                    f"{file} line {item[0].start_mark.line + 1}: {key!r} is given twice"
-                )
+                raise NeuriptError(f"{file} line {item[0].start_mark.line + 1}: {key!r} is given twice")
             keys.add(key)
 
 
@@ -218,10 +209,7 @@ class _Fields:
             if key not in _FIELDS:
                 close = difflib.get_close_matches(str(key), _FIELDS, n=1)
                 hint = f"; did you mean '{close[0]}'?" if close else ""
-                raise NeuriptError(
-                    f"{self.file}: field '{key}' is not known, allowed are "
-                    f"{', '.join(_FIELDS)}{hint}"
-                )
+                raise NeuriptError(f"{self.file}: field '{key}' is not known, allowed are {', '.join(_FIELDS)}{hint}")
 
     def text(self, key: str, default: str) -> str:
         value = self.values.get(key, default)
@@ -233,17 +221,13 @@ class _Fields:
         """Return electrode -> position in mm."""
         listed = self.values.get("electrodes")
         if listed is None:
-            raise self.wrong(
-                "electrodes", "is missing; list the electrodes of the cap, e.g. [C3, Cz, C4]"
-            )
+            raise self.wrong("electrodes", "is missing; list the electrodes of the cap, e.g. [C3, Cz, C4]")
         if isinstance(listed, Mapping):
             pairs = list(listed.items())
         elif isinstance(listed, list):
             pairs = [(name, None) for name in listed]
         else:
-            raise self.wrong(
-                "electrodes", f"must be a list of names or name: [x, y, z], not {_kind(listed)}"
-            )
+            raise self.wrong("electrodes", f"must be a list of names or name: [x, y, z], not {_kind(listed)}")
         if not pairs:
             raise self.wrong("electrodes", "is empty; a montage needs at least one electrode")
         positions: dict[str, tuple[float, float, float]] = {}
@@ -257,9 +241,7 @@ class _Fields:
 
     def _name(self, key: str, label: object) -> str:
         if not isinstance(label, str) or not label.strip():
-            raise self.wrong(
-                key, f"holds {label!r}, which is {_kind(label)}; names are texts (put it in quotes)"
-            )
+            raise self.wrong(key, f"holds {label!r}, which is {_kind(label)}; names are texts (put it in quotes)")
         return canonical_name(label)
 
     def _position(self, name: str, xyz: object) -> tuple[float, float, float]:
@@ -268,14 +250,11 @@ class _Fields:
             if known is None:
                 raise self.wrong(
                     "electrodes",
-                    f"names {name}, which is not in the 10-5 system; "
-                    f"give its position in mm: '{name}: [x, y, z]'",
+                    f"names {name}, which is not in the 10-5 system; give its position in mm: '{name}: [x, y, z]'",
                 )
             return (known[0] * 1000.0, known[1] * 1000.0, known[2] * 1000.0)
         if not isinstance(xyz, list) or len(xyz) != 3 or not all(map(_is_number, xyz)):
-            raise self.wrong(
-                "electrodes", f"gives {name} the position {xyz!r}; it must be [x, y, z] in mm"
-            )
+            raise self.wrong("electrodes", f"gives {name} the position {xyz!r}; it must be [x, y, z] in mm")
         x, y, z = (float(value) for value in xyz)
         distance = math.hypot(x, y, z)
         if not 10.0 <= distance <= _MAX_DISTANCE_MM:
@@ -290,9 +269,7 @@ class _Fields:
         seen: dict[tuple[float, float, float], str] = {}
         for name, xyz in positions.items():
             if xyz in seen:
-                raise self.wrong(
-                    "electrodes", f"puts {seen[xyz]} and {name} in the same place {list(xyz)}"
-                )
+                raise self.wrong("electrodes", f"puts {seen[xyz]} and {name} in the same place {list(xyz)}")
             seen[xyz] = name
 
     def channels(self, electrodes: Mapping[str, object]) -> list[str]:
@@ -300,18 +277,13 @@ class _Fields:
         if listed is None:
             return list(electrodes)
         if not isinstance(listed, list) or not listed:
-            raise self.wrong(
-                "channels", f"must be a list such as [C3, C4] or [C3-Cz], not {_kind(listed)}"
-            )
+            raise self.wrong("channels", f"must be a list such as [C3, C4] or [C3-Cz], not {_kind(listed)}")
         channels: list[str] = []
         for label in listed:
             name = self._name("channels", label)
             for electrode in split_pair(name) or (name,):
                 if electrode not in electrodes:
-                    raise self.wrong(
-                        "channels",
-                        f"uses {electrode} in {label!r}, which 'electrodes' does not list",
-                    )
+                    raise self.wrong("channels", f"uses {electrode} in {label!r}, which 'electrodes' does not list")
             if name in channels:
                 raise self.wrong("channels", f"names {name} twice")
             channels.append(name)
@@ -322,9 +294,7 @@ class _Fields:
         given = self.text("reference", allowed[0])
         if given not in allowed:
             kind = "pairs" if bipolar else "single electrodes"
-            raise self.wrong(
-                "reference", f"is {given!r}; for {kind} it must be {' or '.join(allowed)}"
-            )
+            raise self.wrong("reference", f"is {given!r}; for {kind} it must be {' or '.join(allowed)}")
         return given
 
     def lobes(self, channels: list[str]) -> dict[str, tuple[int, ...]]:
@@ -346,16 +316,12 @@ class _Fields:
             if not isinstance(lobe, str):
                 raise self.wrong("lobes", f"holds the name {lobe!r}; names are texts")
             if not isinstance(members, list) or not members:
-                raise self.wrong(
-                    "lobes", f"gives {lobe!r} no list of channels; leave it out instead"
-                )
+                raise self.wrong("lobes", f"gives {lobe!r} no list of channels; leave it out instead")
             indices = []
             for member in members:
                 index = where.get(self._name("lobes", member).casefold())
                 if index is None:
-                    raise self.wrong(
-                        "lobes", f"puts {member!r} into {lobe!r}, which is not one of the channels"
-                    )
+                    raise self.wrong("lobes", f"puts {member!r} into {lobe!r}, which is not one of the channels")
                 if index in indices:
                     raise self.wrong("lobes", f"puts {member!r} into {lobe!r} twice")
                 indices.append(index)
@@ -370,9 +336,7 @@ class _Fields:
         for label, target in listed.items():
             name = self._name("aliases", target)
             if name not in names:
-                raise self.wrong(
-                    "aliases", f"says that {label!r} means {target!r}, which is not in this montage"
-                )
+                raise self.wrong("aliases", f"says that {label!r} means {target!r}, which is not in this montage")
             aliases[str(label).strip()] = name
         return aliases
 

@@ -66,13 +66,7 @@ def plan_channels(
         interpolation alone, or when more than `max_interpolated` would be interpolated.
     """
     plan = draft_plan(
-        ch_names,
-        model,
-        cap,
-        bads=bads,
-        max_interpolated=max_interpolated,
-        ch_types=ch_types,
-        reference=reference,
+        ch_names, model, cap, bads=bads, max_interpolated=max_interpolated, ch_types=ch_types, reference=reference
     )
     if plan.problems:
         raise NeuriptError(plan.problems[0])
@@ -128,9 +122,7 @@ def fit_montage(
     """
     plain = cap if cap.reference == "bipolar" else cap.with_reference("as recorded")
     plan = draft_plan(ch_names, plain, cap, bads=bads, ch_types=ch_types, reference=reference)
-    measured = [
-        name for name, error in zip(cap.ch_names, plan.expected_error, strict=True) if error == 0
-    ]
+    measured = [name for name, error in zip(cap.ch_names, plan.expected_error, strict=True) if error == 0]
     if not measured:
         raise NeuriptError(plan.problems[0])
     return cap if len(measured) == cap.n_chans else cap.pick(measured)
@@ -139,9 +131,7 @@ def fit_montage(
 class _Planner:
     """Puts the pieces together for one model and one stream."""
 
-    def __init__(
-        self, model: Montage, cap: Montage | None, reading: Reading, max_interpolated: float
-    ) -> None:
+    def __init__(self, model: Montage, cap: Montage | None, reading: Reading, max_interpolated: float) -> None:
         self.model = model
         self.reading = reading
         self.max_interpolated = max_interpolated
@@ -188,10 +178,7 @@ class _Planner:
         return rows
 
     def _missing_electrodes(self) -> list[str]:
-        needed = np.any(
-            self.model.derivation[[c not in self.direct for c in range(self.model.n_chans)]] != 0,
-            axis=0,
-        )
+        needed = np.any(self.model.derivation[[c not in self.direct for c in range(self.model.n_chans)]] != 0, axis=0)
         return [
             electrode
             for electrode, is_needed in zip(self.model.electrodes, needed, strict=True)
@@ -204,9 +191,7 @@ class _Planner:
         wanted = [e for e in self.missing if e in self.positions]
         if len(sources) < MIN_SOURCES or not wanted:
             return {}
-        matrix = interpolation_matrix(
-            [self.positions[e] for e in sources], [self.positions[e] for e in wanted]
-        )
+        matrix = interpolation_matrix([self.positions[e] for e in sources], [self.positions[e] for e in wanted])
         return {
             electrode: dict(zip(sources, map(float, row), strict=True))
             for electrode, row in zip(wanted, matrix, strict=True)
@@ -255,9 +240,7 @@ class _Planner:
         errors = dict(zip(model.electrodes, map(float, per_electrode), strict=True))
         return {electrode: errors[electrode] for electrode in self.missing}, channels
 
-    def _entries(
-        self, electrode_error: dict[str, float], channel_error: NDArray[np.float64]
-    ) -> list[PlanEntry]:
+    def _entries(self, electrode_error: dict[str, float], channel_error: NDArray[np.float64]) -> list[PlanEntry]:
         """Return a line per electrode, or per pair where the stream itself carries pairs."""
         model = self.model
         if not self.reading.carries_pairs() or model.reference != "bipolar":
@@ -290,9 +273,7 @@ class _Planner:
             return PlanEntry(name, "renamed", labels[0], "the other way round: sign changed")
         signs = ["-" if row[i] < 0 else "+" for i in indices]
         terms = " ".join(f"{s} {label}" for s, label in zip(signs, labels, strict=True))
-        return PlanEntry(
-            name, "exact", terms.removeprefix("+ "), "computed from the stream's pairs"
-        )
+        return PlanEntry(name, "exact", terms.removeprefix("+ "), "computed from the stream's pairs")
 
     def _missing_entry(self, electrode: str, error: float) -> PlanEntry:
         weights = self.weights.get(electrode)
@@ -352,14 +333,9 @@ class _Planner:
         empty = self._empty_lobes()
         if empty:
             lobes = ", ".join(empty)
-            problems.append(
-                f"{head}: nothing measured remains for the lobe{'s'[: len(empty) > 1]} {lobes}; "
-                f"{advice}"
-            )
+            problems.append(f"{head}: nothing measured remains for the lobe{'s'[: len(empty) > 1]} {lobes}; {advice}")
         if n_missing > self.max_interpolated * n_all:
-            problems.append(
-                f"{head}: at most {self.max_interpolated:.0%} may be interpolated; {advice}"
-            )
+            problems.append(f"{head}: at most {self.max_interpolated:.0%} may be interpolated; {advice}")
         if not problems and any(e not in self.weights for e in self.missing):
             problems.append(f"{head}: too little is known to interpolate them; {advice}")
         return problems
@@ -367,16 +343,10 @@ class _Planner:
     def _empty_lobes(self) -> list[str]:
         absent = [e in self.missing for e in self.model.electrodes]
         # an average reference touches every electrode; what counts is the channel's own
-        own = (
-            np.eye(self.model.n_chans)
-            if self.model.reference != "bipolar"
-            else (self.model.derivation)
-        )
+        own = np.eye(self.model.n_chans) if self.model.reference != "bipolar" else (self.model.derivation)
         estimated = np.any(own[:, absent] != 0, axis=1)
         estimated[list(self.direct)] = False
-        return [
-            lobe for lobe, indices in self.model.lobes.items() if np.all(estimated[list(indices)])
-        ]
+        return [lobe for lobe, indices in self.model.lobes.items() if np.all(estimated[list(indices)])]
 
 
 def _known_positions(model: Montage, cap: Montage | None) -> dict[str, NDArray[np.float64]]:

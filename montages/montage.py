@@ -65,11 +65,7 @@ class Montage:
     def __post_init__(self) -> None:
         """Check that the parts agree, and make the arrays read-only."""
         n_chans, n_electrodes = len(self.ch_names), len(self.electrodes)
-        shapes = {
-            "pos_m": (n_chans, 3),
-            "electrode_pos_m": (n_electrodes, 3),
-            "derivation": (n_chans, n_electrodes),
-        }
+        shapes = {"pos_m": (n_chans, 3), "electrode_pos_m": (n_electrodes, 3), "derivation": (n_chans, n_electrodes)}
         for key, shape in shapes.items():
             array = np.array(getattr(self, key), dtype=np.float64)
             if array.shape != shape:
@@ -85,9 +81,7 @@ class Montage:
         if n_chans == 0:
             raise self._wrong("it has no channels")
         if self.reference not in REFERENCES:
-            raise self._wrong(
-                f"reference is {self.reference!r}, it must be one of {', '.join(REFERENCES)}"
-            )
+            raise self._wrong(f"reference is {self.reference!r}, it must be one of {', '.join(REFERENCES)}")
         self._check_lobes(n_chans)
 
     def _check_lobes(self, n_chans: int) -> None:
@@ -134,17 +128,12 @@ class Montage:
         for name in names:
             index = where.get(canonical_name(name).casefold())
             if index is None:
-                raise self._wrong(
-                    f"has no channel {name!r}; its channels are {', '.join(self.ch_names)}"
-                )
+                raise self._wrong(f"has no channel {name!r}; its channels are {', '.join(self.ch_names)}")
             if index in picked:
                 raise self._wrong(f"channel {name!r} was picked twice")
             picked.append(index)
         new_index = {old: new for new, old in enumerate(picked)}
-        lobes = {
-            lobe: tuple(new_index[i] for i in indices if i in new_index)
-            for lobe, indices in self.lobes.items()
-        }
+        lobes = {lobe: tuple(new_index[i] for i in indices if i in new_index) for lobe, indices in self.lobes.items()}
         if self.reference == "bipolar":
             needed = np.flatnonzero(np.any(self.derivation[picked] != 0, axis=0))
         else:
@@ -237,9 +226,7 @@ class Montage:
         return hash((self.name, self.ch_names, self.reference))
 
 
-def derive_pairs(
-    pairs: Sequence[tuple[str, str]], electrodes: Sequence[str]
-) -> NDArray[np.float64]:
+def derive_pairs(pairs: Sequence[tuple[str, str]], electrodes: Sequence[str]) -> NDArray[np.float64]:
     """Return the matrix that takes electrode potentials to the differences first minus second."""
     index = {name: i for i, name in enumerate(electrodes)}
     derivation = np.zeros((len(pairs), len(electrodes)))
@@ -295,8 +282,6 @@ def _index_groups(values: Mapping[str, Any], key: str) -> dict[str, tuple[int, .
 
 def _text_map(values: Mapping[str, Any], key: str) -> dict[str, str]:
     mapped = values[key]
-    if not isinstance(mapped, Mapping) or not all(
-        isinstance(k, str) and isinstance(v, str) for k, v in mapped.items()
-    ):
+    if not isinstance(mapped, Mapping) or not all(isinstance(k, str) and isinstance(v, str) for k, v in mapped.items()):
         raise NeuriptError(f"montage: field {key!r} must map labels to electrode names")
     return dict(mapped)

@@ -16,9 +16,7 @@ _REGIONS = (
     *("TTP", "CCP", "TP", "CP", "TPP", "CPP", "P", "PPO", "PO", "POO", "O", "OI", "I"),
 )
 _SPELLING = {region.upper(): region for region in _REGIONS}
-_ELECTRODE = re.compile(
-    rf"({'|'.join(sorted(_SPELLING, key=len, reverse=True))})(10|[1-9]|Z)(H?)|([AM])([12])|(NZ)"
-)
+_ELECTRODE = re.compile(rf"({'|'.join(sorted(_SPELLING, key=len, reverse=True))})(10|[1-9]|Z)(H?)|([AM])([12])|(NZ)")
 _UNIT = re.compile(r"\s*[\[(]\s*(?:[munµμ]?v|(?:micro|milli)?volts?)\s*[\])]$", re.IGNORECASE)
 _PREFIX = re.compile(r"^(?:EEG|POL|CHAN(?:NEL)?|CH)[\s_:.\-]*(?=[A-Za-z])", re.IGNORECASE)
 _REFERENCE = re.compile(
@@ -40,9 +38,7 @@ _AUXILIARY = re.compile(
     )(?![A-Z]{2}).*""",
     re.IGNORECASE | re.VERBOSE,
 )
-_GENERIC = re.compile(
-    r"(?:EEG|CH|CHAN|CHANNEL|EL|ELECTRODE|MISC|INPUT|POL|V|SENSOR)?[\s_:.\-#]*\d+", re.IGNORECASE
-)
+_GENERIC = re.compile(r"(?:EEG|CH|CHAN|CHANNEL|EL|ELECTRODE|MISC|INPUT|POL|V|SENSOR)?[\s_:.\-#]*\d+", re.IGNORECASE)
 
 
 def electrode_name(text: str) -> str | None:

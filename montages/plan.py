@@ -93,10 +93,7 @@ class ChannelPlan:
         rows = [("model", "stream", "status", "note")]
         rows += [(e.name or "-", e.label or "-", e.status, e.note) for e in self.entries]
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        lines = [
-            "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]])
-            for row in rows
-        ]
+        lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
         head = f"montage {self.model.name}, {self.summary()}"
         return "\n".join([head, *(line.rstrip() for line in lines), *self.notes, *self.problems])
 

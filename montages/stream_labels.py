@@ -8,13 +8,7 @@ from dataclasses import dataclass
 from neuript.errors import NeuriptError
 from neuript.montages.loader import available_montages, load_montage
 from neuript.montages.montage import Montage
-from neuript.montages.names import (
-    canonical_name,
-    electrode_name,
-    is_auxiliary,
-    is_generic,
-    split_pair,
-)
+from neuript.montages.names import canonical_name, electrode_name, is_auxiliary, is_generic, split_pair
 
 REFERENCE = "(reference)"
 """The node against which a referential channel is measured."""
@@ -154,11 +148,7 @@ def _name_by_order(reading: Reading, model: Montage, cap: Montage | None) -> Non
             f"({caps}) or write a YAML file for it"
         )
         return
-    clash = [
-        (c, name)
-        for c, name in zip(candidates, cap.ch_names, strict=True)
-        if c.name and c.name != name
-    ]
+    clash = [(c, name) for c, name in zip(candidates, cap.ch_names, strict=True) if c.name and c.name != name]
     if clash:
         channel, name = clash[0]
         reading.problem = (

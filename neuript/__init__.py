@@ -12,9 +12,7 @@ __version__ = "0.1.0"
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 if (_CHECKOUT / "pyproject.toml").is_file() and (_CHECKOUT / "montages").is_dir():
-    __path__.append(
-        str(_CHECKOUT)
-    )  # run from a clone, where `realtime`, ... lie beside this folder
+    __path__.append(str(_CHECKOUT))  # run from a clone, where `realtime`, ... lie beside this folder
 
 _LAZY = {"NeurIPT": "neuript.braindecode", "NeurIPTClassifier": "neuript.training.estimator"}
 

@@ -79,9 +79,7 @@ class NeurIPT(NeuriptClassifier):
         if n_outputs is None:
             raise NeuriptError("n_outputs is missing; give the number of classes")
         n_times = window_samples(n_times, sfreq, input_window_seconds)
-        config = preset(
-            size, n_outputs=n_outputs, n_times=resampled_length(n_times, sfreq), **options
-        )
+        config = preset(size, n_outputs=n_outputs, n_times=resampled_length(n_times, sfreq), **options)
         self._build(config, channel_montage(n_chans, chs_info, montage), n_times, sfreq)
 
     def _build(self, config: NeuriptConfig, montage: Montage, n_times: int, sfreq: float) -> None:
@@ -189,10 +187,7 @@ class NeurIPT(NeuriptClassifier):
             montage = Montage.from_dict(manifest.montage)
         try:
             config = replace(
-                config,
-                n_outputs=n_outputs or config.n_outputs,
-                n_times=resampled_length(n_times, sfreq),
-                **options,
+                config, n_outputs=n_outputs or config.n_outputs, n_times=resampled_length(n_times, sfreq), **options
             )
         except TypeError as error:
             raise NeuriptError(f"unknown model option: {error}") from error
@@ -200,9 +195,7 @@ class NeurIPT(NeuriptClassifier):
         module._load(state, str(source), new_head=new_head, new_positions=new_positions)
         return module.eval()
 
-    def _load(
-        self, state: Mapping[str, Tensor], source: str, *, new_head: bool, new_positions: bool
-    ) -> None:
+    def _load(self, state: Mapping[str, Tensor], source: str, *, new_head: bool, new_positions: bool) -> None:
         """Load `state`, all of it but what is to be new."""
         if not any(key.startswith("encoder.") for key in state):
             state = {f"encoder.{key}": value for key, value in state.items()}
@@ -229,9 +222,7 @@ class NeurIPT(NeuriptClassifier):
 
     def _may_be_new(self) -> frozenset[str]:
         """Weights that an older checkpoint need not have, because they start as exactly nothing."""
-        return frozenset(
-            key for key in self.state_dict() if key.removeprefix("encoder.").startswith(BIAS_KEYS)
-        )
+        return frozenset(key for key in self.state_dict() if key.removeprefix("encoder.").startswith(BIAS_KEYS))
 
 
 def window_samples(n_times: int | None, sfreq: float, seconds: float | None) -> int:
@@ -248,9 +239,7 @@ def window_samples(n_times: int | None, sfreq: float, seconds: float | None) -> 
     return int(n_times)
 
 
-def channel_montage(
-    n_chans: int | None, chs_info: Channels | None, montage: str | Path | Montage | None
-) -> Montage:
+def channel_montage(n_chans: int | None, chs_info: Channels | None, montage: str | Path | Montage | None) -> Montage:
     """Montage of the windows' channels, from their names, a montage's name or file, or as it is."""
     if chs_info is not None and montage is not None:
         raise NeuriptError("both chs_info and montage are given; give one of the two")
@@ -308,15 +297,13 @@ def _download(repo_id: str, revision: str | None) -> Path:
         import huggingface_hub
     except ImportError as error:
         raise NeuriptError(
-            f"there is no file or folder {repo_id}; to take it from the Hugging Face hub, "
-            "pip install huggingface_hub"
+            f"there is no file or folder {repo_id}; to take it from the Hugging Face hub, pip install huggingface_hub"
         ) from error
     try:
         return Path(huggingface_hub.hf_hub_download(repo_id, WEIGHTS_NAME, revision=revision))
     except (OSError, ValueError) as error:  # its errors derive from these
         raise NeuriptError(
-            f"{repo_id} on the Hugging Face hub gave no {WEIGHTS_NAME}: "
-            f"{str(error).strip().splitlines()[0][:200]}"
+            f"{repo_id} on the Hugging Face hub gave no {WEIGHTS_NAME}: {str(error).strip().splitlines()[0][:200]}"
         ) from error
 
 
@@ -330,8 +317,7 @@ def _config_of(manifest: Manifest) -> NeuriptConfig:
         )
     if manifest.sfreq != MODEL_SFREQ:
         raise NeuriptError(
-            f"the checkpoint's model runs at {manifest.sfreq:g} Hz; NeurIPT resamples to "
-            f"{MODEL_SFREQ:g} Hz only"
+            f"the checkpoint's model runs at {manifest.sfreq:g} Hz; NeurIPT resamples to {MODEL_SFREQ:g} Hz only"
         )
     return NeuriptConfig.from_dict(model)
 

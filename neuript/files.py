@@ -28,9 +28,7 @@ def check_writable(path: str | Path, *, keep: Iterable[str | Path | None] = ()) 
     """
     path = Path(path)
     if any(path.resolve() == Path(other).resolve() for other in keep if other is not None):
-        raise NeuriptError(
-            f"{path} would replace another file of this command; give a name of its own"
-        )
+        raise NeuriptError(f"{path} would replace another file of this command; give a name of its own")
     if path.is_dir():
         raise NeuriptError(f"{path} is a folder; give a file name, such as {path / 'mi.ts'}")
     folder = path.parent
@@ -59,9 +57,7 @@ def write_atomically(path: str | Path, data: bytes, *, mode: int | None = None) 
     path = check_writable(path)
     temporary = ""
     try:
-        descriptor, temporary = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
-        )
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()

@@ -18,7 +18,5 @@ def data_dir() -> Path:
     """Folder of real recordings beside the checkout; tests that need it skip where it is not."""
     path = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not path.is_dir():
-        pytest.skip(
-            "the real recordings are not on this machine (they are not part of the project)"
-        )
+        pytest.skip("the real recordings are not on this machine (they are not part of the project)")
     return path

@@ -1,9 +1,9 @@
 """Build the model that `neuript-live --demo` uses: the network alone, fine-tuned on one simulated person.
 
-The person sits for five sessions of 40 trials per class on different days; a sixth sets the temperature. The model is then
-tested on two more simulated days of the same person (other noise, other trials, a cap that sits a few millimetres off),
-which decide nothing, with the plain baselines fitted on the same five sessions beside it. Writes the model, the encoder and
-their hashes into the package; the figures go into the model's manifest and to standard output.
+The person sits for five sessions of 40 trials per class on different days; a sixth sets the temperature. The model is
+then tested on two more simulated days of the same person (other noise, other trials, a cap that sits a few millimetres
+off), which decide nothing, with the plain baselines fitted on the same five sessions beside it. Writes the model, the
+encoder and their hashes into the package; the figures go into the model's manifest and to standard output.
 
     python tools/build_demo.py --encoder runs/twin/twin-micro.safetensors
 """
@@ -38,9 +38,7 @@ from neuript.realtime.twin.cues import Protocol
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.subject import SessionConditions, Subject
 from neuript.realtime.twin.twin_source import twin_info
-from neuript.training.calibration.calibration import (
-    for_calibration,
-)
+from neuript.training.calibration.calibration import for_calibration
 from neuript.training.calibration.dataset import Dataset, DatasetSpec, build_dataset
 from neuript.training.fitting.plain import BASELINES
 from neuript.training.fitting.top_blocks import FinetuneSpec, finetune, predict_logits
@@ -60,13 +58,7 @@ def recorded(signal: TwinSignal) -> Recording:
     eeg = RecordedStream(info, data, stamps, stamps, header_xml(info), segments=((0, len(data)),))
     events = signal.events(0.0, seconds)
     marks = SignalInfo(
-        name="cues",
-        sfreq=0.0,
-        ch_names=("",),
-        units=("",),
-        ch_types=("",),
-        stype="Markers",
-        channel_format="string",
+        name="cues", sfreq=0.0, ch_names=("",), units=("",), ch_types=("",), stype="Markers", channel_format="string"
     )
     times = np.array([e.time_s for e in events])
     cues = RecordedStream(marks, [(e.label,) for e in events], times, times, header_xml(marks))
@@ -82,9 +74,7 @@ def sessions(person: Subject, seeds: range) -> Dataset:
         shift = np.random.default_rng(seed).normal(0.0, 3.0, size=3)
         day = SessionConditions(cap_shift_mm=(float(shift[0]), float(shift[1]), float(shift[2])))
         recordings.append(recorded(TwinSignal(montage, SFREQ, person, day, protocol, seed)))
-    spec = DatasetSpec(
-        cap=montage, event_map={c: (c,) for c in CLASSES}, mains_hz=50.0, epoch_s=(-1.0, 4.5)
-    )
+    spec = DatasetSpec(cap=montage, event_map={c: (c,) for c in CLASSES}, mains_hz=50.0, epoch_s=(-1.0, 4.5))
     return build_dataset(recordings, spec)
 
 
@@ -93,9 +83,7 @@ def scored(log_proba: np.ndarray, data: Dataset) -> ScoreCard:
     rows = []
     for i, trial in enumerate(data.trials):
         mean = np.exp(log_proba[data.trial == i]).mean(axis=0)
-        rows.append(
-            TrialScore(trial, data.classes[int(np.argmax(mean))], int((data.trial == i).sum()), ())
-        )
+        rows.append(TrialScore(trial, data.classes[int(np.argmax(mean))], int((data.trial == i).sum()), ()))
     return ScoreCard(tuple(rows), data.classes)
 
 
@@ -104,17 +92,13 @@ def temper(logits: np.ndarray, data: Dataset) -> float:
     log_p = log_softmax(logits, axis=1)
     rows = np.arange(len(data.y))
     fit = minimize_scalar(
-        lambda w: -log_softmax(w * log_p, axis=1)[rows, data.y].mean(),
-        bounds=(0.05, 5.0),
-        method="bounded",
+        lambda w: -log_softmax(w * log_p, axis=1)[rows, data.y].mean(), bounds=(0.05, 5.0), method="bounded"
     )
     return float(fit.x)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--person", type=int, default=1, help="seed of the simulated person")
     parser.add_argument("--skill", type=float, default=0.8)
@@ -126,9 +110,7 @@ def main() -> None:
     manifest, state = load_checkpoint(args.encoder)
     person = Subject(seed=args.person, skill=args.skill)
     train, extra = sessions(person, range(1000, 1005)), sessions(person, range(1005, 1006))
-    config = for_calibration(
-        NeuriptConfig.from_dict(manifest.model), len(CLASSES), train.x.shape[-1]
-    )
+    config = for_calibration(NeuriptConfig.from_dict(manifest.model), len(CLASSES), train.x.shape[-1])
     torch.manual_seed(520)
     network = NeuriptClassifier(config, train.montage.pos_m, train.montage.lobe_groups())
     network.load_encoder(state)
@@ -145,16 +127,10 @@ def main() -> None:
     held_out: dict[str, list[float]] = {}
     for seed in (2000, 2001):
         day = sessions(person, range(seed, seed + 1))
-        cards = {
-            "published (network alone)": scored(
-                log_softmax(predict_logits(module, day.x), axis=1), day
-            )
-        }
+        cards = {"published (network alone)": scored(log_softmax(predict_logits(module, day.x), axis=1), day)}
         for name, make in BASELINES.items():
             pipeline = make(train.sfreq).fit(train.x.astype(float), train.y)
-            cards[name] = scored(
-                np.log(pipeline.predict_proba(day.x.astype(float)).clip(1e-9)), day
-            )
+            cards[name] = scored(np.log(pipeline.predict_proba(day.x.astype(float)).clip(1e-9)), day)
         for name, card in cards.items():
             held_out.setdefault(name, []).append(round(card.accuracy, 4))
     figures = {

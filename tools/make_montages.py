@@ -42,15 +42,11 @@ DOUBLE_BANANA_22 = (
     "Fp1-F7 F7-T7 T7-P7 P7-O1 Fp2-F8 F8-T8 T8-P8 P8-O2 A1-T7 T7-C3 C3-Cz Cz-C4 C4-T8 T8-A2 "
     "Fp1-F3 F3-C3 C3-P3 P3-O1 Fp2-F4 F4-C4 C4-P4 P4-O2"
 )
-BCIC_16 = (
-    "C5-C1 C3-Cz Cz-C4 C2-C6 Fz-C5 C5-P1 CP3-POz Fz-C1 C1-Pz CP1-POz Fz-C2 C2-Pz CP2-POz Fz-C6 "
-    "C6-P2 CP4-POz"
-)
+BCIC_16 = "C5-C1 C3-Cz Cz-C4 C2-C6 Fz-C5 C5-P1 CP3-POz Fz-C1 C1-Pz CP1-POz Fz-C2 C2-Pz CP2-POz Fz-C6 C6-P2 CP4-POz"
 BCIC_22 = "Fz FC3 FC1 FCz FC2 FC4 C5 C3 C1 Cz C2 C4 C6 CP3 CP1 CPz CP2 CP4 P1 Pz P2 POz"
 SEED_V = "Fp1 Fp2 F7 F3 F4 F8 T7 C3 Cz C4 T8 P7 P3 P4 P8 O1 O2"
 BIOSEMI_32 = (
-    "Fp1 AF3 F7 F3 FC1 FC5 T7 C3 CP1 CP5 P7 P3 Pz PO3 O1 Oz O2 PO4 P4 P8 CP6 CP2 C4 T8 FC6 FC2 "
-    "F4 F8 AF4 Fp2 Fz Cz"
+    "Fp1 AF3 F7 F3 FC1 FC5 T7 C3 CP1 CP5 P7 P3 Pz PO3 O1 Oz O2 PO4 P4 P8 CP6 CP2 C4 T8 FC6 FC2 F4 F8 AF4 Fp2 Fz Cz"
 )
 BIOSEMI_64 = (
     "Fp1 AF7 AF3 F1 F3 F5 F7 FT7 FC5 FC3 FC1 C1 C3 C5 T7 TP7 CP5 CP3 CP1 P1 P3 P5 P7 P9 PO7 PO3 "
@@ -95,11 +91,7 @@ def in_paper(**lobes: str) -> dict[str, str]:
 def layouts(every: list[str]) -> dict[str, Layout]:
     """Return file stem -> layout; `every` lists the electrodes of the 10-5 system."""
     return {
-        "10-20": Layout(
-            TEN_TWENTY,
-            "the 19 scalp electrodes of the international 10-20 system",
-            aliases=OLD_NAMES,
-        ),
+        "10-20": Layout(TEN_TWENTY, "the 19 scalp electrodes of the international 10-20 system", aliases=OLD_NAMES),
         "10-10": Layout(TEN_TEN, "the 10-10 system, 86 electrodes"),
         "10-05": Layout(" ".join(every), "the whole 10-5 system with ears and mastoids"),
         "double-banana": Layout(
@@ -131,24 +123,15 @@ def layouts(every: list[str]) -> dict[str, Layout]:
             BCIC_16,
             f"16 bipolar pairs of BCI Competition IV set 2a in the order of {PAPER}",
             lobes=in_paper(
-                frontal="4 7 10 13",
-                central="0 1 2 3",
-                parietal_left="5 6 8 9",
-                parietal_right="11 12 14 15",
+                frontal="4 7 10 13", central="0 1 2 3", parietal_left="5 6 8 9", parietal_right="11 12 14 15"
             ),
             electrode_order=BCIC_22,
         ),
-        "bcic-iv-2a-22": Layout(
-            BCIC_22, "the 22 electrodes of BCI Competition IV set 2a, in the order of its files"
-        ),
+        "bcic-iv-2a-22": Layout(BCIC_22, "the 22 electrodes of BCI Competition IV set 2a, in the order of its files"),
         "seed-v": Layout(
             SEED_V,
             f"17 referential electrodes of SEED-V in the order of {PAPER}",
-            lobes=in_paper(
-                frontal="0 1 2 3 4 5",
-                central="6 7 8 9 10",
-                parietal_occipital="11 12 13 14 15 16",
-            ),
+            lobes=in_paper(frontal="0 1 2 3 4 5", central="6 7 8 9 10", parietal_occipital="11 12 13 14 15 16"),
         ),
         "sleep-edfx": Layout(
             "Fpz-Cz Pz-Oz",
@@ -156,23 +139,15 @@ def layouts(every: list[str]) -> dict[str, Layout]:
             lobes={"Fpz-Cz": "0", "Pz-Oz": "1"},
             electrode_order="Fpz Cz Pz Oz",
         ),
-        "openbci-8": Layout(
-            OPENBCI_8,
-            "OpenBCI Cyton, 8 channels, Ultracortex Mark IV default places",
-        ),
-        "openbci-16": Layout(
-            OPENBCI_16,
-            "OpenBCI Cyton + Daisy, 16 channels, Ultracortex Mark IV default places",
-        ),
+        "openbci-8": Layout(OPENBCI_8, "OpenBCI Cyton, 8 channels, Ultracortex Mark IV default places"),
+        "openbci-16": Layout(OPENBCI_16, "OpenBCI Cyton + Daisy, 16 channels, Ultracortex Mark IV default places"),
         "unicorn-8": Layout(
             "Fz C3 Cz C4 Pz PO7 Oz PO8",
             "g.tec Unicorn Hybrid Black, 8 channels",
             aliases=numbered("EEG ", "Fz C3 Cz C4 Pz PO7 Oz PO8"),
         ),
         "muse-4": Layout("TP9 AF7 AF8 TP10", "InteraXon Muse headband, 4 channels"),
-        "epoc-14": Layout(
-            "AF3 F7 F3 FC5 T7 P7 O1 O2 P8 T8 FC6 F4 F8 AF4", "Emotiv EPOC, EPOC+ and EPOC X"
-        ),
+        "epoc-14": Layout("AF3 F7 F3 FC5 T7 P7 O1 O2 P8 T8 FC6 F4 F8 AF4", "Emotiv EPOC, EPOC+ and EPOC X"),
         "insight-5": Layout("AF3 T7 Pz T8 AF4", "Emotiv Insight, 5 channels"),
         "crown-8": Layout("CP3 C3 F5 PO3 PO4 F6 C4 CP4", "Neurosity Crown, 8 channels"),
         "biosemi-16": Layout(
@@ -190,10 +165,7 @@ def layouts(every: list[str]) -> dict[str, Layout]:
             "BioSemi ActiveTwo cap with 64 electrodes, in the order A1..B32",
             aliases=biosemi_aliases(BIOSEMI_64),
         ),
-        "gnautilus-16": Layout(
-            "Fp1 Fp2 F3 Fz F4 T7 C3 Cz C4 T8 P3 Pz P4 PO7 PO8 Oz",
-            "g.tec g.Nautilus, 16 channels",
-        ),
+        "gnautilus-16": Layout("Fp1 Fp2 F3 Fz F4 T7 C3 Cz C4 T8 P3 Pz P4 PO7 PO8 Oz", "g.tec g.Nautilus, 16 channels"),
         "gnautilus-32": Layout(
             "Fp1 Fp2 AF3 AF4 F7 F3 Fz F4 F8 FC5 FC1 FC2 FC6 T7 C3 Cz C4 T8 CP5 CP1 CP2 CP6 P7 P3 "
             "Pz P4 P8 PO7 PO3 PO4 PO8 Oz",
@@ -215,8 +187,7 @@ def layouts(every: list[str]) -> dict[str, Layout]:
             aliases=OLD_NAMES,
         ),
         "eegmmidb-64": Layout(
-            EEGMMIDB,
-            "PhysioNet EEG Motor Movement/Imagery, 64 electrodes, in the order of its files",
+            EEGMMIDB, "PhysioNet EEG Motor Movement/Imagery, 64 electrodes, in the order of its files"
         ),
         "peterson-15": Layout(
             "Pz Cz P8 T8 F8 P4 C4 F4 Fz P7 T7 F7 P3 C3 F3",
@@ -253,9 +224,7 @@ def render(stem: str, layout: Layout, mm: dict[str, tuple[float, float, float]])
             raise ValueError(f"{stem}: electrode_order lacks {used - set(electrodes)}")
     else:
         electrodes = channels
-    members = {
-        lobe: [channels[int(i)] for i in text.split()] for lobe, text in layout.lobes.items()
-    }
+    members = {lobe: [channels[int(i)] for i in text.split()] for lobe, text in layout.lobes.items()}
     if not members:
         members = {lobe: [c for c in channels if lobe in channel_lobes(c)] for lobe in LOBES}
     lines = [

@@ -54,9 +54,7 @@ def draw_attenuation(axes: Axes) -> None:
     for sfreq, colour, marker in zip((125.0, 250.0, 1000.0), COLOURS, "o^s", strict=True):
         f = np.concatenate([np.arange(1, 33, 1.0), np.arange(33.5, 0.47 * sfreq, 1.7)])
         gain = [max(measured_response(float(x), sfreq)[0], 1e-6) for x in f[f < 160]]
-        axes.plot(
-            f[f < 160], 20 * np.log10(gain), marker, color=colour, ms=2.5, label=f"at {sfreq:g} Hz"
-        )
+        axes.plot(f[f < 160], 20 * np.log10(gain), marker, color=colour, ms=2.5, label=f"at {sfreq:g} Hz")
     fine = np.linspace(0.5, 160, 2000)
     axes.plot(
         fine,
@@ -126,10 +124,7 @@ def draw_step(axes: Axes) -> None:
     axes.axvline(0, color="0.6", lw=0.8)
     axes.axhline(0, color="0.8", lw=0.8)
     axes.set(
-        xlim=(-1, 10),
-        xlabel="time after the step, s",
-        ylabel="output, µV",
-        title="A step of 100 µV (0.1 Hz high-pass)",
+        xlim=(-1, 10), xlabel="time after the step, s", ylabel="output, µV", title="A step of 100 µV (0.1 Hz high-pass)"
     )
     inset = axes.inset_axes((0.45, 0.45, 0.5, 0.45))
     near = (t > -0.05) & (t < 0.3)

@@ -80,9 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     montages = [load_montage(name) for name in arguments.names or available_montages()]
     n_columns = min(arguments.columns, len(montages))
     n_rows = math.ceil(len(montages) / n_columns)
-    figure, axes = plt.subplots(
-        n_rows, n_columns, figsize=(3.4 * n_columns, 4.0 * n_rows), squeeze=False
-    )
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=(3.4 * n_columns, 4.0 * n_rows), squeeze=False)
     for panel in axes.flat:
         panel.axis("off")
     for panel, montage in zip(axes.flat, montages, strict=False):

@@ -51,8 +51,7 @@ def draw_traces(axes: Axes, recording: TwinRecording) -> None:
     names = ("Fp1", "Fz", "C3", "Cz", "C4", "P3", "O1", "O2")
     for k, name in enumerate(names):
         x = signal.sosfiltfilt(
-            signal.butter(2, 0.5, "highpass", fs=SFREQ, output="sos"),
-            recording.data[:, recording.ch_names.index(name)],
+            signal.butter(2, 0.5, "highpass", fs=SFREQ, output="sos"), recording.data[:, recording.ch_names.index(name)]
         )[part]
         axes.plot(t, x - 80 * k, color="0.15", lw=0.6)
     axes.axvline(0, color=RIGHT if cues[4].label == "right_hand" else LEFT)
@@ -77,13 +76,7 @@ def draw_spectra(axes: Axes, recording: TwinRecording) -> None:
     ):
         f, p = signal.welch(x, SFREQ, nperseg=500 if x.shape[1] >= 500 else None, nfft=1000)
         axes.semilogy(f, p.mean(0), color=colour, label=label, lw=1.4)
-    axes.set(
-        xlim=(1, 60),
-        ylim=(5e-3, 300),
-        xlabel="frequency, Hz",
-        ylabel="µV²/Hz",
-        title="Spectra",
-    )
+    axes.set(xlim=(1, 60), ylim=(5e-3, 300), xlabel="frequency, Hz", ylabel="µV²/Hz", title="Spectra")
     axes.legend(fontsize=7)
 
 
@@ -135,8 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         panel.spines[["top", "right"]].set_visible(False)
         panel.title.set_fontsize(10)
     figure.suptitle(
-        f"SIMULATED: one person of skill {arguments.skill:g}, {arguments.trials} trials per hand",
-        fontsize=10,
+        f"SIMULATED: one person of skill {arguments.skill:g}, {arguments.trials} trials per hand", fontsize=10
     )
     figure.tight_layout()
     figure.savefig(arguments.out, dpi=110)

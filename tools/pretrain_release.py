@@ -2,8 +2,8 @@
 
     python tools/pretrain_release.py DATA --out runs/release
 
-DATA holds one folder for each set: eegmmidb (PhysioNet, ODC-BY), eegmat (PhysioNet, ODC-BY; people 29-36, who choose and
-test in MentalArithmetic, are left out), ssvep-exoskeleton (Kalunga 2016, CC0), muse-n170 (BSD-3), eeglab-sample
+DATA holds one folder for each set: eegmmidb (PhysioNet, ODC-BY), eegmat (PhysioNet, ODC-BY; people 29-36, who choose
+and test in MentalArithmetic, are left out), ssvep-exoskeleton (Kalunga 2016, CC0), muse-n170 (BSD-3), eeglab-sample
 (BSD-2). Called again it goes on where it was. About 30 minutes on one core. Beside the encoder lies MODEL_CARD.md.
 """
 
@@ -27,9 +27,7 @@ SETS: dict[str, tuple[str, ...]] = {
 }
 ORIGINS = {
     "eegmmidb": Origin(
-        "movements and their imagery, 64 electrodes",
-        "Schalk et al. 2004; PhysioNet, doi:10.13026/C28G6P",
-        "ODC-BY 1.0",
+        "movements and their imagery, 64 electrodes", "Schalk et al. 2004; PhysioNet, doi:10.13026/C28G6P", "ODC-BY 1.0"
     ),
     "eegmat": Origin(
         "rest and mental arithmetic, 19 electrodes",
@@ -37,14 +35,10 @@ ORIGINS = {
         "ODC-BY 1.0",
     ),
     "ssvep-exoskeleton": Origin(
-        "flicker of 13, 17 or 21 Hz, 8 electrodes",
-        "Kalunga et al. 2016, doi:10.5281/zenodo.2392979",
-        "CC0",
+        "flicker of 13, 17 or 21 Hz, 8 electrodes", "Kalunga et al. 2016, doi:10.5281/zenodo.2392979", "CC0"
     ),
     "muse-n170": Origin("faces and houses, Muse headband", "the EEG-ExPy project", "BSD-3-Clause"),
-    "eeglab-sample": Origin(
-        "visual attention, 30 electrodes", "Delorme and Makeig 2004 (EEGLAB)", "BSD-2-Clause"
-    ),
+    "eeglab-sample": Origin("visual attention, 30 electrodes", "Delorme and Makeig 2004 (EEGLAB)", "BSD-2-Clause"),
 }
 LIMITS = (
     "No better start for a calibration than the simulated people's weights that come with neuript: on the calibration "
@@ -62,9 +56,7 @@ RUN = (
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

@@ -1,11 +1,12 @@
 """Pretrain a NeurIPT encoder on simulated people, without labels: how strong is each rhythm, and where?
 
 From whatever eight electrodes a montage has, the encoder must tell the log power of seven bands, at each of its own
-channels (from the channel's tokens) and at eleven standard sites of the head, of which it sees only some (from the pooled
-vector that a classifier reads). That is what motor imagery changes, and the second part makes the pooled vector say where.
+channels (from the channel's tokens) and at eleven standard sites of the head, of which it sees only some (from the
+pooled vector that a classifier reads). That is what motor imagery changes, and the second part makes the pooled vector
+say where.
 
-This is the first of the two steps behind the model that `neuript-live --demo` shows (`tools/build_demo.py` is the second,
-a calibration on one simulated person). Nothing here has seen a real brain, and the model card says so.
+This is the first of the two steps behind the model that `neuript-live --demo` shows (`tools/build_demo.py` is the
+second, a calibration on one simulated person). Nothing here has seen a real brain, and the model card says so.
 
     python tools/pretrain_twin.py --out runs/twin --sessions 60 --steps 2000
 """
@@ -41,23 +42,7 @@ from neuript.training.windows.epochs import collect_windows
 CLASSES = ("left_hand", "right_hand", "feet", "rest")
 SFREQ_IN = 250.0
 FRONTAL = ("Fz", "F3", "F4", "Fp1", "Fp2")
-CENTRAL = (
-    "C3",
-    "Cz",
-    "C4",
-    "CP3",
-    "CP4",
-    "CPz",
-    "C1",
-    "C2",
-    "P3",
-    "P4",
-    "Pz",
-    "FC3",
-    "FC4",
-    "C5",
-    "C6",
-)
+CENTRAL = ("C3", "Cz", "C4", "CP3", "CP4", "CPz", "C1", "C2", "P3", "P4", "Pz", "FC3", "FC4", "C5", "C6")
 OCCIPITAL = ("Oz", "PO7", "PO8", "O1", "O2")
 ALL = FRONTAL + CENTRAL + OCCIPITAL
 SITES = ("F3", "Fz", "F4", "C3", "Cz", "C4", "P3", "Pz", "P4", "O1", "O2")
@@ -67,11 +52,7 @@ N_MONTAGES = 12
 
 def random_montage(rng: np.random.Generator) -> Montage:
     """Eight electrodes over frontal, central-parietal and occipital cortex, always with both hand areas."""
-    central = [
-        "C3",
-        "C4",
-        *rng.choice([c for c in CENTRAL if c not in ("C3", "C4")], 3, replace=False),
-    ]
+    central = ["C3", "C4", *rng.choice([c for c in CENTRAL if c not in ("C3", "C4")], 3, replace=False)]
     names = [*rng.choice(FRONTAL, 1 + int(rng.random() < 0.5), replace=False), *central]
     names += list(rng.choice(OCCIPITAL, 8 - len(names), replace=False))
     return load_montage("10-10").pick([str(n) for n in names])
@@ -83,11 +64,7 @@ class MemorySource:
     def __init__(self, recording: TwinRecording) -> None:
         n = len(recording.ch_names)
         self.info = SignalInfo(
-            name="twin",
-            sfreq=recording.sfreq,
-            ch_names=recording.ch_names,
-            units=("microvolts",) * n,
-            simulated=True,
+            name="twin", sfreq=recording.sfreq, ch_names=recording.ch_names, units=("microvolts",) * n, simulated=True
         )
         self._data, self._at = recording.data, 0
 
@@ -102,9 +79,7 @@ class MemorySource:
         """Nothing to let go of."""
 
 
-def session_windows(
-    cap: Montage, manifest: Manifest, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def session_windows(cap: Montage, manifest: Manifest, rng: np.random.Generator) -> NDArray[np.float32]:
     """Windows (n, n_chans, n_times), 1.5 s apart, of one session of a new person on all electrodes."""
     recording = record_session(
         cap,
@@ -126,9 +101,7 @@ def log_power(x: Tensor) -> Tensor:
     tapered = (x - x.mean(dim=-1, keepdim=True)) * 1e6 * torch.hann_window(n_times)
     power = torch.fft.rfft(tapered).abs() ** 2 / n_times
     freq = torch.fft.rfftfreq(n_times, 1 / 64)
-    return torch.stack(
-        [power[..., (freq >= a) & (freq < b)].mean(-1).log() for a, b in BANDS_HZ], -1
-    )
+    return torch.stack([power[..., (freq >= a) & (freq < b)].mean(-1).log() for a, b in BANDS_HZ], -1)
 
 
 def draft_manifest(montage: Montage, config: NeuriptConfig) -> Manifest:
@@ -176,9 +149,7 @@ class Readouts(nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/twin"))
     parser.add_argument("--sessions", type=int, default=60, help="simulated people to train on")
     parser.add_argument("--steps", type=int, default=2000)
@@ -192,9 +163,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
 
-    config = preset(
-        "micro", n_outputs=2, merges=(4, 1, 1, 2, 1, 2), dropout=0.0, attention_dropout=0.0
-    )
+    config = preset("micro", n_outputs=2, merges=(4, 1, 1, 2, 1, 2), dropout=0.0, attention_dropout=0.0)
     montages = [load_montage("unicorn-8"), *(random_montage(rng) for _ in range(N_MONTAGES - 1))]
     cap = load_montage("10-10").pick(list(ALL))
     manifest = draft_manifest(cap, config)
@@ -202,10 +171,7 @@ def main() -> None:
     sessions = [session_windows(cap, manifest, rng) for _ in range(args.sessions + 6)]
     x_held_out = torch.as_tensor(np.concatenate(sessions[-6:]))[::2]
     x_train = torch.as_tensor(np.concatenate(sessions[:-6]))
-    print(
-        f"{len(x_train)} windows of {args.sessions} people, {time.monotonic() - begin:.0f} s",
-        flush=True,
-    )
+    print(f"{len(x_train)} windows of {args.sessions} people, {time.monotonic() - begin:.0f} s", flush=True)
     y_train = log_power(x_train)
     mean, std = y_train.mean(dim=(0, 1)), y_train.std(dim=(0, 1))
     y_train, y_held_out = (y_train - mean) / std, (log_power(x_held_out) - mean) / std
@@ -218,9 +184,7 @@ def main() -> None:
     generator = torch.Generator().manual_seed(args.seed)
     spec = AugmentSpec(recombine=0.0, channel_dropout=0.0, gain_log_sd=0.0, channel_gain_log_sd=0.0)
     optimizer = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.98), weight_decay=0.005)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, args.lr, total_steps=args.steps, pct_start=0.1
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=args.steps, pct_start=0.1)
 
     def losses(which: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         own, sites, aux = readouts(models[which], x[:, picks[which]])
@@ -256,13 +220,8 @@ def main() -> None:
         schedule.step()
         if step % 100 == 0 or step == args.steps:
             own_r2, sites_r2 = explained()
-            log.append(
-                {"step": step, "r2_own_channels": round(own_r2, 4), "r2_sites": round(sites_r2, 4)}
-            )
-            print(
-                f"{log[-1]} loss {own.item():.3f} {sites.item():.3f}, {time.monotonic() - begin:.0f} s",
-                flush=True,
-            )
+            log.append({"step": step, "r2_own_channels": round(own_r2, 4), "r2_sites": round(sites_r2, 4)})
+            print(f"{log[-1]} loss {own.item():.3f} {sites.item():.3f}, {time.monotonic() - begin:.0f} s", flush=True)
             _save(args, models[0], manifest, len(x_train), montages, log)
 
 

@@ -155,9 +155,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         x = self._prepare(windows, montage, sfreq)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"y holds one class only ({self.classes_[0]!r}); a classifier needs at least 2"
-            )
+            raise ValueError(f"y holds one class only ({self.classes_[0]!r}); a classifier needs at least 2")
         self.montage_, self.sfreq_, self.n_times_in_ = montage, sfreq, windows.shape[2]
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         spec = self._training(seed)
@@ -189,8 +187,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         x = validate_data(self, X, reset=False, allow_nd=True)
         if x.ndim == 3 and x.shape[2] != self.n_times_in_:
             raise ValueError(
-                f"windows have {x.shape[2]} samples; the classifier was fitted on windows of "
-                f"{self.n_times_in_}"
+                f"windows have {x.shape[2]} samples; the classifier was fitted on windows of {self.n_times_in_}"
             )
         return self._prepare(x, self.montage_, self.sfreq_)
 
@@ -208,9 +205,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _prepare(self, X: NDArray[Any], montage: Montage, sfreq: float) -> NDArray[np.float32]:
         """Windows in volts at the model's rate."""
         if X.ndim != 3 or X.shape[1] != montage.n_chans:
-            raise ValueError(
-                f"X has shape {X.shape}; expected (n_epochs, {montage.n_chans} channels, n_times)"
-            )
+            raise ValueError(f"X has shape {X.shape}; expected (n_epochs, {montage.n_chans} channels, n_times)")
         x = X * self._scale()
         if self.remove_mean:
             x = x - x.mean(axis=2, keepdims=True)
@@ -230,25 +225,14 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             torch.manual_seed(seed)
             if self.pretrained is None:
                 size = self.size or DEFAULT_SIZE
-                return NeurIPT(
-                    n_times=n_times,
-                    n_outputs=n_outputs,
-                    montage=self.montage_,
-                    size=size,
-                    **options,
-                )
+                return NeurIPT(n_times=n_times, n_outputs=n_outputs, montage=self.montage_, size=size, **options)
             if self.size is not None:
                 raise NeuriptError(
                     f"size={self.size!r} and pretrained are both given; the checkpoint decides the "
                     "size, so leave it out"
                 )
             return NeurIPT.from_pretrained(
-                self.pretrained,
-                n_times=n_times,
-                n_outputs=n_outputs,
-                montage=self.montage_,
-                new_head=True,
-                **options,
+                self.pretrained, n_times=n_times, n_outputs=n_outputs, montage=self.montage_, new_head=True, **options
             )
 
     def _training(self, seed: int) -> SupervisedSpec:
@@ -267,16 +251,12 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         except TypeError as error:
             raise NeuriptError(f"unknown training option: {error}") from error
 
-    def _split(
-        self, x: NDArray[np.float32], y: NDArray[np.int64], seed: int
-    ) -> tuple[Windows, Windows | None]:
+    def _split(self, x: NDArray[np.float32], y: NDArray[np.int64], seed: int) -> tuple[Windows, Windows | None]:
         if not 0 <= self.validation < 1:
             raise NeuriptError(f"validation={self.validation!r} must be a share in [0, 1)")
         if self.validation == 0:
             return (x, y), None
-        train, val = train_test_split(
-            np.arange(len(y)), test_size=self.validation, stratify=y, random_state=seed
-        )
+        train, val = train_test_split(np.arange(len(y)), test_size=self.validation, stratify=y, random_state=seed)
         return (x[train], y[train]), (x[val], y[val])
 
 

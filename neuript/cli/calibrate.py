@@ -34,13 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add(
-        "--from",
-        dest="files",
-        nargs="+",
-        metavar="FILE",
-        help="recordings of this person, in order of time",
-    )
+    add("--from", dest="files", nargs="+", metavar="FILE", help="recordings of this person, in order of time")
     add(
         "--event",
         action="append",
@@ -49,27 +43,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="which marker starts which class; repeat for each class, and for further markers of a class",
     )
     add("--out", metavar="FILE.ts", help="the model file to write")
-    add(
-        "--montage",
-        default="10-20",
-        metavar="NAME|FILE",
-        help="what is on the head (default 10-20)",
-    )
-    add(
-        "--unit",
-        metavar="UNIT",
-        help="unit of the recordings' numbers, if the files do not say it or say it wrongly",
-    )
-    add(
-        "--trial-start",
-        metavar="MARKER",
-        help="marker that starts a trial of several events (BCI Essentials)",
-    )
-    add(
-        "--idle",
-        metavar="CLASS",
-        help="class that means `no command` (default: `rest`, if there is one)",
-    )
+    add("--montage", default="10-20", metavar="NAME|FILE", help="what is on the head (default 10-20)")
+    add("--unit", metavar="UNIT", help="unit of the recordings' numbers, if the files do not say it or say it wrongly")
+    add("--trial-start", metavar="MARKER", help="marker that starts a trial of several events (BCI Essentials)")
+    add("--idle", metavar="CLASS", help="class that means `no command` (default: `rest`, if there is one)")
     add(
         "--epoch",
         type=float,
@@ -78,20 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar=("FROM", "TO"),
         help="seconds after an event between which the person does the task (default 0 4.5)",
     )
-    add(
-        "--window",
-        type=float,
-        default=4.0,
-        metavar="S",
-        help="seconds of EEG per decision (default 4)",
-    )
-    add(
-        "--hop",
-        type=float,
-        default=0.125,
-        metavar="S",
-        help="seconds between decisions (default 0.125)",
-    )
+    add("--window", type=float, default=4.0, metavar="S", help="seconds of EEG per decision (default 4)")
+    add("--hop", type=float, default=0.125, metavar="S", help="seconds between decisions (default 0.125)")
     add(
         "--mains",
         choices=("auto", "50", "60", "none"),
@@ -107,20 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
         "checkpoint of neuript-train pretrain",
     )
     add("--epochs", type=int, metavar="N", help="passes of fine-tuning over the windows")
-    add(
-        "--folds",
-        type=int,
-        default=4,
-        metavar="N",
-        help="blocks of the cross-validation (default 4)",
-    )
+    add("--folds", type=int, default=4, metavar="N", help="blocks of the cross-validation (default 4)")
     add("--seed", type=int, default=520)
-    add(
-        "--subject",
-        default="",
-        metavar="ALIAS",
-        help="noted in the model file; use an alias, not a name",
-    )
+    add("--subject", default="", metavar="ALIAS", help="noted in the model file; use an alias, not a name")
     add("--task", default="motor-imagery", help="short name, part of the published streams' names")
     add("--report", metavar="FILE.json", help="write the figures of the calibration here as well")
     add("--classes", help=argparse.SUPPRESS)
@@ -152,9 +106,7 @@ def run(argv: list[str]) -> int:
     if args.report:
         write_atomically(args.report, (json.dumps(figures, indent=1) + "\n").encode())
     _print_report(result, dataset)  # last: its reader may go away
-    _say(
-        f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: neuript-live --model {args.out}"
-    )
+    _say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: neuript-live --model {args.out}")
     return 0
 
 
@@ -165,13 +117,9 @@ def _check(args: argparse.Namespace) -> None:
             "version yet: record one with any cue program and LabRecorder)"
         )
     if not args.out:
-        raise NeuriptError(
-            "--out is missing; say where to write the model, for example --out mi.ts"
-        )
+        raise NeuriptError("--out is missing; say where to write the model, for example --out mi.ts")
     if not args.out.endswith(".ts"):
-        raise NeuriptError(
-            f"--out {args.out} does not end in .ts; name the model for example mi.ts"
-        )
+        raise NeuriptError(f"--out {args.out} does not end in .ts; name the model for example mi.ts")
     low, high = args.epoch
     if not -3600 < low < high < 3600:
         raise NeuriptError(
@@ -181,13 +129,9 @@ def _check(args: argparse.Namespace) -> None:
         if not 0 < value < 3600:
             raise NeuriptError(f"--{name} {value:g} {unit} is not larger than 0 and below an hour")
     if args.folds < 2:
-        raise NeuriptError(
-            f"--folds {args.folds}: at least 2 blocks are needed to hold one of them out"
-        )
+        raise NeuriptError(f"--folds {args.folds}: at least 2 blocks are needed to hold one of them out")
     if args.epochs is not None and args.epochs < 0:
-        raise NeuriptError(
-            f"--epochs {args.epochs} is negative; 0 fits the read-out of the network alone"
-        )
+        raise NeuriptError(f"--epochs {args.epochs} is negative; 0 fits the read-out of the network alone")
 
 
 def _dataset_spec(args: argparse.Namespace) -> Any:
@@ -227,13 +171,7 @@ def _calibrate(args: argparse.Namespace, dataset: Dataset) -> CalibrationResult:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from neuript.training.calibration.calibration import (
-        NETWORK,
-        TANGENT,
-        CalibrationSpec,
-        calibrate,
-        starting_point,
-    )
+    from neuript.training.calibration.calibration import NETWORK, TANGENT, CalibrationSpec, calibrate, starting_point
     from neuript.training.fitting.top_blocks import FinetuneSpec
 
     torch.set_num_threads(min(torch.get_num_threads(), 4))
@@ -274,9 +212,7 @@ def _figures(dataset: Dataset, result: CalibrationResult, seconds: float) -> dic
     }
 
 
-def _save(
-    args: argparse.Namespace, dataset: Dataset, result: CalibrationResult, figures: dict[str, Any]
-) -> None:
+def _save(args: argparse.Namespace, dataset: Dataset, result: CalibrationResult, figures: dict[str, Any]) -> None:
     from dataclasses import replace
 
     from neuript.modelfile.deployable import save_model
@@ -287,25 +223,19 @@ def _save(
         dataset.manifest,
         model=result.describe(),
         provenance=provenance(
-            data=names,
-            simulated=result.simulated,
-            counts=dataset.counts,
-            subject=args.subject,
-            seed=args.seed,
+            data=names, simulated=result.simulated, counts=dataset.counts, subject=args.subject, seed=args.seed
         ),
         metrics=figures,
     )
-    save_model(
-        args.out, result.module, manifest
-    )  # golden vectors are made up: no EEG of the person in the file
+    save_model(args.out, result.module, manifest)  # golden vectors are made up: no EEG of the person in the file
 
 
 def _describe(dataset: Dataset) -> None:
     counts = ", ".join(f"{n} {name}" for name, n in dataset.counts.items())
     mains = dataset.manifest.mains_hz
     _say(
-        f"{counts} trials, {len(dataset.x)} windows of {dataset.manifest.window_s:g} s; {dataset.montage.n_chans} channels: "
-        f"{' '.join(dataset.montage.ch_names)}; mains {f'{mains:g} Hz' if mains else 'not seen'}"
+        f"{counts} trials, {len(dataset.x)} windows of {dataset.manifest.window_s:g} s; {dataset.montage.n_chans} "
+        f"channels: {' '.join(dataset.montage.ch_names)}; mains {f'{mains:g} Hz' if mains else 'not seen'}"
     )
     for note in dataset.notes:
         _say(note)

@@ -141,10 +141,7 @@ def check_multicast() -> tuple[str, str, str]:
         return (
             WARN,
             reason,
-            (
-                "streams of other computers need multicast, or their addresses as KnownPeers in "
-                "lsl_api.cfg"
-            ),
+            ("streams of other computers need multicast, or their addresses as KnownPeers in lsl_api.cfg"),
         )
     return OK, "works on this computer (switches and Wi-Fi may still block it)", ""
 

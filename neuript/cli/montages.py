@@ -19,13 +19,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="neuript montages",
         description="List the electrode layouts, or show the channels, positions and lobes of one.",
     )
+    command.add_argument("montage", nargs="?", help="a name from the list, or a YAML file of your own")
     command.add_argument(
-        "montage", nargs="?", help="a name from the list, or a YAML file of your own"
-    )
-    command.add_argument(
-        "--match",
-        metavar="LABELS",
-        help="labels of a stream, separated by commas: show how they map to the montage",
+        "--match", metavar="LABELS", help="labels of a stream, separated by commas: show how they map to the montage"
     )
     command.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return command
@@ -91,9 +87,7 @@ def _show(montage: Montage, *, as_json: bool) -> int:
         montage.description,
         f"reference: {montage.reference}",
         f"electrodes: {', '.join(montage.electrodes)}" if montage.reference == "bipolar" else "",
-        f"aliases: {', '.join(f'{k} = {v}' for k, v in montage.aliases.items())}"
-        if montage.aliases
-        else "",
+        f"aliases: {', '.join(f'{k} = {v}' for k, v in montage.aliases.items())}" if montage.aliases else "",
         montage.source,
     ]
     _print(*(line for line in lines if line))
@@ -111,9 +105,7 @@ def _show_match(montage: Montage, labels: Sequence[str], *, as_json: bool) -> in
         colours = {"interpolated": "yellow", "missing": "red", "ignored": "dim"}
         table = _table(montage.name, "model", "stream", "status", "note")
         for entry in plan.entries:
-            table.add_row(
-                entry.name, entry.label, entry.status, entry.note, style=colours.get(entry.status)
-            )
+            table.add_row(entry.name, entry.label, entry.status, entry.note, style=colours.get(entry.status))
         _print(table, plan.summary(), *plan.notes)
     if plan.problems:
         raise NeuriptError(plan.problems[0])

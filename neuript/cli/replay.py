@@ -35,13 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", help="the recording")
-    parser.add_argument(
-        "--speed",
-        type=float,
-        default=1.0,
-        metavar="X",
-        help="recorded seconds per second (default 1)",
-    )
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="recorded seconds per second (default 1)")
     parser.add_argument(
         "--recorded-stamps",
         action="store_true",
@@ -50,11 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--loop", action="store_true", help="start over at the end, until Ctrl-C")
     parser.add_argument(
-        "--start",
-        type=float,
-        default=0.0,
-        metavar="S",
-        help="begin S seconds after the first EEG sample",
+        "--start", type=float, default=0.0, metavar="S", help="begin S seconds after the first EEG sample"
     )
     parser.add_argument(
         "--chunk",
@@ -79,15 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="S",
         help="keep the streams S seconds after the last sample (default 2)",
     )
-    parser.add_argument(
-        "--suffix", default="", help="append this to all stream names and source ids"
-    )
-    parser.add_argument(
-        "--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="one line on stdout at the start and one at the end"
-    )
+    parser.add_argument("--suffix", default="", help="append this to all stream names and source ids")
+    parser.add_argument("--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so")
+    parser.add_argument("--json", action="store_true", help="one line on stdout at the start and one at the end")
     parser.add_argument("--quiet", action="store_true", help="no progress line")
     return parser
 
@@ -179,9 +163,7 @@ def _chunk(text: str) -> int | str:
     except ValueError:
         n = 0
     if n < 1:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} must be 'recorded' or a number of samples, 1 or more"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} must be 'recorded' or a number of samples, 1 or more")
     return n
 
 

@@ -37,20 +37,10 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("decisions", help="lines that neuript-live --json printed")
     add("--recording", required=True, metavar="FILE", help="the recording with the markers")
-    add(
-        "--event",
-        action="append",
-        default=[],
-        metavar="CLASS=MARKER",
-        help="as for neuript-calibrate",
-    )
+    add("--event", action="append", default=[], metavar="CLASS=MARKER", help="as for neuript-calibrate")
     add("--trial-start", metavar="MARKER", help="as for neuript-calibrate")
     add("--window-end", type=float, nargs=2, default=(4.0, 4.5), metavar=("FROM", "TO"))
-    add(
-        "--replay-log",
-        metavar="FILE",
-        help="what neuript-replay --json printed, for decisions made over LSL",
-    )
+    add("--replay-log", metavar="FILE", help="what neuript-replay --json printed, for decisions made over LSL")
     add("--json", action="store_true", help="print the figures as JSON")
     return parser
 
@@ -110,9 +100,7 @@ def read_decisions(path: str | Path) -> tuple[list[PublishedRow], bool]:
     except OSError as error:
         raise NeuriptError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError:
-        raise NeuriptError(
-            f"{path} is no text; give the lines that neuript-live --json printed"
-        ) from None
+        raise NeuriptError(f"{path} is no text; give the lines that neuript-live --json printed") from None
     rows = []
     clocks = set()
     for number, line in enumerate(text.splitlines(), 1):
@@ -157,17 +145,11 @@ def _offset(replay_log: str | None, uses_rec_t: bool, first_stamp: float) -> flo
                     )
                 return float(entry["lsl_start"]) - float(entry["recorded_start"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NeuriptError(
-            f"cannot use {replay_log} as a log of neuript-replay --json: {error}"
-        ) from error
-    raise NeuriptError(
-        f"{replay_log} does not say when the replay began; it is no output of neuript-replay --json"
-    )
+        raise NeuriptError(f"cannot use {replay_log} as a log of neuript-replay --json: {error}") from error
+    raise NeuriptError(f"{replay_log} does not say when the replay began; it is no output of neuript-replay --json")
 
 
-def _note_outside(
-    rows: list[PublishedRow], trials: list[Trial], window_end_s: tuple[float, float], name: str
-) -> None:
+def _note_outside(rows: list[PublishedRow], trials: list[Trial], window_end_s: tuple[float, float], name: str) -> None:
     """Say when decisions and recording do not cover the same time: they may not belong together."""
     first, last = min(row.t for row in rows), max(row.t for row in rows)
     low, high = window_end_s
@@ -224,8 +206,9 @@ def _print(card: ScoreCard) -> None:
     verdict = "above" if card.accuracy >= card.bound else "NOT above"
     console = Report()
     console.print(
-        f"{card.n_hits} of {card.n_trials} trials: accuracy {card.accuracy:.1%} (95 % interval {low:.0%} - {high:.0%}), "
-        f"balanced {card.balanced_accuracy:.1%}; {verdict} the {card.bound:.1%} that guessing stays below in 95 of 100 cases"
+        f"{card.n_hits} of {card.n_trials} trials: accuracy {card.accuracy:.1%} (95 % interval {low:.0%} - "
+        f"{high:.0%}), balanced {card.balanced_accuracy:.1%}; {verdict} the "
+        f"{card.bound:.1%} that guessing stays below in 95 of 100 cases"
     )
     table = Table(title="cued (rows) and decoded (columns)")
     table.add_column("")

@@ -40,18 +40,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="X",
         help="0 (imagining changes nothing) to 1 (expert); default 0.6, about 78 %% for CSP+LDA",
     )
+    person.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same signal (default 0)")
     person.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="same seed, same signal (default 0)"
+        "--person-seed", type=int, metavar="N", help="the same person on another day: who it is, apart from --seed"
     )
-    person.add_argument(
-        "--person-seed",
-        type=int,
-        metavar="N",
-        help="the same person on another day: who it is, apart from --seed",
-    )
-    person.add_argument(
-        "--random-person", action="store_true", help="draw the person from the population, too"
-    )
+    person.add_argument("--random-person", action="store_true", help="draw the person from the population, too")
     session = parser.add_argument_group("session")
     session.add_argument(
         "--classes",
@@ -59,46 +52,28 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="A,B",
         help="of left_hand, right_hand, both_hands, feet, tongue, rest",
     )
-    session.add_argument(
-        "--trials", type=int, metavar="N", help="trials per class, then the end (default: endless)"
-    )
+    session.add_argument("--trials", type=int, metavar="N", help="trials per class, then the end (default: endless)")
     session.add_argument("--imagery", type=float, default=4.0, metavar="S", help="default 4")
+    session.add_argument("--self-paced", action="store_true", help="no cues; the person acts when he likes")
     session.add_argument(
-        "--self-paced", action="store_true", help="no cues; the person acts when he likes"
-    )
-    session.add_argument(
-        "--cap-shift",
-        default="0,0,0",
-        metavar="R,F,T",
-        help="the cap sits so many mm too far right, front, and turned",
+        "--cap-shift", default="0,0,0", metavar="R,F,T", help="the cap sits so many mm too far right, front, and turned"
     )
     session.add_argument("--mains", type=float, default=50.0, metavar="HZ", help="50 or 60")
     amplifier = parser.add_argument_group("amplifier")
-    amplifier.add_argument(
-        "--montage", default="openbci-16", help="name or file (default openbci-16)"
-    )
+    amplifier.add_argument("--montage", default="openbci-16", help="name or file (default openbci-16)")
     amplifier.add_argument("--sfreq", type=float, default=250.0, metavar="HZ", help="default 250")
-    amplifier.add_argument(
-        "--chunk", type=float, default=20.0, metavar="MS", help="length of a chunk (default 20 ms)"
-    )
+    amplifier.add_argument("--chunk", type=float, default=20.0, metavar="MS", help="length of a chunk (default 20 ms)")
     amplifier.add_argument("--clock-ppm", type=float, default=0.0, metavar="PPM")
     amplifier.add_argument("--faults", default="", metavar="SCRIPT")
     amplifier.add_argument("--name", metavar="TEXT", help="name of the EEG stream")
     amplifier.add_argument("--source-id", metavar="TEXT")
     amplifier.add_argument(
-        "--unit",
-        default="microvolts",
-        metavar="TEXT",
-        help="unit that the stream declares, true or not; '' for none",
+        "--unit", default="microvolts", metavar="TEXT", help="unit that the stream declares, true or not; '' for none"
     )
     amplifier.add_argument("--no-labels", action="store_true", help="do not name the channels")
     parser.add_argument("--duration", type=float, metavar="S", help="stop after S seconds")
-    parser.add_argument(
-        "--wait-for-consumers", action="store_true", help="begin when somebody listens"
-    )
-    parser.add_argument(
-        "--end-with-parent", action="store_true", help="end when the program that started it does"
-    )
+    parser.add_argument("--wait-for-consumers", action="store_true", help="begin when somebody listens")
+    parser.add_argument("--end-with-parent", action="store_true", help="end when the program that started it does")
     parser.add_argument("--json", action="store_true", help="one line on stdout at start and end")
     parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
     return parser
@@ -128,11 +103,7 @@ def run(argv: list[str] | None = None) -> int:
                 pass
         amplifier.start()
         _tell_json(args, "started", amplifier)
-        amplifier.run(
-            duration_s=duration_s,
-            stop=over,
-            on_status=lambda text: _say(args, text),
-        )
+        amplifier.run(duration_s=duration_s, stop=over, on_status=lambda text: _say(args, text))
         _tell_json(args, "ended", amplifier)
     _say(args, f"{amplifier.n_samples} simulated samples published")
     if interrupt.requested:
@@ -169,9 +140,7 @@ def _build(args: argparse.Namespace) -> tuple[TwinAmplifier, float | None]:
         cued=not args.self_paced,
         pause_s=(3.0, 9.0) if args.self_paced else (1.5, 2.5),
     )
-    signal = TwinSignal(
-        load_montage(args.montage), args.sfreq, subject, conditions, protocol, args.seed
-    )
+    signal = TwinSignal(load_montage(args.montage), args.sfreq, subject, conditions, protocol, args.seed)
     amplifier = TwinAmplifier(
         signal,
         name=args.name or NAME,
@@ -229,9 +198,7 @@ def _three(text: str) -> tuple[float, float, float]:
     try:
         right, front, turn = (float(part) for part in text.split(","))
     except ValueError:
-        raise NeuriptError(
-            f"--cap-shift '{text}' must be three numbers in mm, such as 5,-3,0"
-        ) from None
+        raise NeuriptError(f"--cap-shift '{text}' must be three numbers in mm, such as 5,-3,0") from None
     return right, front, turn
 
 

@@ -39,9 +39,7 @@ def run(argv: list[str]) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     p = argparse.ArgumentParser(
-        prog="neuript streams",
-        description="List the LSL streams on the network, EEG first.",
-        allow_abbrev=False,
+        prog="neuript streams", description="List the LSL streams on the network, EEG first.", allow_abbrev=False
     )
     p.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to listen (2)")
     p.add_argument("--montage", metavar="NAME", help="show how EEG streams map to this montage")

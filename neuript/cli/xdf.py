@@ -40,9 +40,7 @@ def run(argv: list[str] | None = None) -> int:
     found = xdf_walk.scan(blob)
     _report(found)
     if not found.streams:
-        raise NeuriptError(
-            f"{args.file} has no whole stream header, so nothing can be read or saved of it"
-        )
+        raise NeuriptError(f"{args.file} has no whole stream header, so nothing can be read or saved of it")
     if args.action == "check":
         return 0 if found.intact else 2
     _write_new(args.out, xdf_walk.clean_bytes(blob, found))
@@ -57,14 +55,11 @@ def _report(found: XdfScan) -> None:
         name = stream.header.findtext("name", "")
         footer = "" if stream.footer is not None else ", no footer"
         print(
-            f"stream {stream.stream_id} '{name}': {stream.n_samples} samples, "
-            f"{stream.n_offsets} clock offsets{footer}"
+            f"stream {stream.stream_id} '{name}': {stream.n_samples} samples, {stream.n_offsets} clock offsets{footer}"
         )
     state = "whole" if found.intact else "DAMAGED"
     share = 100 * found.n_kept / found.n_bytes
-    print(
-        f"{state}: {found.n_kept} of {found.n_bytes} bytes in {found.n_chunks} whole chunks ({share:.1f} %)"
-    )
+    print(f"{state}: {found.n_kept} of {found.n_bytes} bytes in {found.n_chunks} whole chunks ({share:.1f} %)")
 
 
 def _write_new(path: Path, blob: bytes) -> None:
@@ -79,8 +74,6 @@ def _write_new(path: Path, blob: bytes) -> None:
             raise NeuriptError(f"{path} exists already; give another name")
         part.replace(path)
     except OSError as error:
-        raise NeuriptError(
-            f"{path} cannot be written: {error.strerror or error}; choose another place"
-        ) from error
+        raise NeuriptError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
     finally:
         part.unlink(missing_ok=True)

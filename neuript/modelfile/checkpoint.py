@@ -34,9 +34,7 @@ def weights_sha256(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def save_checkpoint(
-    path: str | Path, weights: nn.Module | Mapping[str, Tensor], manifest: Manifest
-) -> Manifest:
+def save_checkpoint(path: str | Path, weights: nn.Module | Mapping[str, Tensor], manifest: Manifest) -> Manifest:
     """Write weights and manifest; an old file is kept if that fails.
 
     Parameters

@@ -134,9 +134,7 @@ def read_file(path: str | Path) -> bytes:
     if not data:
         raise ModelRefusedError(f"{path} is empty (0 bytes); copy or export the model again")
     if len(data) > MAX_MODEL_BYTES:
-        raise ModelRefusedError(
-            f"{path} is larger than {MAX_MODEL_BYTES >> 30} GiB, the most that is loaded"
-        )
+        raise ModelRefusedError(f"{path} is larger than {MAX_MODEL_BYTES >> 30} GiB, the most that is loaded")
     return data
 
 
@@ -196,13 +194,9 @@ def _check_seal(data: bytes, name: str) -> None:
     if split < _END.size or not data[split:].startswith(_SEAL):
         if _has_our_end(data):  # the last bytes are missing, or there are more
             raise ModelRefusedError(f"{name} is cut short or damaged at its end; copy it again")
-        raise ModelRefusedError(
-            f"{name} is {_what_is(data)}, not an intact neuript model; {_ADVICE}"
-        )
+        raise ModelRefusedError(f"{name} is {_what_is(data)}, not an intact neuript model; {_ADVICE}")
     if hashlib.sha256(data[:split]).hexdigest().encode() != data[split + len(_SEAL) :]:
-        raise ModelRefusedError(
-            f"{name} is damaged: its checksum does not match its content; copy it again"
-        )
+        raise ModelRefusedError(f"{name} is damaged: its checksum does not match its content; copy it again")
     mark, *_, length, start, _comment = _END.unpack(data[split - _END.size : split])
     if mark != b"PK\x05\x06" or start + length != split - _END.size:
         raise ModelRefusedError(f"{name} is damaged: the end of its archive is not in place")
@@ -211,9 +205,7 @@ def _check_seal(data: bytes, name: str) -> None:
 def _has_our_end(data: bytes) -> bool:
     """Whether the archive's end record announces a comment of a seal's length."""
     start = data.rfind(b"PK\x05\x06")
-    return start >= 0 and data[start + _END.size - 2 : start + _END.size] == struct.pack(
-        "<H", _COMMENT_SIZE
-    )
+    return start >= 0 and data[start + _END.size - 2 : start + _END.size] == struct.pack("<H", _COMMENT_SIZE)
 
 
 def _check_entries(archive: zipfile.ZipFile, size: int, name: str) -> str:
@@ -251,9 +243,7 @@ def _kind(names: set[str], file: str) -> str:
     if kind is None:
         raise ModelRefusedError(f"{file} is a zip archive without a TorchScript or export program")
     if missing := [entry for entry in _OURS if entry not in names]:
-        raise ModelRefusedError(
-            f"{file} is a PyTorch program without {missing[0]}; export it with neuript"
-        )
+        raise ModelRefusedError(f"{file} is a PyTorch program without {missing[0]}; export it with neuript")
     return kind
 
 
@@ -279,9 +269,7 @@ def _check_no_pickle(archive: zipfile.ZipFile, top: str, name: str) -> None:
     except ModelRefusedError:
         raise
     except Exception as error:
-        raise ModelRefusedError(
-            f"{name} holds what is not plain tensors ({type(error).__name__})"
-        ) from error
+        raise ModelRefusedError(f"{name} holds what is not plain tensors ({type(error).__name__})") from error
 
 
 def _read_small(archive: zipfile.ZipFile, entry: str, name: str) -> bytes:
@@ -291,9 +279,7 @@ def _read_small(archive: zipfile.ZipFile, entry: str, name: str) -> bytes:
     return archive.read(entry)
 
 
-def _golden(
-    blob: bytes, manifest: Manifest, name: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _golden(blob: bytes, manifest: Manifest, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

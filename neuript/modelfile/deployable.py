@@ -27,10 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def save_model(
-    path: str | Path,
-    module: nn.Module,
-    manifest: Manifest,
-    golden_inputs: NDArray[np.float32] | None = None,
+    path: str | Path, module: nn.Module, manifest: Manifest, golden_inputs: NDArray[np.float32] | None = None
 ) -> Manifest:
     """Write a deployable; nothing is put in place before it has been opened again and agrees.
 
@@ -135,11 +132,7 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def _deployable(
-    module: nn.Module,
-    manifest: Manifest,
-    golden_inputs: NDArray[np.float32] | None,
-    suffix: str,
-    name: str,
+    module: nn.Module, manifest: Manifest, golden_inputs: NDArray[np.float32] | None, suffix: str, name: str
 ) -> Container:
     """Export a module, with the outputs it gives now as golden vectors."""
     import torch
@@ -152,10 +145,7 @@ def _deployable(
         golden_inputs = engines.golden_inputs(manifest)
     inputs = np.ascontiguousarray(golden_inputs, dtype=np.float32)
     if inputs.shape[1:] != (manifest.n_chans, manifest.n_times) or not len(inputs):
-        raise ValueError(
-            f"golden_inputs.shape={inputs.shape}; expected (n, {manifest.n_chans}, "
-            f"{manifest.n_times})"
-        )
+        raise ValueError(f"golden_inputs.shape={inputs.shape}; expected (n, {manifest.n_chans}, {manifest.n_times})")
     with torch.inference_mode():
         logits = torch.cat([module(torch.from_numpy(x)[None]) for x in inputs]).float()
         if logits.shape[1] == 1 and manifest.n_outputs == 2:  # the paper's one binary logit
@@ -163,9 +153,7 @@ def _deployable(
     if not logits.isfinite().all():
         raise NeuriptError("the model gives NaN or infinity on its golden inputs; not written")
     if logits.shape != (len(inputs), manifest.n_outputs):
-        raise NeuriptError(
-            f"the model gives {tuple(logits.shape[1:])} outputs for {manifest.n_outputs} classes"
-        )
+        raise NeuriptError(f"the model gives {tuple(logits.shape[1:])} outputs for {manifest.n_outputs} classes")
     state = module.state_dict()
     manifest = manifest.with_weights(weights_sha256(state))
     archive = _EXPORTERS[suffix](module, torch.from_numpy(inputs[:1]))
@@ -185,9 +173,7 @@ def _from_checkpoint(path: Path) -> Container:
     return _deployable(build_module(manifest, state), manifest, None, ".ts", path.name)
 
 
-def _engine(
-    container: Container, name: str, engine: str, device: str, threads: int | None
-) -> Engine:
+def _engine(container: Container, name: str, engine: str, device: str, threads: int | None) -> Engine:
     """Load the program, check its weights, and build the engine that was asked for."""
     import torch
 
@@ -240,9 +226,7 @@ def _build(
         reference = as_saved()
         try:
             module = build_module(manifest, weights)
-            return tensorrt_engine(
-                module, manifest, reference, container.golden_inputs, device=device
-            )
+            return tensorrt_engine(module, manifest, reference, container.golden_inputs, device=device)
         except (TensorRTUnavailableError, ModelRefusedError) as error:
             log.warning("TensorRT is not used, %s on %s instead: %s", native, device, error)
             return reference
@@ -263,9 +247,7 @@ def _load_program(container: Container, name: str) -> Any:
             return torch.export.load(stream)
     except Exception as error:  # many kinds, depending on what in the program is not understood
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelRefusedError(
-            f"{name} cannot be loaded by PyTorch {torch.__version__}: {reason[0][:200]}"
-        ) from error
+        raise ModelRefusedError(f"{name} cannot be loaded by PyTorch {torch.__version__}: {reason[0][:200]}") from error
 
 
 def _export_torchscript(module: nn.Module, example: torch.Tensor) -> bytes:
@@ -292,9 +274,7 @@ def _export_program(module: nn.Module, example: torch.Tensor) -> bytes:
         warnings.simplefilter("ignore")
         torch.export.save(torch.export.export(module, (example,)), out)
     if b"/models/model.json" not in out.getvalue():  # the archive's form until PyTorch 2.7
-        raise NeuriptError(
-            f"PyTorch {torch.__version__} writes an older form of .pt2; write a .ts, or update PyTorch"
-        )
+        raise NeuriptError(f"PyTorch {torch.__version__} writes an older form of .pt2; write a .ts, or update PyTorch")
     return out.getvalue()
 
 

@@ -103,8 +103,7 @@ class Engine:
         """
         if window.shape != self._window.shape:
             raise ValueError(
-                f"window.shape={window.shape}, but the model takes (n_times, n_chans)="
-                f"{self._window.shape}"
+                f"window.shape={window.shape}, but the model takes (n_times, n_chans)={self._window.shape}"
             )
         self._window[...] = window
         if self.threads is not None and torch.get_num_threads() != self.threads:
@@ -140,9 +139,7 @@ def golden_inputs(manifest: Manifest, n: int = 4) -> NDArray[np.float32]:
     return (scale * (15e-6 * noise + 5e-6 * alpha)).astype(np.float32)
 
 
-def check_golden(
-    engine: Engine, inputs: NDArray[np.float32], logits: NDArray[np.float32], name: str
-) -> float:
+def check_golden(engine: Engine, inputs: NDArray[np.float32], logits: NDArray[np.float32], name: str) -> float:
     """Compare an engine with the golden vectors and return the largest relative difference.
 
     Parameters
@@ -170,9 +167,7 @@ def check_golden(
             f"{engine.manifest.n_times} samples: {first_line[0][:200]}"
         ) from error
     if got.shape != logits.shape:
-        raise ModelRefusedError(
-            f"{name} gives logits of shape {got.shape[1:]}, but has {logits.shape[1]} classes"
-        )
+        raise ModelRefusedError(f"{name} gives logits of shape {got.shape[1:]}, but has {logits.shape[1]} classes")
     difference = float(np.abs(got - logits).max() / max(1.0, float(np.abs(logits).max())))
     if not difference <= LOGIT_TOLERANCE[engine.device.split(":")[0]]:  # NaN fails too
         raise ModelRefusedError(
@@ -195,10 +190,7 @@ class Parity:
     @property
     def ok(self) -> bool:
         """Whether the difference is small enough to replace one engine by the other."""
-        return (
-            self.max_probability_difference <= MAX_PROBABILITY_DIFFERENCE
-            and self.flip_rate <= MAX_FLIP_RATE
-        )
+        return self.max_probability_difference <= MAX_PROBABILITY_DIFFERENCE and self.flip_rate <= MAX_FLIP_RATE
 
     def __str__(self) -> str:
         """Return it in words."""
@@ -228,20 +220,14 @@ def _probabilities(engine: Engine, inputs: NDArray[np.float32]) -> NDArray[np.fl
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def eager_engine(
-    module: nn.Module, manifest: Manifest, *, device: str = "cpu", threads: int | None = None
-) -> Engine:
+def eager_engine(module: nn.Module, manifest: Manifest, *, device: str = "cpu", threads: int | None = None) -> Engine:
     """Run a module as it is; the reference for every other engine."""
     module = module.eval().to(device)
     return _ready(module, manifest, "eager", device, threads or default_threads(module))
 
 
 def torchscript_engine(
-    script: torch.jit.ScriptModule,
-    manifest: Manifest,
-    *,
-    device: str = "cpu",
-    threads: int | None = None,
+    script: torch.jit.ScriptModule, manifest: Manifest, *, device: str = "cpu", threads: int | None = None
 ) -> Engine:
     """Run a TorchScript program, frozen: weights become constants, which can be folded."""
     threads = threads or default_threads(script)
@@ -251,11 +237,7 @@ def torchscript_engine(
 
 
 def export_engine(
-    program: torch.export.ExportedProgram,
-    manifest: Manifest,
-    *,
-    device: str = "cpu",
-    threads: int | None = None,
+    program: torch.export.ExportedProgram, manifest: Manifest, *, device: str = "cpu", threads: int | None = None
 ) -> Engine:
     """Run a program of `torch.export` as it is."""
     if device != "cpu":
@@ -281,9 +263,7 @@ def compiled_engine(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _ready(
-                torch.compile(module, dynamic=False), manifest, "compiled", device, threads
-            )
+            return _ready(torch.compile(module, dynamic=False), manifest, "compiled", device, threads)
     except Exception as error:  # Inductor raises many kinds, none of them public
         raise NeuriptError(
             f"the model cannot be compiled here ({type(error).__name__}); install a C++ compiler "
@@ -314,11 +294,7 @@ def quiet_jit() -> Iterator[None]:
 
 
 def _ready(
-    forward: Callable[[Tensor], Tensor],
-    manifest: Manifest,
-    name: str,
-    device: str,
-    threads: int | None,
+    forward: Callable[[Tensor], Tensor], manifest: Manifest, name: str, device: str, threads: int | None
 ) -> Engine:
     engine = Engine(forward, manifest, name=name, device=device, threads=threads)
     engine.warm_up()

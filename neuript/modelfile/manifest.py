@@ -218,13 +218,9 @@ class Manifest:
             If the text is too long, not JSON, or not a manifest.
         """
         if len(text) > MAX_MANIFEST_BYTES:
-            raise ModelRefusedError(
-                f"the manifest is {len(text)} bytes long; at most {MAX_MANIFEST_BYTES} are read"
-            )
+            raise ModelRefusedError(f"the manifest is {len(text)} bytes long; at most {MAX_MANIFEST_BYTES} are read")
         try:
-            values = json.loads(
-                text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
-            )
+            values = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise ModelRefusedError(f"the manifest is not valid JSON: {error}") from error
         if not isinstance(values, dict):
@@ -233,12 +229,7 @@ class Manifest:
 
 
 def provenance(
-    *,
-    data: Iterable[str],
-    simulated: bool,
-    counts: Mapping[str, int] | None = None,
-    notes: str = "",
-    **more: Any,
+    *, data: Iterable[str], simulated: bool, counts: Mapping[str, int] | None = None, notes: str = "", **more: Any
 ) -> dict[str, Any]:
     """Describe a training: its data, and the versions, git revision and date as of now.
 

@@ -43,16 +43,12 @@ def build_module(manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:
     return module.eval()
 
 
-def _network(
-    model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, Tensor]
-) -> nn.Module:
+def _network(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:
     from neuript.network.config import NeuriptConfig
     from neuript.network.network import NeuriptClassifier
 
     montage = manifest.montage
-    return NeuriptClassifier(
-        NeuriptConfig.from_dict(model), montage["pos_m"], list(montage["lobes"].values())
-    )
+    return NeuriptClassifier(NeuriptConfig.from_dict(model), montage["pos_m"], list(montage["lobes"].values()))
 
 
 def _hybrid(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:
@@ -62,10 +58,6 @@ def _hybrid(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, Te
     network = _network(model["network"], manifest, state) if model.get("network") else None
     tangent = None
     if "tangent.whiteners" in state:
-        tangent = TangentBranch(
-            *(state[f"tangent.{part}"] for part in ("filters", "whiteners", "weight", "bias"))
-        )
+        tangent = TangentBranch(*(state[f"tangent.{part}"] for part in ("filters", "whiteners", "weight", "bias")))
     network_weight, tangent_weight = model["weights"]
-    return HybridClassifier(
-        network, tangent, (float(network_weight), float(tangent_weight)), state["bias"]
-    )
+    return HybridClassifier(network, tangent, (float(network_weight), float(tangent_weight)), state["bias"])

@@ -73,12 +73,7 @@ def fingerprint() -> dict[str, str]:
 
 
 def tensorrt_engine(
-    module: nn.Module,
-    manifest: Manifest,
-    reference: Engine,
-    inputs: NDArray[np.float32],
-    *,
-    device: str = "cuda",
+    module: nn.Module, manifest: Manifest, reference: Engine, inputs: NDArray[np.float32], *, device: str = "cuda"
 ) -> Engine:
     """Return an engine from the cache, or compile one; it agrees with `reference` or is refused.
 
@@ -172,13 +167,7 @@ def _compile(module: nn.Module, example: torch.Tensor, path: Path, versions: dic
     return compiled
 
 
-def _store(
-    torch_tensorrt: Any,
-    compiled: Any,
-    example: torch.Tensor,
-    path: Path,
-    versions: dict[str, str],
-) -> None:
+def _store(torch_tensorrt: Any, compiled: Any, example: torch.Tensor, path: Path, versions: dict[str, str]) -> None:
     folder = trust.private_dir(path.parent)
     os.chmod(folder, 0o700)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:

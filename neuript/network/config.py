@@ -129,21 +129,9 @@ class NeuriptConfig:
             _require(_is_number(value) and 0 <= value < math.inf, self, name, "0 or more")
         for name in ("pool_embedding", "binary_single_logit", "spatial_bias"):
             _require(isinstance(getattr(self, name), bool), self, name, "true or false")
-        _require(
-            _is_number(self.top_k_ratio) and 0 < self.top_k_ratio <= 1,
-            self,
-            "top_k_ratio",
-            "in (0, 1]",
-        )
-        _require(
-            self.d_model % 2 == 0 and self.d_model >= 6, self, "d_model", "even and at least 6"
-        )
-        _require(
-            self.d_model % self.n_heads == 0,
-            self,
-            "n_heads",
-            f"a divisor of d_model={self.d_model}",
-        )
+        _require(_is_number(self.top_k_ratio) and 0 < self.top_k_ratio <= 1, self, "top_k_ratio", "in (0, 1]")
+        _require(self.d_model % 2 == 0 and self.d_model >= 6, self, "d_model", "even and at least 6")
+        _require(self.d_model % self.n_heads == 0, self, "n_heads", f"a divisor of d_model={self.d_model}")
         _require(
             len(self.merges) >= 1 and all(_is_int(m) and m >= 1 for m in self.merges),
             self,

@@ -157,9 +157,7 @@ class SpatialBias(nn.Module):
 def _fourier() -> tuple[list[int], NDArray[np.float32], NDArray[np.float32]]:
     """Bins per band, and Hann-windowed cosines and sines, (SEGMENT, bins of all bands)."""
     frequencies = np.arange(SEGMENT // 2 + 1) * SFREQ / SEGMENT
-    chosen = [
-        frequencies[(frequencies >= lo) & (frequencies <= hi)] for lo, hi in BANDS_HZ.values()
-    ]
+    chosen = [frequencies[(frequencies >= lo) & (frequencies <= hi)] for lo, hi in BANDS_HZ.values()]
     hann = np.hanning(SEGMENT)
     phase = 2 * np.pi * np.arange(SEGMENT)[:, None] / SFREQ * np.concatenate(chosen)
     tables = (hann[:, None] * f(phase) for f in (np.cos, lambda p: -np.sin(p)))

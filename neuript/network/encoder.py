@@ -230,9 +230,7 @@ class Encoder(nn.Module):
             With `spatial_bias`, which needs the window itself.
         """
         if self.spatial_bias is not None:
-            raise ValueError(
-                "with spatial_bias the upper blocks need the window's coherence; train all blocks"
-            )
+            raise ValueError("with spatial_bias the upper blocks need the window's coherence; train all blocks")
         return self._upper(h_BDLC, n_blocks, self.config.lengths(), None, len(self.blocks))
 
     def _run(
@@ -272,9 +270,7 @@ class Encoder(nn.Module):
         x = x_BDT.gather(-1, corruption.random_source)
         # Filled, not multiplied: a NaN that is replaced must have no gradient either.
         parts = [x.masked_fill(corruption.replaced, 0.0), ~corruption.replaced, corruption.replaced]
-        weight_C3 = torch.cat(
-            [self.embed.weight, self.embed.bias[:, None], mask_token[:, None]], dim=1
-        )
+        weight_C3 = torch.cat([self.embed.weight, self.embed.bias[:, None], mask_token[:, None]], dim=1)
         return F.linear(torch.stack([p.to(x.dtype) for p in parts], dim=-1), weight_C3)
 
     def _coarser(self, mask_BDT: Tensor) -> list[Tensor]:
@@ -313,10 +309,7 @@ class Encoder(nn.Module):
         if _is_tracing():  # a test on a shape would be frozen into the program
             return self.config.n_times
         if x_BDT.dim() != 3 or x_BDT.shape[1] != self.n_chans or x_BDT.shape[2] < 1:
-            raise ValueError(
-                f"the model takes (batch, {self.n_chans} channels, samples), "
-                f"not {tuple(x_BDT.shape)}"
-            )
+            raise ValueError(f"the model takes (batch, {self.n_chans} channels, samples), not {tuple(x_BDT.shape)}")
         return x_BDT.shape[2]
 
 

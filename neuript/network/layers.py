@@ -76,9 +76,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.out = nn.Linear(d_model, d_model)
 
-    def forward(
-        self, x_NSC: Tensor, mask: Tensor | None = None, bias: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x_NSC: Tensor, mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """Attend within each sequence.
 
         Parameters
@@ -100,9 +98,7 @@ class Attention(nn.Module):
         return self.out(y_NHSE.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
-def attend(
-    q_NHSE: Tensor, k_NHSE: Tensor, v_NHSE: Tensor, mask: Tensor | None, dropout: Dropout
-) -> Tensor:
+def attend(q_NHSE: Tensor, k_NHSE: Tensor, v_NHSE: Tensor, mask: Tensor | None, dropout: Dropout) -> Tensor:
     """Scaled dot-product attention of every head, by the quickest way there is.
 
     Parameters
@@ -121,9 +117,7 @@ def attend(
     return F.scaled_dot_product_attention(q_NHSE, k_NHSE, v_NHSE, mask, p)
 
 
-def _attend_cpu(
-    q_NHSE: Tensor, k_NHSE: Tensor, v_NHSE: Tensor, mask: Tensor | None, dropout: Dropout
-) -> Tensor:
+def _attend_cpu(q_NHSE: Tensor, k_NHSE: Tensor, v_NHSE: Tensor, mask: Tensor | None, dropout: Dropout) -> Tensor:
     """Attention for training on a CPU: what is fastest there, forward and backward together."""
     heads, n_queries = q_NHSE.shape[1:3]
     n_keys, kind = k_NHSE.shape[2], q_NHSE.dtype
@@ -141,9 +135,7 @@ def _attend_cpu(
         return _in_pieces(q, k, v, mask, dropout, size).to(kind)
 
 
-def _in_pieces(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: Dropout, size: int
-) -> Tensor:
+def _in_pieces(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: Dropout, size: int) -> Tensor:
     if len(q) <= size:
         return dropout(_weights(q, k, mask)) @ v  # type: ignore[no-any-return]
     parts = []

@@ -41,9 +41,7 @@ class NeuriptClassifier(nn.Module):
         The part that belongs to one task.
     """
 
-    def __init__(
-        self, config: NeuriptConfig, pos_m: ArrayLike, lobes: Sequence[Sequence[int]]
-    ) -> None:
+    def __init__(self, config: NeuriptConfig, pos_m: ArrayLike, lobes: Sequence[Sequence[int]]) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config, pos_m)
@@ -114,9 +112,7 @@ class NeuriptClassifier(nn.Module):
         """
         prefix = "encoder."
         if any(key.startswith(prefix) for key in state_dict):
-            state_dict = {
-                k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)
-            }
+            state_dict = {k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)}
         given = {k: v for k, v in state_dict.items() if not k.startswith(POSITION_KEYS)}
         has_bias = any(k.startswith(BIAS_KEYS) for k in given)
         left = POSITION_KEYS if has_bias else (*POSITION_KEYS, *BIAS_KEYS)

@@ -33,9 +33,7 @@ _PAIRS_GROUPS: dict[str, tuple[tuple[int, ...], ...]] = {
 }  # fmt: skip
 
 
-def pooling_groups(
-    pooling: Pooling, pos_m: ArrayLike, lobes: Sequence[Sequence[int]]
-) -> tuple[tuple[int, ...], ...]:
+def pooling_groups(pooling: Pooling, pos_m: ArrayLike, lobes: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
     """Channel groups of a pooling.
 
     Parameters
@@ -79,9 +77,7 @@ def check_lobes(lobes: Sequence[Sequence[int]], n_chans: int) -> tuple[tuple[int
         if len(lobe) == 0:
             raise ValueError(f"lobe {i} is empty; leave it out")
         if len(set(lobe)) < len(lobe) or not all(0 <= c < n_chans for c in lobe):
-            raise ValueError(
-                f"lobe {i} is {list(lobe)}; it must hold different channels of 0..{n_chans - 1}"
-            )
+            raise ValueError(f"lobe {i} is {list(lobe)}; it must hold different channels of 0..{n_chans - 1}")
     return tuple(tuple(int(c) for c in lobe) for lobe in lobes)
 
 

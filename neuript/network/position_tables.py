@@ -11,14 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from neuript.network.config import NeuriptConfig
-from neuript.network.positions import (
-    GRID_MAX,
-    channel_grid,
-    check_positions,
-    grid_encoding,
-    shared_grid,
-    sinusoid,
-)
+from neuript.network.positions import GRID_MAX, channel_grid, check_positions, grid_encoding, shared_grid, sinusoid
 
 LEARNED_STD = 0.02
 """Standard deviation of freshly initialised learned positions."""

@@ -34,15 +34,12 @@ def resampled_length(n_times: int, sfreq: float, sfreq_out: float = MODEL_SFREQ)
     n_out = n_times * ratio.numerator // ratio.denominator
     if n_out < 1:
         raise NeuriptError(
-            f"a window of {n_times} samples at {sfreq:g} Hz holds no sample at {sfreq_out:g} Hz; "
-            "use longer windows"
+            f"a window of {n_times} samples at {sfreq:g} Hz holds no sample at {sfreq_out:g} Hz; use longer windows"
         )
     return int(n_out)
 
 
-def resample(
-    x: NDArray[Any], sfreq: float, sfreq_out: float = MODEL_SFREQ
-) -> NDArray[np.floating[Any]]:
+def resample(x: NDArray[Any], sfreq: float, sfreq_out: float = MODEL_SFREQ) -> NDArray[np.floating[Any]]:
     """Change the rate of windows.
 
     Parameters
@@ -78,9 +75,7 @@ def resample(
     return np.ascontiguousarray(y[..., :n_out] + mean)
 
 
-def resampling_matrix(
-    n_times: int, sfreq: float, sfreq_out: float = MODEL_SFREQ
-) -> NDArray[np.float64]:
+def resampling_matrix(n_times: int, sfreq: float, sfreq_out: float = MODEL_SFREQ) -> NDArray[np.float64]:
     """Return M, shape (n_times, n_out), with `resample(x) = x @ M`, for use inside a network."""
     return np.asarray(resample(np.eye(n_times), sfreq, sfreq_out), dtype=np.float64)
 
@@ -88,7 +83,5 @@ def resampling_matrix(
 def _ratio(sfreq: float, sfreq_out: float) -> Fraction:
     for name, value in (("sfreq", sfreq), ("sfreq_out", sfreq_out)):
         if not (np.isfinite(value) and value > 0):
-            raise NeuriptError(
-                f"{name}={value!r} is no sampling rate; give it in Hz, such as 250.0"
-            )
+            raise NeuriptError(f"{name}={value!r} is no sampling rate; give it in Hz, such as 250.0")
     return Fraction(sfreq_out / sfreq).limit_denominator(MAX_DENOMINATOR)

@@ -1,7 +1,8 @@
 """Stacking of the network and the Riemannian branch into one deployable module.
 
 The weights are fitted on out-of-fold outputs of blocked cross-validation and may be zero for either branch: with
-little data of one person the Riemannian branch is the bar (`docs/method.md`), and the stack says how much the network adds.
+little data of one person the Riemannian branch is the bar (`docs/method.md`), and the stack says how much the network
+adds.
 """
 
 from __future__ import annotations
@@ -26,17 +27,11 @@ class HybridClassifier(nn.Module):
     """
 
     def __init__(
-        self,
-        network: nn.Module | None,
-        tangent: nn.Module | None,
-        weights: tuple[float, float],
-        bias: Tensor,
+        self, network: nn.Module | None, tangent: nn.Module | None, weights: tuple[float, float], bias: Tensor
     ) -> None:
         super().__init__()
         if network is None and tangent is None:
-            raise ValueError(
-                "a hybrid needs at least one branch; both network and tangent are None"
-            )
+            raise ValueError("a hybrid needs at least one branch; both network and tangent are None")
         if min(weights) < 0:
             raise ValueError(f"weights={weights} must not be negative")
         self.network = network

@@ -47,11 +47,7 @@ def notch_sos(mains_hz: float, sfreq: float, width_hz: float = NOTCH_WIDTH_HZ) -
     sections: list[F64] = []
     if folded > 36.0:
         sections += [_notch_section(folded, sfreq, width_hz * folded / mains_hz)] * 2
-    sections += [
-        _notch_section(k * mains_hz, sfreq, width_hz)
-        for k in (2, 3)
-        if k * mains_hz < nyquist - 0.5
-    ]
+    sections += [_notch_section(k * mains_hz, sfreq, width_hz) for k in (2, 3) if k * mains_hz < nyquist - 0.5]
     return np.array(sections, dtype=np.float64).reshape(-1, 6)
 
 
@@ -320,9 +316,7 @@ class _System:
     the sum of what came out of the notch.
     """
 
-    def __init__(
-        self, modes: AnalogModes, period: float, notch: list[_Section], highpass: list[_Section]
-    ) -> None:
+    def __init__(self, modes: AnalogModes, period: float, notch: list[_Section], highpass: list[_Section]) -> None:
         self._period, self._modes = period, modes
         p = modes.poles
         is_real = np.abs(p.imag) < 1e-9 * np.abs(p)
@@ -332,9 +326,9 @@ class _System:
         self.highpass = slice(n_modes, n_modes + n_high)
         self.size = n_modes + n_high + 2 * len(notch) + 1
         z = np.exp(p * period)
-        rotate = np.block(
-            [[np.diag(z.real), -np.diag(z.imag)], [np.diag(z.imag), np.diag(z.real)]]
-        )[np.ix_(self._keep, self._keep)]
+        rotate = np.block([[np.diag(z.real), -np.diag(z.imag)], [np.diag(z.imag), np.diag(z.real)]])[
+            np.ix_(self._keep, self._keep)
+        ]
         push = np.concatenate([np.full(len(p), period), np.zeros(len(p))])[self._keep]
 
         def advance(state: F64, x: F64) -> F64:

@@ -57,9 +57,7 @@ class PreprocessSpec:
             )
         if self.mains_hz is not None and not 40 <= self.mains_hz <= 70:
             raise ValueError(f"mains_hz={self.mains_hz} is no mains frequency; use 50, 60 or None")
-        if self.alignment is not None and any(
-            len(row) != len(self.alignment) for row in self.alignment
-        ):
+        if self.alignment is not None and any(len(row) != len(self.alignment) for row in self.alignment):
             raise ValueError("alignment must be a square matrix")
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,18 +72,14 @@ class PreprocessSpec:
         """Rebuild a spec; unknown or missing keys are refused with ValueError."""
         names = {f.name for f in fields(cls)}
         if set(data) != names:
-            raise ValueError(
-                f"preprocessing has the fields {sorted(data)}, expected {sorted(names)}"
-            )
+            raise ValueError(f"preprocessing has the fields {sorted(data)}, expected {sorted(names)}")
         values = dict(data)
         for name in ("sfreq", "highpass_hz", "stop_hz"):
             values[name] = _number(name, values[name])
         if values["mains_hz"] is not None:
             values["mains_hz"] = _number("mains_hz", values["mains_hz"])
         if values["alignment"] is not None:
-            values["alignment"] = tuple(
-                tuple(_number("alignment", v) for v in row) for row in values["alignment"]
-            )
+            values["alignment"] = tuple(tuple(_number("alignment", v) for v in row) for row in values["alignment"])
         return cls(**values)
 
 
@@ -134,9 +128,7 @@ class CausalChain:
         self.n_chans_in, self.n_chans_out = full.shape[1], full.shape[0]
         if spec.alignment is not None:
             if len(spec.alignment) != len(full):
-                raise ValueError(
-                    f"alignment is for {len(spec.alignment)} channels, the matrix yields {len(full)}"
-                )
+                raise ValueError(f"alignment is for {len(spec.alignment)} channels, the matrix yields {len(full)}")
             full = np.array(spec.alignment) @ full
         self._used = np.flatnonzero(full.any(axis=0))
         self._mix = np.ascontiguousarray(full[:, self._used].T)
@@ -148,9 +140,7 @@ class CausalChain:
             self._notch = notch_sos(spec.mains_hz, sfreq_in)
         self._highpass = highpass_sos(spec.highpass_hz, sfreq_in)
         self._modes = lowpass_modes(spec.stop_hz)
-        self._resampler = ModalResampler(
-            self._modes, sfreq_in, spec.sfreq, n_filtered, self._notch, self._highpass
-        )
+        self._resampler = ModalResampler(self._modes, sfreq_in, spec.sfreq, n_filtered, self._notch, self._highpass)
         to_outputs = (round(t * spec.sfreq) for t in (BASELINE_FROM_S, BASELINE_TO_S))
         self._baseline = [self._resampler.inputs_for(k) for k in to_outputs]
         self.reset()
@@ -184,9 +174,7 @@ class CausalChain:
         self._sum: F64 = np.zeros(min(self._mix.shape))
         self._resampler.reset()
 
-    def process(
-        self, x_volts: NDArray[np.floating[Any]]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def process(self, x_volts: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Take the next samples and return what the model sees.
 
         Parameters
@@ -202,9 +190,7 @@ class CausalChain:
             For each the index, since the last reset, of the newest input sample in it.
         """
         if x_volts.ndim != 2 or x_volts.shape[1] != self.n_chans_in:
-            raise ValueError(
-                f"x_volts has shape {x_volts.shape}; expected (n_times, {self.n_chans_in})"
-            )
+            raise ValueError(f"x_volts has shape {x_volts.shape}; expected (n_times, {self.n_chans_in})")
         if len(x_volts) > BITE:
             parts = [
                 self.process(x_volts[i : i + BITE]) for i in range(0, len(x_volts), BITE)

@@ -42,9 +42,9 @@ class Limits:
 BAND_LIMITS = Limits(flat_pp_v=0.02e-6, huge_pp_v=1.5e-3)
 """Limits behind the chain (0.1-30 Hz), where blinks have 0.1-0.3 mV.
 
-Of 124 real recordings with ordinary contact, 117 stay below 1.5 mV peak to peak within every second (the largest reaches
-1.45 mV).  In the other 7 movements flag 1 to 6 % of the windows; where contacts are lost (`bci4als`) it is 15 to
-100 %.  The limit was chosen on these same recordings.
+Of 124 real recordings with ordinary contact, 117 stay below 1.5 mV peak to peak within every second (the largest
+reaches 1.45 mV).  In the other 7 movements flag 1 to 6 % of the windows; where contacts are lost (`bci4als`) it is 15
+to 100 %.  The limit was chosen on these same recordings.
 """
 
 
@@ -117,9 +117,7 @@ class QualityMonitor:
         """
         changes: list[QualityChange] = []
         if x_volts.ndim != 2 or x_volts.shape[1] != self._n_chans:
-            raise ValueError(
-                f"x_volts has shape {x_volts.shape}; expected (n_times, {self._n_chans})"
-            )
+            raise ValueError(f"x_volts has shape {x_volts.shape}; expected (n_times, {self._n_chans})")
         at = 0
         while at < len(x_volts):
             n = min(self._block - self._filled, len(x_volts) - at)

@@ -32,9 +32,7 @@ class RingBuffer:
 
     def __init__(self, capacity: int, n_chans: int, dtype: DTypeLike = np.float32) -> None:
         if capacity < 1 or n_chans < 1:
-            raise ValueError(
-                f"capacity={capacity} and n_chans={n_chans} must both be at least 1 sample/channel"
-            )
+            raise ValueError(f"capacity={capacity} and n_chans={n_chans} must both be at least 1 sample/channel")
         self._capacity = int(capacity)
         self._data = np.zeros((2 * self._capacity, int(n_chans)), dtype=dtype)
         self._read_only = self._data.view()
@@ -80,9 +78,7 @@ class RingBuffer:
             Any number of samples, none included.
         """
         if x.ndim != 2 or x.shape[1] != self._data.shape[1]:
-            raise ValueError(
-                f"x has shape {x.shape}; this buffer takes (n_times, {self._data.shape[1]})"
-            )
+            raise ValueError(f"x has shape {x.shape}; this buffer takes (n_times, {self._data.shape[1]})")
         n = x.shape[0]
         capacity = self._capacity
         self._total += n

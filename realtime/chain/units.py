@@ -25,10 +25,7 @@ _SCALES = {"volts": 1.0, "millivolts": 1e-3, "microvolts": 1e-6, "nanovolts": 1e
 _NAMES = {
     **dict.fromkeys(("v", "volt", "volts", "0", "1v"), "volts"),
     **dict.fromkeys(("mv", "millivolt", "millivolts", "-3", "milli-volts"), "millivolts"),
-    **dict.fromkeys(
-        ("uv", "microvolt", "microvolts", "uvolt", "uvolts", "-6", "micro-volts", "mcv"),
-        "microvolts",
-    ),
+    **dict.fromkeys(("uv", "microvolt", "microvolts", "uvolt", "uvolts", "-6", "micro-volts", "mcv"), "microvolts"),
     **dict.fromkeys(("nv", "nanovolt", "nanovolts", "-9", "nano-volts"), "nanovolts"),
 }
 _SILENT = {"", "none", "unknown", "n/a", "na", "nan", "?", "-", "unspecified", "undefined", "null"}
@@ -64,9 +61,7 @@ def to_volts(unit: str) -> float:
     """Return volts per number of a known unit; NeuriptError for another."""
     name = unit_name(unit)
     if name is None:
-        raise NeuriptError(
-            f"the unit {unit!r} is not known; use one of {', '.join(_SCALES)} (--unit microvolts)"
-        )
+        raise NeuriptError(f"the unit {unit!r} is not known; use one of {', '.join(_SCALES)} (--unit microvolts)")
     return _SCALES[name]
 
 
@@ -108,9 +103,7 @@ def band_rms(x: NDArray[np.floating[Any]], sfreq: float) -> NDArray[np.float64]:
     return out
 
 
-def resolve_scale(
-    units: Sequence[str], rms: ArrayLike | None, override: str | None = None
-) -> UnitScale:
+def resolve_scale(units: Sequence[str], rms: ArrayLike | None, override: str | None = None) -> UnitScale:
     """Find the volts per number of each EEG channel, and refuse what cannot be EEG.
 
     Parameters
@@ -159,24 +152,18 @@ def resolve_scale(
         return _undeclared(level, n_chans)
     elif None in names:
         raise NeuriptError(
-            f"some channels are in {' and '.join(sorted(known))} and {names.count(None)} give no unit; "
-            f"{_advice(level)}"
+            f"some channels are in {' and '.join(sorted(known))} and {names.count(None)} give no unit; {_advice(level)}"
         )
     scale = np.array([_SCALES[name] for name in names if name is not None])
     typical = _typical(level, scale)
     if typical is not None and not PLAUSIBLE_V[0] <= typical <= PLAUSIBLE_V[1]:
         said = " and ".join(sorted({str(name) for name in names}))
-        raise NeuriptError(
-            f"the stream says that its numbers are {said}, but {_describe(typical)}; {_advice(level)}"
-        )
+        raise NeuriptError(f"the stream says that its numbers are {said}, but {_describe(typical)}; {_advice(level)}")
     return UnitScale(scale)
 
 
 def scale_of(
-    info: SignalInfo,
-    x: NDArray[np.floating[Any]],
-    channels: Sequence[int],
-    override: str | None = None,
+    info: SignalInfo, x: NDArray[np.floating[Any]], channels: Sequence[int], override: str | None = None
 ) -> UnitScale:
     """Return `resolve_scale` for some channels of a stream or file, judged on a stretch of it.
 
@@ -194,9 +181,7 @@ def scale_of(
         What the user says.
     """
     at = list(channels)
-    return resolve_scale(
-        [info.units[i] for i in at] if info.units else [], band_rms(x[:, at], info.sfreq), override
-    )
+    return resolve_scale([info.units[i] for i in at] if info.units else [], band_rms(x[:, at], info.sfreq), override)
 
 
 def _undeclared(level: NDArray[np.float64] | None, n_chans: int) -> UnitScale:
@@ -208,10 +193,7 @@ def _undeclared(level: NDArray[np.float64] | None, n_chans: int) -> UnitScale:
             "the stream does not say in which unit its numbers are, and as microvolts "
             f"{_describe(typical)}; {_advice(level)}"
         )
-    return UnitScale(
-        scale,
-        f"the stream gives no unit; taken as microvolts, because {_describe(typical, fits=True)}",
-    )
+    return UnitScale(scale, f"the stream gives no unit; taken as microvolts, because {_describe(typical, fits=True)}")
 
 
 def _silent(unit: str) -> bool:

@@ -17,12 +17,8 @@ def parser() -> argparse.ArgumentParser:
         description="Show a neuript decoder that publishes on LSL: traces, probabilities, "
         "decisions, states, latency. Watches only; closing it disturbs nobody.",
     )
-    options.add_argument(
-        "--proba-source-id", default="", help="the decoder's stream (default: any that is found)"
-    )
-    options.add_argument(
-        "--eeg-source-id", default="", help="the EEG stream (default: as the decoder says)"
-    )
+    options.add_argument("--proba-source-id", default="", help="the decoder's stream (default: any that is found)")
+    options.add_argument("--eeg-source-id", default="", help="the EEG stream (default: as the decoder says)")
     view = options.add_mutually_exclusive_group()
     view.add_argument("--console", action="store_true", help="draw on the terminal")
     view.add_argument("--window", action="store_true", help="open a window without asking first")
@@ -33,9 +29,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write a picture (.png of the window; .svg or .txt of the console view) and end",
     )
-    options.add_argument(
-        "--after", type=float, default=10.0, metavar="S", help="seconds until the screenshot"
-    )
+    options.add_argument("--after", type=float, default=10.0, metavar="S", help="seconds until the screenshot")
     options.add_argument("--size", default="1360x840", help="of the window, for screenshots")
     options.add_argument("--parent", type=int, help="end when this process has ended")
     options.add_argument("--stats", action="store_true", help="log frame times when ending")
@@ -46,9 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     """Show the dashboard until it is closed; return the exit code."""
     options = parser().parse_args(argv)
     logging.basicConfig(
-        level=logging.INFO if options.stats else logging.WARNING,
-        format="dashboard: %(message)s",
-        stream=sys.stderr,
+        level=logging.INFO if options.stats else logging.WARNING, format="dashboard: %(message)s", stream=sys.stderr
     )
     be_modest()
     console = options.console

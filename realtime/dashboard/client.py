@@ -140,9 +140,7 @@ class DashboardClient:
         `source_id` of the EEG stream; empty = the one that the decoder's header names.
     """
 
-    def __init__(
-        self, model: ViewModel, proba_source_id: str = "", eeg_source_id: str = ""
-    ) -> None:
+    def __init__(self, model: ViewModel, proba_source_id: str = "", eeg_source_id: str = "") -> None:
         self.model = model
         self.lock = threading.Lock()
         self._proba_source_id, self._eeg_source_id = proba_source_id, eeg_source_id
@@ -151,13 +149,9 @@ class DashboardClient:
         self.failure: Exception | None = None
         """What ended the thread, if anything did."""
         self._streams = (
-            _Stream(
-                "decoder", self._decoder_query, self._open_decoder, self._rows, self._close_decoder
-            ),
+            _Stream("decoder", self._decoder_query, self._open_decoder, self._rows, self._close_decoder),
             _Stream("EEG", self._eeg_query, self._open_eeg, self._samples, self._close_eeg),
-            _Stream(
-                "events", self._events_query, lambda info: None, self._markers, lambda: None, True
-            ),
+            _Stream("events", self._events_query, lambda info: None, self._markers, lambda: None, True),
         )
 
     # --- thread --------------------------------------------------------------------------------

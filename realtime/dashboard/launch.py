@@ -99,11 +99,7 @@ def choose_view(*, console: bool | None = None) -> View:
 
 
 def launch(
-    decoder_source_id: str,
-    eeg_source_id: str = "",
-    *,
-    console: bool | None = None,
-    view: View | None = None,
+    decoder_source_id: str, eeg_source_id: str = "", *, console: bool | None = None, view: View | None = None
 ) -> Handle:
     """Start the dashboard beside a decoder; it is only an LSL client and can be killed any time.
 

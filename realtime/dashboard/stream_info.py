@@ -206,11 +206,7 @@ def eeg_info(xml: str) -> EegInfo:
     scales = [unit_scale_uv(_text(channel, "unit")) for channel in channels]
     known = [scale for scale in scales if scale is not None]
     # a trigger or counter channel has no unit in volts: it is drawn in the unit of the others
-    full = (
-        tuple(known[0] if s is None else s for s in scales)
-        if known and len(scales) == n_channels
-        else None
-    )
+    full = tuple(known[0] if s is None else s for s in scales) if known and len(scales) == n_channels else None
     name = _text(root, "name")
     manufacturer = _text(root, "desc/acquisition/manufacturer") or _text(root, "desc/manufacturer")
     return EegInfo(

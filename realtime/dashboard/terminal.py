@@ -21,12 +21,7 @@ from rich.text import Text
 
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.process import parent_lives
-from neuript.realtime.dashboard.view_model import (
-    Snapshot,
-    ViewModel,
-    channel_verdicts,
-    fitting_scale,
-)
+from neuript.realtime.dashboard.view_model import Snapshot, ViewModel, channel_verdicts, fitting_scale
 from neuript.realtime.dashboard.words import Tone, describe, duration
 from neuript.realtime.lsl.library import pylsl
 
@@ -92,9 +87,7 @@ def frame(client: DashboardClient, width: int, height: int) -> RenderableType:
     return render(snapshot, extremes, unit, width, height)
 
 
-def render(
-    snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: int, height: int
-) -> RenderableType:
+def render(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: int, height: int) -> RenderableType:
     """Lay a snapshot out on `width` x `height` characters.
 
     Parameters
@@ -153,9 +146,7 @@ def _state_panel(snapshot: Snapshot) -> Panel:
     words = snapshot.words
     style = _STYLES[words.tone]
     text = Text.assemble(
-        (f"{words.mark} {words.title}", f"bold {style}"),
-        (f"   for {duration(snapshot.since_s)}\n", "dim"),
-        words.hint,
+        (f"{words.mark} {words.title}", f"bold {style}"), (f"   for {duration(snapshot.since_s)}\n", "dim"), words.hint
     )
     return Panel(text, border_style=style, title="State", title_align="left")
 
@@ -165,9 +156,7 @@ def _decision_panel(snapshot: Snapshot) -> Panel:
     ago = "" if last is None else duration(snapshot.now - last.stamp)
     if snapshot.held is not None:
         sure = "" if snapshot.confidence is None else f"confidence {snapshot.confidence:.2f} · "
-        text = Text.assemble(
-            (f"▶ {snapshot.held}", "bold reverse cyan"), (f"\n{sure}for {ago}", "dim")
-        )
+        text = Text.assemble((f"▶ {snapshot.held}", "bold reverse cyan"), (f"\n{sure}for {ago}", "dim"))
     elif last is not None:
         text = Text.assemble("no command", (f"\nlast: {last.label}, {ago} ago", "dim"))
     else:
@@ -204,9 +193,7 @@ def _bars(snapshot: Snapshot, width: int) -> RenderableType:
     return Group(*lines, Text(""), Text(legend, "dim"))
 
 
-def _traces(
-    snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: int, n_rows: int
-) -> RenderableType:
+def _traces(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: int, n_rows: int) -> RenderableType:
     if snapshot.eeg is None or len(extremes) == 0:
         return Text("no samples yet", "dim")
     names = snapshot.eeg.ch_names

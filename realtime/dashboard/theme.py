@@ -51,12 +51,7 @@ DARK = Theme(
     banner_text="#1d1a10",
     classes=("#56b4e9", "#d78fbd", "#e8dc6a", "#8f9bff", "#b8c4d0", "#7fd0c4"),
     idle="#7d8894",
-    tones={
-        Tone.GOOD: "#2fbf93",
-        Tone.BUSY: "#6fbdf0",
-        Tone.WARN: "#f2a922",
-        Tone.BAD: "#f4743b",
-    },
+    tones={Tone.GOOD: "#2fbf93", Tone.BUSY: "#6fbdf0", Tone.WARN: "#f2a922", Tone.BAD: "#f4743b"},
 )
 
 LIGHT = Theme(
@@ -74,12 +69,7 @@ LIGHT = Theme(
     banner_text="#1d1a10",
     classes=("#1f77b4", "#b0508b", "#8a7a00", "#4a4fc4", "#5a6672", "#0f7f72"),
     idle="#808b96",
-    tones={
-        Tone.GOOD: "#007a57",
-        Tone.BUSY: "#0068a8",
-        Tone.WARN: "#9a5b00",
-        Tone.BAD: "#b83200",
-    },
+    tones={Tone.GOOD: "#007a57", Tone.BUSY: "#0068a8", Tone.WARN: "#9a5b00", Tone.BAD: "#b83200"},
 )
 
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}

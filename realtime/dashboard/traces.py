@@ -31,9 +31,7 @@ class DisplayFilter:
         rate, leaves it out.
     """
 
-    def __init__(
-        self, n_chans: int, sfreq: float, low_hz: float = 0.5, high_hz: float | None = 45.0
-    ) -> None:
+    def __init__(self, n_chans: int, sfreq: float, low_hz: float = 0.5, high_hz: float | None = 45.0) -> None:
         if high_hz is not None and high_hz >= 0.45 * sfreq:
             high_hz = None
         self.low_hz, self.high_hz = low_hz, high_hz
@@ -74,14 +72,10 @@ class DisplayFilter:
         return out.astype(np.float32)
 
 
-def _hold_last(
-    x: NDArray[np.float64], bad: NDArray[np.bool_], before: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _hold_last(x: NDArray[np.float64], bad: NDArray[np.bool_], before: NDArray[np.float64]) -> NDArray[np.float64]:
     """Replace what is not finite by the last finite value of its channel."""
     padded = np.concatenate([before[None], x])
-    rows = np.where(
-        np.concatenate([np.zeros_like(bad[:1]), bad]), 0, np.arange(len(padded))[:, None]
-    )
+    rows = np.where(np.concatenate([np.zeros_like(bad[:1]), bad]), 0, np.arange(len(padded))[:, None])
     np.maximum.accumulate(rows, axis=0, out=rows)
     held: NDArray[np.float64] = np.take_along_axis(padded, rows, axis=0)[1:]
     return held
@@ -106,9 +100,7 @@ class EnvelopeRing:
         Capacity; older columns are overwritten.
     """
 
-    def __init__(
-        self, n_chans: int, sfreq: float, *, column_s: float = 0.01, n_columns: int = 4096
-    ) -> None:
+    def __init__(self, n_chans: int, sfreq: float, *, column_s: float = 0.01, n_columns: int = 4096) -> None:
         self.n_chans, self.n_columns = n_chans, n_columns
         self.samples_per_column = max(1, round(sfreq * column_s))
         self.column_s = self.samples_per_column / sfreq

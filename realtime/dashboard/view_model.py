@@ -148,9 +148,7 @@ class ViewModel:
         self._gaps: GapFinder | None = None
         self._scale: NDArray[np.float32] | None = None
         self._rows: deque[tuple[float, float, float, float]] = deque(maxlen=4096)
-        self._proba: deque[tuple[float, NDArray[np.float64], NDArray[np.float64]]] = deque(
-            maxlen=4096
-        )
+        self._proba: deque[tuple[float, NDArray[np.float64], NDArray[np.float64]]] = deque(maxlen=4096)
         self._evidence = Evidence(2, 0.0)
         self._log: deque[LogEntry] = deque(maxlen=200)
         self._arrivals: deque[tuple[float, int]] = deque(maxlen=512)
@@ -269,9 +267,7 @@ class ViewModel:
         for row, stamp in zip(rows, stamps, strict=True):
             self._add_row(info, row, float(stamp), now)
 
-    def _add_row(
-        self, info: DecoderInfo, row: NDArray[np.float32], stamp: float, now: float
-    ) -> None:
+    def _add_row(self, info: DecoderInfo, row: NDArray[np.float32], stamp: float, now: float) -> None:
         self._last_row_at = now
         values = {key: float(row[column]) for key, column in info.columns.items()}
         self._set_state(state_name(values["state"]), now, stamp)

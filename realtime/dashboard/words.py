@@ -32,27 +32,14 @@ _MARKS = {Tone.GOOD: "●", Tone.BUSY: "◔", Tone.WARN: "▲", Tone.BAD: "■"}
 
 _WORDS: dict[str, tuple[str, str, Tone]] = {
     "OK": ("OK", "Signal is clean; commands are enabled.", Tone.GOOD),
-    "WARMUP": (
-        "WARM-UP",
-        "Filters are settling; no commands until {window} of signal has arrived.",
-        Tone.BUSY,
-    ),
+    "WARMUP": ("WARM-UP", "Filters are settling; no commands until {window} of signal has arrived.", Tone.BUSY),
     "GAP": (
         "GAP",
-        "Samples were lost; no commands until {window} of clean signal. "
-        "If it repeats, check the radio link or cable.",
+        "Samples were lost; no commands until {window} of clean signal. If it repeats, check the radio link or cable.",
         Tone.WARN,
     ),
-    "STALE": (
-        "STALE",
-        "The amplifier has stopped sending; no commands. Check that it is on and connected.",
-        Tone.WARN,
-    ),
-    "CLOCK": (
-        "CLOCK",
-        "The stream's time stamps jumped; no commands until {window} of steady signal.",
-        Tone.WARN,
-    ),
+    "STALE": ("STALE", "The amplifier has stopped sending; no commands. Check that it is on and connected.", Tone.WARN),
+    "CLOCK": ("CLOCK", "The stream's time stamps jumped; no commands until {window} of steady signal.", Tone.WARN),
     "BAD_SIGNAL": (
         "BAD SIGNAL",
         "A channel that the model needs is flat, saturated, far too large or without numbers; no commands. "
@@ -81,15 +68,10 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
         "`neuript doctor` says why a stream cannot be seen.",
         Tone.BUSY,
     ),
-    "SILENT": (
-        "DECODER SILENT",
-        "The decoder publishes nothing any more; what is shown below is old.",
-        Tone.BAD,
-    ),
+    "SILENT": ("DECODER SILENT", "The decoder publishes nothing any more; what is shown below is old.", Tone.BAD),
     "GONE": (
         "DECODER GONE",
-        "The decoder has stopped; what is shown below is old. "
-        "This view connects again when the decoder is back.",
+        "The decoder has stopped; what is shown below is old. This view connects again when the decoder is back.",
         Tone.BAD,
     ),
 }

@@ -120,9 +120,7 @@ class Decoder:
         self.hop_s = hop / self.spec.sfreq
         self.policy = DecisionPolicy(self.policy_spec, self.classes, self.hop_s)
         self.windower = Windower(manifest.n_times, hop)
-        self.ring = RingBuffer(
-            manifest.n_times + math.ceil((SLICE_S + 1) * self.spec.sfreq), len(self._matrix)
-        )
+        self.ring = RingBuffer(manifest.n_times + math.ceil((SLICE_S + 1) * self.spec.sfreq), len(self._matrix))
         self.stamps = StampFit(sfreq)
         self.quality = QualityMonitor(n_chans, sfreq)
         self.band_quality: QualityMonitor | None = None
@@ -209,9 +207,7 @@ class Decoder:
 
     # -- prepare ---------------------------------------------------------------------------------
 
-    def _prepare(
-        self, data: NDArray[np.float32], stamps: NDArray[np.float64], status: SourceStatus
-    ) -> list[_Due]:
+    def _prepare(self, data: NDArray[np.float32], stamps: NDArray[np.float64], status: SourceStatus) -> list[_Due]:
         """Filter a slice and return what fell due; cut where stamps or signal quality change."""
         volts = data * self._scale
         if math.isnan(self._rec_zero):
@@ -219,12 +215,8 @@ class Decoder:
         fitted, events = self.stamps.update(stamps)
         changes = self.quality.update(volts)
         first, stop = self.n_samples, self.n_samples + len(volts)
-        cuts: list[tuple[int, StampEvent | bool]] = [
-            (self._fit_base + event.index, event) for event in events
-        ]
-        cuts += [
-            (change.index, share_lost(self._matrix, change.verdicts != 0) > 0) for change in changes
-        ]
+        cuts: list[tuple[int, StampEvent | bool]] = [(self._fit_base + event.index, event) for event in events]
+        cuts += [(change.index, share_lost(self._matrix, change.verdicts != 0) > 0) for change in changes]
         cuts.sort(key=lambda cut: cut[0])
         due: list[_Due] = []
         for index, what in cuts:
@@ -240,9 +232,7 @@ class Decoder:
         self._last_t = float(fitted[-1])
         return due
 
-    def _filter(
-        self, volts: NDArray[np.float32], fitted: NDArray[np.float64], first: int, stop: int
-    ) -> list[_Due]:
+    def _filter(self, volts: NDArray[np.float32], fitted: NDArray[np.float64], first: int, stop: int) -> list[_Due]:
         """Run samples `n_samples ... stop - 1` through the chain into the ring."""
         part = volts[self.n_samples - first : stop - first]
         self.n_samples = max(self.n_samples, stop)
@@ -283,10 +273,7 @@ class Decoder:
         huge = f"more than {BAND_LIMITS.huge_pp_v * 1e3:g} mV"
         what = huge if (verdicts == Verdict.HUGE).any() else "nothing"
         logger.warning(
-            "%s: %s within the EEG band, so a contact is lost or the head is moving; "
-            "check the electrodes",
-            text,
-            what,
+            "%s: %s within the EEG band, so a contact is lost or the head is moving; check the electrodes", text, what
         )
 
     def _name_dead(self, verdicts: NDArray[np.int8]) -> None:
@@ -359,9 +346,7 @@ class Decoder:
 
     # -- decide ----------------------------------------------------------------------------------
 
-    def _decide(
-        self, due: list[_Due], latency: dict[str, float], age_ms: float, zero: float
-    ) -> list[Decision]:
+    def _decide(self, due: list[_Due], latency: dict[str, float], age_ms: float, zero: float) -> list[Decision]:
         ready = [item for item in due if item.ready]
         skip = {item.index for item in ready[: self._n_to_skip(len(ready))]}
         rows = []
@@ -382,9 +367,7 @@ class Decoder:
         budget_s = min(n_ready * self.hop_s, CATCH_UP_S)
         return max(0, n_ready - max(1, int(budget_s / max(self._infer_s, 1e-6))))
 
-    def _decode(
-        self, item: _Due, latency: dict[str, float], age_ms: float, zero: float
-    ) -> Decision:
+    def _decode(self, item: _Due, latency: dict[str, float], age_ms: float, zero: float) -> Decision:
         state, logits = item.state, None
         latency["infer"] = 0.0
         if item.ready:

@@ -53,9 +53,7 @@ class PolicySpec:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown policy settings {sorted(unknown)}")
-        numbers: dict[str, Any] = {
-            k: v if k == "idle_class" else float(v) for k, v in values.items()
-        }
+        numbers: dict[str, Any] = {k: v if k == "idle_class" else float(v) for k, v in values.items()}
         return cls(**numbers)
 
 
@@ -111,9 +109,7 @@ class DecisionPolicy:
         self._run_hops: int
         self._forget()
 
-    def update(
-        self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1
-    ) -> PolicyResult:
+    def update(self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1) -> PolicyResult:
         """Take the logits of the next window (or None where there is no valid one).
 
         Parameters

@@ -26,9 +26,7 @@ class Trial:
     """Onsets of all events of this trial, the cue first; a single one for the usual cued trial."""
 
 
-def chance_bound(
-    n_trials: int, n_classes: int, alpha: float = 0.05, *, p_guess: float | None = None
-) -> float:
+def chance_bound(n_trials: int, n_classes: int, alpha: float = 0.05, *, p_guess: float | None = None) -> float:
     """Smallest accuracy that guessing reaches with probability of `alpha` at the most (one-sided binomial).
 
     Parameters
@@ -44,9 +42,7 @@ def chance_bound(
         In 0..1; above 1 when so few trials cannot show anything.
     """
     if n_trials < 1 or n_classes < 2:
-        raise ValueError(
-            f"n_trials={n_trials} and n_classes={n_classes}: at least 1 and 2 are needed"
-        )
+        raise ValueError(f"n_trials={n_trials} and n_classes={n_classes}: at least 1 and 2 are needed")
     p = 1.0 / n_classes if p_guess is None else p_guess
     hits = int(binom.isf(alpha, n_trials, p)) + 1
     return hits / n_trials
@@ -134,19 +130,13 @@ class ScoreCard:
         """Counts, rows cued, columns predicted; the last column is `nothing published`."""
         table = np.zeros((len(self.classes), len(self.classes) + 1), dtype=np.int64)
         for t in self.trials:
-            column = (
-                self.classes.index(t.predicted) if t.predicted is not None else len(self.classes)
-            )
+            column = self.classes.index(t.predicted) if t.predicted is not None else len(self.classes)
             table[self.classes.index(t.trial.label), column] += 1
         return table
 
 
 def score_trials(
-    rows: Sequence[PublishedRow],
-    trials: Sequence[Trial],
-    classes: Sequence[str],
-    *,
-    window_end_s: tuple[float, float],
+    rows: Sequence[PublishedRow], trials: Sequence[Trial], classes: Sequence[str], *, window_end_s: tuple[float, float]
 ) -> ScoreCard:
     """Score each trial by the probabilities published for windows that end inside an interval after its events.
 

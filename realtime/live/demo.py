@@ -70,9 +70,7 @@ class Demo:
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=sys.platform != "win32",  # Ctrl-C is for us; we end it
         )
-        self._resolver = pylsl.ContinuousResolver(
-            pred=f"source_id='{self.source_id}-markers'", forget_after=60.0
-        )
+        self._resolver = pylsl.ContinuousResolver(pred=f"source_id='{self.source_id}-markers'", forget_after=60.0)
 
     def _arguments(self, manifest: Manifest) -> list[str]:
         person = manifest.provenance.get("demo_person", {})
@@ -114,9 +112,7 @@ class Demo:
 
     def publish(self, decision: Decision) -> None:
         """Keep a row for the score."""
-        self._rows.append(
-            PublishedRow(decision.t, decision.proba, decision.decision, str(decision.state))
-        )
+        self._rows.append(PublishedRow(decision.t, decision.proba, decision.decision, str(decision.state)))
 
     def score(self, manifest: Manifest) -> dict[str, Any]:
         """Return the accuracy against the twin's cues, with the bound of guessing."""
@@ -173,9 +169,7 @@ class Demo:
         return lines[-1] if lines else "no reason given"
 
 
-def scored_trials(
-    cues: list[tuple[float, str]], rows: list[PublishedRow], classes: tuple[str, ...]
-) -> list[Trial]:
+def scored_trials(cues: list[tuple[float, str]], rows: list[PublishedRow], classes: tuple[str, ...]) -> list[Trial]:
     """Return the trials that lie wholly within what was decoded.
 
     Parameters

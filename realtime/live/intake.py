@@ -152,9 +152,7 @@ def take_in(
     chunks = _listen(source, math.ceil(LISTEN_S * info.sfreq), clock, check)
     heard = np.concatenate([c.data for c in chunks])[: math.ceil(LISTEN_S * info.sfreq)]
     if len(heard) < 0.5 * info.sfreq:
-        raise NeuriptError(
-            f"'{info.name}' ends after {len(heard) / info.sfreq:.2f} s; there is nothing to decode"
-        )
+        raise NeuriptError(f"'{info.name}' ends after {len(heard) / info.sfreq:.2f} s; there is nothing to decode")
     scale, note = _scale(info, plan, heard, unit)
     notes = [n for n in (note, _clock_note(chunks[-1])) if n]
     verdicts = _verdicts(heard * scale, info.sfreq)
@@ -174,18 +172,11 @@ def take_in(
         mains = measure_mains(heard[:, used] * scale[used], info.sfreq)
         notes.append(f"mains: {mains:g} Hz measured" if mains else "mains: none measured")
     return Intake(
-        source=Rewound(chunks, source),
-        plan=plan,
-        scale=scale,
-        mains_hz=mains or None,
-        bads=names,
-        notes=tuple(notes),
+        source=Rewound(chunks, source), plan=plan, scale=scale, mains_hz=mains or None, bads=names, notes=tuple(notes)
     )
 
 
-def _listen(
-    source: Source, n_samples: int, clock: Callable[[], float], check: Callable[[], None]
-) -> list[Chunk]:
+def _listen(source: Source, n_samples: int, clock: Callable[[], float], check: Callable[[], None]) -> list[Chunk]:
     chunks: list[Chunk] = []
     n, last = 0, clock()
     while n < n_samples:

@@ -82,9 +82,7 @@ class LiveOptions:
         if self.replay and (self.stream or self.source_id):
             raise NeuriptError("--replay reads a file; leave out --stream and --source-id")
         if self.replay and self.record:
-            raise NeuriptError(
-                "--record records what is on LSL; with --replay nothing is, so leave it out"
-            )
+            raise NeuriptError("--record records what is on LSL; with --replay nothing is, so leave it out")
         if self.stream is not None:
             _check_predicate(self.stream)
         if self.mains not in (None, 0.0, 50.0, 60.0):
@@ -98,9 +96,7 @@ class LiveOptions:
         known = {f.name: f for f in fields(cls)}
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise NeuriptError(
-                f"unknown settings {', '.join(unknown)}; known are {', '.join(known)}"
-            )
+            raise NeuriptError(f"unknown settings {', '.join(unknown)}; known are {', '.join(known)}")
         return cls(**{k: _coerce(k, str(known[k].type), v) for k, v in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,17 +106,7 @@ class LiveOptions:
     @property
     def sha256(self) -> str:
         """Hash of what changes the decisions (not of where they are shown or written)."""
-        shown = {
-            "headless",
-            "console",
-            "json",
-            "report",
-            "record",
-            "duration_s",
-            "wait_s",
-            "replay",
-            "speed",
-        }
+        shown = {"headless", "console", "json", "report", "record", "duration_s", "wait_s", "replay", "speed"}
         kept = {k: v for k, v in self.to_dict().items() if k not in shown}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 

@@ -259,13 +259,7 @@ class _Session:
             ours.setLevel(logging.ERROR)
 
     def _finish(
-        self,
-        manifest: Manifest,
-        intake: Intake,
-        decoder: Decoder,
-        ledger: LatencyLedger,
-        costs: Costs,
-        ended: str,
+        self, manifest: Manifest, intake: Intake, decoder: Decoder, ledger: LatencyLedger, costs: Costs, ended: str
     ) -> None:
         more: dict[str, Any] = {}
         if self.demo is not None:
@@ -316,9 +310,7 @@ def _model_montage(manifest: Manifest) -> Montage:
         raise ModelRefusedError(f"the model's montage cannot be used: {error}") from error
 
 
-def _preprocess(
-    manifest: Manifest, measured_hz: float | None, told_hz: float | None
-) -> PreprocessSpec:
+def _preprocess(manifest: Manifest, measured_hz: float | None, told_hz: float | None) -> PreprocessSpec:
     """Return the model's preprocessing, with the notch at the mains of this place if one is heard."""
     try:
         spec = PreprocessSpec.from_dict(manifest.preprocess)
@@ -336,9 +328,7 @@ def _policy(manifest: Manifest, options: LiveOptions) -> PolicySpec:
         raise ModelRefusedError(f"the model's decision policy cannot be used: {error}") from error
     spec = replace(spec, idle_class=spec.idle_class or manifest.idle_class)
     if options.threshold is not None:
-        spec = replace(
-            spec, threshold=options.threshold, release=min(spec.release, options.threshold)
-        )
+        spec = replace(spec, threshold=options.threshold, release=min(spec.release, options.threshold))
     return spec
 
 
@@ -349,9 +339,7 @@ def _lsl_clock() -> Callable[[], float]:
     return clock
 
 
-def _outlet_info(
-    engine: Engine, intake: Intake, decoder: Decoder, options: LiveOptions
-) -> OutletInfo:
+def _outlet_info(engine: Engine, intake: Intake, decoder: Decoder, options: LiveOptions) -> OutletInfo:
     from neuript.realtime.lsl.outlet import OutletInfo
 
     manifest, eeg = engine.manifest, intake.source.info

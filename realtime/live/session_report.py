@@ -44,9 +44,7 @@ class Costs:
         wall = time.monotonic() - self._began
         return {
             "wall_s": round(wall, 3),
-            "cpu_percent_of_one_core": round(
-                100 * (self._cpu_s() - self._cpu) / max(wall, 1e-9), 2
-            ),
+            "cpu_percent_of_one_core": round(100 * (self._cpu_s() - self._cpu) / max(wall, 1e-9), 2),
             "rss_mb_start": round(self.rss_start / 1e6, 1),
             "rss_mb_end": round(self._rss() / 1e6, 1),
             "rss_mb_max": round(self.rss_max / 1e6, 1),

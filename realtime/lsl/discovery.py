@@ -63,9 +63,7 @@ class StreamSummary:
         )
 
 
-def predicate_for(
-    predicate: str | None = None, name: str | None = None, source_id: str | None = None
-) -> str:
+def predicate_for(predicate: str | None = None, name: str | None = None, source_id: str | None = None) -> str:
     """Return the XPath predicate for what the user asked; any EEG stream when nothing is given."""
     parts = [f"({predicate})"] if predicate else []
     if name is not None:
@@ -81,9 +79,7 @@ def visible_streams(wait_s: float = RIVALS_S) -> list[StreamSummary]:
     return sorted(found.values(), key=_rank)
 
 
-def find_stream(
-    predicate: str, *, wait_s: float = 5.0, on_wait: Callable[[], None] | None = None
-) -> pylsl.StreamInfo:
+def find_stream(predicate: str, *, wait_s: float = 5.0, on_wait: Callable[[], None] | None = None) -> pylsl.StreamInfo:
     """Return the one stream that matches.
 
     Parameters

@@ -139,9 +139,7 @@ class LslSource:
         values = np.concatenate([np.asarray(d, dtype=np.float32) for d, _ in parts])
         return values, np.concatenate([s for _, s in parts]), pulled_at
 
-    def _arrived(
-        self, data: NDArray[np.float32], stamps: NDArray[np.float64], pulled_at: float
-    ) -> Chunk:
+    def _arrived(self, data: NDArray[np.float32], stamps: NDArray[np.float64], pulled_at: float) -> Chunk:
         interval = pulled_at - self._last_arrival
         recovered = self._status is not SourceStatus.OK
         if recovered:
@@ -150,9 +148,7 @@ class LslSource:
             self._resolver = None
         elif not interval <= self._period_s:
             self._period_s = interval
-        self._period_s = (
-            max(interval, self._period_s * _PERIOD_DECAY) if not recovered else math.nan
-        )
+        self._period_s = max(interval, self._period_s * _PERIOD_DECAY) if not recovered else math.nan
         self._last_arrival = pulled_at
         self._status = SourceStatus.OK
         self._update_correction(timeout_s=0.01)
@@ -197,9 +193,7 @@ class LslSource:
             return self._empty(SourceStatus.OK)
         status = SourceStatus.LOST if silence > self._lost_after_s else SourceStatus.STALE
         if status is not self._status:
-            logger.warning(
-                "nothing from '%s' for %.2f s: %s", self._info.name, silence, status.lower()
-            )
+            logger.warning("nothing from '%s' for %.2f s: %s", self._info.name, silence, status.lower())
             self._status = status
         self._give_up(silence)
         self._search()  # its sender may have restarted without closing the old connection

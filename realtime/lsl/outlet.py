@@ -65,9 +65,7 @@ class DecisionOutlets:
         self._codes = gdf_codes(info.classes)
         self._proba = pylsl.StreamOutlet(_proba_info(info), 1, 60)
         self._events = pylsl.StreamOutlet(_marker_info(info, "events", "string"), 1, 60)
-        self._stim = (
-            pylsl.StreamOutlet(_marker_info(info, "stim", "int32"), 1, 60) if stim else None
-        )
+        self._stim = pylsl.StreamOutlet(_marker_info(info, "stim", "int32"), 1, 60) if stim else None
 
     def publish(self, decision: Decision) -> None:
         """Push one row, and markers for a state change and a command; never waits."""
@@ -147,9 +145,7 @@ def _marker_info(info: OutletInfo, stream: str, form: str) -> pylsl.StreamInfo:
 
 def _header(info: OutletInfo, stream: str, stype: str, n_chans: int, form: str) -> pylsl.StreamInfo:
     name = f"neuript-{info.task}-{stream}"
-    return pylsl.StreamInfo(
-        name, stype, n_chans, pylsl.IRREGULAR_RATE, form, info.source_id(stream)
-    )
+    return pylsl.StreamInfo(name, stype, n_chans, pylsl.IRREGULAR_RATE, form, info.source_id(stream))
 
 
 def _describe_decoder(header: pylsl.StreamInfo, info: OutletInfo) -> None:

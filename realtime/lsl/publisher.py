@@ -69,9 +69,7 @@ class Schedule:
     duration_s: float
 
 
-def make_schedule(
-    recording: Recording, *, chunk: int | str = "recorded", start_s: float = 0.0
-) -> Schedule:
+def make_schedule(recording: Recording, *, chunk: int | str = "recorded", start_s: float = 0.0) -> Schedule:
     """Merge the chunks of all streams into one order of publication.
 
     A chunk is due when its last sample was stamped; stamps that run backwards a little never delay
@@ -86,9 +84,7 @@ def make_schedule(
     eeg = recording.eeg
     play = play_times(eeg)
     check_start(play, start_s)
-    included = [
-        (i, stream, play_times(stream)) for i, stream in enumerate(recording.streams) if len(stream)
-    ]
+    included = [(i, stream, play_times(stream)) for i, stream in enumerate(recording.streams) if len(stream)]
     included = [row for row in included if _overlaps(row[2], play)]
     origin = float(play[0]) + start_s
     if start_s == 0:  # markers shortly before the EEG belong to it
@@ -200,10 +196,7 @@ class LslReplay:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close."""
         self.close()
@@ -283,10 +276,7 @@ class LslReplay:
         return True
 
     def _sleep_until(
-        self,
-        wanted: float,
-        stop: Callable[[], bool],
-        tick: Callable[[float], None] = lambda now: None,
+        self, wanted: float, stop: Callable[[], bool], tick: Callable[[float], None] = lambda now: None
     ) -> bool:
         """Sleep in short pieces; return False if asked to stop."""
         while (left := wanted - pylsl.local_clock()) > 0:
@@ -302,9 +292,7 @@ class LslReplay:
         recorded_s = stream.timestamps[part] - self.schedule.origin
         stamps = stamp_begin + recorded_s / self._stamp_speed
         values = stream.values[part]
-        outlet.push_chunk(
-            [list(row) for row in values] if isinstance(values, list) else values, stamps.tolist()
-        )
+        outlet.push_chunk([list(row) for row in values] if isinstance(values, list) else values, stamps.tolist())
         self._n_samples += len(stamps)
 
     def _stream_info(self, index: int) -> pylsl.StreamInfo:

@@ -94,16 +94,13 @@ def signal_info(xml: str | bytes | ET.Element) -> SignalInfo:
     channel_format = text_of(root, "channel_format")
     if channel_format not in CHANNEL_FORMATS:
         raise NeuriptError(
-            f"stream '{name}' has channel_format '{channel_format}'; "
-            f"known are {', '.join(CHANNEL_FORMATS)}"
+            f"stream '{name}' has channel_format '{channel_format}'; known are {', '.join(CHANNEL_FORMATS)}"
         )
     desc = root.find("desc")
     channels = list(_channels(desc))
     if len(channels) != n_chans:
         channels = [ET.Element("channel")] * n_chans
-    manufacturer = text_of(
-        desc, "manufacturer", "acquisition/manufacturer", "amplifier/manufacturer"
-    )
+    manufacturer = text_of(desc, "manufacturer", "acquisition/manufacturer", "amplifier/manufacturer")
     labels = tuple(text_of(c, "label", "name") for c in channels)
     return SignalInfo(
         name=name,
@@ -139,15 +136,11 @@ def _number(root: ET.Element, tag: str, low: float, high: float) -> float:
     except ValueError:
         value = math.nan
     if not low <= value <= high:
-        raise NeuriptError(
-            f"stream '{text_of(root, 'name')}' has {tag} '{text}'; allowed is {low:g} to {high:g}"
-        )
+        raise NeuriptError(f"stream '{text_of(root, 'name')}' has {tag} '{text}'; allowed is {low:g} to {high:g}")
     return value
 
 
-def _positions_m(
-    labels: tuple[str, ...], channels: list[ET.Element]
-) -> dict[str, tuple[float, float, float]]:
+def _positions_m(labels: tuple[str, ...], channels: list[ET.Element]) -> dict[str, tuple[float, float, float]]:
     """Electrode positions from `location/{X,Y,Z}`, millimetres by the LSL convention.
 
     All or nothing: if one of them cannot lie on a head (further than 0.3 m from its centre), the

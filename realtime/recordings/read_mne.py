@@ -16,12 +16,7 @@ from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import to_volts, unit_name
 from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import (
-    RecordedStream,
-    Recording,
-    find_gaps,
-    segments_between,
-)
+from neuript.realtime.recordings.recording import RecordedStream, Recording, find_gaps, segments_between
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -164,9 +159,7 @@ def _stim_events(raw: BaseRaw, name: str) -> list[tuple[float, str]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rows = mne.find_events(
-            raw, name, shortest_event=1, initial_event=True, consecutive=True, verbose="error"
-        )
+        rows = mne.find_events(raw, name, shortest_event=1, initial_event=True, consecutive=True, verbose="error")
     return _event_rows(rows, raw)
 
 

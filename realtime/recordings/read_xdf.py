@@ -1,8 +1,8 @@
 """XDF to a `Recording`: pyxdf decodes, behind the bounded walk of `neuript.realtime.recordings.xdf_walk`.
 
-Of pyxdf's options we take clock synchronisation with clock-reset handling (events and EEG must share a clock), and refuse
-its dejittering: it redraws all stamps of a stream as one straight line, using the future, and a live stream never looks like
-that.
+Of pyxdf's options we take clock synchronisation with clock-reset handling (events and EEG must share a clock), and
+refuse its dejittering: it redraws all stamps of a stream as one straight line, using the future, and a live stream
+never looks like that.
 """
 
 from __future__ import annotations
@@ -19,13 +19,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings import xdf_walk
 from neuript.realtime.recordings.header import signal_info
-from neuript.realtime.recordings.recording import (
-    CLOCK_STEP_S,
-    RecordedStream,
-    Recording,
-    find_gaps,
-    segments_between,
-)
+from neuript.realtime.recordings.recording import CLOCK_STEP_S, RecordedStream, Recording, find_gaps, segments_between
 
 
 def read_xdf(path: Path) -> Recording:
@@ -40,9 +34,7 @@ def read_xdf(path: Path) -> Recording:
             f"{sum(s.n_samples for s in found.streams.values())} samples in {len(found.streams)} streams"
         )
     if not found.streams:
-        raise NeuriptError(
-            f"{path} has no streams: nothing but its first {found.n_kept} bytes is whole"
-        )
+        raise NeuriptError(f"{path} has no streams: nothing but its first {found.n_kept} bytes is whole")
     raw_stamps: dict[int, list[NDArray[np.float64]]] = {}
     streams = []
     for one in _decode(path, blob, found, raw_stamps, notes):
@@ -54,11 +46,7 @@ def read_xdf(path: Path) -> Recording:
 
 
 def _decode(
-    path: Path,
-    blob: bytes,
-    found: xdf_walk.XdfScan,
-    raw_stamps: dict[int, list[NDArray[np.float64]]],
-    notes: list[str],
+    path: Path, blob: bytes, found: xdf_walk.XdfScan, raw_stamps: dict[int, list[NDArray[np.float64]]], notes: list[str]
 ) -> list[dict[str, Any]]:
     import pyxdf
 
@@ -89,10 +77,7 @@ def _decode(
 
 
 def _xdf_stream(
-    one: dict[str, Any],
-    scanned: xdf_walk.ScannedStream,
-    raw: list[NDArray[np.float64]],
-    notes: list[str],
+    one: dict[str, Any], scanned: xdf_walk.ScannedStream, raw: list[NDArray[np.float64]], notes: list[str]
 ) -> RecordedStream:
     info = signal_info(scanned.header)
     timestamps = np.asarray(one["time_stamps"], np.float64)
@@ -106,9 +91,7 @@ def _xdf_stream(
         values = values.reshape(n, scanned.n_chans)
     resets = [start for start, _ in one["info"]["clock_segments"][1:]]
     if resets:
-        notes.append(
-            f"the clock of stream '{info.name}' restarted {len(resets)} time(s) during the recording"
-        )
+        notes.append(f"the clock of stream '{info.name}' restarted {len(resets)} time(s) during the recording")
     if n and not scanned.n_offsets:
         notes.append(f"stream '{info.name}' has no clock offsets: its stamps are its own clock's")
     if not np.isfinite(timestamps).all():

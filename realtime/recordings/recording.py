@@ -108,9 +108,7 @@ class RecordedStream:
         """True for streams of events: text, or numbers of a marker type without a rate."""
         kind = self.info.stype.lower()
         marker_like = any(word in kind for word in ("marker", "stim", "event", "trigger"))
-        return self.is_text or (
-            self.info.sfreq == 0 and len(self.info.ch_names) == 1 and marker_like
-        )
+        return self.is_text or (self.info.sfreq == 0 and len(self.info.ch_names) == 1 and marker_like)
 
     @property
     def data(self) -> NDArray[np.float32]:
@@ -149,10 +147,7 @@ class RecordedStream:
     def effective_sfreq(self) -> float:
         """Measured rate in Hz over the stretches without gaps; NaN where it cannot be told."""
         n = sum(stop - start - 1 for start, stop in self.segments)
-        seconds = sum(
-            float(self.timestamps[stop - 1] - self.timestamps[start])
-            for start, stop in self.segments
-        )
+        seconds = sum(float(self.timestamps[stop - 1] - self.timestamps[start]) for start, stop in self.segments)
         return n / seconds if seconds > 0 and self.info.sfreq > 0 else float("nan")
 
 
@@ -185,9 +180,7 @@ class Recording:
         return [stream for stream in self.streams if stream.is_markers]
 
 
-def read_recording(
-    path: str | Path, *, eeg: str | None = None, require_eeg: bool = True
-) -> Recording:
+def read_recording(path: str | Path, *, eeg: str | None = None, require_eeg: bool = True) -> Recording:
     """Read a recording of any known format.
 
     Parameters
@@ -310,9 +303,7 @@ def _choose_eeg(recording: Recording, name: str | None) -> int | None:
         found = [i for i in numeric if recording.streams[i].info.name == name]
         if not found:
             names = ", ".join(f"'{recording.streams[i].info.name}'" for i in numeric) or "none"
-            raise NeuriptError(
-                f"{recording.path} has no numeric stream named '{name}'; it has {names}"
-            )
+            raise NeuriptError(f"{recording.path} has no numeric stream named '{name}'; it has {names}")
     else:
         found = [i for i in numeric if recording.streams[i].info.stype.upper() in EEG_TYPES]
     usable = [i for i in found if len(recording.streams[i]) and recording.streams[i].info.sfreq > 0]
@@ -321,9 +312,7 @@ def _choose_eeg(recording: Recording, name: str | None) -> int | None:
     best = max(usable, key=lambda i: len(recording.streams[i]))
     if len(usable) > 1:
         names = ", ".join(f"'{recording.streams[i].info.name}'" for i in usable)
-        recording.warnings.append(
-            f"{len(usable)} EEG streams ({names}); using '{recording.streams[best].info.name}'"
-        )
+        recording.warnings.append(f"{len(usable)} EEG streams ({names}); using '{recording.streams[best].info.name}'")
     return best
 
 

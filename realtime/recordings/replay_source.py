@@ -33,9 +33,7 @@ class ReplaySource:
         `start_s` is outside the recording.
     """
 
-    def __init__(
-        self, recording: Recording, *, chunk: int | str = DEFAULT_CHUNK, start_s: float = 0.0
-    ) -> None:
+    def __init__(self, recording: Recording, *, chunk: int | str = DEFAULT_CHUNK, start_s: float = 0.0) -> None:
         self._stream = recording.eeg
         self._edges = chunk_edges(self._stream, chunk)
         times = play_times(self._stream)
@@ -84,9 +82,7 @@ def play_times(stream: RecordedStream) -> NDArray[np.float64]:
 def check_start(times: NDArray[np.float64], start_s: float) -> None:
     """Refuse a start before the first sample or behind the last one."""
     if not 0 <= start_s <= times[-1] - times[0]:
-        raise NeuriptError(
-            f"start {start_s:g} s is outside the recording, which lasts {times[-1] - times[0]:.1f} s"
-        )
+        raise NeuriptError(f"start {start_s:g} s is outside the recording, which lasts {times[-1] - times[0]:.1f} s")
 
 
 def chunk_edges(stream: RecordedStream, chunk: int | str) -> NDArray[np.int64]:

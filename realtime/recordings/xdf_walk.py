@@ -33,14 +33,7 @@ BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY_TAG, STREAM_FOOTER = range(1, 7)
 MAX_UNPACKED_BYTES = 8 * 2**30
 MAX_STREAMS = 1024
-_DTYPES = {
-    "float32": "<f4",
-    "double64": "<f8",
-    "int8": "<i1",
-    "int16": "<i2",
-    "int32": "<i4",
-    "int64": "<i8",
-}
+_DTYPES = {"float32": "<f4", "double64": "<f8", "int8": "<i1", "int16": "<i2", "int32": "<i4", "int64": "<i8"}
 _ITEM_BYTES = {name: np.dtype(code).itemsize for name, code in _DTYPES.items()}
 
 
@@ -185,9 +178,7 @@ def thin_file(blob: bytes, found: XdfScan) -> io.BytesIO:
     return io.BytesIO(MAGIC + b"".join(pieces))
 
 
-def decode_numbers(
-    blob: bytes, stream: ScannedStream
-) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
+def decode_numbers(blob: bytes, stream: ScannedStream) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
     """Decode the Samples chunks of a numeric stream.
 
     Returns
@@ -264,9 +255,7 @@ def _skip_damage(blob: bytes, position: int, why: str, found: XdfScan) -> int:
     mark = blob.find(BOUNDARY, position)
     stop = len(blob) if mark < 0 else mark + len(BOUNDARY)
     where = "the rest of the file is lost" if mark < 0 else "reading goes on at the next boundary"
-    found.problems.append(
-        f"at byte {position} of {len(blob)}: {why}; {where} ({stop - position} bytes)"
-    )
+    found.problems.append(f"at byte {position} of {len(blob)}: {why}; {where} ({stop - position} bytes)")
     return stop
 
 
@@ -302,9 +291,7 @@ def _take(blob: bytes, tag: int, content: int, stop: int, found: XdfScan) -> byt
 
 
 def _stand_in(stream: ScannedStream) -> bytes:
-    body = (
-        struct.pack("<HI", SAMPLES, stream.stream_id) + b"\x01\x01\x08" + bytes(8 + stream.n_item)
-    )
+    body = struct.pack("<HI", SAMPLES, stream.stream_id) + b"\x01\x01\x08" + bytes(8 + stream.n_item)
     return b"\x04" + struct.pack("<I", len(body)) + body
 
 

@@ -104,12 +104,8 @@ class TwinAmplifier:
         """Create the outlets; the streams become visible, nothing is sent yet."""
         self._device.prepare()
         self._eeg = pylsl.StreamOutlet(self._eeg_info(), 0, 360)
-        self._markers = pylsl.StreamOutlet(
-            self._text_info(self.markers_name, "Markers", "markers"), 0, 360
-        )
-        self._intents = pylsl.StreamOutlet(
-            self._text_info(self.intents_name, "Intent", "intent"), 0, 360
-        )
+        self._markers = pylsl.StreamOutlet(self._text_info(self.markers_name, "Markers", "markers"), 0, 360)
+        self._intents = pylsl.StreamOutlet(self._text_info(self.intents_name, "Intent", "intent"), 0, 360)
 
     def close(self) -> None:
         """Withdraw the streams; harmless when called twice."""
@@ -121,10 +117,7 @@ class TwinAmplifier:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close."""
         self.close()
@@ -206,9 +199,7 @@ class TwinAmplifier:
 
     def _eeg_info(self) -> pylsl.StreamInfo:
         signal = self.signal
-        info = pylsl.StreamInfo(
-            self.name, "EEG", signal.n_chans, signal.sfreq, pylsl.cf_float32, self.source_id
-        )
+        info = pylsl.StreamInfo(self.name, "EEG", signal.n_chans, signal.sfreq, pylsl.cf_float32, self.source_id)
         desc = info.desc()
         self._describe_maker(desc)
         channels = desc.append_child("channels")

@@ -59,9 +59,7 @@ def eye_field(points_m: NDArray[np.float64], moment: NDArray[np.float64]) -> NDA
 class Eyes:
     """Blinks (vertical) and saccades (horizontal)."""
 
-    def __init__(
-        self, subject: Subject, electrodes_m: NDArray[np.float64], rng: np.random.Generator
-    ) -> None:
+    def __init__(self, subject: Subject, electrodes_m: NDArray[np.float64], rng: np.random.Generator) -> None:
         up, right = np.array([0.0, 0.35, 0.94]), np.array([1.0, 0.0, 0.0])
         above, beside = place(_ABOVE_EYES, 1.0), place(_BESIDE_EYES, 1.0)
         self._up = subject.blink_uv * eye_field(electrodes_m, up) / eye_field(above, up)
@@ -100,21 +98,11 @@ class Eyes:
 class Muscles:
     """Broad-band muscle activity: a faint constant level, and bursts of one muscle at a time."""
 
-    places = (
-        (-0.93, 0.26, -0.26),
-        (0.93, 0.26, -0.26),
-        (0.0, 0.98, 0.0),
-        (-0.35, -0.88, -0.33),
-        (0.35, -0.88, -0.33),
-    )
+    places = ((-0.93, 0.26, -0.26), (0.93, 0.26, -0.26), (0.0, 0.98, 0.0), (-0.35, -0.88, -0.33), (0.35, -0.88, -0.33))
     tonic = 0.05
 
     def __init__(
-        self,
-        subject: Subject,
-        electrodes_m: NDArray[np.float64],
-        sfreq: float,
-        rng: np.random.Generator,
+        self, subject: Subject, electrodes_m: NDArray[np.float64], sfreq: float, rng: np.random.Generator
     ) -> None:
         sources = place(self.places, np.ones(len(self.places)))
         distance = np.linalg.norm(on_scalp(electrodes_m)[:, None] - sources[None], axis=2)
@@ -147,9 +135,7 @@ class Muscles:
 class Mains:
     """Hum of the mains with its third and fifth harmonic where the rate can carry them."""
 
-    def __init__(
-        self, conditions: SessionConditions, n_chans: int, sfreq: float, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, conditions: SessionConditions, n_chans: int, sfreq: float, rng: np.random.Generator) -> None:
         self._hz = conditions.mains_hz
         weights = {1: 1.0, 3: 0.25, 5: 0.1}
         self._orders = [k for k in weights if k * self._hz < 0.45 * sfreq]
@@ -157,10 +143,7 @@ class Mains:
         phase = float(rng.uniform(0, 2 * np.pi)) + 0.3 * rng.standard_normal(n_chans)
         columns = []
         for k in self._orders:
-            columns += [
-                weights[k] * height * np.cos(k * phase),
-                weights[k] * height * np.sin(k * phase),
-            ]
+            columns += [weights[k] * height * np.cos(k * phase), weights[k] * height * np.sin(k * phase)]
         self._mix = np.stack(columns, axis=1) if columns else np.zeros((n_chans, 0))
 
     def block(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -176,9 +159,7 @@ class Mains:
 class Electrodes:
     """Offsets, slow drift, pops and the electronics' white noise; each channel its own."""
 
-    def __init__(
-        self, conditions: SessionConditions, n_chans: int, sfreq: float, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, conditions: SessionConditions, n_chans: int, sfreq: float, rng: np.random.Generator) -> None:
         self._offset = conditions.offset_uv * rng.standard_normal((n_chans, 1))
         self._drift_uv = conditions.drift_uv * rng.lognormal(-0.05, 0.3, size=(n_chans, 1))
         self._drift = SlowNoise(n_chans, 0.03, sfreq, rng)
@@ -193,9 +174,7 @@ class Electrodes:
         rng = self._rng
         for when in self._train.until(end_s):
             height = float(rng.choice([-1.0, 1.0]) * 60.0 * rng.lognormal(0.0, 0.4))
-            self._pops.append(
-                (when, height, float(rng.uniform(0.2, 0.8)), int(rng.integers(self._n_chans)))
-            )
+            self._pops.append((when, height, float(rng.uniform(0.2, 0.8)), int(rng.integers(self._n_chans))))
         self._pops = [p for p in self._pops if p[0] + 8.0 * p[2] > t[0]]
         out = rng.standard_normal((self._n_chans, len(t)), dtype=np.float32) * self._noise_uv
         out = out + self._offset + self._drift_uv * self._drift.block(len(t))

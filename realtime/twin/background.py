@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import signal
 
-from neuript.realtime.twin.headmodel import (
-    HEAD_CENTRE_M,
-    HEAD_RADIUS_M,
-    lead_field,
-    scalp_grid,
-    unit,
-)
+from neuript.realtime.twin.headmodel import HEAD_CENTRE_M, HEAD_RADIUS_M, lead_field, scalp_grid, unit
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -66,9 +60,7 @@ class Rhythms:
         Own generator of these processes.
     """
 
-    def __init__(
-        self, freqs_hz: ArrayLike, bandwidth_hz: float, sfreq: float, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, freqs_hz: ArrayLike, bandwidth_hz: float, sfreq: float, rng: np.random.Generator) -> None:
         self._freqs = np.atleast_1d(np.asarray(freqs_hz, dtype=np.float64))[:, None]
         pole = float(np.exp(-2.0 * np.pi * bandwidth_hz / 1.287 / sfreq))
         self._b = np.array([((1.0 - pole**2) ** 3 / (1.0 + pole**2)) ** 0.5])
@@ -123,11 +115,7 @@ class Background:
     """Broad-band 1/f activity of many cortical dipoles, in microvolts at the electrodes."""
 
     def __init__(
-        self,
-        subject: Subject,
-        electrodes_m: NDArray[np.float64],
-        sfreq: float,
-        rng: np.random.Generator,
+        self, subject: Subject, electrodes_m: NDArray[np.float64], sfreq: float, rng: np.random.Generator
     ) -> None:
         anatomy = np.random.default_rng([subject.seed, 21])
         directions = unit(anatomy.standard_normal((4 * N_BACKGROUND, 3)))

@@ -191,9 +191,7 @@ class Schedule:
         cue = start + p.pre_cue_s
         end = cue + p.imagery_s
         self._next_start_s = end + float(self._plan_rng.uniform(*p.pause_s))
-        self.trials.append(
-            Trial(index=len(self.trials), label=label, start_s=start, cue_s=cue, end_s=end)
-        )
+        self.trials.append(Trial(index=len(self.trials), label=label, start_s=start, cue_s=cue, end_s=end))
         if p.cued:
             self.events += [Event(start, TRIAL_START), Event(cue, label), Event(end, TRIAL_END)]
         intent = self._draw_intent(label, cue, end)

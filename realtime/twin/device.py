@@ -72,9 +72,7 @@ class Device:
         The script.
     """
 
-    def __init__(
-        self, signal: TwinSignal, chunk_s: float = CHUNK_S, faults: Sequence[Fault] = ()
-    ) -> None:
+    def __init__(self, signal: TwinSignal, chunk_s: float = CHUNK_S, faults: Sequence[Fault] = ()) -> None:
         if not 0 < chunk_s <= 5.0:
             raise NeuriptError(f"the chunk is {chunk_s:g} s; use up to 5 s")
         self.signal = signal

@@ -151,12 +151,7 @@ def _from_entry(entry: Any) -> Fault:
         if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):
             raise NeuriptError(f"{entry!r}: {key} is {number!r}; use a number")
     return _checked(
-        str(entry),
-        name,
-        None if channel is None else str(channel),
-        numbers["at"],
-        numbers["for"],
-        numbers["value"],
+        str(entry), name, None if channel is None else str(channel), numbers["at"], numbers["for"], numbers["value"]
     )
 
 
@@ -169,9 +164,7 @@ def _from_text(entry: str) -> Fault:
         try:
             numbers.append(float(part) if part.strip() else None)
         except ValueError:
-            raise NeuriptError(
-                f"fault '{entry.strip()}': '{part}' is not a number; {_forms()}"
-            ) from None
+            raise NeuriptError(f"fault '{entry.strip()}': '{part}' is not a number; {_forms()}") from None
     kind = KINDS.get(match["kind"])
     if kind is not None and kind.duration_s is None:
         numbers.insert(1, None)
@@ -182,12 +175,7 @@ def _from_text(entry: str) -> Fault:
 
 
 def _checked(
-    said: str,
-    name: str,
-    channel: str | None,
-    at_s: float | None,
-    duration_s: float | None,
-    value: float | None,
+    said: str, name: str, channel: str | None, at_s: float | None, duration_s: float | None, value: float | None
 ) -> Fault:
     """Fill in defaults and refuse what makes no sense."""
     kind = KINDS.get(name)
@@ -212,11 +200,7 @@ def _checked(
     if name in ("burst", "jitter") and value is not None and not 0 < value < math.inf:
         raise NeuriptError(f"fault '{said}': the value is {value:g}; use a number above zero")
     return Fault(
-        kind=name,
-        at_s=at_s,
-        duration_s=duration or 0.0,
-        value=math.nan if value is None else value,
-        channel=channel,
+        kind=name, at_s=at_s, duration_s=duration or 0.0, value=math.nan if value is None else value, channel=channel
     )
 
 
@@ -242,9 +226,7 @@ class SignalFaults:
         A fault names a channel that the stream does not have.
     """
 
-    def __init__(
-        self, faults: Sequence[Fault], ch_names: Sequence[str], mains_hz: float = 50.0
-    ) -> None:
+    def __init__(self, faults: Sequence[Fault], ch_names: Sequence[str], mains_hz: float = 50.0) -> None:
         self._faults = [f for f in faults if f.kind in ("flat", "nan", "rail", "mains")]
         self._mains_hz = mains_hz
         self._columns: list[NDArray[np.int64]] = []

@@ -122,9 +122,7 @@ def scalp_grid(n: int = 240) -> NDArray[np.float64]:
     return np.array(HEAD_CENTRE_M) + HEAD_RADIUS_M * directions
 
 
-def lead_field(
-    electrodes_m: ArrayLike, dipoles_m: ArrayLike, moments: ArrayLike
-) -> NDArray[np.float64]:
+def lead_field(electrodes_m: ArrayLike, dipoles_m: ArrayLike, moments: ArrayLike) -> NDArray[np.float64]:
     """Potential at each electrode of unit-strength dipoles, against infinity.
 
     Parameters

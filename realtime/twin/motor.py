@@ -116,9 +116,7 @@ class Motor:
         mu_gain, beta_gain = self.gains(t, intents)
         waxing = self._waxing.block(len(t))
         level = np.exp(COMMON * waxing[0] + OWN * waxing[1:] - 0.06)
-        mu_gain, beta_gain = (
-            np.repeat(level * np.sqrt(g), DIPOLES_PER_AREA, axis=0) for g in (mu_gain, beta_gain)
-        )
+        mu_gain, beta_gain = (np.repeat(level * np.sqrt(g), DIPOLES_PER_AREA, axis=0) for g in (mu_gain, beta_gain))
         z = self._mu.block(t)
         harmonic = self._subject.mu_harmonic * (z * z).real / (np.abs(z) + 1e-12)
         sources = self._mu_uv * mu_gain * (z.real + harmonic)

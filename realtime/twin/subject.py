@@ -147,9 +147,7 @@ class SessionConditions:
     def __post_init__(self) -> None:
         """Check the reference and the mains."""
         if self.reference not in ("ears", "average", "infinity"):
-            raise NeuriptError(
-                f"reference is {self.reference!r}; use 'ears', 'average' or 'infinity'"
-            )
+            raise NeuriptError(f"reference is {self.reference!r}; use 'ears', 'average' or 'infinity'")
         if self.mains_hz not in (50.0, 60.0):
             raise NeuriptError(f"mains_hz is {self.mains_hz:g}; use 50 or 60")
 

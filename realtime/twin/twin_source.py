@@ -31,13 +31,10 @@ def twin_info(signal: TwinSignal, name: str = NAME, source_id: str = "neuript-tw
         ch_types=("EEG",) * signal.n_chans,
         source_id=source_id,
         positions_m={
-            label: (float(p[0]), float(p[1]), float(p[2]))
-            for label, p in zip(cap.ch_names, cap.pos_m, strict=True)
+            label: (float(p[0]), float(p[1]), float(p[2])) for label, p in zip(cap.ch_names, cap.pos_m, strict=True)
         },
         manufacturer=MANUFACTURER,
-        reference={"ears": "A1, A2", "average": "common average", "infinity": ""}[
-            signal.conditions.reference
-        ],
+        reference={"ears": "A1, A2", "average": "common average", "infinity": ""}[signal.conditions.reference],
         simulated=True,
     )
 
@@ -58,12 +55,7 @@ class TwinSource:
     """
 
     def __init__(
-        self,
-        signal: TwinSignal,
-        duration_s: float,
-        *,
-        chunk_s: float = CHUNK_S,
-        faults: Sequence[Fault] = (),
+        self, signal: TwinSignal, duration_s: float, *, chunk_s: float = CHUNK_S, faults: Sequence[Fault] = ()
     ) -> None:
         self._device = Device(signal, chunk_s, faults)
         self._steps = self._device.steps()

@@ -110,9 +110,7 @@ def play(args, out, clock) -> None:
                 out = outlet(args)
         keep = np.isfinite(stamps[part])
         if keep.any():
-            out.push_chunk(
-                np.ascontiguousarray(x[part][keep]), (begin + stamps[part][keep]).tolist()
-            )
+            out.push_chunk(np.ascontiguousarray(x[part][keep]), (begin + stamps[part][keep]).tolist())
     time.sleep(3.0)
 
 

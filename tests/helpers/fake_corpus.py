@@ -102,9 +102,7 @@ def make_corpus(n_times: int = 32, seed: int = 1) -> FakeCorpus:
     for names, n, people in ((("C3", "Cz", "C4"), 24, "abcd"), (("Fz", "Pz"), 13, "dxy")):
         t = np.arange(n_times) / 64
         phase = rng.uniform(0, 6.28, (n, len(names), 1))
-        x = 2e-5 * np.sin(2 * np.pi * 5 * t + phase) + 2e-6 * rng.standard_normal(
-            (n, len(names), n_times)
-        )
+        x = 2e-5 * np.sin(2 * np.pi * 5 * t + phase) + 2e-6 * rng.standard_normal((n, len(names), n_times))
         who = np.array([f"fake/{people[i % len(people)]}" for i in range(n)])
         montage = channels(names)
         groups.append(FakeGroup(montage.name, montage, x.astype(np.float32), who))

@@ -32,9 +32,7 @@ CLASSES = {
 def eeg_outlet(args: argparse.Namespace) -> tuple[pylsl.StreamOutlet, list[str]]:
     names = NAMES_8 if args.channels == 8 else NAMES_10_10.split()[: args.channels]
     names += [f"E{k}" for k in range(len(names), args.channels)]
-    info = pylsl.StreamInfo(
-        args.eeg_name, "EEG", args.channels, args.sfreq, "float32", f"{args.prefix}-eeg"
-    )
+    info = pylsl.StreamInfo(args.eeg_name, "EEG", args.channels, args.sfreq, "float32", f"{args.prefix}-eeg")
     channels = info.desc().append_child("channels")
     for name in names:
         channel = channels.append_child("channel")
@@ -49,9 +47,7 @@ def eeg_outlet(args: argparse.Namespace) -> tuple[pylsl.StreamOutlet, list[str]]
 def proba_outlets(args: argparse.Namespace) -> tuple[pylsl.StreamOutlet, pylsl.StreamOutlet]:
     classes = CLASSES[args.classes]
     labels = [*classes, "decision", "confidence", "state", "sample_age_ms", "latency_ms"]
-    info = pylsl.StreamInfo(
-        "neuript-mi-proba", "Predictions", len(labels), 0, "float32", f"{args.prefix}-proba-x"
-    )
+    info = pylsl.StreamInfo("neuript-mi-proba", "Predictions", len(labels), 0, "float32", f"{args.prefix}-proba-x")
     channels = info.desc().append_child("channels")
     for label in labels:
         channel = channels.append_child("channel")
@@ -79,9 +75,7 @@ def proba_outlets(args: argparse.Namespace) -> tuple[pylsl.StreamOutlet, pylsl.S
     listed = decoder.append_child("classes")
     for name in classes:
         listed.append_child_value("class", name)
-    events = pylsl.StreamInfo(
-        "neuript-mi-events", "Markers", 1, 0, "string", f"{args.prefix}-events-x"
-    )
+    events = pylsl.StreamInfo("neuript-mi-events", "Markers", 1, 0, "string", f"{args.prefix}-events-x")
     return pylsl.StreamOutlet(info), pylsl.StreamOutlet(events)
 
 
@@ -109,11 +103,7 @@ class Brain:
             self.state = self.poles[:, None] * self.state + self.gains[:, None] * noise[k]
             out[k] = self.state.sum(axis=0)
         swell = 0.5 + 0.5 * np.sin(2 * np.pi * 0.21 * t)
-        out += (
-            swell[:, None]
-            * self.alpha
-            * np.sin(2 * np.pi * 10.2 * t[:, None] + 2 * np.pi * self.phase)
-        )
+        out += swell[:, None] * self.alpha * np.sin(2 * np.pi * 10.2 * t[:, None] + 2 * np.pi * self.phase)
         since = (t % 4.7)[:, None]
         out += self.blink * np.exp(-(((since - 0.4) / 0.09) ** 2))
         out += 4 * np.sin(2 * np.pi * 50 * t)[:, None]

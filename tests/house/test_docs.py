@@ -35,9 +35,7 @@ def command_lines(text: str) -> list[list[str]]:
             continue
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
-            found += [
-                p for p in split_at_shell(words) if re.match(r"neuript(-|$)", " ".join(p[:1]))
-            ]
+            found += [p for p in split_at_shell(words) if re.match(r"neuript(-|$)", " ".join(p[:1]))]
     return found
 
 
@@ -144,11 +142,7 @@ def test_docstrings_refer_to_documents_that_exist():
 
 
 def test_readme_starts_with_the_two_commands():
-    blocks = [
-        block.strip()
-        for language, block in _FENCE.findall(PAGES[0].read_text("utf-8"))
-        if language == "sh"
-    ]
+    blocks = [block.strip() for language, block in _FENCE.findall(PAGES[0].read_text("utf-8")) if language == "sh"]
     assert blocks[:2] == ["pip install . && neuript-live --demo", 'pip install ".[test]" && pytest']
 
 

@@ -96,17 +96,13 @@ def upward(module: str, names: set[str]) -> list[str]:
     return sorted(
         name
         for name in names
-        if name in MODULES
-        and room(name) not in allowed
-        and room(name).partition(".")[0] not in allowed
+        if name in MODULES and room(name) not in allowed and room(name).partition(".")[0] not in allowed
     )
 
 
 MODULES = modules()
 PROJECT = sorted(
-    p
-    for folder in (*FOLDERS.values(), "tests", "tools", "benchmarks")
-    for p in (ROOT / folder).rglob("*.py")
+    p for folder in (*FOLDERS.values(), "tests", "tools", "benchmarks") for p in (ROOT / folder).rglob("*.py")
 )
 
 
@@ -116,12 +112,7 @@ def test_layers_import_only_downwards(module: str, path: Path):
 
 
 def test_the_layers_name_every_folder():
-    rooms = {room(module) for module in MODULES} - {
-        "base",
-        "realtime",
-        "training",
-        "neuript.weights",
-    }
+    rooms = {room(module) for module in MODULES} - {"base", "realtime", "training", "neuript.weights"}
     assert rooms == set(MAY_IMPORT)
 
 
@@ -181,9 +172,7 @@ def test_lsl_and_qt_stay_in_their_folders(module: str, path: Path):
 )
 def test_the_root_of_a_clone_works_as_a_working_folder(words: list[str]):
     """Python puts the working folder first, where `neuript/` lies without its siblings inside."""
-    done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
-    )
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -216,18 +205,7 @@ def test_wheel_holds_every_module_and_data_file(tmp_path: Path):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
     subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "-q",
-            "--no-deps",
-            "--no-build-isolation",
-            "-w",
-            tmp_path,
-            source,
-        ],
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source],
         check=True,
         capture_output=True,
         timeout=100,
@@ -247,9 +225,7 @@ def test_import_is_cheap(module: str):
         f"import sys, {module}; heavy = {{'torch','mne','scipy','numpy','PyQt6','pylsl','sklearn'}} & set(sys.modules);"
         "sys.exit(f'imports {heavy}' if heavy else 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -262,8 +238,5 @@ def test_programs_are_started_so_that_a_checkout_does_not_hide_the_package():
                 if not isinstance(node, ast.List | ast.Tuple):
                     continue
                 words = [e.value for e in node.elts if isinstance(e, ast.Constant)]
-                runs_code = any("executable" in ast.dump(e) for e in node.elts) and {
-                    "-m",
-                    "-c",
-                } & set(words)
+                runs_code = any("executable" in ast.dump(e) for e in node.elts) and {"-m", "-c"} & set(words)
                 assert not runs_code or "-P" in words or "pip" in words, f"{path}:{node.lineno}"

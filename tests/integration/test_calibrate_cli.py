@@ -34,13 +34,7 @@ def recordings(tmp_path_factory):
     protocol = Protocol(trials_per_class=12, pre_cue_s=0.5, pause_s=(0.5, 0.8), lead_in_s=4.0)
     paths = []
     for seed in (3, 4):
-        run = record_session(
-            load_montage("10-20").pick(NAMES),
-            125.0,
-            Subject(skill=1.0),
-            protocol=protocol,
-            seed=seed,
-        )
+        run = record_session(load_montage("10-20").pick(NAMES), 125.0, Subject(skill=1.0), protocol=protocol, seed=seed)
         file = xdf_writer.session(
             run.data,
             100 * seed + np.arange(len(run.data)) / run.sfreq,
@@ -73,9 +67,7 @@ def decode(model, recording, lines, capsys):
 
 def score(lines, recording, capsys, *options, events=EVENTS):
     capsys.readouterr()
-    assert (
-        cli.main(["score", str(lines), "--recording", recording, *events, *options, "--json"]) == 0
-    )
+    assert cli.main(["score", str(lines), "--recording", recording, *events, *options, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -148,9 +140,7 @@ def test_two_runs_and_three_classes_by_way_of_a_fif_file(recordings, tmp_path, c
     assert calibrate(fifs, tmp_path / "mi.ts", *options, events=events) == 0
     said = capsys.readouterr()
     assert "24 left_hand, 24 right_hand, 48 rest trials" in said.err
-    assert (
-        "Guessing stays below 59.4%" in said.out
-    )  # always saying rest is right in half of the trials
+    assert "Guessing stays below 59.4%" in said.out  # always saying rest is right in half of the trials
 
 
 UNKNOWN = ("--event", "left_hand=left_hand", "--event", "feet=771")
@@ -180,9 +170,7 @@ UNKNOWN = ("--event", "left_hand=left_hand", "--event", "feet=771")
         (("--trial-start", "Go"), EVENTS, "does not occur"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(
-    recordings, tmp_path, capsys, options, events, message
-):
+def test_bad_input_is_one_sentence_and_exit_code_2(recordings, tmp_path, capsys, options, events, message):
     import re
 
     out = tmp_path / "mi.ts"
@@ -198,9 +186,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
 def test_too_few_trials(tmp_path, capsys, rng):
     data = rng.normal(size=(4000, 8)) * 10
     markers = [(100.0 + 3 * i, ("left_hand", "right_hand")[i % 2]) for i in range(1, 9)]
-    file = xdf_writer.session(
-        data, 100 + np.arange(4000) / 125, markers, sfreq=125.0, labels=list(NAMES)
-    )
+    file = xdf_writer.session(data, 100 + np.arange(4000) / 125, markers, sfreq=125.0, labels=list(NAMES))
     path = str(file.save(tmp_path / "short.xdf"))
     assert calibrate([path], tmp_path / "mi.ts", *FAST) == 2
     said = capsys.readouterr().err
@@ -228,9 +214,7 @@ def test_the_same_file_twice(recordings, tmp_path, capsys):
     assert "is given twice" in capsys.readouterr().err
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_the_work(
-    recordings, tmp_path, capsys, monkeypatch
-):
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(recordings, tmp_path, capsys, monkeypatch):
     (tmp_path / "folder.ts").mkdir()
     cases = {
         "missing/mi.ts": "there is no folder",
@@ -268,9 +252,7 @@ def test_ctrl_c_ends_with_130_and_keeps_the_old_model(recordings, tmp_path, mome
         sys.executable, "-P", "-m", "neuript", "calibrate", "--from", recordings[0], *EVENTS,
         "--out", str(out), "--network", "micro", "--epochs", "500",
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
         assert process.stderr is not None
         for line in process.stderr:

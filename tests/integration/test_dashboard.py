@@ -88,9 +88,7 @@ def test_client_follows_decoder_eeg_and_events(prefix):
         with client.lock:
             ring = client.model.ring
             extremes, at = ring.columns(0, ring.total)
-        assert np.isnan(extremes).all(axis=(1, 2)).sum() * ring.column_s == pytest.approx(
-            0.9, abs=0.3
-        )
+        assert np.isnan(extremes).all(axis=(1, 2)).sum() * ring.column_s == pytest.approx(0.9, abs=0.3)
         assert abs(at[-1] - pylsl.local_clock()) < 1.0
         assert client.failure is None
 
@@ -188,15 +186,7 @@ def test_window_shows_traces_state_and_banner(prefix, tmp_path, options, theme):
     with publisher(prefix, *options):
         done = subprocess.run(
             [
-                *(
-                    sys.executable,
-                    "-P",
-                    "-W",
-                    "error",
-                    "-m",
-                    "neuript.realtime.dashboard",
-                    "--window",
-                ),
+                *(sys.executable, "-P", "-W", "error", "-m", "neuript.realtime.dashboard", "--window"),
                 *("--proba-source-id", f"{prefix}-proba-x", "--theme", theme, "--stats"),
                 *("--screenshot", str(picture), "--after", "6"),
             ],
@@ -244,9 +234,7 @@ def window(monkeypatch, rng) -> Iterator[Any]:
     view.show()
     app.processEvents()
     view.feed = lambda start, stop: client.model.add_eeg(
-        rng.normal(0, 10, (stop - start, 20)).astype(np.float32),
-        1000 + np.arange(start, stop) / 250,
-        1000 + stop / 250,
+        rng.normal(0, 10, (stop - start, 20)).astype(np.float32), 1000 + np.arange(start, stop) / 250, 1000 + stop / 250
     )
     yield view
     view.close()
@@ -377,10 +365,7 @@ def test_console_process_is_modest_and_ends_with_its_parent(prefix):
         "print(handle.process.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
-        [sys.executable, "-P", "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as parent:
         child = psutil.Process(int(parent.stdout.readline()))
         try:

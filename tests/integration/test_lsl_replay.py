@@ -34,9 +34,7 @@ def recording(tmp_path, rng):
     data = (20 * rng.standard_normal((n, 3))).astype(np.float32)
     data[17, 1] = np.nan
     markers = [(5000.3, "left"), (5000.300001, "ünïcode,1"), (5002.4, "")]
-    desc = (
-        "<reference><label>A1</label><label>A2</label></reference><cap><name>Ca&amp;p</name></cap>"
-    )
+    desc = "<reference><label>A1</label><label>A2</label></reference><cap><name>Ca&amp;p</name></cap>"
     out = xdf_writer.session(
         data, stamps, markers, sfreq=SFREQ, desc=desc, source_id=f"test-{uuid.uuid4().hex[:8]}",
         labels=["C3", "Cz", "C4"], name="Replay test", unit="µV",
@@ -49,19 +47,8 @@ def recording(tmp_path, rng):
 
 @contextmanager
 def replaying(recording, *options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "neuript",
-        "replay",
-        str(recording.path),
-        "--json",
-        *options,
-    ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
+    command = [sys.executable, "-P", "-m", "neuript", "replay", str(recording.path), "--json", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
     try:
         yield process
     finally:
@@ -126,9 +113,7 @@ def test_everything_arrives_as_it_was_recorded(recording):
         # stamps: moved by one constant, to the rounding of a double
         shift = started["lsl_start"] - started["recorded_start"]
         np.testing.assert_allclose(np.array(one.stamps) - shift, stream.timestamps, atol=2e-9)
-        np.testing.assert_allclose(
-            np.diff(one.stamps), np.diff(stream.timestamps), rtol=0, atol=2e-9
-        )
+        np.testing.assert_allclose(np.diff(one.stamps), np.diff(stream.timestamps), rtol=0, atol=2e-9)
         # nothing comes before it was recorded
         assert (np.array(one.arrived) >= np.array(one.stamps) - 1e-4).all()
         if stream.is_text:
@@ -189,9 +174,7 @@ def test_loop_goes_on_without_a_seam_until_interrupted(recording):
     ) as process:  # fmt: skip
         heard = Heard(recording.eeg.info.source_id + "-b")
         assert heard.info.name() == "Replay test-b"
-        n_pass = len(recording.eeg) - np.searchsorted(
-            recording.eeg.timestamps, recording.eeg.timestamps[0] + 1.5
-        )
+        n_pass = len(recording.eeg) - np.searchsorted(recording.eeg.timestamps, recording.eeg.timestamps[0] + 1.5)
         pull_until([heard], lambda: len(heard.stamps) > 2 * n_pass + 50)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)

@@ -164,9 +164,7 @@ def test_every_class_has_its_own_code():
 def test_publishing_takes_no_time_without_a_listener():
     info = OutletInfo(task="t", classes=("a", "b"), eeg_source_id=uuid.uuid4().hex, decoder={})
     outlets = DecisionOutlets(info)
-    row = Decision(
-        t=pylsl.local_clock(), window_index=0, state=State.OK, proba={"a": 0.5, "b": 0.5}
-    )
+    row = Decision(t=pylsl.local_clock(), window_index=0, state=State.OK, proba={"a": 0.5, "b": 0.5})
     began = pylsl.local_clock()
     for _ in range(1000):
         outlets.publish(row)

@@ -138,9 +138,7 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
     )
     with contextlib.ExitStack() as stack:
         for command in commands:
-            process = stack.enter_context(
-                subprocess.Popen([*dask, *command], cwd=elsewhere, stderr=subprocess.DEVNULL)
-            )
+            process = stack.enter_context(subprocess.Popen([*dask, *command], cwd=elsewhere, stderr=subprocess.DEVNULL))
             stack.callback(process.kill)
         with Client(scheduler_file=str(file), timeout=60) as client:
             client.wait_for_workers(1, timeout=60)
@@ -148,9 +146,7 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-def test_on_a_cluster_it_is_the_same_corpus(
-    folder: Path, whole: Path, scheduler: str, tmp_path: Path
-) -> None:
+def test_on_a_cluster_it_is_the_same_corpus(folder: Path, whole: Path, scheduler: str, tmp_path: Path) -> None:
     """Also with relative paths, which mean nothing to a worker."""
     done = call(Path("lab"), Path("far"), "--scheduler", scheduler, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

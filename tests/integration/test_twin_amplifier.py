@@ -31,9 +31,7 @@ def simulating(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         sys.executable, "-P", "-m", "neuript", "simulate", "--json", "--wait-for-consumers",
         "--source-id", source_id, "--montage", "openbci-8", *options,
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
     try:
         yield process, source_id
     finally:
@@ -82,9 +80,7 @@ def test_streams_say_what_they_are_and_carry_the_twin():
         markers = Heard(f"{source_id}-markers")
         intents = Heard(f"{source_id}-intent")
         eeg = Heard(source_id)
-        pull_until(
-            lambda: len(intents.stamps) >= 1 and len(eeg.stamps) > 1000, eeg, markers, intents
-        )
+        pull_until(lambda: len(intents.stamps) >= 1 and len(eeg.stamps) > 1000, eeg, markers, intents)
         process.send_signal(signals.SIGINT)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130

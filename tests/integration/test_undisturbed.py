@@ -65,9 +65,7 @@ def make_model(tmp_path_factory) -> Iterator[Callable[[str], Path]]:
             preprocess=PreprocessSpec().to_dict(),
             window_s=0.5,
             hop_s=HOP_S,
-            policy=PolicySpec(
-                threshold=0.55, release=0.5, smoothing_s=0.2, refractory_s=0.0
-            ).to_dict(),
+            policy=PolicySpec(threshold=0.55, release=0.5, smoothing_s=0.2, refractory_s=0.0).to_dict(),
             provenance=provenance(data=["none"], simulated=True),
         )
         path = folder / f"{task}.ts"

@@ -110,10 +110,7 @@ def grid(pos_m: NDArray[np.float64]) -> list[tuple[int, int, int]]:
     """The published recipe, written out slowly: shift, one factor for all axes, round half-even."""
     lowest = [min(row[axis] for row in pos_m) for axis in range(3)]
     largest = max(row[axis] - lowest[axis] for row in pos_m for axis in range(3))
-    return [
-        tuple(round((row[axis] - lowest[axis]) * 49.0 / largest) for axis in range(3))
-        for row in pos_m
-    ]
+    return [tuple(round((row[axis] - lowest[axis]) * 49.0 / largest) for axis in range(3)) for row in pos_m]
 
 
 # ---------------------------------------------------------------------------- published tables
@@ -156,10 +153,7 @@ def test_the_rule_for_pairs_reproduces_the_published_lobes(name: str) -> None:
 
 def test_t7_c3_belongs_to_two_lobes() -> None:
     montage = load_montage("double-banana")
-    assert montage.lobes_of(montage.ch_names.index("T7-C3")) == (
-        "central-parietal",
-        "temporal-left",
-    )
+    assert montage.lobes_of(montage.ch_names.index("T7-C3")) == ("central-parietal", "temporal-left")
 
 
 @pytest.mark.parametrize(
@@ -173,9 +167,7 @@ def test_t7_c3_belongs_to_two_lobes() -> None:
     ],
 )
 def test_lobe_of_an_electrode(names: str, lobe: str) -> None:
-    assert {name: electrode_lobe(name) for name in names.split()} == dict.fromkeys(
-        names.split(), lobe
-    )
+    assert {name: electrode_lobe(name) for name in names.split()} == dict.fromkeys(names.split(), lobe)
 
 
 # ---------------------------------------------------------------------------- the files
@@ -237,9 +229,7 @@ def test_the_live_path_does_not_import_mne_or_scipy() -> None:
         "m = load_montage('10-20'); plan_channels(m.ch_names[1:], m);"
         "print([n for n in ('mne', 'scipy', 'torch') if n in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
 
 
@@ -416,11 +406,7 @@ def test_arrays_cannot_be_changed() -> None:
 def test_pick_keeps_lobes_with_what_remains() -> None:
     picked = load_montage("double-banana").pick(["C3-Cz", "T7-C3", "Fp1-F7", "Cz-C4"])
     assert picked.ch_names == ("C3-Cz", "T7-C3", "Fp1-F7", "Cz-C4")
-    assert picked.lobes == {
-        "frontal": (2,),
-        "central-parietal": (1, 0, 3),
-        "temporal-left": (1,),
-    }
+    assert picked.lobes == {"frontal": (2,), "central-parietal": (1, 0, 3), "temporal-left": (1,)}
     assert set(picked.electrodes) == {"Fp1", "F7", "T7", "C3", "Cz", "C4"}
     potentials = np.arange(6.0) ** 2
     at = dict(zip(picked.electrodes, potentials, strict=True))
@@ -540,10 +526,7 @@ def test_own_file_with_pairs() -> None:
         ("electrodes: [C3, C4, Cz]\nchannels: [C3-C4]", "lists Cz, which no pair uses"),
         ("electrodes: [C3]\nreference: ears", "'ears'; for single electrodes it must be"),
         ("electrodes: [C3]\nreference: bipolar", "for single electrodes it must be as recorded"),
-        (
-            "electrodes: [C3, C4]\nchannels: [C3-C4]\nreference: average",
-            "for pairs it must be bipolar",
-        ),
+        ("electrodes: [C3, C4]\nchannels: [C3-C4]\nreference: average", "for pairs it must be bipolar"),
         ("electrodes: [C3]\nname: 10", "must be a text, not a number (put it in quotes)"),
         ("electrodes: [C3]\nname: ''", "'name' must be a text"),
         ("electrodes: [C3]\nlobes: [C3]", "must map names to lists of channels, not a list"),
@@ -732,9 +715,7 @@ def test_missing_pair_is_estimated_from_the_other_pairs(rng: np.random.Generator
     plan = draft_plan(labels, model)
     referential = draft_plan([e for e in model.electrodes if e != "O2"], model)
     potentials = [at[e] for e in model.electrodes if e != "O2"]
-    np.testing.assert_allclose(
-        apply(plan.matrix, stream, labels), referential.matrix @ potentials, atol=1e-10
-    )
+    np.testing.assert_allclose(apply(plan.matrix, stream, labels), referential.matrix @ potentials, atol=1e-10)
     assert plan.names_with("interpolated") == ("P8-O2", "P4-O2")
 
 
@@ -823,9 +804,7 @@ def test_fit_montage_keeps_what_the_stream_measures() -> None:
 # streams without labels ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "labels", [[""] * 8, [str(i) for i in range(8)], [f"Ch {i}" for i in range(8)]]
-)
+@pytest.mark.parametrize("labels", [[""] * 8, [str(i) for i in range(8)], [f"Ch {i}" for i in range(8)]])
 def test_labels_from_the_cap(labels: list[str]) -> None:
     cap = load_montage("openbci-8")
     plan = plan_channels(labels, cap, cap)
@@ -850,20 +829,14 @@ def test_no_labels_and_no_cap() -> None:
 
 
 def test_no_labels_and_a_cap_of_another_size() -> None:
-    with pytest.raises(
-        NeuriptError, match=r"16 EEG channels have no labels, but .* openbci-8 has 8"
-    ):
+    with pytest.raises(NeuriptError, match=r"16 EEG channels have no labels, but .* openbci-8 has 8"):
         plan_channels([""] * 16, TEN_TWENTY, load_montage("openbci-8"))
 
 
 def test_half_named_streams_must_agree_with_the_cap() -> None:
     cap = load_montage("bcic-iv-2a-22")
     named = {0: "EEG-Fz", 7: "EEG-C3", 9: "EEG-Cz", 11: "EEG-C4", 19: "EEG-Pz"}
-    labels = [named.get(i, f"EEG-{i}") for i in range(22)] + [
-        "EOG-left",
-        "EOG-central",
-        "EOG-right",
-    ]
+    labels = [named.get(i, f"EEG-{i}") for i in range(22)] + ["EOG-left", "EOG-central", "EOG-right"]
     plan = plan_channels(labels, cap, cap)
     np.testing.assert_array_equal(plan.matrix, np.eye(22, 25))
     labels[7], labels[9] = labels[9], labels[7]
@@ -924,9 +897,7 @@ def test_planning_256_channels_is_quick() -> None:
 
 
 def test_centre_of_the_head_is_the_fitted_one() -> None:
-    pos = np.array(
-        [p for n, p in template_positions().items() if n not in ("A1", "A2", "M1", "M2")]
-    )
+    pos = np.array([p for n, p in template_positions().items() if n not in ("A1", "A2", "M1", "M2")])
     system = np.column_stack([2 * pos, np.ones(len(pos))])
     centre = np.linalg.lstsq(system, (pos**2).sum(axis=1), rcond=None)[0][:3]
     np.testing.assert_allclose(centre, CENTRE_M, atol=1e-4)
@@ -941,9 +912,7 @@ def test_covariance_is_that_of_evenly_spread_sources() -> None:
     def poisson(c: NDArray[np.float64] | float) -> NDArray[np.float64]:
         return (1 - s**2) / (1 - 2 * s * np.asarray(c) + s**2) ** 1.5 - 1.0  # without degree 0
 
-    np.testing.assert_allclose(
-        shared_covariance(pos, pos), poisson(cosines) / poisson(1.0), atol=1e-9
-    )
+    np.testing.assert_allclose(shared_covariance(pos, pos), poisson(cosines) / poisson(1.0), atol=1e-9)
     assert np.linalg.eigvalsh(covariance(pos)).min() > 0.9 * OWN_SHARE
 
 
@@ -974,8 +943,7 @@ def test_expected_error_agrees_with_simulated_potentials(rng: np.random.Generato
 
 @pytest.mark.recordings
 @pytest.mark.parametrize(
-    ("file", "n_eeg", "margin"),
-    [("eegmmidb/S001R01.edf", 64, 1.08), ("eegmat-128hz/Subject00_1.edf", 19, 0.9)],
+    ("file", "n_eeg", "margin"), [("eegmmidb/S001R01.edf", 64, 1.08), ("eegmat-128hz/Subject00_1.edf", 19, 0.9)]
 )
 def test_against_mne_on_a_recording(data_dir: Path, file: str, n_eeg: int, margin: float) -> None:
     """Leave every electrode out in turn: no worse than MNE's splines, and the price is honest."""
@@ -993,9 +961,7 @@ def test_against_mne_on_a_recording(data_dir: Path, file: str, n_eeg: int, margi
     model = parse_montage(f"electrodes: [{', '.join(names)}]")
 
     info = mne.create_info(names, raw.info["sfreq"], "eeg")
-    positions = mne.channels.make_dig_montage(
-        dict(zip(names, model.pos_m, strict=True)), coord_frame="head"
-    )
+    positions = mne.channels.make_dig_montage(dict(zip(names, model.pos_m, strict=True)), coord_frame="head")
     ours, theirs, predicted = [], [], []
     for i, name in enumerate(names):
         plan = draft_plan(names, model, bads=[name])

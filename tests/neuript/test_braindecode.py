@@ -89,13 +89,7 @@ def test_resamples_inside(rng):
 
 def test_parameters_of_braindecode_are_inferred_from_each_other():
     info = mne.create_info(list(NAMES), 128.0, "eeg")
-    module = NeurIPT(
-        n_outputs=2,
-        chs_info=info["chs"],
-        input_window_seconds=1.5,
-        sfreq=info["sfreq"],
-        **SMALL,
-    )
+    module = NeurIPT(n_outputs=2, chs_info=info["chs"], input_window_seconds=1.5, sfreq=info["sfreq"], **SMALL)
     assert (module.n_chans, module.n_times, module.n_outputs, module.sfreq) == (4, 192, 2, 128.0)
     assert module.input_window_seconds == 1.5
     assert [ch["ch_name"] for ch in module.chs_info] == list(NAMES)
@@ -249,9 +243,7 @@ def test_other_models_and_damage_are_refused(saved):
     save_checkpoint(path, module, replace(manifest, model=hybrid))
     with pytest.raises(NeuriptError, match="architecture 'hybrid'"):
         NeurIPT.from_pretrained(path)
-    save_checkpoint(
-        path, module, replace(manifest, preprocess={**manifest.preprocess, "sfreq": 128.0})
-    )
+    save_checkpoint(path, module, replace(manifest, preprocess={**manifest.preprocess, "sfreq": 128.0}))
     with pytest.raises(NeuriptError, match="runs at 128 Hz"):
         NeurIPT.from_pretrained(path)
     data = bytearray((folder / "whole.safetensors").read_bytes())

@@ -24,15 +24,7 @@ from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.training.estimator import NeurIPTClassifier
 
 NAMES = ["C3", "Cz", "C4"]
-OPTIONS = {
-    "d_model": 12,
-    "n_heads": 2,
-    "d_ff": 8,
-    "d_expert": 4,
-    "d_shared": 4,
-    "merges": (4, 2),
-    "experts": (0, 2),
-}
+OPTIONS = {"d_model": 12, "n_heads": 2, "d_ff": 8, "d_expert": 4, "d_shared": 4, "merges": (4, 2), "experts": (0, 2)}
 
 
 def classifier(**changes):
@@ -118,9 +110,7 @@ def test_cross_validation_pipeline_and_grid(windows):
     assert cross_val_score(classifier(n_epochs=8), x, y, cv=2).mean() > 0.75
     frozen = make_pipeline(classifier(n_epochs=1), LogisticRegression())
     assert frozen.fit(x, y).predict(x).shape == (36,)
-    grid = GridSearchCV(classifier(n_epochs=1), {"max_lr": [1e-4, 1e-3]}, cv=2, refit=False).fit(
-        x, y
-    )
+    grid = GridSearchCV(classifier(n_epochs=1), {"max_lr": [1e-4, 1e-3]}, cv=2, refit=False).fit(x, y)
     assert grid.best_params_["max_lr"] in (1e-4, 1e-3)
 
 
@@ -243,14 +233,7 @@ def test_inside_moabb(tmp_path, monkeypatch):
     monkeypatch.setenv("MNE_DATA", str(tmp_path))
     moabb.set_log_level("error")
     dataset = FakeDataset(
-        ["left_hand", "right_hand"],
-        n_subjects=1,
-        n_sessions=1,
-        n_runs=1,
-        n_events=20,
-        duration=90,
-        seed=1,
-        sfreq=128,
+        ["left_hand", "right_hand"], n_subjects=1, n_sessions=1, n_runs=1, n_events=20, duration=90, seed=1, sfreq=128
     )
     seen = []
 
@@ -260,11 +243,7 @@ def test_inside_moabb(tmp_path, monkeypatch):
             return super().fit(X, y)
 
     evaluation = WithinSessionEvaluation(
-        paradigm=LeftRightImagery(),
-        datasets=[dataset],
-        overwrite=True,
-        hdf5_path=str(tmp_path),
-        random_state=1,
+        paradigm=LeftRightImagery(), datasets=[dataset], overwrite=True, hdf5_path=str(tmp_path), random_state=1
     )
     model = Spy(**(classifier(n_epochs=1, unit="uV").get_params()))
     results = evaluation.process({"NeurIPT": make_pipeline(model)})

@@ -1,7 +1,7 @@
 """Calibration from recordings: events, windows through the causal chain, blocked cross-validation, a model file.
 
-What is reported is what was held out: every number of the report comes from blocks of trials that the decoder in question
-had not seen, for the network and for the plain baselines alike (`docs/method.md`).
+What is reported is what was held out: every number of the report comes from blocks of trials that the decoder in
+question had not seen, for the network and for the plain baselines alike (`docs/method.md`).
 """
 
 from __future__ import annotations
@@ -140,16 +140,14 @@ def starting_point(network: str, n_outputs: int, n_times: int) -> StartingPoint:
     """
     if network in ("micro", "tiny", "none"):
         name: PresetName = "tiny" if network == "tiny" else "micro"
-        return StartingPoint(
-            preset(name, n_outputs=n_outputs, n_times=n_times, merges=EARLY_MERGES)
-        )
+        return StartingPoint(preset(name, n_outputs=n_outputs, n_times=n_times, merges=EARLY_MERGES))
     path = PRETRAINED if network == "pretrained" else Path(network)
     if not path.is_file():
         raise NeuriptError(
             f"this installation has no pretrained encoder ({path.name}); choose --network micro, tiny or none"
             if network == "pretrained"
-            else f"--network {network} is no checkpoint file; give one of `neuript-train pretrain`, or pretrained, micro, "
-            "tiny or none"
+            else f"--network {network} is no checkpoint file; give one of `neuript-train pretrain`, or pretrained, "
+            "micro, tiny or none"
         )
     manifest, state = load_checkpoint(path)
     config = for_calibration(NeuriptConfig.from_dict(manifest.model), n_outputs, n_times)
@@ -159,22 +157,15 @@ def starting_point(network: str, n_outputs: int, n_times: int) -> StartingPoint:
 def for_calibration(config: NeuriptConfig, n_outputs: int, n_times: int) -> NeuriptConfig:
     """Return a pretrained encoder's configuration with the head that few trials can bear.
 
-    The last two blocks are pooled over time for each channel alone (as the paper does for Sleep-EDFx), because the lobes of
-    a small cap average the two hand areas into one.
+    The last two blocks are pooled over time for each channel alone (as the paper does for Sleep-EDFx), because the
+    lobes of a small cap average the two hand areas into one.
     """
     return replace(
-        config,
-        n_outputs=n_outputs,
-        n_times=n_times,
-        pooling="channels",
-        class_layers=2,
-        pool_embedding=False,
+        config, n_outputs=n_outputs, n_times=n_times, pooling="channels", class_layers=2, pool_embedding=False
     )
 
 
-def calibrate(
-    data: Dataset, spec: CalibrationSpec, report: Report | None = None
-) -> CalibrationResult:
+def calibrate(data: Dataset, spec: CalibrationSpec, report: Report | None = None) -> CalibrationResult:
     """Cross-validate, stack, and fit the final model on everything.
 
     Raises
@@ -207,9 +198,7 @@ def calibrate(
         tangent = fit_tangent_branch(data.x, data.y, sfreq=data.sfreq, n_outputs=len(data.classes))
     module = HybridClassifier(network, tangent, pair, torch.zeros(len(data.classes))).eval()
     twin_weights = network is not None and spec.encoder is not None and spec.encoder_simulated
-    return CalibrationResult(
-        module, scores, pair, nll, simulated=twin_weights or data.manifest.simulated
-    )
+    return CalibrationResult(module, scores, pair, nll, simulated=twin_weights or data.manifest.simulated)
 
 
 def _masks(data: Dataset, n_folds: int) -> list[Masks]:
@@ -241,9 +230,7 @@ class _NetworkFit:
         self._data, self._spec, self._report = data, spec, report
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.finetune.seed)
-            self._start = NeuriptClassifier(
-                spec.config, data.montage.pos_m, data.montage.lobe_groups()
-            )
+            self._start = NeuriptClassifier(spec.config, data.montage.pos_m, data.montage.lobe_groups())
         self._trunk: TrunkOutputs | None = None
         if spec.encoder is not None:
             self._start.load_encoder(spec.encoder)
@@ -258,12 +245,8 @@ class _NetworkFit:
 
         y, spec = self._data.y[train], self._spec.finetune
         if self._trunk is None:
-            return finetune(
-                self._start, self._data.x[train], y, spec, probe=False, progress=progress
-            )
-        return finetune_top(
-            self._start, self._trunk, np.flatnonzero(train), y, spec, progress=progress
-        )
+            return finetune(self._start, self._data.x[train], y, spec, probe=False, progress=progress)
+        return finetune_top(self._start, self._trunk, np.flatnonzero(train), y, spec, progress=progress)
 
 
 def _held_out_log_proba(
@@ -282,9 +265,7 @@ def _held_out_log_proba(
             proba = pipeline.predict_proba(x_test.astype(np.float64))
             out[name][test] = np.log(np.clip(proba, 1e-9, 1))
         if TANGENT in spec.branches:
-            branch = fit_tangent_branch(
-                x_train, data.y[train], sfreq=data.sfreq, n_outputs=n_classes
-            )
+            branch = fit_tangent_branch(x_train, data.y[train], sfreq=data.sfreq, n_outputs=n_classes)
             out[TANGENT][test] = log_softmax(predict_logits(branch, x_test), axis=1)
         if network_fit is not None:
             network = network_fit(train, f"network, block {fold + 1} of {len(folds)}")
@@ -322,9 +303,10 @@ def _fit_stack(
 ) -> NDArray[np.float64]:
     """Weights >= 0 of the branches' log-probabilities that fit held-out windows best; they hold the temperature.
 
-    A weak pull towards an untempered mixture of equal parts keeps few trials from running away. One branch alone is kept
-    when the others improve on it by less than `MIN_GAIN_NATS` per trial: what adds nothing should cost nothing live. Where
-    no branch helps, the best one gets the smallest weight, so that the model stays close to "nothing known".
+    A weak pull towards an untempered mixture of equal parts keeps few trials from running away. One branch alone is
+    kept when the others improve on it by less than `MIN_GAIN_NATS` per trial: what adds nothing should cost nothing
+    live. Where no branch helps, the best one gets the smallest weight, so that the model stays close to "nothing
+    known".
     """
     keep = np.ones(len(data.x), dtype=bool) if train is None else train
     stacked = np.stack([b[keep] for b in branches])  # (n_branches, n_windows, n_classes)
@@ -362,9 +344,7 @@ def _nested_stack(
     out = np.zeros_like(branches[0])
     for train, test in folds:
         weights = _fit_stack(branches, data, train)
-        out[test] = log_softmax(
-            np.tensordot(weights, np.stack([b[test] for b in branches]), axes=1), axis=1
-        )
+        out[test] = log_softmax(np.tensordot(weights, np.stack([b[test] for b in branches]), axes=1), axis=1)
     return out
 
 
@@ -385,8 +365,5 @@ def summary(result: CalibrationResult) -> dict[str, Any]:
     return {
         "protocol": "blocked cross-validation over contiguous blocks of trials; unit: trial",
         "decoders": figures,
-        "stack_weights": {
-            "network": round(result.weights[0], 4),
-            "riemannian": round(result.weights[1], 4),
-        },
+        "stack_weights": {"network": round(result.weights[0], 4), "riemannian": round(result.weights[1], 4)},
     }

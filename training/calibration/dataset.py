@@ -147,9 +147,7 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
         else []
         for i, found in enumerate(events)
     ]
-    _require_trials(
-        [t for part in trials for t in part], [e for part in events for e in part], spec
-    )
+    _require_trials([t for part in trials for t in part], [e for part in events for e in part], spec)
     scales = [_scale(recording, spec.unit) for recording in recordings]
     montage, notes = _choose_channels(recordings, scales, spec)
     manifest = _draft_manifest(
@@ -188,27 +186,20 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
         ends.append(windows.stamp)
     _require_trials(kept, [e for part in events for e in part], spec, after="with a clean window")
     return Dataset(
-        np.concatenate(xs),
-        np.concatenate(owners),
-        tuple(kept),
-        montage,
-        manifest,
-        tuple(notes),
-        np.concatenate(ends),
+        np.concatenate(xs), np.concatenate(owners), tuple(kept), montage, manifest, tuple(notes), np.concatenate(ends)
     )
 
 
-def _require_trials(
-    trials: Sequence[Trial], events: Sequence[Event], spec: DatasetSpec, after: str = ""
-) -> None:
+def _require_trials(trials: Sequence[Trial], events: Sequence[Event], spec: DatasetSpec, after: str = "") -> None:
     if not after:
         require_classes(trials, spec.event_map, events)
     for name in spec.event_map:
         count = sum(t.label == name for t in trials)
         if count < spec.min_trials_per_class:
             raise NeuriptError(
-                f"class {name!r} has {count} trials{' ' + after if after else ''}, at least {spec.min_trials_per_class} are "
-                "needed (20 or more are worth the person's time); record more or add recordings after --from"
+                f"class {name!r} has {count} trials{' ' + after if after else ''}, at least "
+                f"{spec.min_trials_per_class} are needed (20 or more are worth the person's time); "
+                "record more or add recordings after --from"
             )
 
 
@@ -257,9 +248,7 @@ def _choose_channels(
     notes = []
     for recording, scale in zip(recordings, scales, strict=True):
         info = recording.eeg.info
-        plan = draft_plan(
-            info.ch_names, plain, spec.cap, ch_types=info.ch_types, max_interpolated=1.0
-        )
+        plan = draft_plan(info.ch_names, plain, spec.cap, ch_types=info.ch_types, max_interpolated=1.0)
         measured = plan.expected_error <= 0
         bad = _bad_channels(recording, scale)
         for i, name in enumerate(cap.ch_names):
@@ -268,9 +257,7 @@ def _choose_channels(
             if not measured[i] or not plan.matrix[i].any():
                 usable.remove(name)
                 if recording is not recordings[0]:
-                    notes.append(
-                        f"{name} is left out: {_short_name(recording)} does not have it, other recordings do"
-                    )
+                    notes.append(f"{name} is left out: {_short_name(recording)} does not have it, other recordings do")
             elif bad[plan.matrix[i] != 0].any():
                 usable.remove(name)
                 notes.append(
@@ -280,8 +267,8 @@ def _choose_channels(
     if len(usable) < 2:
         info = recordings[0].eeg.info
         raise NeuriptError(
-            f"montage {cap.name} and the recordings share {len(usable)} good channels, at least 2 are needed; the first "
-            f"recording has {', '.join(info.ch_names[:20]) or 'no labels'}; choose another --montage"
+            f"montage {cap.name} and the recordings share {len(usable)} good channels, at least 2 are needed; the "
+            f"first recording has {', '.join(info.ch_names[:20]) or 'no labels'}; choose another --montage"
         )
     return cap.pick(usable), notes
 
@@ -311,9 +298,7 @@ def _choose_mains(
     return None
 
 
-def _draft_manifest(
-    montage: Montage, spec: DatasetSpec, mains_hz: float | None, *, simulated: bool
-) -> Manifest:
+def _draft_manifest(montage: Montage, spec: DatasetSpec, mains_hz: float | None, *, simulated: bool) -> Manifest:
     preprocess = PreprocessSpec(sfreq=spec.sfreq, mains_hz=mains_hz)
     policy = PolicySpec(idle_class=spec.idle_class)
     units: dict[str, Any] = {"input": "volts"}

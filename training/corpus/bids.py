@@ -49,9 +49,7 @@ def find_channels(recording: Path) -> Path | None:
         return None
     for folder in recording.parents:
         fitting = [
-            path
-            for path in folder.glob(f"*{_ENDING}")
-            if _entities(path.name) and _entities(path.name) <= entities
+            path for path in folder.glob(f"*{_ENDING}") if _entities(path.name) and _entities(path.name) <= entities
         ]
         if fitting:
             return max(fitting, key=lambda path: (len(_entities(path.name)), path.name))

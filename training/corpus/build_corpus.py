@@ -93,9 +93,7 @@ def prepare(
     with _opened(out, recipe):
         records = Records(out)
         records.drop_subjects(excluded)
-        todo = [
-            job for job in jobs if options.redo or not records.holds(job, verify=options.verify)
-        ]
+        todo = [job for job in jobs if options.redo or not records.holds(job, verify=options.verify)]
         new = _work(todo, records, options, len(jobs), progress)
         return _finish(out, recipe, records, new, excluded)
 
@@ -107,11 +105,7 @@ def _job(source: Source, out: Path, recipe: Recipe, options: SignalOptions) -> J
 
 
 def _work(
-    todo: list[Job],
-    records: Records,
-    options: PrepareOptions,
-    n_all: int,
-    progress: Progress | None,
+    todo: list[Job], records: Records, options: PrepareOptions, n_all: int, progress: Progress | None
 ) -> set[str]:
     """Run the jobs, note each as it ends; return the keys of those that were made."""
     done, new, last = n_all - len(todo), set(), time.monotonic()
@@ -134,9 +128,7 @@ def _work(
     return new
 
 
-def _finish(
-    out: Path, recipe: Recipe, records: Records, new: set[str], excluded: set[str]
-) -> CorpusReport:
+def _finish(out: Path, recipe: Recipe, records: Records, new: set[str], excluded: set[str]) -> CorpusReport:
     _write_index(out, recipe, records)
     files = [replace(r, reused=key not in new) for key, r in records.reports()]
     report = CorpusReport(files, recipe.window_s, len(new), tuple(sorted(excluded)))
@@ -178,9 +170,7 @@ def _take(lock: IO[str], out: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise NeuriptError(
-            f"another prepare is writing to {out}; wait for it, or give another --out"
-        ) from error
+        raise NeuriptError(f"another prepare is writing to {out}; wait for it, or give another --out") from error
 
 
 def _check_out(out: Path, recipe: Recipe) -> None:
@@ -188,9 +178,7 @@ def _check_out(out: Path, recipe: Recipe) -> None:
         raise NeuriptError(f"{out} is a file; --out is a folder")
     if not (out / INDEX).exists():
         if out.is_dir() and any(p.name not in (SHARDS, RECORDS, ".lock") for p in out.iterdir()):
-            raise NeuriptError(
-                f"{out} has other things in it; give a folder that is new, empty or a corpus"
-            )
+            raise NeuriptError(f"{out} has other things in it; give a folder that is new, empty or a corpus")
         return
     theirs = Recipe.from_dict(read_index(out)["recipe"])
     if theirs != recipe:

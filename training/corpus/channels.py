@@ -70,9 +70,7 @@ def montage_key(montage: Montage) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
 
 
-def _places(
-    ch_names: Sequence[str], ch_types: Sequence[str], bads: Collection[str]
-) -> tuple[list[str], list[str]]:
+def _places(ch_names: Sequence[str], ch_types: Sequence[str], bads: Collection[str]) -> tuple[list[str], list[str]]:
     """Return the electrodes and the pairs among the labels that have a known place, in montage order."""
     known = template_positions()
     order = {name: i for i, name in enumerate(known)}

@@ -55,9 +55,7 @@ class Group:
     n_windows : int
     """
 
-    def __init__(
-        self, montage: Montage, entries: Sequence[Entry], recipe: Recipe, shards: _Shards
-    ) -> None:
+    def __init__(self, montage: Montage, entries: Sequence[Entry], recipe: Recipe, shards: _Shards) -> None:
         self.montage, self.name = montage, montage.name
         self._entries, self._recipe, self._shards = list(entries), recipe, shards
         counts = np.array([e.n_windows for e in self._entries], dtype=np.int64)
@@ -124,9 +122,7 @@ class Group:
                 out[row] = shard.blocks[i // BATCH][i % BATCH]
         return out
 
-    def _view(
-        self, owner: NDArray[np.int64], inside: NDArray[np.int64]
-    ) -> NDArray[np.float32] | None:
+    def _view(self, owner: NDArray[np.int64], inside: NDArray[np.int64]) -> NDArray[np.float32] | None:
         if not len(owner) or owner[0] != owner[-1] or (np.diff(inside) != 1).any():
             return None
         first, last = int(inside[0]), int(inside[-1])
@@ -230,10 +226,7 @@ class Corpus:
             "n_windows": self.n_windows,
             "n_recordings": len(self.entries),
             "datasets": {name: round(h, 4) for name, h in sorted(hours.items())},
-            "groups": {
-                g.name: {"n_windows": g.n_windows, "n_chans": g.montage.n_chans}
-                for g in self.groups
-            },
+            "groups": {g.name: {"n_windows": g.n_windows, "n_chans": g.montage.n_chans} for g in self.groups},
             "subjects": sorted(self.subjects),
             "file_hashes": sorted(self.file_hashes),
         }
@@ -289,16 +282,12 @@ def read_index(folder: Path) -> dict[str, Any]:
     return index
 
 
-def _group(
-    folder: Path, entries: Sequence[Entry], montages: Mapping[str, Any], recipe: Recipe
-) -> list[Group]:
+def _group(folder: Path, entries: Sequence[Entry], montages: Mapping[str, Any], recipe: Recipe) -> list[Group]:
     shards = _Shards(folder)
     found: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         found[entry.montage].append(entry)
-    groups = [
-        Group(Montage.from_dict(montages[key]), mine, recipe, shards) for key, mine in found.items()
-    ]
+    groups = [Group(Montage.from_dict(montages[key]), mine, recipe, shards) for key, mine in found.items()]
     return sorted(groups, key=lambda g: (-g.n_windows, g.name))
 
 
@@ -320,6 +309,4 @@ def _check_shards(folder: Path, entries: Sequence[Entry], *, verify: bool) -> No
 
 
 def _changed(path: Path, what: str) -> NeuriptError:
-    return NeuriptError(
-        f"the shard {path} {what}; run `neuript-train prepare` again with --verify to make it anew"
-    )
+    return NeuriptError(f"the shard {path} {what}; run `neuript-train prepare` again with --verify to make it anew")

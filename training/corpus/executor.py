@@ -23,9 +23,7 @@ ANSWER_S = 30.0
 """How long a scheduler may take to answer."""
 
 
-def run_jobs(
-    jobs: list[Job], *, workers: int = 1, scheduler: str | None = None
-) -> Generator[Result, None, None]:
+def run_jobs(jobs: list[Job], *, workers: int = 1, scheduler: str | None = None) -> Generator[Result, None, None]:
     """Yield (job, record) in the order in which they end.
 
     Parameters

@@ -61,7 +61,7 @@ class Records:
                 del self._by_key[key]
 
     def reports(self) -> Iterator[tuple[str, FileReport]]:
-        """Give (key, report) of each recording, ordered by data set and name; the second of equal files is `duplicate`."""
+        """Give (key, report) of each recording by data set and name; of equal files the second is `duplicate`."""
         twins = self._duplicates()
         for key in self._ordered():
             report = FileReport(**self._by_key[key]["report"])

@@ -140,9 +140,7 @@ class CorpusReport:
             lost = ", ".join(f"{k} {n}" for k, n in row["rejected"].items() if n) or "nothing"
             files = f"{row['kept_recordings']}/{row['recordings']}"
             hours = f"{row['hours_kept']:.2f}/{row['hours_recorded']:.2f}"
-            lines.append(
-                f"{row['dataset']:<24} {row['subjects']:>6} {files:>11} {hours:>16}  {lost}"
-            )
+            lines.append(f"{row['dataset']:<24} {row['subjects']:>6} {files:>11} {hours:>16}  {lost}")
         reasons = [f for f in self.files if f.status in ("refused", "failed")]
         lines += [f"{f.status}: {f.dataset}/{f.recording}: {f.reason}" for f in reasons[:20]]
         if len(reasons) > 20:

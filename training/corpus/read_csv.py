@@ -16,12 +16,7 @@ from neuript.errors import NeuriptError
 from neuript.montages.names import canonical_name, electrode_name
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import (
-    RecordedStream,
-    Recording,
-    find_gaps,
-    segments_between,
-)
+from neuript.realtime.recordings.recording import RecordedStream, Recording, find_gaps, segments_between
 
 STAMPS = "timestamps"
 
@@ -73,11 +68,7 @@ def _is_electrode(name: str) -> bool:
 
 
 def _signal(
-    path: Path,
-    names: list[str],
-    eeg: list[int],
-    table: NDArray[np.float64],
-    stamps: NDArray[np.float64],
+    path: Path, names: list[str], eeg: list[int], table: NDArray[np.float64], stamps: NDArray[np.float64]
 ) -> RecordedStream:
     info = SignalInfo(
         name=path.name,

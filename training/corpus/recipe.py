@@ -58,9 +58,7 @@ class Recipe:
     @property
     def preprocess(self) -> PreprocessSpec:
         """The causal chain, without a notch; each recording's mains are measured."""
-        return PreprocessSpec(
-            sfreq=self.sfreq, highpass_hz=self.highpass_hz, stop_hz=self.stop_hz, mains_hz=None
-        )
+        return PreprocessSpec(sfreq=self.sfreq, highpass_hz=self.highpass_hz, stop_hz=self.stop_hz, mains_hz=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-safe dictionary."""

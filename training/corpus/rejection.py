@@ -34,11 +34,7 @@ class Rejection:
 
     def counts(self) -> dict[str, int]:
         """Windows per rule."""
-        return {
-            "amplitude": int(self.amplitude.sum()),
-            "flat": int(self.flat.sum()),
-            "offset": int(self.offset.sum()),
-        }
+        return {"amplitude": int(self.amplitude.sum()), "flat": int(self.flat.sum()), "offset": int(self.offset.sum())}
 
 
 def judge(x_volts: NDArray[np.floating[Any]], recipe: Recipe) -> Rejection:

@@ -16,9 +16,7 @@ from neuript.training.corpus.read_csv import is_csv_recording
 _NOT_DATA = ("derivatives", "code", "stimuli")
 """Folders of BIDS that hold no recordings as they were made."""
 _BIDS = re.compile(r"(?:^|/)sub-(?P<subject>[0-9A-Za-z]+)(?=[_/.])")
-_COMMON = re.compile(
-    r"(?:^|[/_.-])(?P<subject>(?i:subject|subj|sub)[-_ ]?\d+|S\d+(?=R\d+\b)|chb\d+(?=[_/]))"
-)
+_COMMON = re.compile(r"(?:^|[/_.-])(?P<subject>(?i:subject|subj|sub)[-_ ]?\d+|S\d+(?=R\d+\b)|chb\d+(?=[_/]))")
 _COMPANIONS = {".vhdr": (".eeg", ".vmrk", ".dat"), ".set": (".fdt",)}
 
 
@@ -146,9 +144,7 @@ def _compile(pattern: str | None) -> re.Pattern[str] | None:
     try:
         return None if pattern is None else re.compile(pattern)
     except re.error as error:
-        raise NeuriptError(
-            f"--subject-pattern {pattern!r} is no regular expression: {error}"
-        ) from error
+        raise NeuriptError(f"--subject-pattern {pattern!r} is no regular expression: {error}") from error
 
 
 def _check_name(dataset: str) -> None:

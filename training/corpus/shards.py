@@ -1,8 +1,8 @@
 """One recording's windows as an Arrow IPC file: read by mapping it, with nothing to decode.
 
-A shard has two columns: `x`, the canonical Arrow extension type `fixed_shape_tensor` of float32 volts with shape (n_chans,
-n_times), and `start_s`, where a window begins in its recording. Everything else (montage, recipe, subject, hash of
-the source) is JSON under the key `neuript` of the schema. Any Arrow library reads it.
+A shard has two columns: `x`, the canonical Arrow extension type `fixed_shape_tensor` of float32 volts with shape
+(n_chans, n_times), and `start_s`, where a window begins in its recording. Everything else (montage, recipe, subject,
+hash of the source) is JSON under the key `neuript` of the schema. Any Arrow library reads it.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ def arrow() -> ModuleType:
     return module
 
 
-def write_shard(
-    path: Path, x: NDArray[np.float32], start_s: NDArray[np.float64], meta: dict[str, Any]
-) -> None:
+def write_shard(path: Path, x: NDArray[np.float32], start_s: NDArray[np.float64], meta: dict[str, Any]) -> None:
     """Write windows to a shard in one step.
 
     Parameters
@@ -62,14 +60,8 @@ def write_shard(
         raise ValueError(f"x {x.dtype} {x.shape} and start_s {start_s.shape} do not fit")
     kind = pa.fixed_shape_tensor(pa.float32(), x.shape[1:])
     text = json.dumps({"version": SHARD_VERSION, **meta})
-    schema = pa.schema(
-        [pa.field("x", kind), pa.field("start_s", pa.float64())], metadata={_KEY: text.encode()}
-    )
-    with (
-        replacing(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, schema) as writer,
-    ):
+    schema = pa.schema([pa.field("x", kind), pa.field("start_s", pa.float64())], metadata={_KEY: text.encode()})
+    with replacing(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for i in range(0, len(x), BATCH):
             flat = pa.array(np.ascontiguousarray(x[i : i + BATCH]).reshape(-1))
             rows = pa.FixedSizeListArray.from_arrays(flat, x.shape[1] * x.shape[2])
@@ -101,12 +93,8 @@ class Shard:
             raise NeuriptError(
                 f"the shard {path} cannot be read ({error}); run `neuript-train prepare` again with --redo"
             ) from error
-        self.blocks: list[NDArray[np.float32]] = [
-            batch.column("x").to_numpy_ndarray() for batch in batches
-        ]
-        self.start_s: NDArray[np.float64] = np.concatenate(
-            [batch.column("start_s").to_numpy() for batch in batches]
-        )
+        self.blocks: list[NDArray[np.float32]] = [batch.column("x").to_numpy_ndarray() for batch in batches]
+        self.start_s: NDArray[np.float64] = np.concatenate([batch.column("start_s").to_numpy() for batch in batches])
 
     def __len__(self) -> int:
         """Return the number of windows."""

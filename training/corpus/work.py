@@ -100,10 +100,7 @@ def work(job: Job) -> dict[str, Any]:
     """
     record: dict[str, Any] = {"settings": job.settings, "stamp": job.stamp(), "shard": None}
     report = FileReport(
-        dataset=job.source.dataset,
-        subject=job.source.subject,
-        recording=job.source.name,
-        status="failed",
+        dataset=job.source.dataset, subject=job.source.subject, recording=job.source.name, status="failed"
     )
     try:
         report.files = _hashes(job.source.path)
@@ -204,21 +201,10 @@ def _clean(recording: Recording, job: Job, told_bad: list[str]) -> Cleaned:
     )
 
 
-def _tiles(
-    cleaned: Cleaned, recipe: Recipe, report: FileReport
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _tiles(cleaned: Cleaned, recipe: Recipe, report: FileReport) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Trim, tile and reject; fill in the counts."""
-    inside = slice(
-        round(recipe.trim_s * cleaned.sfreq),
-        max(0, len(cleaned.x) - round(recipe.trim_s * cleaned.sfreq)),
-    )
-    trimmed = Cleaned(
-        cleaned.x[inside],
-        cleaned.stamps[inside],
-        cleaned.ok[inside],
-        cleaned.montage,
-        cleaned.sfreq,
-    )
+    inside = slice(round(recipe.trim_s * cleaned.sfreq), max(0, len(cleaned.x) - round(recipe.trim_s * cleaned.sfreq)))
+    trimmed = Cleaned(cleaned.x[inside], cleaned.stamps[inside], cleaned.ok[inside], cleaned.montage, cleaned.sfreq)
     x, start_s = cut(trimmed, None, recipe.window_s)
     verdict = judge(x, recipe)
     report.possible = len(trimmed.x) // recipe.n_times

@@ -66,9 +66,7 @@ class EvaluateSpec:
 
     def __post_init__(self) -> None:
         if unknown := [m for m in self.methods if m not in METHODS]:
-            raise NeuriptError(
-                f"there is no method {', '.join(unknown)}; choose {', '.join(METHODS)}"
-            )
+            raise NeuriptError(f"there is no method {', '.join(unknown)}; choose {', '.join(METHODS)}")
         if not self.methods or not self.seeds:
             raise NeuriptError("give at least one method and one seed")
         if bad := [f for f in self.fractions if not 0 < f <= 1]:
@@ -145,9 +143,7 @@ def evaluate(
     return results
 
 
-def draw_fraction(
-    index: NDArray[np.int64], y: NDArray[np.int64], fraction: float, seed: int
-) -> NDArray[np.int64]:
+def draw_fraction(index: NDArray[np.int64], y: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:
     """Draw a share of windows from each class, at least one each.
 
     Parameters
@@ -171,13 +167,7 @@ def draw_fraction(
 
 
 def _job(
-    job: Job,
-    data: EvalData,
-    spec: EvaluateSpec,
-    start: Pretrained | None,
-    store: ResultStore,
-    windows: str,
-    say: Say,
+    job: Job, data: EvalData, spec: EvaluateSpec, start: Pretrained | None, store: ResultStore, windows: str, say: Say
 ) -> dict[str, Any]:
     settings = settings_of(job.method, spec.method, start)
     about = {
@@ -196,15 +186,7 @@ def _job(
     kept = draw_fraction(data.where("train"), data.y, job.fraction, job.seed)
     began = time.perf_counter()
     try:
-        outcome = run_method(
-            job.method,
-            data,
-            kept,
-            job.seed,
-            spec.method,
-            start,
-            lambda text: say(f"{name}: {text}"),
-        )
+        outcome = run_method(job.method, data, kept, job.seed, spec.method, start, lambda text: say(f"{name}: {text}"))
     except NeuriptError as error:
         say(f"{name}: {error}")
         return {"id": result_id, **about, "error": str(error)}
@@ -348,9 +330,7 @@ def _finite(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def load_predictions(
-    folder: Path, results: Sequence[dict[str, Any]], split: str = "test"
-) -> list[NDArray[np.float64]]:
+def load_predictions(folder: Path, results: Sequence[dict[str, Any]], split: str = "test") -> list[NDArray[np.float64]]:
     """Return class probabilities of some results."""
     store = ResultStore(folder)
     found = []
@@ -358,8 +338,8 @@ def load_predictions(
         path = store.predictions_path(result["id"])
         if not path.is_file():
             raise NeuriptError(
-                f"{path} is missing, so the result of {result['method']}, seed {result['seed']}, cannot be scored; put it "
-                "back, or run the evaluation again, which makes it anew"
+                f"{path} is missing, so the result of {result['method']}, seed {result['seed']}, cannot be scored; put "
+                "it back, or run the evaluation again, which makes it anew"
             )
         with np.load(path) as arrays:
             found.append(arrays[split])

@@ -110,9 +110,7 @@ def _manifest(
             notes="fine-tuned on the training people of a protocol"
             + (f" from {start.path.name}" if start is not None else ", from random weights"),
             corpus={
-                "subjects": sorted(
-                    {*corpus.get("subjects", ()), *data.subjects_of("train", "val")}
-                ),
+                "subjects": sorted({*corpus.get("subjects", ()), *data.subjects_of("train", "val")}),
                 "file_hashes": sorted(hashes),
                 "hours": corpus.get("hours"),
             },

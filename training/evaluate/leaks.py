@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 HELD_OUT = ("val", "test")
 
 
-def overlap(
-    people: set[str], files: set[str], seen_people: set[str], seen_files: set[str]
-) -> tuple[list[str], bool]:
+def overlap(people: set[str], files: set[str], seen_people: set[str], seen_files: set[str]) -> tuple[list[str], bool]:
     """What an evaluation and a corpus share.
 
     Parameters

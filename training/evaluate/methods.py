@@ -18,13 +18,7 @@ from neuript.network.network import NeuriptClassifier
 from neuript.training.evaluate.nets import NETS, build_net
 from neuript.training.evaluate.plain_methods import BASELINES, fit_baseline
 from neuript.training.evaluate.svm_probe import ProbeSpec, extract, probe
-from neuript.training.fitting.supervised import (
-    Fitted,
-    SupervisedSpec,
-    Windows,
-    predict,
-    train_supervised,
-)
+from neuript.training.fitting.supervised import Fitted, SupervisedSpec, Windows, predict, train_supervised
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,12 +48,8 @@ _NOT_SHAPE = ("architecture", "dropout", "attention_dropout")
 _WIDTHS = tuple(dict.fromkeys(name for widths in PRESETS.values() for name in widths))
 
 NET_SPECS: dict[str, SupervisedSpec] = {
-    "eegnet": SupervisedSpec(
-        n_epochs=40, batch_size=32, max_lr=3e-3, loss="ce", kappa=1.0, patience=10
-    ),
-    "shallow": SupervisedSpec(
-        n_epochs=15, batch_size=32, max_lr=3e-4, loss="ce", kappa=1.0, patience=5
-    ),
+    "eegnet": SupervisedSpec(n_epochs=40, batch_size=32, max_lr=3e-3, loss="ce", kappa=1.0, patience=10),
+    "shallow": SupervisedSpec(n_epochs=15, batch_size=32, max_lr=3e-4, loss="ce", kappa=1.0, patience=5),
 }
 """Trained with prior-corrected softmax: the same balance that the others get by weights. The learning
 rates come from one look at the validation people of mental arithmetic."""
@@ -173,18 +163,14 @@ def run_method(
         raise NeuriptError(f"there is no method {method!r}; choose {', '.join(METHODS)}")
     train = np.asarray(data.x[kept]), data.y[kept]
     if method in BASELINES:
-        fit = fit_baseline(
-            method, train, _windows(data, "val"), sfreq=data.sfreq, n_outputs=data.n_outputs
-        )
+        fit = fit_baseline(method, train, _windows(data, "val"), sfreq=data.sfreq, n_outputs=data.n_outputs)
         proba = {split: fit.predict_proba(data.of(split)[0]) for split in SPLITS}
         return Outcome(proba, fit.chosen)
     if method in ("probe", "probe-random"):
         encoder = _encoder(method, data, spec, start, seed)
         return _probe(encoder, data, train, data.subject[kept], replace(spec.probe, seed=seed))
     if method in NETS:
-        net = build_net(method, train[0], n_outputs=data.n_outputs, sfreq=data.sfreq, seed=seed).to(
-            spec.device
-        )
+        net = build_net(method, train[0], n_outputs=data.n_outputs, sfreq=data.sfreq, seed=seed).to(spec.device)
         return _supervised(net, data, train, replace(spec.nets[method], seed=seed), say)
     how = spec.finetune if method in ("finetune", "reinit") else spec.scratch
     encoder = _encoder(method, data, spec, start, seed)
@@ -192,12 +178,7 @@ def run_method(
 
 
 def build_classifier(
-    data: EvalData,
-    spec: MethodSpec,
-    start: Pretrained | None,
-    seed: int,
-    *,
-    pretrained: bool = True,
+    data: EvalData, spec: MethodSpec, start: Pretrained | None, seed: int, *, pretrained: bool = True
 ) -> NeuriptClassifier:
     """Return an untrained classifier for the windows, around a pretrained encoder if one is given.
 
@@ -224,11 +205,7 @@ def model_config(data: EvalData, spec: MethodSpec, start: Pretrained | None) -> 
     NeuriptError
         A field is not known or its value not allowed, or `spec.size` is not the encoder's.
     """
-    fixed: dict[str, Any] = {
-        "n_times": data.x.shape[2],
-        "binary_single_logit": data.n_outputs == 2,
-        **spec.model,
-    }
+    fixed: dict[str, Any] = {"n_times": data.x.shape[2], "binary_single_logit": data.n_outputs == 2, **spec.model}
     if start is None:
         return preset(spec.size or _DEFAULT_SIZE, n_outputs=data.n_outputs, **fixed)
     config = NeuriptConfig.from_dict({**_shape(start), "n_outputs": data.n_outputs, **fixed})
@@ -242,9 +219,7 @@ def _shape(start: Pretrained) -> dict[str, Any]:
     return {k: v for k, v in start.manifest.model.items() if k not in _NOT_SHAPE}
 
 
-def _require_same_widths(
-    path: Path, encoder: NeuriptConfig, size: PresetName, wanted: NeuriptConfig
-) -> None:
+def _require_same_widths(path: Path, encoder: NeuriptConfig, size: PresetName, wanted: NeuriptConfig) -> None:
     differ = [n for n in _WIDTHS if getattr(encoder, n) != getattr(wanted, n)]
     if differ:
         theirs = ", ".join(f"{n} {getattr(encoder, n)}" for n in differ)
@@ -255,9 +230,7 @@ def _require_same_widths(
         )
 
 
-def check_methods(
-    methods: Sequence[str], data: EvalData, spec: MethodSpec, start: Pretrained | None
-) -> None:
+def check_methods(methods: Sequence[str], data: EvalData, spec: MethodSpec, start: Pretrained | None) -> None:
     """Refuse before hours of work what cannot be built.
 
     Raises
@@ -282,28 +255,19 @@ def saturated(fitted: Fitted, spec: SupervisedSpec) -> bool:
     return fitted.best_epoch <= max(1, spec.n_epochs // 10)
 
 
-def _encoder(
-    method: str, data: EvalData, spec: MethodSpec, start: Pretrained | None, seed: int
-) -> NeuriptClassifier:
+def _encoder(method: str, data: EvalData, spec: MethodSpec, start: Pretrained | None, seed: int) -> NeuriptClassifier:
     if method in PRETRAINED and start is None:
         raise NeuriptError(f"the method {method!r} needs a pretrained encoder: --checkpoint")
-    return build_classifier(data, spec, start, seed, pretrained=method in PRETRAINED).to(
-        spec.device
-    )
+    return build_classifier(data, spec, start, seed, pretrained=method in PRETRAINED).to(spec.device)
 
 
-def _supervised(
-    model: torch.nn.Module, data: EvalData, train: Windows, spec: SupervisedSpec, say: Progress
-) -> Outcome:
+def _supervised(model: torch.nn.Module, data: EvalData, train: Windows, spec: SupervisedSpec, say: Progress) -> Outcome:
     def progress(entry: dict[str, float]) -> None:
         text = ", ".join(f"{k} {v:.4g}" for k, v in entry.items() if k != "epoch")
         say(f"epoch {entry['epoch']:.0f}/{spec.n_epochs}: {text}")
 
     fitted = train_supervised(model, train, _windows(data, "val"), spec, progress)
-    proba = {
-        split: predict(fitted.model, data.of(split)[0], precision=spec.precision)
-        for split in SPLITS
-    }
+    proba = {split: predict(fitted.model, data.of(split)[0], precision=spec.precision) for split in SPLITS}
     about = {
         "best_epoch": fitted.best_epoch,
         "n_epochs": len(fitted.history),
@@ -316,11 +280,7 @@ def _supervised(
 
 
 def _probe(
-    model: NeuriptClassifier,
-    data: EvalData,
-    train: Windows,
-    subject: NDArray[np.str_],
-    spec: ProbeSpec,
+    model: NeuriptClassifier, data: EvalData, train: Windows, subject: NDArray[np.str_], spec: ProbeSpec
 ) -> Outcome:
     from neuript.training.evaluate.svm_probe import draw
 

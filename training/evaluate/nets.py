@@ -49,9 +49,7 @@ class ScaledNet(nn.Module):
         return self.net(x_BDT * self.gain)  # type: ignore[no-any-return]
 
 
-def build_net(
-    name: str, x_NDT: NDArray[np.float32], *, n_outputs: int, sfreq: float, seed: int
-) -> ScaledNet:
+def build_net(name: str, x_NDT: NDArray[np.float32], *, n_outputs: int, sfreq: float, seed: int) -> ScaledNet:
     """Return a freshly initialised network.
 
     Parameters
@@ -74,9 +72,7 @@ def build_net(
         raise NeuriptError(f"there is no network {name!r}; choose {', '.join(NETS)}")
     n_chans, n_times = x_NDT.shape[1:]
     if n_times < MIN_TIMES:
-        raise NeuriptError(
-            f"windows of {n_times} samples are too short for {NETS[name]}; it needs {MIN_TIMES}"
-        )
+        raise NeuriptError(f"windows of {n_times} samples are too short for {NETS[name]}; it needs {MIN_TIMES}")
     models = import_braindecode()
     options: dict[str, Any] = {
         "n_chans": n_chans, "n_times": n_times, "n_outputs": n_outputs, "sfreq": sfreq,

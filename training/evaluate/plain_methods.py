@@ -79,9 +79,7 @@ class FullRank(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class LogBandPower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Logarithm of each channel's power in some bands, from the Hann-windowed spectrum."""
 
-    def __init__(
-        self, bands_hz: tuple[tuple[float, float], ...] = RHYTHMS_HZ, sfreq: float = 64.0
-    ) -> None:
+    def __init__(self, bands_hz: tuple[tuple[float, float], ...] = RHYTHMS_HZ, sfreq: float = 64.0) -> None:
         self.bands_hz = bands_hz
         self.sfreq = sfreq
 
@@ -118,9 +116,7 @@ class BandTangent(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         from pyriemann.tangentspace import TangentSpace
 
         self.parts_ = [
-            make_pipeline(
-                BandPass(band, self.sfreq), FullRank(), Covariances("oas"), TangentSpace()
-            ).fit(X)
+            make_pipeline(BandPass(band, self.sfreq), FullRank(), Covariances("oas"), TangentSpace()).fit(X)
             for band in self.bands_hz
         ]
         return self
@@ -145,9 +141,7 @@ class CspPower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with use_log_level("ERROR"):
             self.parts_ = [
                 make_pipeline(
-                    BandPass(band, self.sfreq),
-                    FullRank(),
-                    CSP(n_components=6, reg="oas", log=True, rank="full"),
+                    BandPass(band, self.sfreq), FullRank(), CSP(n_components=6, reg="oas", log=True, rank="full")
                 ).fit(X, y)
                 for band in self.bands_hz
             ]
@@ -162,9 +156,7 @@ Candidate = tuple[dict[str, Any], BaseEstimator, BaseEstimator]
 """What it is, how features are made, and how they are classified."""
 
 
-def fit_baseline(
-    name: str, train: _Windows, val: _Windows | None, *, sfreq: float, n_outputs: int
-) -> BaselineFit:
+def fit_baseline(name: str, train: _Windows, val: _Windows | None, *, sfreq: float, n_outputs: int) -> BaselineFit:
     """Fit every candidate of a baseline on the training windows, keep the best on validation.
 
     Parameters
@@ -216,9 +208,7 @@ def _features(maker: Any, train: _Windows, val: _Windows | None) -> tuple[Any, A
     return own, None if val is None else maker.transform(val[0])
 
 
-def _predictor(
-    maker: Any, machine: Any, n_outputs: int
-) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+def _predictor(maker: Any, machine: Any, n_outputs: int) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
     def predict_proba(x: NDArray[np.float32]) -> NDArray[np.float64]:
         proba = np.zeros((len(x), n_outputs))
         proba[:, machine.classes_] = machine.predict_proba(maker.transform(x))
@@ -228,9 +218,7 @@ def _predictor(
 
 
 def _logistic(C: float) -> Any:
-    return make_pipeline(
-        StandardScaler(), LogisticRegression(C=C, class_weight="balanced", max_iter=1000)
-    )
+    return make_pipeline(StandardScaler(), LogisticRegression(C=C, class_weight="balanced", max_iter=1000))
 
 
 def _tangent(sfreq: float, n_outputs: int) -> Iterator[Candidate]:
@@ -244,9 +232,7 @@ def _csp(sfreq: float, n_outputs: int) -> Iterator[Candidate]:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     for bands, bands_hz in BANDS.items():
-        lda = LinearDiscriminantAnalysis(
-            solver="lsqr", shrinkage="auto", priors=[1 / n_outputs] * n_outputs
-        )
+        lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[1 / n_outputs] * n_outputs)
         yield {"bands": bands}, CspPower(bands_hz, sfreq), lda
 
 

@@ -14,14 +14,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.training.evaluate.evaluation import ResultStore, load_predictions
 from neuript.training.evaluate.paper import reported
-from neuript.training.fitting.metrics import (
-    BINARY,
-    MULTICLASS,
-    SHORT,
-    Interval,
-    at_base_rate,
-    intervals,
-)
+from neuript.training.fitting.metrics import BINARY, MULTICLASS, SHORT, Interval, at_base_rate, intervals
 
 FEW_SUBJECTS = 10
 _TABLES = {2: "pretrained (Table 2)", 11: "from scratch (Table 11)"}
@@ -90,9 +83,7 @@ def rows(folder: str | Path, metrics: Sequence[str] | None = None) -> list[Row]:
     with np.load(store.windows_path(next(iter(newest.values()))["windows"])) as arrays:
         windows = dict(arrays)
     metrics = metrics or (BINARY if len(windows["classes"]) == 2 else MULTICLASS)
-    return [
-        _row(folder, group, windows, metrics) for _, group in sorted(groups.items(), key=_order)
-    ]
+    return [_row(folder, group, windows, metrics) for _, group in sorted(groups.items(), key=_order)]
 
 
 def table(folder: str | Path, metrics: Sequence[str] | None = None) -> str:
@@ -135,12 +126,7 @@ def table(folder: str | Path, metrics: Sequence[str] | None = None) -> str:
     return "\n".join([*lines, "", *notes, *_low_data(found, names, str(first["protocol"]))]) + "\n"
 
 
-def _row(
-    folder: Path,
-    group: Sequence[dict[str, Any]],
-    windows: Mapping[str, Any],
-    metrics: Sequence[str],
-) -> Row:
+def _row(folder: Path, group: Sequence[dict[str, Any]], windows: Mapping[str, Any], metrics: Sequence[str]) -> Row:
     proba = load_predictions(folder, group)
     val = [result["val"]["balanced_accuracy"] for result in group if "val" in result]
     settings = {repr(sorted(result["settings"].items())) for result in group}
@@ -172,10 +158,7 @@ def _test(
 
 
 def _at_rate(
-    folder: Path,
-    group: Sequence[dict[str, Any]],
-    proba: Sequence[NDArray[np.float64]],
-    windows: Mapping[str, Any],
+    folder: Path, group: Sequence[dict[str, Any]], proba: Sequence[NDArray[np.float64]], windows: Mapping[str, Any]
 ) -> Interval | None:
     if len(windows["classes"]) != 2 or len(windows["y_val"]) == 0:
         return None
@@ -244,9 +227,7 @@ def _low_data(found: Sequence[Row], names: Sequence[str], protocol: str) -> list
         shares = [f"{100 * row.test[m].value / whole[m].value:.1f}" for m in names]
         lines.append("| " + " | ".join([f"{row.fraction:.3g}", row.method, *shares]) + " |")
     for entry in sorted({e.setting for e in reported(table=12, data=protocol)}):
-        printed = {
-            e.metric: f"{e.value:.2f}" for e in reported(table=12, setting=entry, data=protocol)
-        }
+        printed = {e.metric: f"{e.value:.2f}" for e in reported(table=12, setting=entry, data=protocol)}
         cells = [entry, "NeurIPT, paper (Table 12)", *(printed.get(m, "") for m in names)]
         lines.append("| " + " | ".join(cells) + " |")
     return lines

@@ -17,9 +17,7 @@ from neuript.training.fitting.supervised import SupervisedSpec
 SECTIONS = ("scratch", "finetune", "eegnet", "shallow", "probe", "model")
 
 
-def method_spec(
-    texts: Sequence[str], *, size: str | None = None, device: str = "cpu"
-) -> MethodSpec:
+def method_spec(texts: Sequence[str], *, size: str | None = None, device: str = "cpu") -> MethodSpec:
     """Build settings.
 
     Parameters
@@ -44,8 +42,7 @@ def method_spec(
         section, dot, name = key.partition(".")
         if not sign or not key or (dot and (section not in SECTIONS or not name)):
             raise NeuriptError(
-                f"--set {text!r} must be FIELD=VALUE or SECTION.FIELD=VALUE with a section of "
-                f"{', '.join(SECTIONS)}"
+                f"--set {text!r} must be FIELD=VALUE or SECTION.FIELD=VALUE with a section of {', '.join(SECTIONS)}"
             )
         for part in [section] if dot else ["scratch", "finetune"]:
             given[part][name if dot else key] = _value(value)

@@ -56,8 +56,7 @@ class ProbeSpec:
     def __post_init__(self) -> None:
         if self.features not in ("iilp", "last") or self.folds not in ("subjects", "windows"):
             raise NeuriptError(
-                f"features={self.features!r} must be iilp or last, folds={self.folds!r} subjects "
-                "or windows"
+                f"features={self.features!r} must be iilp or last, folds={self.folds!r} subjects or windows"
             )
         if self.n_folds < 2 or self.n_train < 2 or not set(self.kernels) <= {"linear", "rbf"}:
             raise NeuriptError(
@@ -70,12 +69,8 @@ class ProbeSpec:
         points = []
         for kernel in self.kernels:
             gammas = self.gamma if kernel == "rbf" else (None,)
-            for gamma, C, tol, weight in itertools.product(
-                gammas, self.C, self.tol, self.class_weight
-            ):
-                points.append(
-                    {"kernel": kernel, "gamma": gamma, "C": C, "tol": tol, "class_weight": weight}
-                )
+            for gamma, C, tol, weight in itertools.product(gammas, self.C, self.tol, self.class_weight):
+                points.append({"kernel": kernel, "gamma": gamma, "C": C, "tol": tol, "class_weight": weight})
         return points
 
 
@@ -109,11 +104,7 @@ class ProbeResult:
 
 
 def extract(
-    model: NeuriptClassifier,
-    x_NDT: NDArray[np.float32],
-    kind: Features = "iilp",
-    *,
-    batch_size: int = 64,
+    model: NeuriptClassifier, x_NDT: NDArray[np.float32], kind: Features = "iilp", *, batch_size: int = 64
 ) -> NDArray[np.float32]:
     """Features (N, F) of windows in volts, in eval mode; "last" has d_model of them."""
     device = next(model.parameters()).device

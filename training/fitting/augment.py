@@ -22,7 +22,7 @@ class AugmentSpec:
     channel_gain_log_sd: float = 0.1
     """Log-normal gain per channel: contacts differ."""
     recombine: float = 0.5
-    """Probability of replacing a stretch by that of another window of the same class (Lotte 2015, Proc. IEEE 103:871)."""
+    """Probability of replacing a stretch by that of another window of its class (Lotte 2015, Proc. IEEE 103:871)."""
     noise_v: float = 0.5e-6
     """Standard deviation of added white noise, volts."""
     channel_dropout: float = 0.05
@@ -56,9 +56,6 @@ def augment(x: Tensor, y: Tensor, spec: AugmentSpec, generator: torch.Generator)
 
     x = recombine(x, y, spec.recombine, generator)
     sign = 1.0 - 2.0 * (rand(n_batch, 1, 1) < spec.polarity).float()
-    gain = (
-        spec.gain_log_sd * randn(n_batch, 1, 1)
-        + spec.channel_gain_log_sd * randn(n_batch, n_chans, 1)
-    ).exp()
+    gain = (spec.gain_log_sd * randn(n_batch, 1, 1) + spec.channel_gain_log_sd * randn(n_batch, n_chans, 1)).exp()
     keep = (rand(n_batch, n_chans, 1) >= spec.channel_dropout).float()
     return x * sign * gain * keep + spec.noise_v * randn(*x.shape)

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def blocked_folds(
-    trial_labels: NDArray[np.int64], recordings: NDArray[np.int64], n_folds: int
-) -> NDArray[np.int64]:
+def blocked_folds(trial_labels: NDArray[np.int64], recordings: NDArray[np.int64], n_folds: int) -> NDArray[np.int64]:
     """Assign each trial to a fold, as contiguous blocks in time within each recording.
 
     Parameters
@@ -39,7 +37,8 @@ def blocked_folds(
     """
     if n_folds < 2 or len(trial_labels) < 2 * n_folds:
         raise ValueError(
-            f"{len(trial_labels)} trials cannot be cut into {n_folds} blocks of at least 2; use fewer folds or more trials"
+            f"{len(trial_labels)} trials cannot be cut into {n_folds} blocks of at least 2; "
+            "use fewer folds or more trials"
         )
     folds = np.empty(len(trial_labels), dtype=np.int64)
     turn = 0
@@ -71,10 +70,7 @@ def split(
 
 
 def overlaps(
-    test: NDArray[np.bool_],
-    recording: NDArray[np.int64],
-    end_s: NDArray[np.float64],
-    window_s: float,
+    test: NDArray[np.bool_], recording: NDArray[np.int64], end_s: NDArray[np.float64], window_s: float
 ) -> NDArray[np.bool_]:
     """Tell which windows share samples with a window of the test set; shape (n_windows,).
 

@@ -28,9 +28,7 @@ class BalancedBCE(nn.Module):
     bias: Tensor
     weight: Tensor
 
-    def __init__(
-        self, class_counts: ArrayLike, kappa: float = 0.3, weight: ArrayLike | None = None
-    ) -> None:
+    def __init__(self, class_counts: ArrayLike, kappa: float = 0.3, weight: ArrayLike | None = None) -> None:
         super().__init__()
         prior = class_priors(class_counts)
         bias = kappa * (prior.log() - (-prior).log1p())
@@ -67,9 +65,7 @@ class BalancedCrossEntropy(nn.Module):
 
     bias: Tensor
 
-    def __init__(
-        self, class_counts: ArrayLike, kappa: float = 1.0, label_smoothing: float = 0.0
-    ) -> None:
+    def __init__(self, class_counts: ArrayLike, kappa: float = 1.0, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.label_smoothing = label_smoothing
         self.register_buffer("bias", (kappa * class_priors(class_counts).log()).float())

@@ -20,13 +20,7 @@ BINARY = ("balanced_accuracy", "auc_pr", "auroc")
 MULTICLASS = ("balanced_accuracy", "kappa", "weighted_f1")
 METRICS = ("balanced_accuracy", "kappa", "weighted_f1", "auroc", "auc_pr")
 """Names of all scores; AUROC and AUC-PR exist for two classes only."""
-SHORT = {
-    "balanced_accuracy": "BA",
-    "kappa": "kappa",
-    "weighted_f1": "wF1",
-    "auroc": "AUROC",
-    "auc_pr": "AUC-PR",
-}
+SHORT = {"balanced_accuracy": "BA", "kappa": "kappa", "weighted_f1": "wF1", "auroc": "AUROC", "auc_pr": "AUC-PR"}
 
 N_BOOT = 2000
 MAX_CELLS = 10_000_000
@@ -35,10 +29,7 @@ LEVEL = 0.95
 
 
 def confusion(
-    y_N: NDArray[Any],
-    guess_N: NDArray[Any],
-    n_outputs: int,
-    weight_N: NDArray[np.float64] | None = None,
+    y_N: NDArray[Any], guess_N: NDArray[Any], n_outputs: int, weight_N: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
     """Confusion table (K, K): rows are true classes, columns are guesses."""
     cell = np.asarray(y_N, dtype=np.int64) * n_outputs + np.asarray(guess_N, dtype=np.int64)
@@ -96,16 +87,12 @@ def at_base_rate(
     return np.stack([1 - second, second], axis=1)
 
 
-def auroc(
-    y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None = None
-) -> float:
+def auroc(y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None = None) -> float:
     """Probability that a window of class 1 scores above one of class 0, ties counting a half."""
     return float(_auroc(*_by_threshold(y_N, score_N, weight_N)))
 
 
-def auc_pr(
-    y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None = None
-) -> float:
+def auc_pr(y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None = None) -> float:
     """Average precision: precision at each threshold, weighted by the recall it adds.
 
     This is `sklearn.metrics.average_precision_score`. The trapezoid under the precision-recall
@@ -211,9 +198,7 @@ def score(
     return {name: scores[name] for name in metrics}
 
 
-def by_subject(
-    y_N: NDArray[Any], proba_NK: NDArray[np.float64], subject_N: NDArray[np.str_]
-) -> dict[str, float]:
+def by_subject(y_N: NDArray[Any], proba_NK: NDArray[np.float64], subject_N: NDArray[np.str_]) -> dict[str, float]:
     """Balanced accuracy of each subject."""
     guess, n_outputs = proba_NK.argmax(axis=1), proba_NK.shape[1]
     return {
@@ -299,9 +284,7 @@ def intervals(
     return found
 
 
-def _resampled(
-    metric: str, y_N: NDArray[Any], proba_NK: _Array, of_window: NDArray[Any], weights_US: _Array
-) -> _Array:
+def _resampled(metric: str, y_N: NDArray[Any], proba_NK: _Array, of_window: NDArray[Any], weights_US: _Array) -> _Array:
     """A score for several weightings of the subjects, (U,)."""
     n_outputs, n_subjects = proba_NK.shape[1], weights_US.shape[1]
     if metric in _FROM_TABLES:
@@ -315,8 +298,7 @@ def _resampled(
     cell = of_window * len(values) + place
     size = n_subjects * len(values)
     hits, misses = (
-        np.bincount(cell[y_N == label], minlength=size).reshape(n_subjects, -1).astype(np.float64)
-        for label in (1, 0)
+        np.bincount(cell[y_N == label], minlength=size).reshape(n_subjects, -1).astype(np.float64) for label in (1, 0)
     )
     step = max(1, MAX_CELLS // len(values))
     parts = [
@@ -334,9 +316,7 @@ _FROM_TABLES: dict[str, Callable[[_Array], _Array]] = {
 _FROM_SCORES: dict[str, Callable[[_Array, _Array], _Array]] = {"auroc": _auroc, "auc_pr": _auc_pr}
 
 
-def _interval(
-    plain: NDArray[np.float64], draws: NDArray[np.float64], level: float, n_subjects: int
-) -> Interval:
+def _interval(plain: NDArray[np.float64], draws: NDArray[np.float64], level: float, n_subjects: int) -> Interval:
     kept = draws[np.isfinite(draws)]  # a draw without one of the classes has no AUROC
     tails = (100 * (1 - level) / 2, 100 * (1 + level) / 2)
     low, high = np.percentile(kept, tails) if len(kept) else (np.nan, np.nan)

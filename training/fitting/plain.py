@@ -17,12 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from neuript.network.tangent import (
-    MICROVOLTS_PER_VOLT,
-    TangentBranch,
-    filter_bank,
-    reference_whitener,
-)
+from neuript.network.tangent import MICROVOLTS_PER_VOLT, TangentBranch, filter_bank, reference_whitener
 
 MOTOR_BAND_HZ = (8.0, 30.0)
 FILTER_BANK_HZ = ((8.0, 12.0), (12.0, 18.0), (18.0, 30.0))
@@ -64,12 +59,7 @@ def tangent_lr(sfreq: float) -> Pipeline:
     from pyriemann.estimation import Covariances
     from pyriemann.tangentspace import TangentSpace
 
-    return make_pipeline(
-        BandPass(sfreq=sfreq),
-        Covariances("oas"),
-        TangentSpace(),
-        LogisticRegression(max_iter=2000),
-    )
+    return make_pipeline(BandPass(sfreq=sfreq), Covariances("oas"), TangentSpace(), LogisticRegression(max_iter=2000))
 
 
 BASELINES: dict[str, Callable[[float], Pipeline]] = {"CSP+LDA": csp_lda, "TS+LR": tangent_lr}
@@ -106,17 +96,12 @@ def fit_tangent_branch(
     n_bands, n_chans = len(filters), X.shape[1]
     n_features = n_bands * n_chans * (n_chans + 1) // 2
     blank = TangentBranch(
-        filters,
-        torch.eye(n_chans).repeat(n_bands, 1, 1),
-        torch.zeros(n_outputs, n_features),
-        torch.zeros(n_outputs),
+        filters, torch.eye(n_chans).repeat(n_bands, 1, 1), torch.zeros(n_outputs, n_features), torch.zeros(n_outputs)
     )
     x = torch.as_tensor(np.ascontiguousarray(X))
     covs = blank.covariances(x).numpy()
     whiteners = torch.tensor(
-        np.stack(
-            [reference_whitener(TangentSpace().fit(covs[:, k]).reference_) for k in range(n_bands)]
-        )
+        np.stack([reference_whitener(TangentSpace().fit(covs[:, k]).reference_) for k in range(n_bands)])
     )
     space = TangentBranch(filters, whiteners, blank.weight, blank.bias)
     lr = LogisticRegression(C=C, max_iter=5000).fit(space.tangent(x).numpy(), y)

@@ -97,9 +97,7 @@ class SupervisedSpec:
             allowed = get_args(kind)
             _require(getattr(self, name) in allowed, self, name, f"one of {', '.join(allowed)}")
         starts = get_args(HeadStart)
-        _require(
-            self.head_start in (None, *starts), self, "head_start", f"one of {', '.join(starts)}"
-        )
+        _require(self.head_start in (None, *starts), self, "head_start", f"one of {', '.join(starts)}")
         for name in ("max_lr", "div", "final_div", "max_grad_norm"):
             _require(0 < getattr(self, name) < math.inf, self, name, "a positive number")
         for name in ("encoder_lr_scale", "weight_decay", "kappa", "aux_weight"):
@@ -179,11 +177,7 @@ def train_supervised(
 
 
 def predict(
-    model: nn.Module,
-    x_BDT: NDArray[np.float32],
-    *,
-    batch_size: int = 64,
-    precision: Precision = "fp32",
+    model: nn.Module, x_BDT: NDArray[np.float32], *, batch_size: int = 64, precision: Precision = "fp32"
 ) -> NDArray[np.float64]:
     """Class probabilities (n, K) of windows (n, n_chans, n_times) in volts, in eval mode."""
     logits = predict_logits(model, x_BDT, batch_size=batch_size, precision=precision)
@@ -191,11 +185,7 @@ def predict(
 
 
 def predict_logits(
-    model: nn.Module,
-    x_BDT: NDArray[np.float32],
-    *,
-    batch_size: int = 64,
-    precision: Precision = "fp32",
+    model: nn.Module, x_BDT: NDArray[np.float32], *, batch_size: int = 64, precision: Precision = "fp32"
 ) -> Tensor:
     """Logits of windows, float64 on the CPU, (n, K) or (n, 1); the mode of the model is kept."""
     was_training = model.training
@@ -278,13 +268,7 @@ class _Best:
 class _Training:
     """State of one run of `train_supervised`."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        train: Windows,
-        val: Windows | None,
-        spec: SupervisedSpec,
-    ) -> None:
+    def __init__(self, model: nn.Module, train: Windows, val: Windows | None, spec: SupervisedSpec) -> None:
         self.model, self.spec = model, spec
         self.device = _device(model)
         self.x = _check(train, "training")
@@ -296,9 +280,7 @@ class _Training:
         self.is_split = all(hasattr(model, part) for part in ("head", "encoder", "features"))
         self.head = cast(nn.Module, model.head) if self.is_split else model
         self.step, self.total = 0, spec.n_epochs * -(-len(self.x) // spec.batch_size)
-        self.optimizer = torch.optim.AdamW(
-            self._groups(), lr=spec.max_lr, betas=BETAS, weight_decay=spec.weight_decay
-        )
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=spec.max_lr, betas=BETAS, weight_decay=spec.weight_decay)
 
     def run(self, progress: Progress | None) -> Fitted:
         """Start the head, run the epochs, and return the chosen weights."""
@@ -343,9 +325,7 @@ class _Training:
     def _criterion(self) -> nn.Module:
         counts = np.bincount(self.y.numpy(), minlength=self.n_outputs)
         if len(counts) > self.n_outputs:
-            raise ValueError(
-                f"classes go up to {len(counts) - 1}, but the model has {self.n_outputs} outputs"
-            )
+            raise ValueError(f"classes go up to {len(counts) - 1}, but the model has {self.n_outputs} outputs")
         if missing := np.flatnonzero(counts == 0).tolist():
             raise NeuriptError(
                 f"no training window of class {', '.join(map(str, missing))}; every class needs "
@@ -361,10 +341,7 @@ class _Training:
         head = list(self.head.parameters())
         of_head = {id(p) for p in head}
         others = [p for p in self.model.parameters() if id(p) not in of_head]
-        return [
-            {"params": head, "scale": 1.0},
-            {"params": others, "scale": self.spec.encoder_lr_scale},
-        ]
+        return [{"params": head, "scale": 1.0}, {"params": others, "scale": self.spec.encoder_lr_scale}]
 
     def _start_head(self) -> Tensor | None:
         """Initialise the head; return the features if the frozen epochs need them."""
@@ -386,9 +363,7 @@ class _Training:
             return features
         if start == "probe":
             kept = self._thin()
-            probe_head(
-                self.head, self._features(kept), self.y[torch.as_tensor(kept)], self._loss_bias()
-            )
+            probe_head(self.head, self._features(kept), self.y[torch.as_tensor(kept)], self._loss_bias())
         return None
 
     def _thin(self) -> NDArray[np.int64]:
@@ -451,9 +426,7 @@ class _Training:
 
     def _set_rate(self) -> float:
         spec = self.spec
-        share = one_cycle(
-            self.step, self.total, warmup=spec.warmup, div=spec.div, final_div=spec.final_div
-        )
+        share = one_cycle(self.step, self.total, warmup=spec.warmup, div=spec.div, final_div=spec.final_div)
         for group in self.optimizer.param_groups:
             group["lr"] = spec.max_lr * share * group["scale"]
         self.step += 1
@@ -478,10 +451,7 @@ def _batches(x: NDArray[np.float32], index: NDArray[np.int64], batch_size: int) 
 def _check(windows: Windows, name: str) -> NDArray[np.float32]:
     x, y = windows
     if x.ndim != 3 or len(x) != len(y) or not len(x):
-        raise ValueError(
-            f"{name} windows have shape {x.shape} and {len(y)} classes; needs (n, n_chans, "
-            "n_times) and n"
-        )
+        raise ValueError(f"{name} windows have shape {x.shape} and {len(y)} classes; needs (n, n_chans, n_times) and n")
     return x
 
 

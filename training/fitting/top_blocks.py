@@ -3,8 +3,8 @@
 The head starts from a closed-form read-out of the (pretrained) features, then it is trained together with the encoder
 (linear probing first, then fine-tuning: Kumar et al. 2022, ICLR), with a one-cycle schedule as in the paper.
 
-Two ways: `finetune` trains everything; `finetune_top` keeps the lower blocks, where nine tenths of the arithmetic are, as
-they are. Their outputs are computed once (`run_trunk`) and serve every fold of a cross-validation and the final fit.
+Two ways: `finetune` trains everything; `finetune_top` keeps the lower blocks, where nine tenths of the arithmetic are,
+as they are. Their outputs are computed once (`run_trunk`) and serve every fold of a cross-validation and the final fit.
 """
 
 from __future__ import annotations
@@ -76,9 +76,7 @@ def init_head(head: nn.Linear, features: Tensor, y: Tensor, penalty: float) -> N
         target = F.one_hot(y, head.out_features).double()
         prior = target.mean(0)
         ridge = penalty * z.shape[1] / 100 + 1e-6
-        dual = torch.linalg.solve(
-            z @ z.T + ridge * torch.eye(len(z), dtype=z.dtype), target - prior
-        )
+        dual = torch.linalg.solve(z @ z.T + ridge * torch.eye(len(z), dtype=z.dtype), target - prior)
         weight = (z.T @ dual).T / std * 2.0
         head.weight.copy_(weight.float())
         head.bias.copy_((prior.clamp_min(1e-3).log() - weight @ mean).float())
@@ -212,28 +210,19 @@ def finetune_top(
     rows, y_all = torch.as_tensor(index), torch.as_tensor(y)
     top = _Top(model, spec.n_frozen)
     with torch.inference_mode():
-        plain = [
-            top.features(trunk.tokens[0, part], trunk.pooled[0, part])[0]
-            for part in torch.split(rows, 64)
-        ]
+        plain = [top.features(trunk.tokens[0, part], trunk.pooled[0, part])[0] for part in torch.split(rows, 64)]
     init_head(_linear_head(model), torch.cat(plain).clone(), y_all, spec.probe_penalty)
     weight = class_weight(y_all, model.config.n_outputs)
 
     def batch_loss(batch: Tensor) -> Tensor:
         version = torch.randint(len(trunk.tokens), (len(batch),), generator=generator)
-        features, aux = top.features(
-            trunk.tokens[version, rows[batch]], trunk.pooled[version, rows[batch]]
-        )
-        loss = F.cross_entropy(
-            model.head(features), y_all[batch], weight, label_smoothing=spec.label_smoothing
-        )
+        features, aux = top.features(trunk.tokens[version, rows[batch]], trunk.pooled[version, rows[batch]])
+        loss = F.cross_entropy(model.head(features), y_all[batch], weight, label_smoothing=spec.label_smoothing)
         return loss if aux is None else loss + spec.aux_weight * aux
 
     model.train()
     encoder = list(model.encoder.blocks[spec.n_frozen :].parameters())
-    _optimise(
-        batch_loss, list(model.head.parameters()), encoder, len(rows), spec, generator, progress
-    )
+    _optimise(batch_loss, list(model.head.parameters()), encoder, len(rows), spec, generator, progress)
     return model.eval()
 
 
@@ -245,17 +234,13 @@ class _Top:
 
     def features(self, tokens: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor | None]:
         scales, aux = self.model.encoder.continue_from(tokens, self.n_frozen)
-        upper = [
-            scales[i - self.n_frozen - 1] for i in self.model.pooled_scales if i > self.n_frozen
-        ]
+        upper = [scales[i - self.n_frozen - 1] for i in self.model.pooled_scales if i > self.n_frozen]
         return torch.cat([pooled, self.model.pool(upper)], dim=-1), aux
 
 
 def _linear_head(model: NeuriptClassifier) -> nn.Linear:
     if not isinstance(model.head, nn.Linear):
-        raise TypeError(
-            "a closed-form start needs the linear head; set head='linear' in the configuration"
-        )
+        raise TypeError("a closed-form start needs the linear head; set head='linear' in the configuration")
     return model.head
 
 
@@ -280,18 +265,11 @@ def _optimise(
         return
     rates = [spec.max_lr, spec.max_lr * spec.encoder_lr_scale]
     optimizer = torch.optim.AdamW(
-        [{"params": head}, {"params": encoder}],
-        lr=spec.max_lr,
-        betas=(0.9, 0.98),
-        weight_decay=spec.weight_decay,
+        [{"params": head}, {"params": encoder}], lr=spec.max_lr, betas=(0.9, 0.98), weight_decay=spec.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rates, total_steps=total, pct_start=spec.warmup
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=total, pct_start=spec.warmup)
     step = 0
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # dropout and router noise draw from the global generator
+    with torch.random.fork_rng(devices=[]):  # dropout and router noise draw from the global generator
         torch.manual_seed(spec.seed)
         for _ in range(spec.n_epochs):
             order = torch.randperm(n_windows, generator=generator)
@@ -307,9 +285,7 @@ def _optimise(
                     progress(step, total, loss.item())
 
 
-def predict_logits(
-    model: nn.Module, X: NDArray[np.float32], batch_size: int = 64
-) -> NDArray[np.float64]:
+def predict_logits(model: nn.Module, X: NDArray[np.float32], batch_size: int = 64) -> NDArray[np.float64]:
     """Logits of windows (n_windows, n_chans, n_times) in volts, shape (n_windows, n_outputs)."""
     with torch.inference_mode():
         x_all = torch.as_tensor(np.ascontiguousarray(X))

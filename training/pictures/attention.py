@@ -38,9 +38,7 @@ def off_diagonal(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.divide(others, total, out=np.zeros_like(others), where=total > 0))
 
 
-def between_lobes(
-    weights: NDArray[np.float64], lobes: Sequence[Sequence[int]]
-) -> NDArray[np.float64]:
+def between_lobes(weights: NDArray[np.float64], lobes: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """Return attention of lobes (rows) on lobes, (..., n_lobes, n_lobes), 1 = uniform.
 
     Mean over the pairs of a query in one lobe and a key in the other, pairs of a channel with
@@ -69,9 +67,7 @@ def spread(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.exp(-(weights * log).sum(axis=-1)).mean(axis=-1))
 
 
-def distance_correlation(
-    weights: NDArray[np.float64], pos_m: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def distance_correlation(weights: NDArray[np.float64], pos_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the Spearman correlation of weight and electrode distance over pairs, (...,).
 
     Negative: near channels are preferred. NaN for fewer than three channels or equal weights.

@@ -51,9 +51,7 @@ def experts_figure(layers: Sequence[Participation], classes: Sequence[str]) -> F
                 axes.set_xlabel("expert")
             if row == 0 and column == 0:
                 style.tag(axes, "a", dx=-0.3)
-    handles: list[Any] = [
-        figure.axes[0].bar(0, 0, color=style.class_colour(i)) for i in range(len(labels))
-    ]
+    handles: list[Any] = [figure.axes[0].bar(0, 0, color=style.class_colour(i)) for i in range(len(labels))]
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     _distance_panel(figure.add_subplot(grid[-1, :]), layers)
     return figure
@@ -84,9 +82,7 @@ def _distance_panel(axes: Axes, layers: Sequence[Participation]) -> None:
         values = np.array([getattr(layer, field) for layer in layers])
         if np.isfinite(values).any():
             axes.plot(at, values, marker, color=colour, label=label, markersize=4.5)
-    axes.set_xticks(
-        at, [layer.layer.replace(" ", "\n", 2).replace("block\n", "block ") for layer in layers]
-    )
+    axes.set_xticks(at, [layer.layer.replace(" ", "\n", 2).replace("block\n", "block ") for layer in layers])
     axes.set_ylabel("distance of profiles\n(total variation)")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.3)
     axes.margins(y=0.12)
@@ -95,9 +91,7 @@ def _distance_panel(axes: Axes, layers: Sequence[Participation]) -> None:
 
 
 def perturbation_figure(
-    montage: Montage,
-    classes: Sequence[str],
-    maps: Mapping[str, tuple[NDArray[np.float64], NDArray[np.bool_]]],
+    montage: Montage, classes: Sequence[str], maps: Mapping[str, tuple[NDArray[np.float64], NDArray[np.bool_]]]
 ) -> Figure:
     """Draw a head for each class (columns) and kind of perturbation (rows).
 
@@ -117,9 +111,7 @@ def perturbation_figure(
         limit = float(np.nanmax(np.abs(effect))) or 1.0
         drawn: Any = None
         for c, panel in enumerate(row):
-            drawn = draw_map(
-                panel, montage, np.nan_to_num(effect[c]), limit=limit, marked=marked[c], names=True
-            )
+            drawn = draw_map(panel, montage, np.nan_to_num(effect[c]), limit=limit, marked=marked[c], names=True)
             if kind == next(iter(maps)):
                 panel.set_title(classes[c])
         row[0].text(
@@ -187,9 +179,7 @@ def _cloud(axes: Axes, xy: NDArray[np.float64], colour: Any, label: str) -> None
         axes.spines[side].set_visible(True)
 
 
-def _separation_panels(
-    figure: Figure, grid: Any, n_rows: int, numbers: Separation, labelled: bool
-) -> None:
+def _separation_panels(figure: Figure, grid: Any, n_rows: int, numbers: Separation, labelled: bool) -> None:
     variance = figure.add_subplot(grid[0, -1])
     _two_bars(variance, (numbers.class_variance, numbers.subject_variance))
     variance.set_title("variance explained")
@@ -205,9 +195,7 @@ def _separation_panels(
     neighbour.set_title("nearest neighbour from\nelsewhere agrees\n(line: chance)")
 
 
-def _two_bars(
-    axes: Axes, values: tuple[float, float], chances: tuple[float, float] = (0.0, 0.0)
-) -> None:
+def _two_bars(axes: Axes, values: tuple[float, float], chances: tuple[float, float] = (0.0, 0.0)) -> None:
     for at, (value, colour) in enumerate(zip(values, ("#C2185B", "#8A8A8A"), strict=True)):
         shown = value if np.isfinite(value) else 0.0
         chance = chances[at] if np.isfinite(chances[at]) else 0.0

@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 PAIR_SHARE, MOST_PAIRS = 0.08, 24
 """Pairs of channels that are linked: this share of them, and no more than this."""
-SHORT = {
-    "frontal": "F",
-    "central-parietal": "CP",
-    "occipital": "O",
-    "temporal-left": "TL",
-    "temporal-right": "TR",
-}
+SHORT = {"frontal": "F", "central-parietal": "CP", "occipital": "O", "temporal-left": "TL", "temporal-right": "TR"}
 
 
 def attention_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
@@ -69,9 +63,7 @@ def attention_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
     return figure
 
 
-def _heads(
-    figure: Figure, axes: NDArray[Any], blocks: NDArray[np.float64], montage: Montage
-) -> None:
+def _heads(figure: Figure, axes: NDArray[Any], blocks: NDArray[np.float64], montage: Montage) -> None:
     n_pairs = max(3, round(PAIR_SHARE * montage.n_chans * (montage.n_chans - 1) / 2))
     n_pairs = min(n_pairs, MOST_PAIRS)
     pairs = [attention.strongest_pairs(w, n_pairs) for w in blocks]
@@ -89,16 +81,7 @@ def _heads(
         )
         panel.set_title(f"block {b + 1}")
         strongest = f"up to {pairs[b][-1][2]:.1f} ×" if pairs[b] else ""
-        panel.text(
-            0.5,
-            -0.02,
-            strongest,
-            transform=panel.transAxes,
-            ha="center",
-            va="top",
-            fontsize=5.5,
-            color="0.35",
-        )
+        panel.text(0.5, -0.02, strongest, transform=panel.transAxes, ha="center", va="top", fontsize=5.5, color="0.35")
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8, aspect=14, pad=0.01)
     bar.set_label("attention\nreceived (×)")
     bar.outline.set_linewidth(0.4)
@@ -108,13 +91,7 @@ def _write(panel: Any, values: NDArray[np.float64], limit: float) -> None:
     for (row, column), value in np.ndenumerate(values):
         dark = abs(np.log2(max(value, 1e-3))) > 0.6 * limit
         panel.text(
-            column,
-            row,
-            f"{value:.1f}",
-            ha="center",
-            va="center",
-            fontsize=4.2,
-            color="white" if dark else "0.15",
+            column, row, f"{value:.1f}", ha="center", va="center", fontsize=4.2, color="white" if dark else "0.15"
         )
 
 
@@ -130,9 +107,7 @@ def heads_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
     high = float(np.quantile(shown, 0.995))
     cell = min(0.95, 5.0 / n_heads)
     table = max(0.75, 0.14 * n_heads)
-    figure = style.new_figure(
-        (cell + 0.04) * n_blocks + 0.8, n_heads * (cell + 0.04) + 2 * table + 0.3
-    )
+    figure = style.new_figure((cell + 0.04) * n_blocks + 0.8, n_heads * (cell + 0.04) + 2 * table + 0.3)
     grid = figure.add_gridspec(n_blocks, n_heads + 2, width_ratios=[cell] * n_heads + [table] * 2)
     image: Any = None
     matrices = []
@@ -189,13 +164,7 @@ def lobe_order(montage: Montage) -> tuple[list[int], list[int]]:
 
 
 def _table(axes: Any, values: NDArray[np.float64], title: str, form: str, **options: Any) -> None:
-    image = style.matrix(
-        axes,
-        values,
-        rows=None,
-        columns=[str(h + 1) for h in range(values.shape[1])],
-        **options,
-    )
+    image = style.matrix(axes, values, rows=None, columns=[str(h + 1) for h in range(values.shape[1])], **options)
     axes.set_aspect("auto")
     axes.set_title(title, fontsize=6.5)
     axes.set_xlabel("head")

@@ -90,9 +90,7 @@ def _density(axes: Axes, truth: NDArray[np.float32], guess: NDArray[np.float32])
     axes.set(xlim=(low, high), ylim=(low, high), aspect="auto")
 
 
-def _trace(
-    axes: Axes, part: Reconstruction, window: int, c: int, times_s: NDArray[np.float64]
-) -> None:
+def _trace(axes: Axes, part: Reconstruction, window: int, c: int, times_s: NDArray[np.float64]) -> None:
     hidden = part.masked[window, c]
     line = interpolated(part.target[window, c], hidden)
     step = times_s[1] - times_s[0] if len(times_s) > 1 else 1.0
@@ -133,9 +131,7 @@ def errors_figure(parts: Sequence[tuple[str, ErrorReport, Reconstruction]]) -> F
             "best constant": "k",
         }
         for label, colour in colours.items():
-            curve.plot(
-                middle, report.by_amplitude[label], ".-", color=colour, label=label, markersize=3
-            )
+            curve.plot(middle, report.by_amplitude[label], ".-", color=colour, label=label, markersize=3)
         curve.set_ylim(bottom=0)
         curve.set_xlabel("recorded value (companded)")
     axes[0, 0].set_ylabel("model's value")

@@ -49,11 +49,7 @@ class Participation:
 
 
 def participation(
-    layer: str,
-    gates: NDArray[np.float64],
-    y: NDArray[np.int64],
-    subject: NDArray[Any],
-    n_classes: int,
+    layer: str, gates: NDArray[np.float64], y: NDArray[np.int64], subject: NDArray[Any], n_classes: int
 ) -> Participation:
     """Summarise the gates of one layer by class and person.
 
@@ -108,10 +104,7 @@ def total_variation(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
 
 
 def _mean_distance(
-    profile: dict[tuple[str, int], NDArray[np.float64]],
-    pairs: Sequence[tuple[tuple[str, int], tuple[str, int]]],
+    profile: dict[tuple[str, int], NDArray[np.float64]], pairs: Sequence[tuple[tuple[str, int], tuple[str, int]]]
 ) -> float:
-    found = [
-        total_variation(profile[a], profile[b]) for a, b in pairs if a in profile and b in profile
-    ]
+    found = [total_variation(profile[a], profile[b]) for a, b in pairs if a in profile and b in profile]
     return float(np.mean(found)) if found else float("nan")

@@ -52,9 +52,7 @@ def draw_head(axes: Axes, *, radius: float = 1.0, width: float = 0.8) -> None:
     for side in (-1, 1):
         across = side * radius * (1.0 + 0.07 * np.cos(ear))
         axes.plot(across, 0.2 * radius * np.sin(ear), **style)
-    axes.set(
-        xlim=(-1.1 * radius, 1.1 * radius), ylim=(-1.06 * radius, 1.15 * radius), aspect="equal"
-    )
+    axes.set(xlim=(-1.1 * radius, 1.1 * radius), ylim=(-1.06 * radius, 1.15 * radius), aspect="equal")
     axes.axis("off")
 
 
@@ -102,20 +100,10 @@ def draw_map(
         ring = 16.0
     else:
         ring = 130.0
-        drawn = axes.scatter(
-            xy[:, 0], xy[:, 1], c=values, s=ring, edgecolors="0.3", linewidths=0.5, **scale
-        )
+        drawn = axes.scatter(xy[:, 0], xy[:, 1], c=values, s=ring, edgecolors="0.3", linewidths=0.5, **scale)
     draw_head(axes, radius=head_radius(montage))
     if marked is not None and marked.any():
-        axes.scatter(
-            xy[marked, 0],
-            xy[marked, 1],
-            s=ring,
-            facecolors="none",
-            edgecolors="k",
-            linewidths=0.8,
-            zorder=5,
-        )
+        axes.scatter(xy[marked, 0], xy[marked, 1], s=ring, facecolors="none", edgecolors="k", linewidths=0.8, zorder=5)
     if names and montage.n_chans <= MOST_NAMES:
         halo: list[Any] = [withStroke(linewidth=0.8, foreground="white", alpha=0.8)]
         for name, at in zip(montage.ch_names, xy, strict=True):
@@ -124,9 +112,7 @@ def draw_map(
     return drawn
 
 
-def _interpolated(
-    axes: Axes, montage: Montage, values: NDArray[np.float64], scale: dict[str, Any]
-) -> Any:
+def _interpolated(axes: Axes, montage: Montage, values: NDArray[np.float64], scale: dict[str, Any]) -> Any:
     """Draw the values between channels by kriging on the sphere of the head.
 
     Unlike splines in the plane (MNE's topomap) it makes no peaks where there is no channel.

@@ -41,9 +41,7 @@ def standardised(features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return np.asarray(np.divide(x, deviation, out=np.zeros_like(x), where=deviation > 1e-12))
 
 
-def principal_components(
-    z: NDArray[np.float64], n_components: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def principal_components(z: NDArray[np.float64], n_components: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return scores (n, n_components) of centred data and the share of variance of each.
 
     The sign of a component makes its largest entry in size positive, so that a map is the same
@@ -117,9 +115,7 @@ def explained(z: NDArray[np.float64], group: NDArray[Any]) -> float:
     return 1.0 - within / total * (n - 1) / (n - len(labels)) if total > 0 else float("nan")
 
 
-def _neighbour(
-    distance: NDArray[np.float64], allowed: NDArray[np.bool_], label: NDArray[Any]
-) -> tuple[float, float]:
+def _neighbour(distance: NDArray[np.float64], allowed: NDArray[np.bool_], label: NDArray[Any]) -> tuple[float, float]:
     """Share of rows whose nearest allowed column has their label, and that of a random column."""
     rows = allowed.any(axis=1)
     same = label[:, None] == label[None]

@@ -175,9 +175,7 @@ def _of_manifest(manifest: Manifest) -> frozenset[str]:
     return frozenset(corpus.get("subjects", [])) - frozenset(corpus.get("held_out", []))
 
 
-def _from_encoder(
-    path: Path, manifest: Manifest, state: Mapping[str, Tensor], windows: Windows
-) -> Learned:
+def _from_encoder(path: Path, manifest: Manifest, state: Mapping[str, Tensor], windows: Windows) -> Learned:
     values = {k: v for k, v in manifest.model.items() if k != "architecture"}
     config = NeuriptConfig.from_dict(values)
     learned_tables = config.spatial_pe.startswith("learned") or config.temporal_pe == "learned"
@@ -191,9 +189,7 @@ def _from_encoder(
     return Learned(model, "none", None, _of_manifest(manifest), about)
 
 
-def _for_windows(
-    config: NeuriptConfig, state: Mapping[str, Tensor], windows: Windows
-) -> NeuriptClassifier:
+def _for_windows(config: NeuriptConfig, state: Mapping[str, Tensor], windows: Windows) -> NeuriptClassifier:
     """Build a classifier for the windows around pretrained weights, pooled by lobe at all scales."""
     config = replace(
         config,
@@ -210,11 +206,7 @@ def _for_windows(
     model.load_encoder(state)
     own = model.encoder.state_dict()
     tables = {k.removeprefix("encoder."): v for k, v in state.items()}
-    fitting = {
-        k: v
-        for k, v in tables.items()
-        if k.startswith(POSITION_KEYS) and k in own and own[k].shape == v.shape
-    }
+    fitting = {k: v for k, v in tables.items() if k.startswith(POSITION_KEYS) and k in own and own[k].shape == v.shape}
     model.encoder.load_state_dict(fitting, strict=False)
     return model.eval()
 
@@ -232,8 +224,7 @@ def _from_classifier(
         raise NeuriptError(f"{path.name} has no network to look into, only its Riemannian branch")
     if windows.classes and manifest.classes != windows.classes:
         raise NeuriptError(
-            f"{path.name} tells {', '.join(manifest.classes)} apart; {windows.name} has "
-            f"{', '.join(windows.classes)}"
+            f"{path.name} tells {', '.join(manifest.classes)} apart; {windows.name} has {', '.join(windows.classes)}"
         )
     windows = _with_channels(path.name, manifest, windows)
     if windows.x.shape[2] != manifest.n_times:
@@ -258,16 +249,12 @@ def _with_channels(name: str, manifest: Manifest, windows: Windows) -> Windows:
             f"{', '.join(montage.ch_names)} ({montage.reference})"
         )
     index = [montage.ch_names.index(channel) for channel in wanted]
-    return replace(
-        windows, x=np.ascontiguousarray(windows.x[:, index]), montage=montage.pick(wanted)
-    )
+    return replace(windows, x=np.ascontiguousarray(windows.x[:, index]), montage=montage.pick(wanted))
 
 
 def _check_rate(name: str, sfreq: float, windows: Windows) -> None:
     if abs(sfreq - windows.sfreq) > 1e-6:
-        raise NeuriptError(
-            f"{name} takes {sfreq:g} Hz; the windows of {windows.name} have {windows.sfreq:g} Hz"
-        )
+        raise NeuriptError(f"{name} takes {sfreq:g} Hz; the windows of {windows.name} have {windows.sfreq:g} Hz")
 
 
 def _about(manifest: Manifest) -> dict[str, Any]:

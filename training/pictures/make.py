@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 
 from neuript.training.pictures import attention, draw, draw_attention, style
 from neuript.training.pictures.expert_use import participation
-from neuript.training.pictures.latent import (
-    neighbour_map,
-    principal_components,
-    separation,
-    standardised,
-)
+from neuript.training.pictures.latent import neighbour_map, principal_components, separation, standardised
 from neuript.training.pictures.observe import Observation, observe
 from neuript.training.pictures.perturbation import Kind, channel_effects, log_odds, topographies
 from neuript.training.pictures.samples import Windows, draw_fairly
@@ -94,12 +89,7 @@ def make_pictures(
     shown = draw_fairly(windows, spec.n_windows, spec.seed)
     observation: Observation | None = None
     if set(spec.only) & {"experts", "attention", "latent"}:
-        observation = observe(
-            learned.model,
-            shown,
-            batch_size=spec.batch_size,
-            progress=partial(tell, "looking"),
-        )
+        observation = observe(learned.model, shown, batch_size=spec.batch_size, progress=partial(tell, "looking"))
     sections = []
     for name in SECTIONS:
         if name not in spec.only:
@@ -140,10 +130,7 @@ def _experts(seen: Observation, windows: Windows, spec: PicturesSpec) -> Section
     if not seen.gates:
         return Section("experts", skipped="this model has no experts")
     n_classes = max(len(windows.classes), 1)
-    layers = [
-        participation(name, gates, windows.y, windows.subject, n_classes)
-        for name, gates in seen.gates.items()
-    ]
+    layers = [participation(name, gates, windows.y, windows.subject, n_classes) for name, gates in seen.gates.items()]
     caption = (
         "(a) Share of each routed expert in the gates of its layer, averaged over tokens, windows "
         "and people; lines: standard error over people; dashed: even use. (b) How far such "
@@ -152,13 +139,7 @@ def _experts(seen: Observation, windows: Windows, spec: PicturesSpec) -> Section
         "class (half the windows, so rather too high). "
         f"Experts divide classes only as far as the first exceeds the last. {_who(windows)}."
     )
-    picture = _picture(
-        spec,
-        "experts",
-        "Expert participation",
-        caption,
-        draw.experts_figure(layers, windows.classes),
-    )
+    picture = _picture(spec, "experts", "Expert participation", caption, draw.experts_figure(layers, windows.classes))
     numbers = {"classes": list(windows.classes), "layers": [layer.to_dict() for layer in layers]}
     return Section("experts", [picture], numbers)
 
@@ -220,24 +201,18 @@ def _attention(seen: Observation, windows: Windows, spec: PicturesSpec) -> Secti
 
 
 def _lobe_names(lobes: Sequence[str]) -> str:
-    short = [
-        f"{draw_attention.SHORT[name]} {name}" for name in lobes if name in draw_attention.SHORT
-    ]
+    short = [f"{draw_attention.SHORT[name]} {name}" for name in lobes if name in draw_attention.SHORT]
     return f"{', '.join(short)}. " if short else ""
 
 
 # --- perturbation -------------------------------------------------------------------------------
 
 
-def _perturbation(
-    learned: Learned, windows: Windows, spec: PicturesSpec, tell: Progress
-) -> Section:
+def _perturbation(learned: Learned, windows: Windows, spec: PicturesSpec, tell: Progress) -> Section:
     if not windows.classes:
         return Section("perturbation", skipped="the windows have no labels")
     if learned.head == "none":
-        return Section(
-            "perturbation", skipped="the model has no head, and no training windows to fit one on"
-        )
+        return Section("perturbation", skipped="the model has no head, and no training windows to fit one on")
     from scipy.stats import t
 
     some = draw_fairly(windows, spec.n_perturbed, spec.seed)
@@ -292,13 +267,10 @@ def _logits(learned: Learned, x: NDArray[np.float32], batch_size: int) -> NDArra
 # --- reconstruction -----------------------------------------------------------------------------
 
 
-def _reconstruction(
-    learned: Learned, windows: Windows, spec: PicturesSpec, tell: Progress
-) -> Section:
+def _reconstruction(learned: Learned, windows: Windows, spec: PicturesSpec, tell: Progress) -> Section:
     if learned.pretrainer is None:
         return Section(
-            "reconstruction",
-            skipped="this needs the decoder; give the folder of the pretraining as --checkpoint",
+            "reconstruction", skipped="this needs the decoder; give the folder of the pretraining as --checkpoint"
         )
     from neuript.training.pictures import draw_reconstruction as drawing
     from neuript.training.pictures.reconstruction import errors, reconstruct
@@ -330,9 +302,7 @@ def _reconstruction(
             spec,
             f"reconstruction-{k + 1}",
             f"Masked reconstruction, example {k + 1}",
-            _TRACES.format(
-                masking=learned.about.get("masking", trained.masking), rank=_ordinal(k + 1)
-            ),
+            _TRACES.format(masking=learned.about.get("masking", trained.masking), rank=_ordinal(k + 1)),
             drawing.traces_figure(parts, int(window), some.montage, channels, some.times_s),
         )
         for k, window in enumerate(middle[: spec.n_examples])
@@ -387,14 +357,9 @@ def _latent(seen: Observation, windows: Windows, spec: PicturesSpec) -> Section:
     if len(windows) < 10:
         return Section("latent", skipped=f"{len(windows)} windows are too few for a map")
     z = standardised(seen.features)
-    numbers = separation(
-        z, windows.y, windows.subject, windows.recording, labelled=bool(windows.classes)
-    )
+    numbers = separation(z, windows.y, windows.subject, windows.recording, labelled=bool(windows.classes))
     scores, share = principal_components(z, 2)
-    maps = {
-        f"PCA ({100 * share.sum():.0f} % of variance)": scores,
-        "t-SNE": neighbour_map(z, spec.seed),
-    }
+    maps = {f"PCA ({100 * share.sum():.0f} % of variance)": scores, "t-SNE": neighbour_map(z, spec.seed)}
     caption = (
         "Pooled features (all lobes and scales, standardised), one dot per window. Variance "
         "explained: share of the features' variance that lies between classes, and between people, "

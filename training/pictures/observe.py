@@ -146,9 +146,7 @@ class _Tally:
             part = by_window[start : start + step]
             some = bias if bias is None or len(bias) == 1 else _rows(bias, n_windows, start, step)
             weights = attention_weights(layer, part.flatten(0, 1), some)
-            means = (
-                weights.reshape(len(part), -1, *weights.shape[1:]).mean(1).double().cpu().numpy()
-            )
+            means = weights.reshape(len(part), -1, *weights.shape[1:]).mean(1).double().cpu().numpy()
             np.add.at(self.attention[:, block], self.y[start : start + step], means)
 
     def add_gates(self, name: str, layer: PMoE, z_BDLC: Tensor) -> None:
@@ -167,9 +165,7 @@ def watching(model: NeuriptClassifier, tally: _Tally) -> Iterator[None]:
     handles = []
     block: Any
     for i, block in enumerate(model.encoder.blocks):
-        handles.append(
-            block.space.register_forward_hook(_attention_hook(tally, i), with_kwargs=True)
-        )
+        handles.append(block.space.register_forward_hook(_attention_hook(tally, i), with_kwargs=True))
         for stage in ("time", "space"):
             layer = getattr(block, f"ffn_{stage}")
             if isinstance(layer, PMoE):

@@ -101,9 +101,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _page(
-    title: str, facts: Mapping[str, str], notes: Sequence[str], sections: Sequence[Section]
-) -> str:
+def _page(title: str, facts: Mapping[str, str], notes: Sequence[str], sections: Sequence[Section]) -> str:
     rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in facts.items())
     said = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
     body = "".join(_section(section) for section in sections)

@@ -33,9 +33,7 @@ def log_odds(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return np.asarray(z - top - np.log(np.exp(others - top[..., None]).sum(axis=2)))
 
 
-def perturbed(
-    x: NDArray[np.float32], channel: int, kind: Kind, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def perturbed(x: NDArray[np.float32], channel: int, kind: Kind, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return a copy with one channel disturbed, in all windows.
 
     A swap moves each window's channel to another window, never to its own (for two or more).
@@ -50,11 +48,7 @@ def perturbed(
 
 
 def channel_effects(
-    predict: Predict,
-    x: NDArray[np.float32],
-    kind: Kind,
-    seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    predict: Predict, x: NDArray[np.float32], kind: Kind, seed: int, progress: Callable[[int, int], None] | None = None
 ) -> NDArray[np.float64]:
     """Return the fall of every class's log-odds by disturbing each channel alone.
 

@@ -75,18 +75,14 @@ def reconstruct(
         for start in range(0, len(windows), batch_size):
             x_BDT = torch.as_tensor(windows.x[start : start + batch_size]).to(device)
             out = pretrainer.reconstruct(x_BDT, generator)
-            parts.append(
-                [t.cpu().numpy() for t in (out.target.float(), out.prediction.float(), out.masked)]
-            )
+            parts.append([t.cpu().numpy() for t in (out.target.float(), out.prediction.float(), out.masked)])
             if progress is not None:
                 progress(min(start + batch_size, len(windows)), len(windows))
     target, prediction, masked = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return Reconstruction(target, prediction, masked, name)
 
 
-def interpolated(
-    target: NDArray[np.floating[Any]], masked: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def interpolated(target: NDArray[np.floating[Any]], masked: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the target with masked samples on straight lines between their visible neighbours.
 
     Constant beyond the first and last visible sample; a channel with none becomes 0.
@@ -102,9 +98,7 @@ def interpolated(
     return out.reshape(target.shape)
 
 
-def visible_mean(
-    target: NDArray[np.floating[Any]], masked: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def visible_mean(target: NDArray[np.floating[Any]], masked: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return each channel's mean over its visible samples, at every sample (0 if there is none)."""
     visible = ~masked
     total = np.where(visible, target, 0.0).sum(axis=-1, keepdims=True, dtype=np.float64)
@@ -112,9 +106,7 @@ def visible_mean(
     return np.broadcast_to(mean, target.shape)
 
 
-def hidden_mean(
-    target: NDArray[np.floating[Any]], masked: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def hidden_mean(target: NDArray[np.floating[Any]], masked: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return each channel's mean over its *masked* samples: the best constant, known to nobody.
 
     Amplitude masking hides a band, and the gap that it leaves among the visible values betrays
@@ -185,9 +177,7 @@ def errors(r: Reconstruction, n_bins: int = N_BINS) -> ErrorReport:
         correlation_within=_correlation(truth - guesses["best constant"], guess_within),
         masked_share=float(hidden.mean()),
         bins=edges,
-        by_amplitude={
-            name: np.bincount(where, weights=s, minlength=n_bins) / n for name, s in square.items()
-        },
+        by_amplitude={name: np.bincount(where, weights=s, minlength=n_bins) / n for name, s in square.items()},
     )
 
 

@@ -51,9 +51,7 @@ class Windows:
             if len(getattr(self, key)) != n:
                 raise ValueError(f"{key} has {len(getattr(self, key))} entries for {n} windows")
         if self.x.ndim != 3 or self.x.shape[1] != self.montage.n_chans:
-            raise ValueError(
-                f"x has shape {self.x.shape}; the montage has {self.montage.n_chans} channels"
-            )
+            raise ValueError(f"x has shape {self.x.shape}; the montage has {self.montage.n_chans} channels")
         if self.classes and n and not 0 <= self.y.min() <= self.y.max() < len(self.classes):
             raise ValueError(f"y must lie in 0..{len(self.classes) - 1}")
 
@@ -69,11 +67,7 @@ class Windows:
     def take(self, index: NDArray[np.intp]) -> Windows:
         """Return some of the windows, in the order given."""
         return replace(
-            self,
-            x=self.x[index],
-            y=self.y[index],
-            subject=self.subject[index],
-            recording=self.recording[index],
+            self, x=self.x[index], y=self.y[index], subject=self.subject[index], recording=self.recording[index]
         )
 
 
@@ -89,9 +83,7 @@ def draw_fairly(windows: Windows, n: int, seed: int) -> Windows:
         If there are no windows.
     """
     if len(windows) == 0:
-        raise NeuriptError(
-            f"{windows.name or 'the data'} has no windows to picture; choose another --split"
-        )
+        raise NeuriptError(f"{windows.name or 'the data'} has no windows to picture; choose another --split")
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(windows))
     rank = np.empty(len(windows), dtype=np.int64)

@@ -54,9 +54,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as missing:
-        raise NeuriptError(
-            'pictures need matplotlib; install it with pip install "neuript[train]"'
-        ) from missing
+        raise NeuriptError('pictures need matplotlib; install it with pip install "neuript[train]"') from missing
 
 
 @contextmanager
@@ -100,9 +98,7 @@ def shades(n: int) -> NDArray[np.float64]:
 
 def tag(axes: Axes, letter: str, *, dx: float = -0.02, dy: float = 1.02) -> None:
     """Write a bold panel letter at the upper left."""
-    axes.text(
-        dx, dy, letter, transform=axes.transAxes, ha="right", va="bottom", fontsize=9, weight="bold"
-    )
+    axes.text(dx, dy, letter, transform=axes.transAxes, ha="right", va="bottom", fontsize=9, weight="bold")
 
 
 def bare(axes: Axes) -> None:

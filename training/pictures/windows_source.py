@@ -55,19 +55,12 @@ def load_protocol(argument: str, cache: Path | None) -> tuple[str, EvalData]:
 
     name, equals, folder = argument.partition("=")
     if not (name and equals and folder):
-        raise NeuriptError(
-            f"--data {argument!r} must be NAME=FOLDER, as mental-arithmetic=data/eegmat"
-        )
+        raise NeuriptError(f"--data {argument!r} must be NAME=FOLDER, as mental-arithmetic=data/eegmat")
     return name, get_protocol(name).load(Path(folder), cache=cache)
 
 
 def of_corpus(
-    corpus: Corpus,
-    n: int,
-    seed: int,
-    *,
-    group: str | None = None,
-    avoid: frozenset[str] = frozenset(),
+    corpus: Corpus, n: int, seed: int, *, group: str | None = None, avoid: frozenset[str] = frozenset()
 ) -> Windows:
     """Draw windows of one montage of a corpus, without labels.
 
@@ -90,15 +83,8 @@ def of_corpus(
     fresh = ~np.isin(subjects, sorted(avoid))
     candidates = np.flatnonzero(fresh if fresh.any() else np.ones(len(subjects), dtype=bool))
     rng = np.random.default_rng(seed)
-    people = {
-        s: rng.permutation(candidates[subjects[candidates] == s])
-        for s in np.unique(subjects[candidates])
-    }
-    turns = sorted(
-        (turn, k, int(i))
-        for k, rows in enumerate(people.values())
-        for turn, i in enumerate(rows[:n])
-    )
+    people = {s: rng.permutation(candidates[subjects[candidates] == s]) for s in np.unique(subjects[candidates])}
+    turns = sorted((turn, k, int(i)) for k, rows in enumerate(people.values()) for turn, i in enumerate(rows[:n]))
     index = np.sort([i for *_, i in turns[:n]])
     return Windows(
         x=chosen.read(index),

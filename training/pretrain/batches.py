@@ -1,8 +1,8 @@
 """Which windows make which step: a function of the seed and the step alone, so that nothing has to be saved.
 
 A step takes `batch_size` windows of one channel set, whose masks are drawn from one seed. They are cut into
-micro-batches, each with a seed of its own for dropout and router noise; the processes share the micro-batches out. Killed,
-resumed, or continued by another number of processes, a run therefore sees the same windows with the same masks.
+micro-batches, each with a seed of its own for dropout and router noise; the processes share the micro-batches out.
+Killed, resumed, or continued by another number of processes, a run therefore sees the same windows with the same masks.
 """
 
 from __future__ import annotations
@@ -150,9 +150,7 @@ def check_corpora(corpora: Sequence[WindowCorpus]) -> tuple[float, int]:
     kinds = {(float(c.sfreq), int(c.n_times)) for c in corpora}
     if len(kinds) > 1:
         found = ", ".join(f"{n} samples at {rate:g} Hz" for rate, n in sorted(kinds))
-        raise NeuriptError(
-            f"the corpora have windows of different kinds ({found}); prepare them with one recipe"
-        )
+        raise NeuriptError(f"the corpora have windows of different kinds ({found}); prepare them with one recipe")
     return kinds.pop()
 
 
@@ -216,9 +214,7 @@ class Plan:
         Draw so many channels for each step from montages that have more.
     """
 
-    def __init__(
-        self, parts: Sequence[Part], batch_size: int, seed: int, max_channels: int | None = None
-    ) -> None:
+    def __init__(self, parts: Sequence[Part], batch_size: int, seed: int, max_channels: int | None = None) -> None:
         self.parts, self.batch_size, self.seed = list(parts), batch_size, seed
         self.max_channels = max_channels
         self.sizes = np.array([len(p.indices) for p in self.parts])
@@ -239,9 +235,7 @@ class Plan:
         size = int(self.sizes[group])
         first = before * self.batch_size
         place = np.arange(first, first + self.batch_size)
-        order = np.concatenate(
-            [self._shuffled(group, p) for p in range(first // size, place[-1] // size + 1)]
-        )
+        order = np.concatenate([self._shuffled(group, p) for p in range(first // size, place[-1] // size + 1)])
         return group, self.parts[group].indices[order[place - first // size * size]]
 
     def channels_of(self, step: int) -> Indices | None:
@@ -284,9 +278,7 @@ class Loader:
         If the micro-batches of a step cannot be shared out evenly.
     """
 
-    def __init__(
-        self, plan: Plan, micro_batch: int | None, rank: int = 0, world_size: int = 1
-    ) -> None:
+    def __init__(self, plan: Plan, micro_batch: int | None, rank: int = 0, world_size: int = 1) -> None:
         if micro_batch is None:
             if plan.batch_size % world_size:
                 raise NeuriptError(
@@ -349,8 +341,7 @@ def read_windows(group: WindowGroup, indices: Indices, channels: Indices | None 
     bad = ~np.isfinite(x).all(axis=(1, 2))
     if bad.any():
         raise NeuriptError(
-            f"window {indices[bad][0]} of {group.name} in the corpus contains NaN or infinity; "
-            "prepare the corpus again"
+            f"window {indices[bad][0]} of {group.name} in the corpus contains NaN or infinity; prepare the corpus again"
         )
     return torch.from_numpy(x)
 

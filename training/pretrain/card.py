@@ -42,11 +42,7 @@ class Origin:
 
 
 def write_card(
-    encoder: str | Path,
-    corpus: Corpus,
-    origins: Mapping[str, Origin],
-    *,
-    limits: Sequence[str] = (),
+    encoder: str | Path, corpus: Corpus, origins: Mapping[str, Origin], *, limits: Sequence[str] = ()
 ) -> Path:
     """Write `MODEL_CARD.md` beside an encoder.
 
@@ -80,13 +76,10 @@ def write_card(
     seen, there = set(about["corpus"]["subjects"]), {e.subject for e in corpus.entries}
     if seen != there:
         odd = sorted(seen ^ there)
-        raise NeuriptError(
-            f"the corpus is not the one {encoder.name} was trained on: {odd[0]} is in one of them only"
-        )
+        raise NeuriptError(f"the corpus is not the one {encoder.name} was trained on: {odd[0]} is in one of them only")
     if unknown := sorted({e.dataset for e in corpus.entries} - set(origins)):
         raise NeuriptError(
-            f"the corpus holds {unknown[0]}, whose origin and licence are not stated; add it, or "
-            "leave the data set out"
+            f"the corpus holds {unknown[0]}, whose origin and licence are not stated; add it, or leave the data set out"
         )
     n_weights = sum(tensor.numel() for tensor in state.values())
     text = "\n".join(
@@ -111,11 +104,7 @@ def write_card(
 
 
 def _about(
-    model: Mapping[str, Any],
-    about: Mapping[str, Any],
-    corpus: Corpus,
-    n_weights: int,
-    metrics: Mapping[str, Any],
+    model: Mapping[str, Any], about: Mapping[str, Any], corpus: Corpus, n_weights: int, metrics: Mapping[str, Any]
 ) -> list[str]:
     run, objective = about["settings"]["run"], about["settings"]["objective"]
     recipe, n_held = corpus.recipe, len(about["corpus"]["held_out"])

@@ -125,9 +125,7 @@ def open_world(run: PretrainRun) -> Iterator[World]:
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     device = _device(run)
     if run.shard and "WORLD_SIZE" not in os.environ:
-        raise NeuriptError(
-            "sharding needs several processes; start with torchrun (see docs/pretraining.md)"
-        )
+        raise NeuriptError("sharding needs several processes; start with torchrun (see docs/pretraining.md)")
     if size == 1 and not run.shard:
         yield World(0, 1, device)
         return

@@ -36,12 +36,7 @@ from neuript.training.pretrain.distributed import World, full, open_world, set_s
 from neuript.training.pretrain.logbook import Logbook, NoLog
 from neuript.training.pretrain.monitor import ExpertMonitor
 from neuript.training.pretrain.optimiser import build_optimizer, one_cycle
-from neuript.training.pretrain.result import (
-    ENCODER,
-    build_manifest,
-    describe_data,
-    export_encoder,
-)
+from neuript.training.pretrain.result import ENCODER, build_manifest, describe_data, export_encoder
 from neuript.training.pretrain.run_settings import NOT_IN_SETTINGS, PretrainRun
 from neuript.training.pretrain.stop import Stop
 
@@ -129,9 +124,7 @@ class Trainer:
         The processes.
     """
 
-    def __init__(
-        self, run: PretrainRun, corpora: Sequence[WindowCorpus], out: Path, world: World
-    ) -> None:
+    def __init__(self, run: PretrainRun, corpora: Sequence[WindowCorpus], out: Path, world: World) -> None:
         self.run, self.corpora, self.out, self.world = run, corpora, out, world
         self.sfreq, self.n_times = check_corpora(corpora)
         self.config, self.spec = run.model_config(self.n_times), run.pretrain_spec()
@@ -196,9 +189,7 @@ class Trainer:
         log.write("start", step, processes=self.world.size, parameters=n, data=self.data.counts)
         return log
 
-    def train(
-        self, step: int, log: Logbook | NoLog, stop: Stop, progress: Progress | None = None
-    ) -> None:
+    def train(self, step: int, log: Logbook | NoLog, stop: Stop, progress: Progress | None = None) -> None:
         """Take the steps from `step` to the last, with log, validation and snapshots."""
         run = self.run
         clock = Clock()
@@ -264,9 +255,7 @@ class Trainer:
             `r2_within` of 0 or less.
         """
         run, world = self.run, self.world
-        batches = validation_batches(
-            self.val_parts, run.val_windows, self.loader.micro_batch, run.seed
-        )
+        batches = validation_batches(self.val_parts, run.val_windows, self.loader.micro_batch, run.seed)
         sums = torch.zeros(6, dtype=torch.float64, device=world.device)
         self.model.eval()
         # Equal numbers of passes for all: a sharded model needs all processes in each.
@@ -286,11 +275,7 @@ class Trainer:
                 values = [out.rec_loss.double() * n, e.square().sum(), t.sum(), t.square().sum()]
                 sums += torch.stack([n, *values, within])
         n, rec, sse, total, squares, within = world.sum(sums).tolist()
-        return {
-            "rec": rec / n,
-            "r2": 1 - sse / (squares - total**2 / n),
-            "r2_within": 1 - sse / within,
-        }
+        return {"rec": rec / n, "r2": 1 - sse / (squares - total**2 / n), "r2_within": 1 - sse / within}
 
     def checkpoint(self, step: int, log: Logbook | NoLog) -> None:
         """Write a checkpoint and drop old ones; all processes learn of a failure.
@@ -335,14 +320,7 @@ class Trainer:
         if problem:
             raise NeuriptError(problem)
 
-    def _report(
-        self,
-        step: int,
-        norm: Tensor,
-        clock: Clock,
-        log: Logbook | NoLog,
-        progress: Progress | None,
-    ) -> None:
+    def _report(self, step: int, norm: Tensor, clock: Clock, log: Logbook | NoLog, progress: Progress | None) -> None:
         run, world = self.run, self.world
         loss, rec, aux = (world.sum(self.losses) / clock.steps / world.size).tolist()
         self.losses.zero_()

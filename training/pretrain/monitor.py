@@ -70,9 +70,7 @@ class ExpertMonitor:
             *used, entropy, n = counts.tolist()
             top = math.log(layer.n_experts)
             found[name] = ExpertUse(
-                tuple(u / n for u in used),
-                entropy / n / top if top else 0.0,
-                layer.k / layer.n_experts,
+                tuple(u / n for u in used), entropy / n / top if top else 0.0, layer.k / layer.n_experts
             )
         return found
 

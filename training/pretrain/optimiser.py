@@ -39,11 +39,7 @@ def one_cycle(step: int, n_steps: int, run: PretrainRun) -> float:
 def build_optimizer(parameters: Iterable[nn.Parameter], run: PretrainRun) -> torch.optim.AdamW:
     """AdamW on all parameters, with decay on all of them (the paper names no exception)."""
     return torch.optim.AdamW(
-        parameters,
-        lr=run.max_lr / run.div,
-        betas=run.betas,
-        weight_decay=run.weight_decay,
-        fused=True,
+        parameters, lr=run.max_lr / run.div, betas=run.betas, weight_decay=run.weight_decay, fused=True
     )
 
 

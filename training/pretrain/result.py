@@ -47,15 +47,11 @@ class Data:
     simulated: bool = False
 
 
-def describe_data(
-    corpora: Sequence[WindowCorpus], train: Sequence[Part], held_out: set[str]
-) -> Data:
+def describe_data(corpora: Sequence[WindowCorpus], train: Sequence[Part], held_out: set[str]) -> Data:
     """Collect what the log, the checkpoints and the manifest say about the data."""
     subjects = sorted(set().union(*(c.subjects for c in corpora)))
     hashes = sorted(set().union(*(c.file_hashes for c in corpora)))
-    groups = [
-        (g.name, int(g.n_windows), list(g.montage.ch_names)) for c in corpora for g in c.groups
-    ]
+    groups = [(g.name, int(g.n_windows), list(g.montage.ch_names)) for c in corpora for g in c.groups]
     windows: Counter[str] = Counter()
     for part in train:
         windows[part.group.name] += len(part.indices)
@@ -83,17 +79,13 @@ def describe_data(
             "held_out": sorted(held_out),
             "file_hashes": [h[:16] for h in hashes] if short else hashes,
             "file_hash_digits": 16 if short else 64,
-            "montages": [
-                {"name": n, "windows": windows[n], "ch_names": names} for n, _, names in groups
-            ],
+            "montages": [{"name": n, "windows": windows[n], "ch_names": names} for n, _, names in groups],
         },
         simulated=any(getattr(c, "simulated", False) for c in corpora),
     )
 
 
-def build_manifest(
-    config: NeuriptConfig, corpus: WindowCorpus, data: Data, settings: Mapping[str, Any]
-) -> Manifest:
+def build_manifest(config: NeuriptConfig, corpus: WindowCorpus, data: Data, settings: Mapping[str, Any]) -> Manifest:
     """Return the manifest of the encoder; step and metrics are filled in when it is written.
 
     Parameters

@@ -141,9 +141,7 @@ class PretrainRun:
             "micro_batch",
             f"a divisor of batch_size={self.batch_size}",
         )
-        _require(
-            self.max_channels is None or self.max_channels >= 2, self, "max_channels", "2 or more"
-        )
+        _require(self.max_channels is None or self.max_channels >= 2, self, "max_channels", "2 or more")
 
     def model_config(self, n_times: int) -> NeuriptConfig:
         """Return the encoder's configuration for windows of `n_times` samples.
@@ -156,8 +154,7 @@ class PretrainRun:
         overrides = dict(self.overrides)
         if overrides.setdefault("n_times", n_times) != n_times:
             raise NeuriptError(
-                f"n_times={overrides['n_times']} is not the corpus' {n_times} samples per window; "
-                "leave it out"
+                f"n_times={overrides['n_times']} is not the corpus' {n_times} samples per window; leave it out"
             )
         n_outputs = overrides.pop("n_outputs", 2)  # no head is trained here
         return preset(self.size, n_outputs=n_outputs, **overrides)
@@ -196,9 +193,7 @@ class PretrainRun:
         """
         known = [f.name for f in fields(cls)]
         if unknown := sorted(set(values) - set(known)):
-            raise NeuriptError(
-                f"unknown pretraining setting {', '.join(unknown)}; known are {', '.join(known)}"
-            )
+            raise NeuriptError(f"unknown pretraining setting {', '.join(unknown)}; known are {', '.join(known)}")
         try:
             return cls(**values)
         except TypeError as error:

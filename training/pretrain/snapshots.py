@@ -46,9 +46,7 @@ def find_checkpoints(out: Path) -> list[Path]:
     return sorted(found, key=lambda p: int(_NAME.fullmatch(p.name)[1]), reverse=True)  # type: ignore[index]
 
 
-def gather(
-    model: torch.nn.Module, optimizer: torch.optim.Optimizer, world: World
-) -> dict[str, Tensor]:
+def gather(model: torch.nn.Module, optimizer: torch.optim.Optimizer, world: World) -> dict[str, Tensor]:
     """Return weights and moments, whole, on the CPU of the first process (empty in the others).
 
     All processes must call it.
@@ -58,9 +56,7 @@ def gather(
     tensors = {f"model.{k}": t for k, t in gather_whole(parameters, world).items()}
     for moment in _MOMENTS:
         held = {
-            name: optimizer.state[p][moment]
-            for name, p in parameters.items()
-            if moment in optimizer.state.get(p, {})
+            name: optimizer.state[p][moment] for name, p in parameters.items() if moment in optimizer.state.get(p, {})
         }
         if held:
             tensors |= {f"{moment}.{k}": t for k, t in gather_whole(held, world).items()}
@@ -128,9 +124,7 @@ def read_about(path: Path) -> dict[str, Any]:
         raise ModelRefusedError(f"{path.name} is no checkpoint of a pretraining")
     about: dict[str, Any] = json.loads(text)
     if about.get("format") != FORMAT:
-        raise ModelRefusedError(
-            f"{path.name} has format {about.get('format')}, this version reads {FORMAT}"
-        )
+        raise ModelRefusedError(f"{path.name} has format {about.get('format')}, this version reads {FORMAT}")
     return about
 
 
@@ -185,9 +179,7 @@ def _completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def restore(
-    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, world: World
-) -> None:
+def restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, world: World) -> None:
     """Set weights and optimiser to those of a checkpoint, whole or as this process' shards.
 
     Raises

@@ -35,9 +35,7 @@ def deal(montage: Montage) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """
     pairs = _pairs(montage)
     if len(pairs) < 2:
-        raise NeuriptError(
-            f"montage {montage.name!r} has {montage.n_chans} channels; two sets need at least 4"
-        )
+        raise NeuriptError(f"montage {montage.name!r} has {montage.n_chans} channels; two sets need at least 4")
     apart = np.zeros(3)
     dealt = []
     for i, j in pairs:
@@ -72,11 +70,7 @@ def _pairs(montage: Montage) -> list[tuple[int, int]]:
     n, pos = montage.n_chans, montage.pos_m
     lobes = [set(montage.lobes_of(i)) for i in range(n)]
     candidates = sorted(
-        (
-            float(np.linalg.norm(pos[i] - pos[j])) + OTHER_LOBE_M * (not lobes[i] & lobes[j]),
-            i,
-            j,
-        )
+        (float(np.linalg.norm(pos[i] - pos[j])) + OTHER_LOBE_M * (not lobes[i] & lobes[j]), i, j)
         for i in range(n)
         for j in range(i + 1, n)
     )

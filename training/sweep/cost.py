@@ -90,9 +90,7 @@ class Costs:
         windows = epochs * (len(data.where("train")) + held) + len(data.where("test"))
         return windows * self._per_window(config, {"precision": spec.precision}, data)
 
-    def _per_window(
-        self, config: Mapping[str, Any], settings: Mapping[str, Any], data: EvalData
-    ) -> float:
+    def _per_window(self, config: Mapping[str, Any], settings: Mapping[str, Any], data: EvalData) -> float:
         shape = [config["size"], config["model"], list(data.x.shape[1:]), dict(settings)]
 
         def step() -> Callable[[], None]:
@@ -144,9 +142,7 @@ def pretraining_step(
     return step
 
 
-def training_step(
-    config: Mapping[str, Any], settings: Mapping[str, Any], data: EvalData
-) -> Callable[[], None]:
+def training_step(config: Mapping[str, Any], settings: Mapping[str, Any], data: EvalData) -> Callable[[], None]:
     """Return a function that does one step of a fine-tuning on noise of the data's shape."""
     import torch
 

@@ -31,9 +31,7 @@ def frozen_svm(data: EvalData, network: Network, settings: Mapping[str, Any]) ->
     """
     began = time.monotonic()
     try:
-        values: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()
-        }
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
         spec = ProbeSpec(**values)
     except TypeError as error:
         raise NeuriptError(f"a setting of the SVM is not understood: {error}") from error

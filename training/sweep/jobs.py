@@ -60,9 +60,7 @@ class Plan:
     cells: tuple[Cell, ...]
 
 
-def make_plan(
-    sweep: Sweep, *, data: Sequence[str], seeds: Sequence[int], corpus: str | None = None
-) -> Plan:
+def make_plan(sweep: Sweep, *, data: Sequence[str], seeds: Sequence[int], corpus: str | None = None) -> Plan:
     """Lay out a sweep.
 
     All settings of the first seed come first, then all of the second: whenever the work is
@@ -85,9 +83,7 @@ def make_plan(
         If a setting pretrains and there is no corpus, or there are no data or seeds.
     """
     if not data or not seeds:
-        raise NeuriptError(
-            "a sweep needs at least one data set (--data NAME=DIR) and one seed (--seeds)"
-        )
+        raise NeuriptError("a sweep needs at least one data set (--data NAME=DIR) and one seed (--seeds)")
     if len(set(seeds)) < len(seeds) or len(set(data)) < len(data):
         raise NeuriptError("a seed or a data set is named twice; name each once")
     jobs: dict[str, Job] = {}
@@ -107,15 +103,11 @@ def make_plan(
     return Plan(sweep, tuple(jobs.values()), tuple(cells))
 
 
-def _pretraining(
-    label: str, setting: Mapping[str, Any], seed: int, corpus: str | None
-) -> Job | None:
+def _pretraining(label: str, setting: Mapping[str, Any], seed: int, corpus: str | None) -> Job | None:
     if setting.get(PRETRAIN) is None:
         return None
     if corpus is None:
-        raise NeuriptError(
-            f"setting {label!r} pretrains; name a corpus (--corpus, made by neuript-train prepare)"
-        )
+        raise NeuriptError(f"setting {label!r} pretrains; name a corpus (--corpus, made by neuript-train prepare)")
     model = {k: v for k, v in (setting.get("model") or {}).items() if k not in _AFTERWARDS}
     config: dict[str, Any] = plain(
         {
@@ -130,9 +122,7 @@ def _pretraining(
     return Job(config_id(config), PRETRAIN, config, (), f"{label} · seed {seed} · pretrain")
 
 
-def _evaluation(
-    label: str, setting: Mapping[str, Any], kind: str, data: str, seed: int, before: Job | None
-) -> Job:
+def _evaluation(label: str, setting: Mapping[str, Any], kind: str, data: str, seed: int, before: Job | None) -> Job:
     config: dict[str, Any] = plain(
         {
             "job": kind,

@@ -96,18 +96,11 @@ def _me() -> dict[str, Any]:
     import psutil
 
     process = psutil.Process()
-    return {
-        "pid": process.pid,
-        "started": process.create_time(),
-        "host": socket.gethostname(),
-        "since": time.time(),
-    }
+    return {"pid": process.pid, "started": process.create_time(), "host": socket.gethostname(), "since": time.time()}
 
 
 def _newest(folder: Path) -> tuple[int, Path] | None:
-    found = [
-        (int(path.suffix[1:]), path) for path in folder.glob("lock.*") if path.suffix[1:].isdigit()
-    ]
+    found = [(int(path.suffix[1:]), path) for path in folder.glob("lock.*") if path.suffix[1:].isdigit()]
     return max(found, default=None)
 
 

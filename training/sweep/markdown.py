@@ -13,11 +13,7 @@ from neuript.training.sweep.results_folder import Store
 from neuript.training.sweep.statistics import Estimate, over_runs, over_subjects, paired
 
 _AUROC = "auroc"
-_KINDS = {
-    "svm": "SVM on frozen features",
-    "finetune": "fine-tuned",
-    "transfer": "change of the channel set",
-}
+_KINDS = {"svm": "SVM on frozen features", "finetune": "fine-tuned", "transfer": "change of the channel set"}
 
 
 @dataclass

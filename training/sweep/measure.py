@@ -74,9 +74,7 @@ def spec_of(settings: Mapping[str, Any], seed: int) -> SupervisedSpec:
         raise NeuriptError(f"a setting of the fine-tuning is not understood: {error}") from error
 
 
-def finetune(
-    data: EvalData, network: Network, settings: Mapping[str, Any], say: Say
-) -> dict[str, Any]:
+def finetune(data: EvalData, network: Network, settings: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """Fine-tune on the training windows, choose the epoch on validation, test once."""
     began = time.monotonic()
     spec = spec_of(settings, network.seed)
@@ -88,9 +86,7 @@ def finetune(
     }
 
 
-def fit(
-    model: NeuriptClassifier, data: EvalData, spec: SupervisedSpec, say: Say = lambda _: None
-) -> Fitted:
+def fit(model: NeuriptClassifier, data: EvalData, spec: SupervisedSpec, say: Say = lambda _: None) -> Fitted:
     """Train on the train split with the validation split, if there is one."""
     val = data.of("val")
     began = time.monotonic()

@@ -35,10 +35,7 @@ class PartCorpus:
     def __init__(self, corpus: WindowCorpus, subjects: set[str]) -> None:
         self.recipe = getattr(corpus, "recipe", None)
         self.sfreq, self.n_times = corpus.sfreq, corpus.n_times
-        groups = [
-            PartGroup(g, np.flatnonzero(np.isin(g.subjects, sorted(subjects))))
-            for g in corpus.groups
-        ]
+        groups = [PartGroup(g, np.flatnonzero(np.isin(g.subjects, sorted(subjects)))) for g in corpus.groups]
         self.groups: Any = [group for group in groups if group.n_windows]
         self.subjects = subjects & corpus.subjects
         self.file_hashes = corpus.file_hashes
@@ -58,9 +55,7 @@ def limit_hours(corpora: Sequence[WindowCorpus], hours: float) -> list[PartCorpu
     """
     total = sum(float(corpus.hours) for corpus in corpora)
     if not 0 < hours <= total:
-        raise NeuriptError(
-            f"pretrain.hours={hours:g} must be above 0 and at most the corpus' {total:.2f} h"
-        )
+        raise NeuriptError(f"pretrain.hours={hours:g} must be above 0 and at most the corpus' {total:.2f} h")
     everyone = sorted(set().union(*(c.subjects for c in corpora)), key=_rank)
     kept: set[str] = set()
     for subject in everyone:

@@ -16,25 +16,14 @@ from neuript.training.sweep.sweep_tables import Sweep
 
 
 def write_request(
-    out: Path,
-    table: str,
-    plan: Plan,
-    *,
-    data: Sequence[str],
-    seeds: Sequence[int],
-    corpus: str | None,
+    out: Path, table: str, plan: Plan, *, data: Sequence[str], seeds: Sequence[int], corpus: str | None
 ) -> Path:
     """Write the whole table with every value, the data sets and the seeds to `OUT/<name>.json`."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NeuriptError(f"cannot make the folder {out}: {error.strerror or error}") from error
-    content = {
-        "sweep": asdict(plan.sweep),
-        "data": list(data),
-        "seeds": list(seeds),
-        "corpus": corpus,
-    }
+    content = {"sweep": asdict(plan.sweep), "data": list(data), "seeds": list(seeds), "corpus": corpus}
     path = _path(out, table)
     write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
     return path
@@ -55,9 +44,7 @@ def read_plan(out: Path, table: str) -> Plan:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values = content["sweep"]
         values["paper_tables"] = {k: tuple(v) for k, v in values["paper_tables"].items()}
-        return make_plan(
-            Sweep(**values), data=content["data"], seeds=content["seeds"], corpus=content["corpus"]
-        )
+        return make_plan(Sweep(**values), data=content["data"], seeds=content["seeds"], corpus=content["corpus"])
     except (ValueError, KeyError, TypeError) as error:
         raise NeuriptError(f"{path} is damaged ({error}); start the sweep again") from error
 

@@ -67,8 +67,7 @@ class Store:
             there = _read(path).get("config")
             if not isinstance(there, dict) or config_id(there) != job.id:
                 raise NeuriptError(
-                    f"{path} is not the configuration of this job; it was changed by hand: "
-                    f"remove the folder {folder}"
+                    f"{path} is not the configuration of this job; it was changed by hand: remove the folder {folder}"
                 )
         else:
             _write(path, {"label": job.label, "needs": list(job.needs), "config": job.config})

@@ -51,9 +51,7 @@ class RealRunner:
             return self._pretrain(job, folder, say)
         return self._evaluate(job, folder, needs, say)
 
-    def _pretrain(
-        self, job: Job, folder: Path, say: Callable[[str], None]
-    ) -> Iterator[dict[str, Any]]:
+    def _pretrain(self, job: Job, folder: Path, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         from neuript.training.pretrain import PretrainRun, pretrain
         from neuript.training.sweep.part import limit_hours
 
@@ -146,9 +144,7 @@ def preflight(data: Mapping[str, Path], corpora: Sequence[Path]) -> None:
             refuse_leak(name, people, files, subjects, hashes)
 
 
-def refuse_leak(
-    name: str, people: set[str], files: set[str], corpus_people: set[str], corpus_files: set[str]
-) -> None:
+def refuse_leak(name: str, people: set[str], files: set[str], corpus_people: set[str], corpus_files: set[str]) -> None:
     """Refuse a pretraining corpus that holds validation or test people, or their files.
 
     Parameters

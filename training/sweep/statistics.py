@@ -45,9 +45,7 @@ def over_runs(values_R: Sequence[float], level: float = LEVEL) -> Estimate:
     return Estimate(mean, mean - half, mean + half, n)
 
 
-def paired(
-    values: Mapping[int, float], reference: Mapping[int, float], level: float = LEVEL
-) -> Estimate:
+def paired(values: Mapping[int, float], reference: Mapping[int, float], level: float = LEVEL) -> Estimate:
     """Mean difference and Student interval over the seeds that both have."""
     seeds = sorted(set(values) & set(reference))
     return over_runs([values[seed] - reference[seed] for seed in seeds], level)
@@ -99,24 +97,18 @@ def _stack(runs: Sequence[Confusions], subjects: Sequence[str]) -> NDArray[np.fl
 
 
 def _difference(
-    counts_BS: NDArray[np.float64],
-    tables_RSKK: NDArray[np.float64],
-    other_RSKK: NDArray[np.float64] | None,
+    counts_BS: NDArray[np.float64], tables_RSKK: NDArray[np.float64], other_RSKK: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
     own = _accuracy(counts_BS, tables_RSKK)
     return own if other_RSKK is None else own - _accuracy(counts_BS, other_RSKK)
 
 
-def _accuracy(
-    counts_BS: NDArray[np.float64], tables_RSKK: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _accuracy(counts_BS: NDArray[np.float64], tables_RSKK: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over runs of the balanced accuracy of each draw; classes that do not occur are left out."""
     pooled_RBKK = np.einsum("bs,rskj->rbkj", counts_BS, tables_RSKK)
     total = pooled_RBKK.sum(axis=-1)
     hit = np.diagonal(pooled_RBKK, axis1=-2, axis2=-1)
     recall = np.divide(hit, total, out=np.zeros_like(hit), where=total > 0)
     present = (total > 0).sum(axis=-1)
-    value = np.divide(
-        recall.sum(axis=-1), present, out=np.full(present.shape, np.nan), where=present > 0
-    )
+    value = np.divide(recall.sum(axis=-1), present, out=np.full(present.shape, np.nan), where=present > 0)
     return np.asarray(value.mean(axis=0))

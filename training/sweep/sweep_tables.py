@@ -112,14 +112,12 @@ def _check_table(name: str, table: Any) -> None:
         raise NeuriptError(f"sweep {name}: it has no settings")
     if unknown := sorted(set(table) - _TABLE_KEYS):
         raise NeuriptError(
-            f"sweep {name}: {', '.join(unknown)} is not understood; known are "
-            f"{', '.join(sorted(_TABLE_KEYS))}"
+            f"sweep {name}: {', '.join(unknown)} is not understood; known are {', '.join(sorted(_TABLE_KEYS))}"
         )
     labels = [str(label) for label in table["settings"]]
     if joined := [label for label in labels if "," in label]:
         raise NeuriptError(
-            f"sweep {name}: the setting {joined[0]!r} has a comma, which `--only` splits at; use "
-            "another sign"
+            f"sweep {name}: the setting {joined[0]!r} has a comma, which `--only` splits at; use another sign"
         )
     named = [str(table.get("reference")), *(str(k) for k in table.get("paper") or {})]
     if missing := [label for label in named if label not in labels]:
@@ -129,21 +127,14 @@ def _check_table(name: str, table: Any) -> None:
         )
 
 
-def _setting(
-    where: str, layers: list[Mapping[str, Any] | None], overrides: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def _setting(where: str, layers: list[Mapping[str, Any] | None], overrides: Mapping[str, Any] | None) -> dict[str, Any]:
     setting = merged(*layers)
     setting = merged(setting, _switched_on(overrides or {}, setting))
     if unknown := sorted(set(setting) - RUN_KEYS):
-        raise NeuriptError(
-            f"{where}: {', '.join(unknown)} is not understood; known are "
-            f"{', '.join(sorted(RUN_KEYS))}"
-        )
+        raise NeuriptError(f"{where}: {', '.join(unknown)} is not understood; known are {', '.join(sorted(RUN_KEYS))}")
     evaluate = setting.get("evaluate") or {}
     if unknown := sorted(set(evaluate) - set(EVALUATIONS)):
-        raise NeuriptError(
-            f"{where}: there is no evaluation {unknown[0]!r}; choose {', '.join(EVALUATIONS)}"
-        )
+        raise NeuriptError(f"{where}: there is no evaluation {unknown[0]!r}; choose {', '.join(EVALUATIONS)}")
     _refuse_texts_of_numbers(where, setting)
     return setting
 
@@ -166,9 +157,7 @@ def _refuse_texts_of_numbers(where: str, value: Any) -> None:
         for inside in value.values():
             _refuse_texts_of_numbers(where, inside)
     elif isinstance(value, str) and _NUMBER.fullmatch(value):
-        raise NeuriptError(
-            f"{where}: YAML reads {value} as a word; write it with a point and a sign, 1.0e-3"
-        )
+        raise NeuriptError(f"{where}: YAML reads {value} as a word; write it with a point and a sign, 1.0e-3")
 
 
 def restrict(sweep: Sweep, labels: Sequence[str]) -> Sweep:
@@ -180,8 +169,6 @@ def restrict(sweep: Sweep, labels: Sequence[str]) -> Sweep:
         If a label is not one of its settings.
     """
     if unknown := [label for label in labels if label not in sweep.settings]:
-        raise NeuriptError(
-            f"sweep {sweep.name} has no setting {unknown[0]!r}; it has {', '.join(sweep.settings)}"
-        )
+        raise NeuriptError(f"sweep {sweep.name} has no setting {unknown[0]!r}; it has {', '.join(sweep.settings)}")
     kept = set(labels) | {sweep.reference} if labels else set(sweep.settings)
     return replace(sweep, settings={k: v for k, v in sweep.settings.items() if k in kept})

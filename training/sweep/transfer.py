@@ -24,23 +24,13 @@ import torch
 from neuript.network.network import NeuriptClassifier
 from neuript.training.fitting.supervised import predict
 from neuript.training.sweep.channel_sets import pick_pair
-from neuript.training.sweep.measure import (
-    Network,
-    Say,
-    fit,
-    outcome,
-    spec_of,
-    training_of,
-    with_channels,
-)
+from neuript.training.sweep.measure import Network, Say, fit, outcome, spec_of, training_of, with_channels
 
 if TYPE_CHECKING:
     from neuript.training.evaluate.protocols import EvalData
 
 
-def transfer(
-    data: EvalData, network: Network, settings: Mapping[str, Any], say: Say
-) -> Iterator[dict[str, Any]]:
+def transfer(data: EvalData, network: Network, settings: Mapping[str, Any], say: Say) -> Iterator[dict[str, Any]]:
     """Measure a change of the channel set.
 
     Parameters
@@ -77,10 +67,7 @@ def transfer(
     yield {**_test(moved, on_r, source), "condition": "A on B, renamed"}
     say(f"  trained on A in {time.monotonic() - began:.0f} s; now on B")
     kept_head = replace(target, head_start="random")  # as it is; the default would reset it
-    for name, start, spec in (
-        ("A then B", moved, kept_head),
-        ("B alone", network.build(on_r), target),
-    ):
+    for name, start, spec in (("A then B", moved, kept_head), ("B alone", network.build(on_r), target)):
         fitted = fit(start, on_r, spec, say)
         yield {**_test(fitted.model, on_r, target), **training_of(fitted), "condition": name}
 

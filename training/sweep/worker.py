@@ -130,8 +130,7 @@ def _do(job: Job, store: Store, runner: Runner, log: _Log, place: str) -> None:
 def _refuse_full_disk(error: BaseException | None) -> None:
     if isinstance(error, OSError) and error.errno in _DISK:
         raise NeuriptError(
-            f"the sweep stopped: {error.strerror or error}; free the disk and call it again, "
-            "it goes on where it was"
+            f"the sweep stopped: {error.strerror or error}; free the disk and call it again, it goes on where it was"
         ) from error
 
 

@@ -259,9 +259,7 @@ def short_name(recording: Recording) -> str:
 def _require_length(stream: RecordedStream, recording: Recording) -> None:
     seconds = len(stream) / stream.info.sfreq
     if seconds < MIN_S:
-        raise NeuriptError(
-            f"{short_name(recording)} holds {seconds:.2g} s of EEG; at least {MIN_S:g} s are needed"
-        )
+        raise NeuriptError(f"{short_name(recording)} holds {seconds:.2g} s of EEG; at least {MIN_S:g} s are needed")
 
 
 def _middle(stream: RecordedStream) -> NDArray[np.float32]:
@@ -271,11 +269,7 @@ def _middle(stream: RecordedStream) -> NDArray[np.float32]:
 
 
 def _plan(
-    stream: RecordedStream,
-    montage: Montage,
-    cap: Montage | None,
-    absent: Collection[str],
-    max_interpolated: float,
+    stream: RecordedStream, montage: Montage, cap: Montage | None, absent: Collection[str], max_interpolated: float
 ) -> ChannelPlan:
     info = stream.info
     return plan_channels(
@@ -299,10 +293,7 @@ def _mains(
 
 
 def _run(
-    stream: RecordedStream,
-    matrix: NDArray[np.float64],
-    scale: NDArray[np.float64],
-    spec: PreprocessSpec,
+    stream: RecordedStream, matrix: NDArray[np.float64], scale: NDArray[np.float64], spec: PreprocessSpec
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
     """Filter each uninterrupted stretch from a fresh start; return x, stamps and ok."""
     chain = CausalChain(spec, matrix, stream.info.sfreq)
@@ -312,10 +303,7 @@ def _run(
     parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
     for first, last in itertools.pairwise(cuts):
         chain.reset()
-        pieces = [
-            chain.process(stream.data[a:b] * factor)
-            for a, b in _pieces(first, last, stream.info.sfreq)
-        ]
+        pieces = [chain.process(stream.data[a:b] * factor) for a, b in _pieces(first, last, stream.info.sfreq)]
         y = np.concatenate([y for y, _ in pieces])
         newest = np.concatenate([newest for _, newest in pieces]) + first
         ok = _settled_and_good(y, chain.settle_samples, spec)
@@ -324,9 +312,7 @@ def _run(
     return x, t - stamps[0], good
 
 
-def _settled_and_good(
-    y: NDArray[np.float32], settle: int, spec: PreprocessSpec
-) -> NDArray[np.bool_]:
+def _settled_and_good(y: NDArray[np.float32], settle: int, spec: PreprocessSpec) -> NDArray[np.bool_]:
     ok = np.ones(len(y), dtype=np.bool_)
     ok[:settle] = False
     if spec.alignment is None and len(y) > settle:  # aligned channels are not in volts
@@ -336,9 +322,7 @@ def _settled_and_good(
     return ok
 
 
-def _raw_bad(
-    stream: RecordedStream, matrix: NDArray[np.float64], scale: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _raw_bad(stream: RecordedStream, matrix: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell for each raw sample whether a channel that is needed is bad around it."""
     monitor = QualityMonitor(stream.data.shape[1], stream.info.sfreq)
     factor = scale.astype(np.float32)

@@ -1,7 +1,7 @@
 """Windows for training are the windows of the live decoder: the same `step()`, with a recording as its source.
 
-So calibration sees exactly what decoding will see: the same filters and their delay, the same handling of gaps, clock steps
-and bad channels, the same hops. Windows that live would not be decoded are not trained on.
+So calibration sees exactly what decoding will see: the same filters and their delay, the same handling of gaps, clock
+steps and bad channels, the same hops. Windows that live would not be decoded are not trained on.
 """
 
 from __future__ import annotations
@@ -99,9 +99,7 @@ def collect_windows(
     """
     tap = WindowTap(len(manifest.classes))
     decoder = Decoder(source, matrix, scale, manifest, tap)
-    onsets = [
-        (onset, i) for i, trial in enumerate(trials) for onset in trial.epochs_s or (trial.onset_s,)
-    ]
+    onsets = [(onset, i) for i, trial in enumerate(trials) for onset in trial.epochs_s or (trial.onset_s,)]
     # ends are stamps of input samples, and a crystal may be slow
     longest_hop_s = 1.01 * decoder.hop_s + 1.0 / source.info.sfreq
     last_s = max(ends_s[1], ends_s[0] + longest_hop_s)
@@ -122,20 +120,13 @@ def collect_windows(
         tap.windows.clear()
     n_chans = len(manifest.montage["ch_names"])
     x = np.stack(kept) if kept else np.empty((0, n_chans, manifest.n_times), dtype=np.float32)
-    return Windows(
-        np.ascontiguousarray(x), np.array(owner, dtype=np.int64), np.array(ends), np.array(stamps)
-    )
+    return Windows(np.ascontiguousarray(x), np.array(owner, dtype=np.int64), np.array(ends), np.array(stamps))
 
 
 class _Wanted:
     """Which trials want the window that ends now."""
 
-    def __init__(
-        self,
-        onsets: Sequence[tuple[float, int]],
-        ends_s: tuple[float, float],
-        step_s: float,
-    ) -> None:
+    def __init__(self, onsets: Sequence[tuple[float, int]], ends_s: tuple[float, float], step_s: float) -> None:
         self._onsets = sorted(onsets)
         self._first, self._last = ends_s
         self._step = step_s
@@ -145,9 +136,7 @@ class _Wanted:
     def at(self, t: float) -> list[tuple[int, float]]:
         """Return (trial, seconds since the event) for each event that wants a window ending at `t`."""
         found = []
-        while (
-            self._begin < len(self._onsets) and t > self._onsets[self._begin][0] + self._last + 1e-6
-        ):
+        while self._begin < len(self._onsets) and t > self._onsets[self._begin][0] + self._last + 1e-6:
             self._begin += 1
         for k in range(self._begin, len(self._onsets)):
             onset, trial = self._onsets[k]

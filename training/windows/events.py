@@ -33,13 +33,9 @@ def parse_event_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
         name, sign, marker = pair.partition("=")
         name, marker = name.strip(), marker.strip()
         if not sign or not name or not marker:
-            raise NeuriptError(
-                f"--event {pair!r} is not of the form class=marker; for example left_hand=769"
-            )
+            raise NeuriptError(f"--event {pair!r} is not of the form class=marker; for example left_hand=769")
         if owner.setdefault(marker, name) != name:
-            raise NeuriptError(
-                f"marker {marker!r} was given to both {owner[marker]!r} and {name!r}; keep one of them"
-            )
+            raise NeuriptError(f"marker {marker!r} was given to both {owner[marker]!r} and {name!r}; keep one of them")
         mapping.setdefault(name, []).append(marker)
     return {name: tuple(dict.fromkeys(markers)) for name, markers in mapping.items()}
 
@@ -60,9 +56,9 @@ def trials_of(
     event_map : mapping
         Class to marker labels.
     trial_start : str, optional
-        Marker that starts a trial. Then the next marker of the same stream names the trial's class (a trial of a class that
-        is not mapped is left out), further markers of that class are more epochs of the same trial, and markers of other
-        classes inside it are ignored. Without it, each mapped marker is a trial.
+        Marker that starts a trial. Then the next marker of the same stream names the trial's class (a trial of a class
+        that is not mapped is left out), further markers of that class are more epochs of the same trial, and markers of
+        other classes inside it are ignored. Without it, each mapped marker is a trial.
 
     Raises
     ------
@@ -72,11 +68,7 @@ def trials_of(
     class_of = {marker: name for name, markers in event_map.items() for marker in markers}
     found = Counter(e.label for e in events)
     if trial_start is None:
-        return [
-            Trial(class_of[e.label], e.time_s, recording, (e.time_s,))
-            for e in events
-            if e.label in class_of
-        ]
+        return [Trial(class_of[e.label], e.time_s, recording, (e.time_s,)) for e in events if e.label in class_of]
     if trial_start not in found:
         raise NeuriptError(_absent(f"the trial start {trial_start!r}", found))
     trials: list[list[Event]] = []
@@ -87,27 +79,16 @@ def trials_of(
         elif naming is not None and event.stream == naming:
             naming = None
             trials.append([event])
-        elif (
-            trials
-            and naming is None
-            and class_of.get(event.label) == class_of.get(trials[-1][0].label)
-        ):
+        elif trials and naming is None and class_of.get(event.label) == class_of.get(trials[-1][0].label):
             trials[-1].append(event)
     return [
-        Trial(
-            class_of[t[0].label],
-            t[0].time_s,
-            recording,
-            tuple(e.time_s for e in t if e.label in class_of),
-        )
+        Trial(class_of[t[0].label], t[0].time_s, recording, tuple(e.time_s for e in t if e.label in class_of))
         for t in trials
         if t[0].label in class_of
     ]
 
 
-def require_classes(
-    trials: Sequence[Trial], event_map: Mapping[str, Sequence[str]], events: Sequence[Event]
-) -> None:
+def require_classes(trials: Sequence[Trial], event_map: Mapping[str, Sequence[str]], events: Sequence[Event]) -> None:
     """Refuse when a class of `event_map` has no trial at all, listing the markers that the recordings hold."""
     present = {t.label for t in trials}
     found = Counter(e.label for e in events)

@@ -60,11 +60,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     add("protocol", metavar="PROTOCOL", nargs="?", help="data set; without it, the list of them")
     add("--data", metavar="DIR", help="folder with its recordings, in the published layout")
     add("--fetch", action="store_true", help="download them into --data first, where that is free")
-    add(
-        "--checkpoint",
-        metavar="FILE",
-        help="pretrained encoder (.safetensors); none: start from random weights",
-    )
+    add("--checkpoint", metavar="FILE", help="pretrained encoder (.safetensors); none: start from random weights")
     add(
         "--size",
         help="width without --checkpoint: micro, tiny (default), small, base; with it all networks "
@@ -121,9 +117,7 @@ def _spec(args: argparse.Namespace) -> Any:
         methods = words(args.methods)
     else:
         methods = tuple(
-            name
-            for name in METHODS
-            if name != "reinit" and (checkpoint_of(args) or name not in PRETRAINED)
+            name for name in METHODS if name != "reinit" and (checkpoint_of(args) or name not in PRETRAINED)
         )
     return EvaluateSpec(
         methods=methods,
@@ -140,14 +134,10 @@ def load_data(args: argparse.Namespace, cache: Path) -> EvalData:
 
     protocol = get_protocol(args.protocol)
     if args.data is None:
-        raise NeuriptError(
-            f"--data DIR is missing: the folder with {protocol.layout}. {protocol.how_to_get}"
-        )
+        raise NeuriptError(f"--data DIR is missing: the folder with {protocol.layout}. {protocol.how_to_get}")
     if args.fetch:
         if protocol.fetch is None:
-            raise NeuriptError(
-                f"{protocol.name} cannot be downloaded freely. {protocol.how_to_get}"
-            )
+            raise NeuriptError(f"{protocol.name} cannot be downloaded freely. {protocol.how_to_get}")
         protocol.fetch(Path(args.data))
     folder = Path(args.cache) if args.cache else cache
     try:

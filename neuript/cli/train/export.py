@@ -64,7 +64,6 @@ def _deploy(checkpoint: Path, out: Path) -> None:
     manifest, state = load_checkpoint(checkpoint)
     if not manifest.classes:
         raise NeuriptError(
-            f"{checkpoint.name} is an encoder without classes; fine-tune it first: "
-            "neuript-train finetune"
+            f"{checkpoint.name} is an encoder without classes; fine-tune it first: neuript-train finetune"
         )
     save_model(out, build_module(manifest, state), manifest)

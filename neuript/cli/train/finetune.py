@@ -5,14 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuript.cli.train.evaluate import (
-    add_data_options,
-    checkpoint_of,
-    list_protocols,
-    load_data,
-    prepare_torch,
-    say,
-)
+from neuript.cli.train.evaluate import add_data_options, checkpoint_of, list_protocols, load_data, prepare_torch, say
 from neuript.errors import NeuriptError
 
 _EXAMPLES = """\

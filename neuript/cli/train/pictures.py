@@ -39,9 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        "--data",
-        metavar="NAME=DIR",
-        help="labelled windows of a protocol, such as mental-arithmetic=DIR",
+        "--data", metavar="NAME=DIR", help="labelled windows of a protocol, such as mental-arithmetic=DIR"
     )
     source.add_argument("--corpus", metavar="DIR", help="windows of a corpus, without labels")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the report")
@@ -51,17 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
         default="val",
         help="whose windows, with --data (default: val)",
     )
-    parser.add_argument(
-        "--group", metavar="MONTAGE", help="which montage of the corpus (default: the largest)"
-    )
-    parser.add_argument(
-        "--only",
-        metavar="NAME,...",
-        help=f"only these: {', '.join(SECTIONS)}",
-    )
-    parser.add_argument(
-        "--windows", type=int, default=160, metavar="N", help="windows to look at (160)"
-    )
+    parser.add_argument("--group", metavar="MONTAGE", help="which montage of the corpus (default: the largest)")
+    parser.add_argument("--only", metavar="NAME,...", help=f"only these: {', '.join(SECTIONS)}")
+    parser.add_argument("--windows", type=int, default=160, metavar="N", help="windows to look at (160)")
     parser.add_argument(
         "--perturbed",
         type=int,
@@ -69,18 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of these, windows to perturb or reconstruct; costs N times the channels (64)",
     )
-    parser.add_argument(
-        "--perturb", default="swap,zero", metavar="KIND,...", help="swap, zero or both (both)"
-    )
-    parser.add_argument(
-        "--examples", type=int, default=2, metavar="N", help="reconstructed windows to draw (2)"
-    )
-    parser.add_argument(
-        "--batch-size", type=int, default=16, metavar="N", help="windows at once (16)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=520, metavar="N", help="of draws and masks (520)"
-    )
+    parser.add_argument("--perturb", default="swap,zero", metavar="KIND,...", help="swap, zero or both (both)")
+    parser.add_argument("--examples", type=int, default=2, metavar="N", help="reconstructed windows to draw (2)")
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="windows at once (16)")
+    parser.add_argument("--seed", type=int, default=520, metavar="N", help="of draws and masks (520)")
     parser.add_argument("--cache", metavar="DIR", help="where protocols keep cleaned windows")
     parser.add_argument("--pdf", action="store_true", help="every figure also as PDF")
     return parser
@@ -144,9 +126,7 @@ def _load(args: argparse.Namespace, only: tuple[str, ...]) -> tuple[Learned, Win
         from neuript.training.pictures.load import training_subjects
 
         avoid = training_subjects(args.checkpoint)
-        windows = source.of_corpus(
-            Corpus.open(args.corpus), args.windows, args.seed, group=args.group, avoid=avoid
-        )
+        windows = source.of_corpus(Corpus.open(args.corpus), args.windows, args.seed, group=args.group, avoid=avoid)
         learned, windows = load_learned(args.checkpoint, windows)
         return learned, windows, _seen_before(learned, windows)
     cache = Path(args.cache) if args.cache else None
@@ -180,8 +160,7 @@ def _facts(learned: Learned, windows: Windows) -> dict[str, str]:
         "model": f"{about['file']}, {about['kind']}",
         "encoder": f"width {config.d_model}, {config.n_heads} heads, merges "
         f"{', '.join(map(str, config.merges))}, experts {', '.join(map(str, config.experts))}",
-        "data": f"{windows.name}: {len(windows)} windows of "
-        f"{windows.x.shape[2] / windows.sfreq:g} s, {people} people",
+        "data": f"{windows.name}: {len(windows)} windows of {windows.x.shape[2] / windows.sfreq:g} s, {people} people",
         "channels": f"{windows.montage.n_chans} ({windows.montage.name}) at {windows.sfreq:g} Hz",
     }
     if windows.classes:

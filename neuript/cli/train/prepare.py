@@ -48,22 +48,10 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="UV",
         help="leave out windows that exceed this (the recipes: 100); 0 keeps them all",
     )
-    add(
-        "--montage",
-        default="auto",
-        help="auto: the paper's 20 pairs where possible, else own electrodes; or a NAME",
-    )
+    add("--montage", default="auto", help="auto: the paper's 20 pairs where possible, else own electrodes; or a NAME")
     add("--cap", metavar="MONTAGE", help="what was on the head, for recordings without labels")
-    add(
-        "--dataset",
-        metavar="NAME",
-        help="first part of the subject ids (default: the folder's name)",
-    )
-    add(
-        "--subject-pattern",
-        metavar="REGEX",
-        help="finds the subject in a path; its first group counts",
-    )
+    add("--dataset", metavar="NAME", help="first part of the subject ids (default: the folder's name)")
+    add("--subject-pattern", metavar="REGEX", help="finds the subject in a path; its first group counts")
     add("--include", action="append", default=[], metavar="GLOB", help="take these files only")
     add("--exclude", action="append", default=[], metavar="GLOB", help="leave these files out")
     add(
@@ -74,28 +62,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="DATASET/SUBJECT or a pattern; people to leave out",
     )
     add("--unit", help="unit of the numbers, where the files say nothing or the wrong thing")
-    add(
-        "--rescale",
-        action="store_true",
-        help="bring each recording to a typical EEG amplitude (numbers in no unit)",
-    )
-    add(
-        "--mains",
-        default="auto",
-        choices=("auto", "50", "60", "none"),
-        help="notch (default: measured)",
-    )
+    add("--rescale", action="store_true", help="bring each recording to a typical EEG amplitude (numbers in no unit)")
+    add("--mains", default="auto", choices=("auto", "50", "60", "none"), help="notch (default: measured)")
     add("--workers", type=int, default=1, metavar="N", help="processes on this machine")
-    add(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="Dask scheduler of a cluster that sees the same paths",
-    )
-    add(
-        "--verify",
-        action="store_true",
-        help="check the hashes of what is there, and make anew what was changed",
-    )
+    add("--scheduler", metavar="ADDRESS", help="Dask scheduler of a cluster that sees the same paths")
+    add("--verify", action="store_true", help="check the hashes of what is there, and make anew what was changed")
     add("--redo", action="store_true", help="make everything anew")
     add("--json", action="store_true", help="print the report as JSON")
     return parser
@@ -106,13 +77,7 @@ def run(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
     from neuript.training.corpus import prepare
 
-    report = prepare(
-        args.folders,
-        args.out,
-        _recipe(args),
-        _options(args),
-        progress=None if args.json else _tell,
-    )
+    report = prepare(args.folders, args.out, _recipe(args), _options(args), progress=None if args.json else _tell)
     if args.json:
         print(json.dumps(report.to_dict()))
     else:
@@ -153,13 +118,7 @@ def _options(args: argparse.Namespace) -> PrepareOptions:
             exclude=tuple(args.exclude),
             exclude_subjects=tuple(args.exclude_subjects),
         ),
-        signal=SignalOptions(
-            montage=args.montage,
-            cap=args.cap,
-            unit=args.unit,
-            rescale=args.rescale,
-            mains_hz=mains,
-        ),
+        signal=SignalOptions(montage=args.montage, cap=args.cap, unit=args.unit, rescale=args.rescale, mains_hz=mains),
         workers=args.workers,
         scheduler=args.scheduler,
         redo=args.redo,

@@ -39,10 +39,7 @@ _SETTINGS: dict[str, tuple[type, str]] = {
     "checkpoint-every": (int, "steps between checkpoints (default 500)"),
     "keep": (int, "checkpoints to keep (default 2)"),
     "log-every": (int, "steps between entries of the log (default 10)"),
-    "collapse-share": (
-        float,
-        "an expert below this share of its even part is unused (default 0.1)",
-    ),
+    "collapse-share": (float, "an expert below this share of its even part is unused (default 0.1)"),
     "collapse-steps": (int, "unused steps until the alarm (default 200)"),
     "timeout": (float, "seconds without a word from another process until giving up (default 300)"),
 }
@@ -61,9 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("corpus", nargs="+", metavar="CORPUS", help="folders made by `neuript-train prepare`")
     add("--out", required=True, metavar="DIR", help="folder of the run: checkpoints, log, encoder")
     add("--config", metavar="FILE.yaml", help="settings of the run as a table")
-    add(
-        "--size", choices=("base", "small", "tiny", "micro"), help="preset of widths (default tiny)"
-    )
+    add("--size", choices=("base", "small", "tiny", "micro"), help="preset of widths (default tiny)")
     masking = parser.add_argument_group("masking")
     masking.add_argument("--masking", choices=("amplitude", "absolute", "spans"))
     masking.add_argument("--span", type=int, metavar="N", help="samples of a span (default 16)")
@@ -72,8 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=float,
         nargs="+",
         metavar="P",
-        help="masked share of the points; of several one is drawn for each batch "
-        "(default 0.2 0.35 0.5)",
+        help="masked share of the points; of several one is drawn for each batch (default 0.2 0.35 0.5)",
     )
     for name, (kind, text) in _SETTINGS.items():
         add(f"--{name}", type=kind, metavar="X" if kind is float else "N", help=text)
@@ -197,11 +191,7 @@ class Progress:
             f"step {status.step} of {status.n_steps} · loss {status.loss:.4f} · lr {status.lr:.2g} · "
             f"{status.windows_per_s:.1f} windows/s · {duration(status.eta_s)} left"
         )
-        print(
-            f"\r{text}\x1b[K" if live else text,
-            end="\n" if last or not live else "",
-            file=sys.stderr,
-        )
+        print(f"\r{text}\x1b[K" if live else text, end="\n" if last or not live else "", file=sys.stderr)
 
 
 def duration(seconds: float) -> str:

@@ -143,9 +143,7 @@ def _tabulate(table: str, store: Store) -> int:
     return 0
 
 
-def _work(
-    plan: Plan, store: Store, args: argparse.Namespace, data: Mapping[str, Path], argv: list[str]
-) -> int:
+def _work(plan: Plan, store: Store, args: argparse.Namespace, data: Mapping[str, Path], argv: list[str]) -> int:
     from neuript.training.sweep.jobs import PRETRAIN
     from neuript.training.sweep.markdown import tabulate
     from neuript.training.sweep.runner import RealRunner, preflight
@@ -191,9 +189,7 @@ def _folders(given: Sequence[str]) -> dict[str, Path]:
     for text in given:
         name, sign, folder = text.partition("=")
         if not sign or not name or not folder:
-            raise NeuriptError(
-                f"--data {text!r} must be NAME=DIR, such as mental-arithmetic=eegmat"
-            )
+            raise NeuriptError(f"--data {text!r} must be NAME=DIR, such as mental-arithmetic=eegmat")
         if name in folders:
             raise NeuriptError(f"--data names {name} twice; give each data set once")
         folders[name] = Path(folder)

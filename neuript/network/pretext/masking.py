@@ -53,17 +53,10 @@ class Corruption:
 
     def __getitem__(self, index: slice | Tensor) -> Corruption:
         """Return the corruption of some samples."""
-        return Corruption(
-            self.masked[index],
-            self.replaced[index],
-            self.random[index],
-            self.random_source[index],
-        )
+        return Corruption(self.masked[index], self.replaced[index], self.random[index], self.random_source[index])
 
 
-def amplitude_mask(
-    x_BDT: Tensor, n_masked: int, generator: Draws, *, absolute: bool = False
-) -> Tensor:
+def amplitude_mask(x_BDT: Tensor, n_masked: int, generator: Draws, *, absolute: bool = False) -> Tensor:
     """Mask a random band of amplitudes (AAMP, section 3.1 of the paper).
 
     In each sample and channel the points are ranked by their signed value, ties by time; a window
@@ -103,11 +96,7 @@ def rank_window_mask(x_BDT: Tensor, n_masked: int, xi_BD: Tensor) -> Tensor:
 
 
 def span_mask(
-    shape: tuple[int, int, int],
-    n_masked: int,
-    span: int,
-    generator: Draws,
-    device: torch.device | str = "cpu",
+    shape: tuple[int, int, int], n_masked: int, span: int, generator: Draws, device: torch.device | str = "cpu"
 ) -> Tensor:
     """Mask random spans of consecutive samples, the baseline of AAMP.
 
@@ -151,9 +140,7 @@ def span_mask(
     return steps.cumsum(dim=-1)[..., :n_times] > 0
 
 
-def corrupt(
-    masked: Tensor, generator: Draws, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
-) -> Corruption:
+def corrupt(masked: Tensor, generator: Draws, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> Corruption:
     """Decide what the masked points of a batch are replaced by.
 
     Parameters

@@ -17,14 +17,7 @@ from neuript.errors import NeuriptError
 from neuript.network.companding import compand_volts, scale_volts
 from neuript.network.config import NeuriptConfig
 from neuript.network.encoder import Encoder, KeyMask
-from neuript.network.pretext.masking import (
-    Corruption,
-    Draws,
-    Share,
-    amplitude_mask,
-    corrupt,
-    span_mask,
-)
+from neuript.network.pretext.masking import Corruption, Draws, Share, amplitude_mask, corrupt, span_mask
 from neuript.network.pretext.reconstructor import Decoder
 
 Masking = Literal["amplitude", "absolute", "spans"]
@@ -69,11 +62,7 @@ class PretrainSpec:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, tuple(value))
-        for name, kind in (
-            ("masking", Masking),
-            ("key_mask", KeyMask),
-            ("decoder_input", DecoderInput),
-        ):
+        for name, kind in (("masking", Masking), ("key_mask", KeyMask), ("decoder_input", DecoderInput)):
             allowed = get_args(kind)
             _require(getattr(self, name) in allowed, self, name, f"one of {', '.join(allowed)}")
         _require(self.span >= 1, self, "span", "at least 1 sample")
@@ -84,9 +73,7 @@ class PretrainSpec:
             "one or more numbers between 0 and 1",
         )
         _require(
-            len(self.shares) == 3
-            and all(s >= 0 for s in self.shares)
-            and abs(sum(self.shares) - 1) < 1e-6,
+            len(self.shares) == 3 and all(s >= 0 for s in self.shares) and abs(sum(self.shares) - 1) < 1e-6,
             self,
             "shares",
             "three shares that sum to 1",
@@ -153,9 +140,7 @@ class NeuriptPretrainer(nn.Module):
         The vector that stands for a replaced point, (d_model,).
     """
 
-    def __init__(
-        self, config: NeuriptConfig, pos_m: ArrayLike, spec: PretrainSpec | None = None
-    ) -> None:
+    def __init__(self, config: NeuriptConfig, pos_m: ArrayLike, spec: PretrainSpec | None = None) -> None:
         super().__init__()
         self.config = config
         self.spec = spec = PretrainSpec() if spec is None else spec
@@ -202,10 +187,7 @@ class NeuriptPretrainer(nn.Module):
         return corrupt(masked, generator, spec.shares)
 
     def forward(
-        self,
-        x_BDT: Tensor,
-        generator: Draws | None = None,
-        corruption: Corruption | None = None,
+        self, x_BDT: Tensor, generator: Draws | None = None, corruption: Corruption | None = None
     ) -> PretrainOutput:
         """Mask, encode, reconstruct, and compare at the masked points.
 
@@ -236,10 +218,7 @@ class NeuriptPretrainer(nn.Module):
 
     @torch.no_grad()
     def reconstruct(
-        self,
-        x_BDT: Tensor,
-        generator: Draws | None = None,
-        corruption: Corruption | None = None,
+        self, x_BDT: Tensor, generator: Draws | None = None, corruption: Corruption | None = None
     ) -> PretrainOutput:
         """As `forward`, with predictions at every point and without gradients, for pictures."""
         target = self.compand(x_BDT)
@@ -250,18 +229,14 @@ class NeuriptPretrainer(nn.Module):
         loss = rec + self.spec.aux_weight * aux
         return PretrainOutput(loss, rec, aux, corruption.masked, prediction, target)
 
-    def _drawn(
-        self, x_BDT: Tensor, generator: Draws | None, corruption: Corruption | None
-    ) -> Corruption:
+    def _drawn(self, x_BDT: Tensor, generator: Draws | None, corruption: Corruption | None) -> Corruption:
         if corruption is not None:
             return corruption
         if generator is None:
             raise ValueError("give a generator to draw masks with, or a corruption")
         return self.corrupt(x_BDT, generator)
 
-    def _reconstruct(
-        self, x_BDT: Tensor, corruption: Corruption, points_BDn: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def _reconstruct(self, x_BDT: Tensor, corruption: Corruption, points_BDn: Tensor | None) -> tuple[Tensor, Tensor]:
         n_times, key_mask = x_BDT.shape[-1], self.spec.key_mask
         scales, aux = self.encoder(x_BDT, corruption, self.mask_token, key_mask)
         if aux is None:

@@ -73,9 +73,7 @@ class DecoderLayer(nn.Module):
         self.predict = nn.Linear(width, step)
         self.dropout = Dropout(config.dropout)
 
-    def forward(
-        self, q_BDLC: Tensor, h_BDLC: Tensor, points_BDn: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, q_BDLC: Tensor, h_BDLC: Tensor, points_BDn: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Refine the queries.
 
         Parameters
@@ -119,11 +117,7 @@ class Decoder(nn.Module):
     """
 
     def __init__(
-        self,
-        config: NeuriptConfig,
-        scales: Sequence[int] | None = None,
-        step: int = 1,
-        dropout: float | None = None,
+        self, config: NeuriptConfig, scales: Sequence[int] | None = None, step: int = 1, dropout: float | None = None
     ) -> None:
         super().__init__()
         self.scales = tuple(range(config.depth + 1) if scales is None else scales)
@@ -134,9 +128,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(config, step) for _ in self.scales)
         init_modules(self, config)
 
-    def forward(
-        self, q_BDLC: Tensor, scales: Sequence[Tensor], points_BDn: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, q_BDLC: Tensor, scales: Sequence[Tensor], points_BDn: Tensor | None = None) -> Tensor:
         """Predict the signal.
 
         Parameters

@@ -31,9 +31,7 @@ class Card(QtWidgets.QFrame):
         self.box.setSpacing(3)
         self.heading = self.label(heading.upper(), 11, theme.muted, bold=True)
 
-    def label(
-        self, text: str, pixels: int, color: str, *, bold: bool = False, wrap: bool = False
-    ) -> QtWidgets.QLabel:
+    def label(self, text: str, pixels: int, color: str, *, bold: bool = False, wrap: bool = False) -> QtWidgets.QLabel:
         """Add a line of text."""
         label = QtWidgets.QLabel(text)
         label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
@@ -73,8 +71,7 @@ class StateCard(Card):
         if color != self._edge:
             self._edge = color
             self.setStyleSheet(
-                f"#card {{ border-left: 6px solid {color};"
-                "border-top-left-radius: 0; border-bottom-left-radius: 0; }"
+                f"#card {{ border-left: 6px solid {color};border-top-left-radius: 0; border-bottom-left-radius: 0; }}"
             )
 
 
@@ -176,9 +173,7 @@ class Bars(QtWidgets.QWidget):
         self._thresholds(painter, info.threshold, info.release)
         painter.end()
 
-    def _outlined(
-        self, painter: QtGui.QPainter, box: QtCore.QRectF, text: str, *, left: bool
-    ) -> None:
+    def _outlined(self, painter: QtGui.QPainter, box: QtCore.QRectF, text: str, *, left: bool) -> None:
         """Text that reads on the bar and beside it."""
         metrics = QtGui.QFontMetricsF(painter.font())
         x = box.left() if left else box.right() - metrics.horizontalAdvance(text)
@@ -190,9 +185,7 @@ class Bars(QtWidgets.QWidget):
         painter.strokePath(path, pen)
         painter.fillPath(path, QtGui.QColor(self._theme.text))
 
-    def _thresholds(
-        self, painter: QtGui.QPainter, threshold: float | None, release: float | None
-    ) -> None:
+    def _thresholds(self, painter: QtGui.QPainter, threshold: float | None, release: float | None) -> None:
         font = QtGui.QFont(self.font())
         font.setPixelSize(11)
         painter.setFont(font)
@@ -311,12 +304,6 @@ class TimingCard(Card):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Fill in the numbers."""
         rate = "–" if snapshot.rows_per_s is None else f"{snapshot.rows_per_s:.1f} per s"
-        values = (
-            snapshot.latency_words,
-            snapshot.age_words,
-            snapshot.delay_words,
-            snapshot.rhythm_words,
-            rate,
-        )
+        values = (snapshot.latency_words, snapshot.age_words, snapshot.delay_words, snapshot.rhythm_words, rate)
         for label, value in zip(self._values, values, strict=True):
             label.setText(value)

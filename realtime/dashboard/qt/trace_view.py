@@ -20,12 +20,7 @@ from pyqtgraph.Qt.internals import PrimitiveArray
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.traces import ScrollPacer
-from neuript.realtime.dashboard.view_model import (
-    LogEntry,
-    channel_verdicts,
-    fitting_scale,
-    next_scale,
-)
+from neuript.realtime.dashboard.view_model import LogEntry, channel_verdicts, fitting_scale, next_scale
 from neuript.realtime.dashboard.words import Tone
 
 LEFT = 62
@@ -96,9 +91,7 @@ class TraceView(QtWidgets.QWidget):
         return max(1, round(self.devicePixelRatioF()))
 
     def _plot_rect(self) -> QtCore.QRect:
-        return QtCore.QRect(
-            LEFT, TOP, self.width() - LEFT - RIGHT, max(20, self.height() - TOP - BOTTOM)
-        )
+        return QtCore.QRect(LEFT, TOP, self.width() - LEFT - RIGHT, max(20, self.height() - TOP - BOTTOM))
 
     @property
     def n_visible(self) -> int:
@@ -194,13 +187,7 @@ class TraceView(QtWidgets.QWidget):
         self._auto_until, self._auto_next = total + round(4.0 / column_s), 0
         self._blank()
 
-    def _extend(
-        self,
-        extremes: NDArray[np.float32],
-        stamps: NDArray[np.float64],
-        stop: int,
-        n_new: int,
-    ) -> None:
+    def _extend(self, extremes: NDArray[np.float32], stamps: NDArray[np.float64], stop: int, n_new: int) -> None:
         """Move the picture left and draw the `n_new` newest columns (one before them is given)."""
         self._drawn = stop
         new = slice(len(stamps) - n_new, None)
@@ -218,11 +205,7 @@ class TraceView(QtWidgets.QWidget):
         painter.end()
 
     def _draw_columns(
-        self,
-        painter: QtGui.QPainter,
-        extremes: NDArray[np.float32],
-        stamps: NDArray[np.float64],
-        n_new: int,
+        self, painter: QtGui.QPainter, extremes: NDArray[np.float32], stamps: NDArray[np.float64], n_new: int
     ) -> None:
         zoom, height, width = self._zoom, self._pixmap.height(), self._pixmap.width()
         x = width - zoom * np.arange(len(extremes), 0, -1, dtype=np.float64)
@@ -247,9 +230,7 @@ class TraceView(QtWidgets.QWidget):
         for rows, color in ((~bad, self._theme.trace), (bad, self._theme.trace_bad)):
             self._draw_segments(painter, segments[rows].reshape(-1, 4), color)
 
-    def _draw_segments(
-        self, painter: QtGui.QPainter, segments: NDArray[np.float64], color: str
-    ) -> None:
+    def _draw_segments(self, painter: QtGui.QPainter, segments: NDArray[np.float64], color: str) -> None:
         segments = segments[np.isfinite(segments).all(axis=1)]
         if len(segments) == 0:
             return
@@ -262,11 +243,7 @@ class TraceView(QtWidgets.QWidget):
         painter.drawLines(*self._lines.drawargs())
 
     def _draw_grid(
-        self,
-        painter: QtGui.QPainter,
-        x: NDArray[np.float64],
-        stamps: NDArray[np.float64],
-        height: int,
+        self, painter: QtGui.QPainter, x: NDArray[np.float64], stamps: NDArray[np.float64], height: int
     ) -> None:
         seconds = np.floor(stamps + self.wall_offset_s)
         painter.setPen(QtGui.QColor(self._theme.line))
@@ -274,12 +251,7 @@ class TraceView(QtWidgets.QWidget):
             painter.drawLine(int(x[k]), 0, int(x[k]), height)
 
     def _draw_gaps(
-        self,
-        painter: QtGui.QPainter,
-        x: NDArray[np.float64],
-        extremes: NDArray[np.float32],
-        n_new: int,
-        height: int,
+        self, painter: QtGui.QPainter, x: NDArray[np.float64], extremes: NDArray[np.float32], n_new: int, height: int
     ) -> None:
         empty = _without_samples(extremes)
         for k in np.nonzero(empty)[0]:

@@ -16,13 +16,7 @@ from PyQt6 import QtCore, QtGui, QtWidgets
 
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.process import parent_lives
-from neuript.realtime.dashboard.qt.cards import (
-    BarsCard,
-    CommandCard,
-    RecentCard,
-    StateCard,
-    TimingCard,
-)
+from neuript.realtime.dashboard.qt.cards import BarsCard, CommandCard, RecentCard, StateCard, TimingCard
 from neuript.realtime.dashboard.qt.trace_view import LEFT, RIGHT, TraceView
 from neuript.realtime.dashboard.theme import THEMES, Theme
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
@@ -76,8 +70,7 @@ class ProbabilityPlot:
         self._classes = info.classes
         self._curves = [
             self.widget.plot(
-                pen=pg.mkPen(self._theme.class_color(k, idle=name == info.idle_class), width=2),
-                connect="finite",
+                pen=pg.mkPen(self._theme.class_color(k, idle=name == info.idle_class), width=2), connect="finite"
             )
             for k, name in enumerate(info.classes)
         ]

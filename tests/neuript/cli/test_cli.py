@@ -43,18 +43,14 @@ def fake_verb(monkeypatch, run):
     monkeypatch.setitem(sys.modules, "neuript.cli.live", module)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["live", "--help"], ["streams", "--help"], ["train", "--help"]]
-)
+@pytest.mark.parametrize("arguments", [["--help"], ["live", "--help"], ["streams", "--help"], ["train", "--help"]])
 def test_help_loads_nothing_heavy(arguments):
     code = (
         "import sys; from neuript.cli import main; code = main(sys.argv[1:]); "
         f"bad = [m for m in {HEAVY} if m in sys.modules]; "
         "print('LOADED', bad, 'CODE', code)"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, timeout=60)
     assert "LOADED [] CODE 0" in done.stdout, done.stdout + done.stderr
     assert "usage" in done.stdout
 

@@ -21,14 +21,9 @@ def set_checks(monkeypatch: pytest.MonkeyPatch, *statuses: str) -> None:
     monkeypatch.setattr(doctor, "CHECKS", checks)
 
 
-@pytest.mark.parametrize(
-    ("statuses", "code"), [(("ok", "ok"), 0), (("ok", "warn"), 0), (("fail", "warn", "ok"), 2)]
-)
+@pytest.mark.parametrize(("statuses", "code"), [(("ok", "ok"), 0), (("ok", "warn"), 0), (("fail", "warn", "ok"), 2)])
 def test_exit_code_and_lines(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    statuses: tuple[str, ...],
-    code: int,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], statuses: tuple[str, ...], code: int
 ) -> None:
     set_checks(monkeypatch, *statuses)
     assert doctor.run([]) == code
@@ -74,9 +69,7 @@ def test_python_and_torch_versions(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"eth0": "10.0.0.2", "wg0": "10.8.0.1"}, "warn", "wg0 looks like a VPN"),
     ],
 )
-def test_network(
-    monkeypatch: pytest.MonkeyPatch, interfaces: dict[str, str], status: str, words: str
-) -> None:
+def test_network(monkeypatch: pytest.MonkeyPatch, interfaces: dict[str, str], status: str, words: str) -> None:
     monkeypatch.setattr(doctor, "_interfaces", lambda: interfaces)
     result = doctor.check_network()
     assert result[0] == status
@@ -124,8 +117,7 @@ class TestLsl:
         assert doctor.check_own_stream()[0] == "ok"
 
     @pytest.mark.parametrize(
-        ("found", "received", "words"),
-        [(False, False, "not found within 5 s"), (True, False, "no data came over TCP")],
+        ("found", "received", "words"), [(False, False, "not found within 5 s"), (True, False, "no data came over TCP")]
     )
     def test_own_stream_that_is_blocked(
         self, monkeypatch: pytest.MonkeyPatch, found: bool, received: bool, words: str

@@ -120,7 +120,5 @@ def test_help_is_light():
         "for verb in ('replay', 'inspect', 'xdf'): main([verb, '--help'])\n"
         "print([m for m in ('torch','scipy','mne','pyxdf','pylsl','rich','numpy') if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -20,9 +20,7 @@ def recording(tmp_path, rng):
     """Four trials, left and right in turn; the first EEG sample is at 800 s."""
     n = round(35 * SFREQ)
     markers = [(ZERO + s, ("769", "770")[i % 2]) for i, s in enumerate(ONSETS)]
-    file = xdf_writer.session(
-        rng.normal(size=(n, 2)) * 10, ZERO + np.arange(n) / SFREQ, markers, sfreq=SFREQ
-    )
+    file = xdf_writer.session(rng.normal(size=(n, 2)) * 10, ZERO + np.arange(n) / SFREQ, markers, sfreq=SFREQ)
     return str(file.save(tmp_path / "run.xdf"))
 
 

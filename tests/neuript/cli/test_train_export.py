@@ -17,15 +17,7 @@ from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.training.pretrain import PretrainRun, pretrain
 
 CONFIG = NeuriptConfig(
-    n_outputs=2,
-    n_times=32,
-    d_model=12,
-    n_heads=2,
-    d_ff=8,
-    d_expert=4,
-    d_shared=8,
-    merges=(2, 2),
-    experts=(0, 2),
+    n_outputs=2, n_times=32, d_model=12, n_heads=2, d_ff=8, d_expert=4, d_shared=8, merges=(2, 2), experts=(0, 2)
 )
 
 

@@ -125,9 +125,7 @@ def test_a_tensor_list_that_lies_about_sizes(saved: Path) -> None:
         load_checkpoint(saved)
 
 
-def test_a_failed_write_keeps_the_old_file(
-    saved: Path, module: nn.Module, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_keeps_the_old_file(saved: Path, module: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     old = saved.read_bytes()
 
     def full(*_: object) -> None:

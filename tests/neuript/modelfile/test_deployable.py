@@ -134,9 +134,7 @@ def test_weights_hash_follows_the_weights_only(tmp_path: Path, toy: Toy) -> None
     assert changed.weights_sha256 != first.weights_sha256
 
 
-def test_given_golden_windows_are_stored(
-    tmp_path: Path, toy: Toy, rng: np.random.Generator
-) -> None:
+def test_given_golden_windows_are_stored(tmp_path: Path, toy: Toy, rng: np.random.Generator) -> None:
     windows = (rng.normal(size=(7, N_CHANS, N_TIMES)) * 1e-5).astype(np.float32)
     save_model(tmp_path / "mi.ts", toy, make_manifest(), windows)
     container = parse((tmp_path / "mi.ts").read_bytes(), "mi.ts")
@@ -239,9 +237,7 @@ class Boom:
         return os.mkdir, ("boom",)
 
 
-def test_a_pickle_is_never_run(
-    tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pickle_is_never_run(tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.ts").write_bytes(pickle.dumps(Boom()))
     refused(tmp_path / "evil.ts", "pickle", trust=True)
@@ -317,8 +313,7 @@ def test_an_entry_that_is_there_twice_is_refused(saved: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry",
-    ["extra/manifest.json", "neuript/golden.safetensors", "neuript/weights.json", "constants.pkl"],
+    "entry", ["extra/manifest.json", "neuript/golden.safetensors", "neuript/weights.json", "constants.pkl"]
 )
 def test_missing_parts_are_named(saved: Path, entry: str) -> None:
     entries = {k: v for k, v in entries_of(saved).items() if not k.endswith(entry)}
@@ -401,9 +396,7 @@ def test_other_classes_than_expected(saved: Path) -> None:
     refused(saved, "left_hand, right_hand, rest, but feet, rest", expect_classes=["feet", "rest"])
 
 
-def test_a_file_from_elsewhere_needs_trust_once(
-    saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_file_from_elsewhere_needs_trust_once(saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     open_model(saved)  # written here
     monkeypatch.setenv("NEURIPT_CONFIG_DIR", str(tmp_path / "another-person"))
     refused(saved, "not written on this computer.*--trust")

@@ -132,9 +132,7 @@ def eeg(rng: np.random.Generator) -> np.ndarray:
 class TestContract:
     """What every engine promises."""
 
-    def test_equals_the_module(
-        self, engine: Engine, network: NeuriptClassifier, rng: np.random.Generator
-    ) -> None:
+    def test_equals_the_module(self, engine: Engine, network: NeuriptClassifier, rng: np.random.Generator) -> None:
         tolerance = 2e-2 if engine.device != "cpu" else 1e-4
         for scale in (0.1, 1.0, 10.0):
             window = eeg(rng) * np.float32(scale)
@@ -250,9 +248,7 @@ def test_unknown_engines_and_devices(files: dict[str, Path]) -> None:
     assert open_model(files["ts"], device="cpu", trust=True).device == "cpu"
 
 
-def test_a_failed_compilation_is_one_sentence(
-    network: NeuriptClassifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_compilation_is_one_sentence(network: NeuriptClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_compiler(*_: object, **__: object) -> None:
         raise RuntimeError("InvalidCxxCompiler\nlong story")
 
@@ -326,9 +322,7 @@ def test_a_hybrid_is_saved_opened_and_built_again(
         ({"architecture": "hybrid"}, "cannot be built"),
     ],
 )
-def test_a_manifest_of_another_model(
-    network: NeuriptClassifier, model: dict[str, Any], match: str
-) -> None:
+def test_a_manifest_of_another_model(network: NeuriptClassifier, model: dict[str, Any], match: str) -> None:
     with pytest.raises(ModelRefusedError, match=match):
         build_module(make_manifest(model=model), network.state_dict())
 
@@ -342,9 +336,7 @@ def test_parity_measures_differences_and_flips() -> None:
     inputs[:, 0, 0] = [0.2, 0.4, -0.2, 2.0]
 
     def engine(function: Callable[[torch.Tensor], torch.Tensor]) -> Engine:
-        return Engine(
-            lambda x: torch.stack([torch.zeros(1), function(x[:, 0, 0])], 1), manifest, name="x"
-        )
+        return Engine(lambda x: torch.stack([torch.zeros(1), function(x[:, 0, 0])], 1), manifest, name="x")
 
     reference = engine(lambda z: z)
     same = parity(reference, reference, inputs)
@@ -398,9 +390,7 @@ def trt(manifest: Manifest | None = None) -> Engine:
     return tensorrt.tensorrt_engine(module, manifest, reference, inputs, device="cpu")
 
 
-def test_tensorrt_engines_are_compiled_once_and_cached_privately(
-    fake: FakeTensorRT, rng: np.random.Generator
-) -> None:
+def test_tensorrt_engines_are_compiled_once_and_cached_privately(fake: FakeTensorRT, rng: np.random.Generator) -> None:
     first, second = trt(), trt()
     assert fake.compiled == 1
     window = eeg(rng)
@@ -474,9 +464,7 @@ def test_without_a_gpu_the_next_engine_is_used_with_a_warning(
     assert "no NVIDIA GPU" in caplog.text
 
 
-def test_a_compiler_that_fails_says_why(
-    fake: FakeTensorRT, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_compiler_that_fails_says_why(fake: FakeTensorRT, monkeypatch: pytest.MonkeyPatch) -> None:
     def unsupported(*_: object, **__: object) -> None:
         raise RuntimeError("no converter for aten::eigh")
 
@@ -499,9 +487,7 @@ def test_tensorrt_on_this_gpu(files: dict[str, Path], rng: np.random.Generator) 
     assert parity(first, cached, windows).max_probability_difference == 0
 
 
-def test_export_programs_travel_as_bytes(
-    files: dict[str, Path], network: NeuriptClassifier
-) -> None:
+def test_export_programs_travel_as_bytes(files: dict[str, Path], network: NeuriptClassifier) -> None:
     program = torch.export.load(io.BytesIO(files["pt2"].read_bytes()))
     x = torch.from_numpy(golden_inputs(make_manifest(), 1))
     torch.testing.assert_close(program.module()(x), network(x), rtol=1e-5, atol=1e-5)

@@ -67,9 +67,7 @@ LENGTHS = [5, FLOAT_UP_TO + 1, FUSED_FROM + 1, FUSED_FROM_BFLOAT16 + 1]
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("mask_of", ["none", "all", "each"])
 @pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
-def test_attention_of_training_and_inference_agree_with_masks_and_gradients(
-    length, mask_of, kind, monkeypatch
-):
+def test_attention_of_training_and_inference_agree_with_masks_and_gradients(length, mask_of, kind, monkeypatch):
     monkeypatch.setattr(layers, "PIECE", 2 * 2 * length**2)  # two of the three sequences at once
     torch.manual_seed(1)
     exact = Attention(16, 2, 0.0).double().eval()

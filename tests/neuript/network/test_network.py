@@ -97,9 +97,7 @@ def test_scales_have_the_configured_lengths(n_times, merges):
     with torch.no_grad():
         scales, aux = model.encoder(eeg(2, n_times=n_times))
     assert aux is None
-    assert [s.shape for s in scales] == [
-        (2, 6, length, 64) for length in model.config.lengths(n_times)
-    ]
+    assert [s.shape for s in scales] == [(2, 6, length, 64) for length in model.config.lengths(n_times)]
 
 
 @pytest.mark.parametrize("n_chans", [1, 2, 8, 20, 33])
@@ -235,9 +233,7 @@ def test_no_pooling_keeps_every_token():
     model = make(pooling="none", class_layers=2, pool_embedding=False)
     with torch.no_grad():
         scales, _ = model.encoder(eeg(2))
-        assert torch.equal(
-            Flatten()(scales[-2:]), torch.cat([s.reshape(2, -1) for s in scales[-2:]], 1)
-        )
+        assert torch.equal(Flatten()(scales[-2:]), torch.cat([s.reshape(2, -1) for s in scales[-2:]], 1))
         assert model(eeg(2)).shape == (2, 3)
     assert model.n_features == 6 * (8 + 4) * 64
 
@@ -400,16 +396,10 @@ def test_export_equals_eager_and_has_no_data_dependent_shape(options):
     model = make(**options)
     n_times = model.config.n_times
     batch_dim = torch.export.Dim("batch", min=1, max=4096)
-    program = torch.export.export(
-        model, (eeg(2, n_times=n_times),), dynamic_shapes=({0: batch_dim},)
-    )
+    program = torch.export.export(model, (eeg(2, n_times=n_times),), dynamic_shapes=({0: batch_dim},))
     assert len(program.range_constraints) == 1  # the batch is the only size that is not a constant
     names = {str(node.target) for node in program.graph.nodes}
-    assert not [
-        n
-        for n in names
-        if any(w in n for w in ("nonzero", ".item", "_local_scalar_dense", "masked_select"))
-    ]
+    assert not [n for n in names if any(w in n for w in ("nonzero", ".item", "_local_scalar_dense", "masked_select"))]
     with torch.no_grad():
         for batch in (1, 2, 7):
             x = eeg(batch, n_times=n_times, seed=batch)

@@ -7,13 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from neuript.network.positions import (
-    axis_widths,
-    channel_grid,
-    grid_encoding,
-    shared_grid,
-    sinusoid,
-)
+from neuript.network.positions import axis_widths, channel_grid, grid_encoding, shared_grid, sinusoid
 
 TEMPLATE_MM = {
     "Fp1": (-29.4, 83.9, -7.0), "Fpz": (0.1, 88.2, -1.7), "Fp2": (29.9, 84.9, -7.1),
@@ -82,9 +76,7 @@ def test_grid_does_not_depend_on_unit_or_place():
 
 def test_shared_grid_is_the_pretraining_grid_and_aligns_montages():
     np.testing.assert_array_equal(shared_grid(positions_m(BANANA)), list(BANANA.values()))
-    np.testing.assert_array_equal(
-        shared_grid(positions_m(["C3-Cz", "Cz-C4"])), [BANANA["C3-Cz"], BANANA["Cz-C4"]]
-    )
+    np.testing.assert_array_equal(shared_grid(positions_m(["C3-Cz", "Cz-C4"])), [BANANA["C3-Cz"], BANANA["Cz-C4"]])
     assert tuple(channel_grid(positions_m(["C3-Cz", "Cz-C4"]))[1]) != BANANA["Cz-C4"]
     np.testing.assert_array_equal(shared_grid([[-1.0, 0.0, 1.0]]), [[0, 28, 49]])  # clipped
 

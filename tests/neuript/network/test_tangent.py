@@ -18,35 +18,21 @@ SFREQ, N_TAPS = 64.0, 65
 @pytest.fixture
 def windows(rng):
     mixing = rng.normal(size=(5, 5))
-    return (np.einsum("dk,bkt->bdt", mixing, rng.normal(size=(12, 5, 256))) * 8e-6).astype(
-        np.float32
-    )
+    return (np.einsum("dk,bkt->bdt", mixing, rng.normal(size=(12, 5, 256))) * 8e-6).astype(np.float32)
 
 
 def make_branch(windows, rng, n_outputs=3):
     filtered = [
-        fftconvolve(
-            windows * 1e6,
-            firwin(N_TAPS, b, pass_zero=False, fs=SFREQ)[None, None],
-            "valid",
-            axes=-1,
-        )
+        fftconvolve(windows * 1e6, firwin(N_TAPS, b, pass_zero=False, fs=SFREQ)[None, None], "valid", axes=-1)
         for b in BANDS
     ]
-    spaces = [
-        TangentSpace().fit(Covariances("oas").fit_transform(f.astype(float))) for f in filtered
-    ]
+    spaces = [TangentSpace().fit(Covariances("oas").fit_transform(f.astype(float))) for f in filtered]
     reference = np.hstack(
-        [
-            s.transform(Covariances("oas").fit_transform(f.astype(float)))
-            for s, f in zip(spaces, filtered, strict=True)
-        ]
+        [s.transform(Covariances("oas").fit_transform(f.astype(float))) for s, f in zip(spaces, filtered, strict=True)]
     )
     weight = torch.tensor(rng.normal(size=(n_outputs, reference.shape[1])))
     whiteners = torch.tensor(np.stack([reference_whitener(s.reference_) for s in spaces]))
-    branch = TangentBranch(
-        filter_bank(BANDS, SFREQ, N_TAPS), whiteners, weight, torch.zeros(n_outputs)
-    )
+    branch = TangentBranch(filter_bank(BANDS, SFREQ, N_TAPS), whiteners, weight, torch.zeros(n_outputs))
     return branch, reference
 
 
@@ -70,9 +56,7 @@ def test_a_window_does_not_depend_on_its_batch(windows, rng):
 
 def test_wrong_read_out_is_refused():
     with pytest.raises(ValueError, match="do not belong together"):
-        TangentBranch(
-            torch.zeros(2, 65), torch.eye(3).repeat(2, 1, 1), torch.zeros(2, 5), torch.zeros(2)
-        )
+        TangentBranch(torch.zeros(2, 65), torch.eye(3).repeat(2, 1, 1), torch.zeros(2, 5), torch.zeros(2))
 
 
 def test_hybrid_of_one_branch_has_the_probabilities_of_that_branch(windows, rng):

@@ -115,9 +115,7 @@ def test_long_after_the_start_the_clock_is_still_exact() -> None:
     resampler._n_out = 64 * hours
     _, newest = resampler.process(np.zeros((300, 1)))
     rate = Fraction(29999, 100)
-    assert newest.tolist()[:3] == [
-        (Fraction(k, 64) * rate) // 1 for k in range(64 * hours, 64 * hours + 3)
-    ]
+    assert newest.tolist()[:3] == [(Fraction(k, 64) * rate) // 1 for k in range(64 * hours, 64 * hours + 3)]
 
 
 def test_a_rate_below_the_output_is_refused() -> None:

@@ -18,9 +18,7 @@ from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec, measu
 
 RATES = [100, 125, 128, 160, 250, 256, 299.99, 300, 500, 512, 1000, 2048, 20000]
 SELECT = np.eye(4)[:2]
-DERIVE = np.array(
-    [[1.0, -1, 0, 0], [0, 1, -1, 0], [0, 0, 1, -1], [1, 0, 0, -1], [0.5, 0.5, -0.5, -0.5]]
-)
+DERIVE = np.array([[1.0, -1, 0, 0], [0, 1, -1, 0], [0, 0, 1, -1], [1, 0, 0, -1], [0.5, 0.5, -0.5, -0.5]])
 
 
 def run(chain: CausalChain, x: np.ndarray, sizes: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -54,9 +52,7 @@ def after(chain: CausalChain, y: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("sfreq", RATES)
 @pytest.mark.parametrize("matrix", [SELECT, DERIVE], ids=["select", "derive"])
-def test_any_chunking_gives_the_same_bits(
-    sfreq: float, matrix: np.ndarray, rng: np.random.Generator
-) -> None:
+def test_any_chunking_gives_the_same_bits(sfreq: float, matrix: np.ndarray, rng: np.random.Generator) -> None:
     chain = CausalChain(PreprocessSpec(mains_hz=50.0), matrix, sfreq)
     x = eeg_like(rng, int(min(2.5 * sfreq, 7000)) if sfreq < 5000 else 30000, 4, sfreq)
     x[len(x) // 2, 1] = np.nan
@@ -167,9 +163,7 @@ def test_equals_scipy_and_a_plain_convolution(sfreq: int, rng: np.random.Generat
     for c in range(2):
         expected = reference(x[:, c], sfreq, 50.0)[: len(y)]
         scale = np.abs(expected[80:]).max()
-        np.testing.assert_allclose(
-            y[:80, c], expected[:80], rtol=0, atol=1e-6 * np.abs(expected).max()
-        )
+        np.testing.assert_allclose(y[:80, c], expected[:80], rtol=0, atol=1e-6 * np.abs(expected).max())
         np.testing.assert_allclose(y[80:, c], expected[80:], rtol=0, atol=1e-6 * scale)
 
 

@@ -8,14 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec, measure_mains
-from neuript.realtime.chain.quality import (
-    BAND_LIMITS,
-    BLOCKS,
-    Limits,
-    QualityMonitor,
-    Verdict,
-    share_lost,
-)
+from neuript.realtime.chain.quality import BAND_LIMITS, BLOCKS, Limits, QualityMonitor, Verdict, share_lost
 from neuript.realtime.recordings.recording import read_recording
 
 SFREQ = 250.0

@@ -22,11 +22,7 @@ def test_window_is_a_contiguous_view_of_the_buffer() -> None:
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)
-@given(
-    capacity=st.integers(1, 40),
-    sizes=st.lists(st.integers(0, 90), max_size=30),
-    data=st.data(),
-)
+@given(capacity=st.integers(1, 40), sizes=st.lists(st.integers(0, 90), max_size=30), data=st.data())
 def test_same_as_keeping_everything(capacity: int, sizes: list[int], data: st.DataObject) -> None:
     ring = RingBuffer(capacity, 2, np.int64)
     everything = np.zeros((0, 2), np.int64)

@@ -15,9 +15,7 @@ N, SFREQ = 15_000, 250.0
 TRUE = 1000.0 + np.arange(N) / SFREQ
 
 
-def follow(
-    stamps: np.ndarray, sfreq: float = SFREQ
-) -> tuple[np.ndarray, list[StampEvent], StampFit]:
+def follow(stamps: np.ndarray, sfreq: float = SFREQ) -> tuple[np.ndarray, list[StampEvent], StampFit]:
     fit = StampFit(sfreq)
     times, events = fit.update(stamps)
     return times, events, fit
@@ -104,9 +102,7 @@ def test_equal_stamps_in_packets_come_out_smooth(packet: int) -> None:
 
 @pytest.mark.parametrize("seconds", [0.02, 0.1, 0.5, 2.0, 4.9])
 @pytest.mark.parametrize("jitter", [0.0, 0.001])
-def test_a_gap_is_found_and_measured(
-    seconds: float, jitter: float, rng: np.random.Generator
-) -> None:
+def test_a_gap_is_found_and_measured(seconds: float, jitter: float, rng: np.random.Generator) -> None:
     stamps = TRUE + rng.normal(0, jitter, N)
     stamps[5000:] += seconds
     times, events, fit = follow(stamps)
@@ -189,9 +185,7 @@ def test_jitter_that_begins_suddenly_is_a_passing_suspicion(
 
 @pytest.mark.parametrize("start", [2500, 2503, 2511])
 @pytest.mark.parametrize("lump_s", [0.05, 0.1, 0.25, 0.5])
-def test_lumps_that_begin_and_end_suddenly_are_passing_suspicions(
-    lump_s: float, start: int
-) -> None:
+def test_lumps_that_begin_and_end_suddenly_are_passing_suspicions(lump_s: float, start: int) -> None:
     times, events, _ = follow(in_lumps(lump_s, start))
     assert not breaks(events)
     mask = doubt(events)
@@ -225,9 +219,7 @@ STREAMS = {  # how it is made, samples lost, samples until the doubt
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_gap_is_doubted_at_once_and_until_it_is_reported(
-    name: str, rng: np.random.Generator
-) -> None:
+def test_a_gap_is_doubted_at_once_and_until_it_is_reported(name: str, rng: np.random.Generator) -> None:
     """So no decision falls between; 50 ms on a clean stream, 0.25 s where stamps jitter or lump."""
     make, missing, late = STREAMS[name]
     for at in range(7000, 7300, 17):
@@ -265,11 +257,7 @@ def test_memory_does_not_grow() -> None:
 
 
 def test_good_recordings_raise_no_doubt(data_dir: Path) -> None:
-    xdf = [
-        path
-        for path in sorted((data_dir / "bci-essentials-xdf").glob("sub-*.xdf"))
-        if "P300" not in path.name
-    ]
+    xdf = [path for path in sorted((data_dir / "bci-essentials-xdf").glob("sub-*.xdf")) if "P300" not in path.name]
     edf = sorted((data_dir / "peterson2022-mi-rest").rglob("*.edf"))
     assert len(xdf) == 5
     assert len(edf) >= 30
@@ -278,13 +266,7 @@ def test_good_recordings_raise_no_doubt(data_dir: Path) -> None:
         assert follow(eeg.timestamps, eeg.info.sfreq)[1] == [], path.name
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("EEG.xdf", [(145, 215)]),
-        ("Sub2011001_EEG.xdf", [(52_765, 139)]),
-    ],
-)
+@pytest.mark.parametrize(("name", "expected"), [("EEG.xdf", [(145, 215)]), ("Sub2011001_EEG.xdf", [(52_765, 139)])])
 def test_real_losses_are_found(data_dir: Path, name: str, expected: list[tuple[int, int]]) -> None:
     eeg = read_recording(data_dir / "bci4als-xdf" / name).eeg
     _, events, fit = follow(eeg.timestamps, eeg.info.sfreq)
@@ -306,9 +288,7 @@ def test_late_samples_that_catch_up_are_no_gap(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("speed", [1.15, 1.5, 4.0])
-def test_late_samples_that_catch_up_slowly_are_no_gap(
-    speed: float, rng: np.random.Generator
-) -> None:
+def test_late_samples_that_catch_up_slowly_are_no_gap(speed: float, rng: np.random.Generator) -> None:
     """As in real wireless recordings: half a second late, then a little faster than the rate."""
     late = np.maximum(0, 0.5 - np.arange(N - 5000) / SFREQ * (1 - 1 / speed))
     stamps = TRUE + rng.normal(0, 0.002, N)

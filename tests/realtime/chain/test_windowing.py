@@ -8,11 +8,7 @@ from neuript.realtime.chain.windowing import Windower
 
 
 @settings(deadline=None, derandomize=True)
-@given(
-    n_times=st.integers(1, 300),
-    hop=st.integers(1, 50),
-    sizes=st.lists(st.integers(0, 120), max_size=40),
-)
+@given(n_times=st.integers(1, 300), hop=st.integers(1, 50), sizes=st.lists(st.integers(0, 120), max_size=40))
 def test_due_in_any_chunking_as_sample_by_sample(n_times: int, hop: int, sizes: list[int]) -> None:
     windower = Windower(n_times, hop)
     ends = [end for n in sizes for end in windower.advance(n)]

@@ -14,26 +14,10 @@ from scipy import signal
 
 from neuript.realtime.dashboard import launch
 from neuript.realtime.dashboard import terminal as text_view
-from neuript.realtime.dashboard.stream_info import (
-    HeaderError,
-    decoder_info,
-    eeg_info,
-    unit_scale_uv,
-)
+from neuript.realtime.dashboard.stream_info import HeaderError, decoder_info, eeg_info, unit_scale_uv
 from neuript.realtime.dashboard.theme import THEMES
-from neuript.realtime.dashboard.traces import (
-    DisplayFilter,
-    EnvelopeRing,
-    GapFinder,
-    ScrollPacer,
-)
-from neuript.realtime.dashboard.view_model import (
-    Evidence,
-    ViewModel,
-    channel_verdicts,
-    fitting_scale,
-    next_scale,
-)
+from neuript.realtime.dashboard.traces import DisplayFilter, EnvelopeRing, GapFinder, ScrollPacer
+from neuript.realtime.dashboard.view_model import Evidence, ViewModel, channel_verdicts, fitting_scale, next_scale
 from neuript.realtime.dashboard.words import Tone, describe, duration, state_name
 from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.decoding.states import STATE_ORDER, State
@@ -57,8 +41,7 @@ def header(name="neuript-mi-proba", classes=("left_hand", "right_hand"), labels=
 def eeg_header(names=("C3", "C4"), units=None, sfreq=250, name="amp", maker=""):
     units = ["microvolts"] * len(names) if units is None else units
     channels = "".join(
-        f"<channel><label>{n}</label><unit>{u}</unit></channel>"
-        for n, u in zip(names, units, strict=True)
+        f"<channel><label>{n}</label><unit>{u}</unit></channel>" for n, u in zip(names, units, strict=True)
     )
     return (
         f"<info><name>{name}</name><source_id>amp-1</source_id><channel_count>{len(names)}"
@@ -286,8 +269,7 @@ def test_eeg_header_is_read_with_units_and_the_simulated_mark():
 
 
 @pytest.mark.parametrize(
-    ("unit", "uv"),
-    [("uV", 1), ("microvolts", 1), ("-6", 1), ("mV", 1e3), ("Volts", 1e6), ("", None), ("x", None)],
+    ("unit", "uv"), [("uV", 1), ("microvolts", 1), ("-6", 1), ("mV", 1e3), ("Volts", 1e6), ("", None), ("x", None)]
 )
 def test_units(unit, uv):
     assert unit_scale_uv(unit) == uv
@@ -318,8 +300,7 @@ def test_unknown_states_are_warnings_that_say_so():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-1, "0.0 s"), (3.14, "3.1 s"), (42, "42 s"), (185, "3:05"), (3723, "1:02:03")],
+    ("seconds", "text"), [(-1, "0.0 s"), (3.14, "3.1 s"), (42, "42 s"), (185, "3:05"), (3723, "1:02:03")]
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
@@ -507,15 +488,7 @@ def test_console_view_says_what_the_window_says(size):
     assert "SIMULATED" in text
     assert "OK" in text
     if size[0] >= 100:
-        for words in (
-            "right_hand",
-            "62 %",
-            "threshold 0.75",
-            "C3",
-            "17.9 / – ms",
-            "12.0 / 12.0 ms",
-            "µV",
-        ):
+        for words in ("right_hand", "62 %", "threshold 0.75", "C3", "17.9 / – ms", "12.0 / 12.0 ms", "µV"):
             assert words in text, words
 
 
@@ -532,9 +505,7 @@ def test_only_the_qt_modules_import_qt():
         "bad = [m for m in sys.modules if m.startswith(('PyQt6', 'pyqtgraph', 'torch', 'mne'))];"
         "sys.exit(str(bad) if bad else 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -93,9 +93,7 @@ def cut(x, stamps, size):
 
 
 def decode(chunks, sfreq, *, engine=None, **kwargs):
-    decoder = Decoder(
-        Script(chunks, sfreq), np.eye(N_CHANS), 1e-6, manifest(), engine or LinearEngine(), **kwargs
-    )
+    decoder = Decoder(Script(chunks, sfreq), np.eye(N_CHANS), 1e-6, manifest(), engine or LinearEngine(), **kwargs)
     rows = []
     while not decoder.ended:
         rows += decoder.step()
@@ -518,9 +516,7 @@ def test_a_new_instance_of_the_stream_starts_over(rng):
         return chunk
 
     source.chunks += [returned(i) for i in range(0, 1600, 25)]
-    decoder = Decoder(
-        source, np.eye(4), 1e-6, manifest(), LinearEngine(sure=True), clock=clock, perf=clock
-    )
+    decoder = Decoder(source, np.eye(4), 1e-6, manifest(), LinearEngine(sure=True), clock=clock, perf=clock)
     rows = []
     while not decoder.ended:
         rows += decoder.step()
@@ -543,9 +539,7 @@ def test_overload_skips_counts_and_commands_nothing(rng):
         return Chunk(x[part], begin + np.arange(len(x))[part] / 250.0, pulled_at=clock.now)
 
     engine = LinearEngine(cost_s=0.3, perf=clock, sure=True)
-    decoder = Decoder(
-        Script([chunk] * 400, 250.0), np.eye(4), 1e-6, manifest(), engine, clock=clock, perf=clock
-    )
+    decoder = Decoder(Script([chunk] * 400, 250.0), np.eye(4), 1e-6, manifest(), engine, clock=clock, perf=clock)
     rows = []
     while sent["n"] < len(x):
         rows += decoder.step()

@@ -156,9 +156,7 @@ def test_spec_survives_json_and_is_strict():
         PolicySpec.from_dict({"hysteria": 1})
 
 
-@pytest.mark.parametrize(
-    ("logits", "match"), [([1.0, 2.0], "2 logits"), ([1.0, math.nan, 0.0], "finite")]
-)
+@pytest.mark.parametrize(("logits", "match"), [([1.0, 2.0], "2 logits"), ([1.0, math.nan, 0.0], "finite")])
 def test_wrong_logits_are_refused(logits, match):
     with pytest.raises(ValueError, match=match):
         DecisionPolicy(PolicySpec(), CLASSES, HOP).update(logits)

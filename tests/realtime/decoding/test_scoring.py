@@ -29,9 +29,7 @@ TABLE = {
 
 def tail(n_hits, n_trials, p):
     """P(X >= n_hits), term by term."""
-    return sum(
-        comb(n_trials, k) * p**k * (1 - p) ** (n_trials - k) for k in range(n_hits, n_trials + 1)
-    )
+    return sum(comb(n_trials, k) * p**k * (1 - p) ** (n_trials - k) for k in range(n_hits, n_trials + 1))
 
 
 @pytest.mark.parametrize("n_trials", TABLE)
@@ -93,11 +91,7 @@ def score(rows, trials, window_end_s=(4.0, 4.5)):
 
 
 def test_the_class_with_the_highest_mean_probability_wins():
-    rows = [
-        row(14.0, 0.9),
-        row(14.25, 0.4),
-        row(14.5, 0.4),
-    ]  # two of three vote right, the mean left
+    rows = [row(14.0, 0.9), row(14.25, 0.4), row(14.5, 0.4)]  # two of three vote right, the mean left
     (trial,) = score(rows, [Trial("left", 10.0)]).trials
     assert trial.predicted == "left"
     assert trial.n_windows == 3
@@ -132,11 +126,7 @@ def test_all_events_of_a_trial_speak_and_a_shared_window_speaks_once():
 
 
 def test_commands_are_listed_in_order():
-    rows = [
-        row(14.0, 0.6, decision="left"),
-        row(14.1, 0.4, decision="right"),
-        row(15, 0.5, decision="left"),
-    ]
+    rows = [row(14.0, 0.6, decision="left"), row(14.1, 0.4, decision="right"), row(15, 0.5, decision="left")]
     assert score(rows, [Trial("left", 10.0)]).trials[0].commands == ("left", "right")
 
 
@@ -146,9 +136,7 @@ def test_a_clock_that_steps_back_hides_no_window():
 
 
 def card_of(*pairs, classes=CLASSES):
-    scores = [
-        TrialScore(Trial(cued, float(i)), said, 1, ()) for i, (cued, said) in enumerate(pairs)
-    ]
+    scores = [TrialScore(Trial(cued, float(i)), said, 1, ()) for i, (cued, said) in enumerate(pairs)]
     return ScoreCard(tuple(scores), classes)
 
 

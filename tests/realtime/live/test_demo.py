@@ -35,8 +35,7 @@ def test_only_whole_trials_of_known_classes_count():
 
 
 @pytest.mark.parametrize(
-    ("n_trials", "right", "words"),
-    [(2, 2, "too few trials"), (20, 20, "above chance"), (20, 8, "not above chance")],
+    ("n_trials", "right", "words"), [(2, 2, "too few trials"), (20, 20, "above chance"), (20, 8, "not above chance")]
 )
 def test_the_verdict_is_honest(n_trials, right, words):
     demo = Demo()

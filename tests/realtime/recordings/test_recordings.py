@@ -34,9 +34,7 @@ MARKERS = [(1000.5, "left"), (1001.0, "right"), (1002.25, "left")]
 def test_an_xdf_comes_out_as_it_went_in(tmp_path, eeg):
     data, stamps = eeg
     desc = "<acquisition><manufacturer>Maker</manufacturer></acquisition><reference><label>A1</label></reference>"
-    path = xdf_writer.session(data, stamps, MARKERS, labels=["C3", "Cz", "C4"], desc=desc).save(
-        tmp_path / "a.xdf"
-    )
+    path = xdf_writer.session(data, stamps, MARKERS, labels=["C3", "Cz", "C4"], desc=desc).save(tmp_path / "a.xdf")
     rec = read_recording(path)
     assert rec.warnings == []
     assert rec.eeg.data.dtype == np.float32
@@ -64,9 +62,7 @@ def test_eeg_and_events_of_two_computers_meet_on_one_clock(tmp_path, eeg):
     data, stamps = eeg
     markers = [(time_s - 500.0, text) for time_s, text in MARKERS]  # their computer started later
     rec = read_recording(
-        xdf_writer.session(data, stamps, markers, eeg_offset=7.0, marker_offset=507.0).save(
-            tmp_path / "a.xdf"
-        )
+        xdf_writer.session(data, stamps, markers, eeg_offset=7.0, marker_offset=507.0).save(tmp_path / "a.xdf")
     )
     np.testing.assert_allclose(rec.eeg.timestamps, stamps + 7.0, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(rec.eeg.raw_timestamps, stamps)
@@ -79,9 +75,7 @@ def test_eeg_and_events_of_two_computers_meet_on_one_clock(tmp_path, eeg):
 @pytest.mark.parametrize("fmt", ["float32", "double64", "int8", "int16", "int32", "int64"])
 def test_numbers_keep_their_format(tmp_path, rng, fmt):
     values = rng.integers(-100, 100, (40, 2)).astype(xdf_writer.DTYPES[fmt])
-    path = xdf_writer.session(values, np.arange(40) / SFREQ + 5, [], fmt=fmt).save(
-        tmp_path / "a.xdf"
-    )
+    path = xdf_writer.session(values, np.arange(40) / SFREQ + 5, [], fmt=fmt).save(tmp_path / "a.xdf")
     stream = read_recording(path).eeg
     assert stream.values.dtype == np.dtype(xdf_writer.DTYPES[fmt])
     np.testing.assert_array_equal(stream.values, values)
@@ -237,9 +231,7 @@ def _lies(writer):
         "a stamp of 3 bytes": xdf_chunk(3, one + b"\x01\x01" + b"\x03" + bytes(16)),
         "a stream nobody declared": xdf_chunk(3, struct.pack("<I", 99) + b"\x01\x00"),
         "a chunk of 1 byte": b"\x01\x01\x03",
-        "a text of 2 GB": xdf_chunk(
-            3, struct.pack("<I", 2) + b"\x01\x01\x00\x04" + struct.pack("<I", 2**31)
-        ),
+        "a text of 2 GB": xdf_chunk(3, struct.pack("<I", 2) + b"\x01\x01\x00\x04" + struct.pack("<I", 2**31)),
     }, head
 
 
@@ -342,9 +334,7 @@ def test_without_eeg(tmp_path):
     out = xdf_writer.XdfWriter().stream(1, "M", "Markers", fmt="string").samples(1, [1.0], ["a"])
     out.stream(2, "Force", "Signal", 1, 100.0).samples(2, [1.0, 1.01], [[1], [2]])
     path = out.save(tmp_path / "a.xdf")
-    with pytest.raises(
-        NeuriptError, match=r"no stream of type EEG; it has 'M' \(Markers\), 'Force'"
-    ):
+    with pytest.raises(NeuriptError, match=r"no stream of type EEG; it has 'M' \(Markers\), 'Force'"):
         read_recording(path)
     assert len(read_recording(path, require_eeg=False).streams) == 2
     assert read_recording(path, eeg="Force").eeg.info.name == "Force"
@@ -432,11 +422,7 @@ def test_marker_labels(tmp_path):
     out.stream(3, "Two", "Markers", 2, 0.0, "string").samples(3, [10.3], [["a", "b"]])
     out.stream(4, "Proba", "Predictions", 1, 0.0).samples(4, [10.4], [[0.5]])
     rec = read_recording(out.save(tmp_path / "a.xdf"))
-    assert events_of(rec) == [
-        Event(10.2, "769", "Stim"),
-        Event(10.3, "a,b", "Two"),
-        Event(10.5, "770", "Stim"),
-    ]
+    assert events_of(rec) == [Event(10.2, "769", "Stim"), Event(10.3, "a,b", "Two"), Event(10.5, "770", "Stim")]
 
 
 def test_whole_numbers_written_as_decimals(tmp_path, eeg):
@@ -469,22 +455,16 @@ def _header(channels: str, n: int = 1) -> str:
 
 
 def test_metadata_variants():
-    info = signal_info(
-        _header("<channel><name> Cz </name><unit>uV</unit><type>eeg</type></channel>")
-    )
+    info = signal_info(_header("<channel><name> Cz </name><unit>uV</unit><type>eeg</type></channel>"))
     assert (info.ch_names, info.units, info.ch_types) == (("Cz",), ("uV",), ("EEG",))
     info = signal_info(_header("<channel><label>Cz</label></channel>", n=2))
-    assert (info.ch_names, info.units, info.ch_types) == (
-        ("", ""),
-    ) * 3  # a list of the wrong length
+    assert (info.ch_names, info.units, info.ch_types) == (("", ""),) * 3  # a list of the wrong length
     assert signal_info(_header("").replace("<name>A", "<name>A (simulated)")).simulated
     assert signal_info("<info><name>A</name><channel_count>2</channel_count><nominal_srate>0"
                        "</nominal_srate><channel_format>int8</channel_format></info>").ch_names == ("", "")  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("z", "known"), [("104", True), ("0.104", False), ("1040", False), ("x", False)]
-)
+@pytest.mark.parametrize(("z", "known"), [("104", True), ("0.104", False), ("1040", False), ("x", False)])
 def test_positions_are_millimetres_or_not_believed(z, known):
     where = f"<location><X>3.5</X><Y>-9</Y><Z>{z}</Z></location>"
     info = signal_info(_header(f"<channel><label>Cz</label>{where}</channel>"))
@@ -516,9 +496,7 @@ def _write_edf(path, blocks, *, units, labels, sfreq=100, bdf=False, scale=0.5):
     head += b"02.01.25" + b"10.20.30" + column([256 * (1 + n_chans)], 8) + b"".ljust(44)
     head += column([n_records], 8) + column([1], 8) + column([n_chans], 4)
     head += column(labels, 16) + column(["x"] * n_chans, 80) + column(units, 8)
-    head += column([f"{low * scale:.0f}"] * n_chans, 8) + column(
-        [f"{high * scale:.6f}"[:8]] * n_chans, 8
-    )
+    head += column([f"{low * scale:.0f}"] * n_chans, 8) + column([f"{high * scale:.6f}"[:8]] * n_chans, 8)
     head += column([low] * n_chans, 8) + column([high] * n_chans, 8)
     head += column([""] * n_chans, 80) + column([sfreq] * n_chans, 8) + column([""] * n_chans, 32)
     body = b""
@@ -533,9 +511,7 @@ def _write_edf(path, blocks, *, units, labels, sfreq=100, bdf=False, scale=0.5):
 def test_few_channels_at_a_time_are_all_channels(tmp_path, rng, monkeypatch):
     """A long file is read in groups of whole channels; MNE at once is the reference, also where rates differ."""
     mne = pytest.importorskip("mne")
-    same = _write_edf(
-        tmp_path / "same.edf", rng.integers(-200, 200, (300, 5)), units=["uV"] * 5, labels="ABCDE"
-    )
+    same = _write_edf(tmp_path / "same.edf", rng.integers(-200, 200, (300, 5)), units=["uV"] * 5, labels="ABCDE")
     mixed = _write_mixed_edf(tmp_path / "mixed.edf", rng, {"Cz": 100, "Pz": 50, "Oz": 100})
     monkeypatch.setattr("neuript.realtime.recordings.read_mne._HELD_BYTES", 2 * 8 * 300)
     for path in (same, mixed):
@@ -577,12 +553,7 @@ def _write_mixed_edf(path, rng, rates, n_records=3):
 
 def test_edf_keeps_numbers_and_says_units_honestly(tmp_path, rng):
     digital = rng.integers(-200, 200, (300, 4))
-    path = _write_edf(
-        tmp_path / "a.edf",
-        digital,
-        units=["uV", "", "mV", "V"],
-        labels=["Cz", "Pz", "ECG1", "HEOG"],
-    )
+    path = _write_edf(tmp_path / "a.edf", digital, units=["uV", "", "mV", "V"], labels=["Cz", "Pz", "ECG1", "HEOG"])
     rec = read_recording(path)
     info = rec.eeg.info
     assert info.units == ("microvolts", "", "millivolts", "volts")
@@ -625,10 +596,7 @@ def test_gdf_keeps_numbers_and_says_units_honestly(tmp_path, rng):
     rec = read_recording(tmp_path / "a.gdf")
     assert rec.eeg.info.units == ("microvolts", "")
     np.testing.assert_allclose(rec.eeg.data, digital * 0.1, rtol=1e-6, atol=1e-5)
-    assert [(e.time_s, e.label) for e in events_of(rec)] == [
-        (pytest.approx(0.5), "769"),
-        (pytest.approx(2.0), "770"),
-    ]
+    assert [(e.time_s, e.label) for e in events_of(rec)] == [(pytest.approx(0.5), "769"), (pytest.approx(2.0), "770")]
 
 
 def test_brainvision(tmp_path, rng):
@@ -661,11 +629,7 @@ def test_fif_events_lie_where_they_were_set(tmp_path, rng, dated, first_samp):
     volts[2] = 0
     volts[2, 400:410] = 5
     raw = mne.io.RawArray(volts, info, first_samp=first_samp, verbose="error")
-    raw.set_montage(
-        mne.channels.make_dig_montage(
-            {"C3": (-0.07, 0, 0.06), "Cz": (0, 0, 0.095)}, coord_frame="head"
-        )
-    )
+    raw.set_montage(mne.channels.make_dig_montage({"C3": (-0.07, 0, 0.06), "Cz": (0, 0, 0.095)}, coord_frame="head"))
     if dated:
         raw.set_meas_date(1.7e9)
     raw.set_annotations(mne.Annotations([0.75], [0.1], ["left"]))

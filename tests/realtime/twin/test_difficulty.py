@@ -24,14 +24,7 @@ def scores():
     return {
         skill: np.array(
             [
-                bench.accuracy(
-                    "openbci-16",
-                    skill,
-                    seed,
-                    test_per_class=TEST_PER_CLASS,
-                    sfreq=125.0,
-                    brisk=True,
-                )
+                bench.accuracy("openbci-16", skill, seed, test_per_class=TEST_PER_CLASS, sfreq=125.0, brisk=True)
                 for seed in SEEDS
             ]
         )

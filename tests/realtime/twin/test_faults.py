@@ -95,9 +95,7 @@ def test_scripts_that_are_refused_say_why(script, words):
         parse_faults(script)
 
 
-@pytest.mark.parametrize(
-    "text", ["gap: 3", "[3]", "[{fault: gap, when: 3}]", "[{fault: gap, at: x}]", "a: [", "3"]
-)
+@pytest.mark.parametrize("text", ["gap: 3", "[3]", "[{fault: gap, when: 3}]", "[{fault: gap, at: x}]", "a: [", "3"])
 def test_yaml_that_is_refused(tmp_path, text):
     path = tmp_path / "bad.yml"
     path.write_text(text)
@@ -266,9 +264,5 @@ def test_source_reports_loss_and_recovery():
             seen.append((chunk.status, len(chunk) > 0))
         if chunk.status is SourceStatus.ENDED:
             break
-    assert seen == [
-        (SourceStatus.LOST, False),
-        (SourceStatus.RECOVERED, True),
-        (SourceStatus.ENDED, False),
-    ]
+    assert seen == [(SourceStatus.LOST, False), (SourceStatus.RECOVERED, True), (SourceStatus.ENDED, False)]
     assert source.info.sfreq == 500.0

@@ -67,9 +67,7 @@ def test_every_montage_can_be_simulated():
         assert len(cap.ch_names) == len(set(cap.ch_names))
         for label, expected in (("Cz", [0, 0.07, 1.0]), ("C3", [-0.74, 0.04, 0.67])):
             if label in cap.ch_names:  # the frame of the montages is the frame of the sphere
-                np.testing.assert_allclose(
-                    direction[cap.ch_names.index(label)], expected, atol=0.03
-                )
+                np.testing.assert_allclose(direction[cap.ch_names.index(label)], expected, atol=0.03)
 
 
 def test_what_is_refused():

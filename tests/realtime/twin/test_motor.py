@@ -48,12 +48,8 @@ def loud():
     return record_session(CAP, SFREQ, person, QUIET, protocol, seed=1)
 
 
-@pytest.mark.parametrize(
-    ("label", "contra", "ipsi"), [("left_hand", "C4", "C3"), ("right_hand", "C3", "C4")]
-)
-def test_mu_falls_contralaterally_by_the_depth_and_less_on_the_other_side(
-    loud, label, contra, ipsi
-):
+@pytest.mark.parametrize(("label", "contra", "ipsi"), [("left_hand", "C4", "C3"), ("right_hand", "C3", "C4")])
+def test_mu_falls_contralaterally_by_the_depth_and_less_on_the_other_side(loud, label, contra, ipsi):
     depth = {}
     for channel in (contra, ipsi):
         t, power = power_course(loud, (8.0, 13.0), label, channel)
@@ -140,9 +136,7 @@ def test_schedule_is_balanced_graz_timed_and_sorted():
     end = schedule.end_s
     assert end is not None
     labels = [t.label for t in schedule.trials]
-    assert {label: labels.count(label) for label in protocol.classes} == dict.fromkeys(
-        protocol.classes, 7
-    )
+    assert {label: labels.count(label) for label in protocol.classes} == dict.fromkeys(protocol.classes, 7)
     for before, after in zip(schedule.trials[:-1], schedule.trials[1:], strict=True):
         assert 1.5 <= after.start_s - before.end_s <= 2.5
     for trial in schedule.trials:

@@ -18,9 +18,7 @@ from neuript.realtime.twin.signal import TwinSignal, record_session
 from neuript.realtime.twin.subject import SessionConditions, Subject
 
 CALM = {"blinks_per_min": 0.0, "saccades_per_min": 0.0, "muscle_bursts_per_min": 0.0}
-CLEAN = SessionConditions(
-    mains_uv=0.0, drift_uv=0.0, offset_uv=0.0, pops_per_min=0.0, gain_spread=0.0
-)
+CLEAN = SessionConditions(mains_uv=0.0, drift_uv=0.0, offset_uv=0.0, pops_per_min=0.0, gain_spread=0.0)
 
 
 def spectrum(x, sfreq, seconds=4.0):
@@ -113,9 +111,7 @@ def test_pink_noise_has_its_slope_and_level(slope, sfreq, rng):
 
 
 def test_background_falls_as_the_person_says():
-    person = Subject(
-        background_slope=1.3, mu_uv=0.01, alpha_uv=0.01, beta_uv=0.01, visual_uv=0.0, **CALM
-    )
+    person = Subject(background_slope=1.3, mu_uv=0.01, alpha_uv=0.01, beta_uv=0.01, visual_uv=0.0, **CALM)
     quiet = SessionConditions(
         mains_uv=0.0, drift_uv=0.0, pops_per_min=0.0, sensor_nv_per_rthz=1.0, reference="infinity"
     )
@@ -139,9 +135,7 @@ def test_rhythms_are_narrow_unit_and_at_their_place():
 
 
 def test_slow_noise_is_stationary_from_its_first_sample():
-    first = np.concatenate(
-        [SlowNoise(50, 0.05, 250.0, np.random.default_rng(k)).block(3)[:, :1] for k in range(40)]
-    )
+    first = np.concatenate([SlowNoise(50, 0.05, 250.0, np.random.default_rng(k)).block(3)[:, :1] for k in range(40)])
     assert first.std() == pytest.approx(1.0, abs=0.06)
 
 
@@ -166,9 +160,7 @@ def test_alpha_waxes_and_wanes(plain):
 def test_blinks_are_seen_above_the_eyes_and_not_at_the_back():
     person = Subject(blinks_per_min=12.0, saccades_per_min=0.0, muscle_bursts_per_min=0.0)
     twin = TwinSignal("biosemi-64", 250.0, person, CLEAN, seed=2)
-    x = signal.sosfiltfilt(
-        signal.butter(2, (0.5, 15), "bandpass", fs=250.0, output="sos"), twin.read(45_000), axis=0
-    )
+    x = signal.sosfiltfilt(signal.butter(2, (0.5, 15), "bandpass", fs=250.0, output="sos"), twin.read(45_000), axis=0)
     times = [t for t in twin._eyes.blink_times_s if 1.0 < t < 179.0]
     assert 20 < len(times) < 55  # 12 a minute for 3 minutes
     height = np.mean([x[round(t * 250)] for t in times], axis=0)
@@ -226,13 +218,7 @@ def test_sensor_noise_is_white_with_its_density():
 
 def test_average_reference_sums_to_zero():
     day = SessionConditions(
-        reference="average",
-        mains_uv=0,
-        drift_uv=0,
-        offset_uv=0,
-        gain_spread=0,
-        pops_per_min=0,
-        sensor_nv_per_rthz=0,
+        reference="average", mains_uv=0, drift_uv=0, offset_uv=0, gain_spread=0, pops_per_min=0, sensor_nv_per_rthz=0
     )
     x = TwinSignal("biosemi-32", 250.0, conditions=day).read(500)
     assert np.abs(x.mean(axis=1)).max() < 1e-4 * x.std()
@@ -241,12 +227,7 @@ def test_average_reference_sums_to_zero():
 def test_cap_shift_changes_the_picture_but_not_the_brain():
     base = record_session("motor-16", 250.0, Subject(**CALM), CLEAN, duration_s=60.0, seed=2)
     day = SessionConditions(
-        cap_shift_mm=(10.0, 10.0, 0.0),
-        mains_uv=0,
-        drift_uv=0,
-        offset_uv=0,
-        pops_per_min=0,
-        gain_spread=0,
+        cap_shift_mm=(10.0, 10.0, 0.0), mains_uv=0, drift_uv=0, offset_uv=0, pops_per_min=0, gain_spread=0
     )
     moved = record_session("motor-16", 250.0, Subject(**CALM), day, duration_s=60.0, seed=2)
     assert base.events == moved.events
@@ -259,10 +240,7 @@ def test_cap_shift_changes_the_picture_but_not_the_brain():
 
 def test_generation_is_fast():
     """Twenty minutes of 16 channels in seconds; 64 channels at 1 kHz at a fraction of a core."""
-    for montage, sfreq, seconds, budget in (
-        ("openbci-16", 250.0, 60.0, 0.02),
-        ("biosemi-64", 1000.0, 10.0, 0.15),
-    ):
+    for montage, sfreq, seconds, budget in (("openbci-16", 250.0, 60.0, 0.02), ("biosemi-64", 1000.0, 10.0, 0.15)):
         twin = TwinSignal(montage, sfreq)
         twin.read(1)
         begin = time.process_time()

@@ -71,11 +71,7 @@ def pretrained(spec):
     torch.manual_seed(11)
     model = NeuriptClassifier(spec.config, MONTAGE.pos_m, MONTAGE.lobe_groups())
     return CalibrationSpec(
-        config=spec.config,
-        finetune=spec.finetune,
-        n_folds=3,
-        encoder=model.state_dict(),
-        encoder_simulated=True,
+        config=spec.config, finetune=spec.finetune, n_folds=3, encoder=model.state_dict(), encoder_simulated=True
     )
 
 
@@ -108,9 +104,7 @@ def test_weights_are_the_best_of_a_grid(rng):
         z = w[0] * branches[0] + w[1] * branches[1]
         p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
         nll = -np.log(p[np.arange(len(data.y)), data.y])
-        return sum(nll[data.trial == i].mean() for i in range(30)) + 0.5 * (
-            (w[0] - 0.5) ** 2 + (w[1] - 0.5) ** 2
-        )
+        return sum(nll[data.trial == i].mean() for i in range(30)) + 0.5 * ((w[0] - 0.5) ** 2 + (w[1] - 0.5) ** 2)
 
     grid = [(a, b) for a in np.arange(0, 3, 0.05) for b in np.arange(0, 3, 0.05)]
     np.testing.assert_allclose(module._fit_stack(branches, data), min(grid, key=loss), atol=0.05)
@@ -149,9 +143,7 @@ def relabel(data, windows):
     """The same data with the other class for the trials of some windows."""
     other = {"left": "right", "right": "left"}
     hit = set(data.trial[windows].tolist())
-    trials = tuple(
-        Trial(other[t.label] if i in hit else t.label, t.onset_s) for i, t in enumerate(data.trials)
-    )
+    trials = tuple(Trial(other[t.label] if i in hit else t.label, t.onset_s) for i, t in enumerate(data.trials))
     return Dataset(data.x, data.trial, trials, data.montage, data.manifest)
 
 
@@ -196,9 +188,7 @@ def test_the_published_module_is_the_stack_of_its_branches(rng, start, n_classes
     with torch.inference_mode():
         expected = sum(
             w * branch(x).log_softmax(-1)
-            for w, branch in zip(
-                (0.7, 1.3), (result.module.network, result.module.tangent), strict=True
-            )
+            for w, branch in zip((0.7, 1.3), (result.module.network, result.module.tangent), strict=True)
         )
         torch.testing.assert_close(result.module(x), expected)
     assert result.simulated == (start == "pretrained")

@@ -17,10 +17,7 @@ SFREQ = 125.0
 NAMES = ("Fz", "C3", "Cz", "C4", "Pz")
 ONSETS = 8.0 + 5.0 * np.arange(12)
 SPEC = DatasetSpec(
-    cap=load_montage("10-20"),
-    event_map={"left": ("769",), "right": ("770",)},
-    window_s=2.0,
-    epoch_s=(0.0, 2.5),
+    cap=load_montage("10-20"), event_map={"left": ("769",), "right": ("770",)}, window_s=2.0, epoch_s=(0.0, 2.5)
 )
 
 
@@ -41,9 +38,7 @@ def record(tmp_path):
     def write(data, labels=NAMES, *, onsets=ONSETS, codes=("769", "770"), start_s=500.0, **kwargs):
         stamps = start_s + np.arange(len(data)) / SFREQ
         markers = [(start_s + s, codes[i % len(codes)]) for i, s in enumerate(onsets)]
-        file = xdf_writer.session(
-            np.asarray(data), stamps, markers, sfreq=SFREQ, labels=list(labels), **kwargs
-        )
+        file = xdf_writer.session(np.asarray(data), stamps, markers, sfreq=SFREQ, labels=list(labels), **kwargs)
         return file.save(tmp_path / f"run{next(count)}.xdf")
 
     return write
@@ -83,9 +78,7 @@ def test_a_second_recording_may_have_its_channels_in_another_order(record, signa
     other = rng.permutation(signal, axis=0)
     order = [3, 0, 4, 2, 1]
     straight = load_dataset([record(signal), record(other, start_s=90.0)], SPEC)
-    mixed = load_dataset(
-        [record(signal), record(other[:, order], [NAMES[i] for i in order], start_s=90.0)], SPEC
-    )
+    mixed = load_dataset([record(signal), record(other[:, order], [NAMES[i] for i in order], start_s=90.0)], SPEC)
     np.testing.assert_array_equal(mixed.x, straight.x)
     assert [t.recording for t in mixed.trials] == [0] * 12 + [1] * 12
     assert not np.array_equal(mixed.x[mixed.trial < 12], mixed.x[mixed.trial >= 12])
@@ -95,9 +88,7 @@ def test_a_channel_that_one_recording_lacks_is_left_out_of_all_with_a_note(recor
     data = load_dataset([record(signal), record(signal[:, 1:], NAMES[1:], start_s=3.0)], SPEC)
     assert "Fz" not in data.montage.ch_names
     assert data.montage.n_chans == 4
-    assert any(
-        "Fz is left out: " in note and "/run1.xdf does not have it" in note for note in data.notes
-    )
+    assert any("Fz is left out: " in note and "/run1.xdf does not have it" in note for note in data.notes)
 
 
 @pytest.mark.parametrize("kind", ["flat", "nan", "half of the time"])
@@ -108,9 +99,7 @@ def test_a_bad_channel_is_left_out_with_a_note(record, signal, kind):
     data = load_dataset([record(bad)], SPEC)
     assert "Cz" not in data.montage.ch_names
     assert data.counts == {"left": 6, "right": 6}
-    assert any(
-        note.startswith("Cz is left out: flat, stuck or not a number") for note in data.notes
-    )
+    assert any(note.startswith("Cz is left out: flat, stuck or not a number") for note in data.notes)
 
 
 def test_a_channel_that_is_bad_for_a_moment_costs_its_trials_alone(record, signal):
@@ -156,13 +145,7 @@ def test_an_unknown_unit_lists_the_known_ones(record, signal):
 
 @pytest.mark.parametrize(
     ("given", "hum_hz", "expected"),
-    [
-        ("auto", 50.0, 50.0),
-        ("auto", 60.0, 60.0),
-        ("auto", None, None),
-        (None, 50.0, None),
-        (60.0, 50.0, 60.0),
-    ],
+    [("auto", 50.0, 50.0), ("auto", 60.0, 60.0), ("auto", None, None), (None, 50.0, None), (60.0, 50.0, 60.0)],
 )
 def test_mains_are_measured_unless_told(record, signal, given, hum_hz, expected):
     if hum_hz:
@@ -190,9 +173,7 @@ def test_recordings_share_what_each_lacks(record, signal):
 
 
 def test_trial_start_may_be_absent_from_one_of_the_recordings(record, signal):
-    both = record(
-        signal, onsets=np.sort([*ONSETS, *(ONSETS - 1)]), codes=("go", "769", "go", "770")
-    )
+    both = record(signal, onsets=np.sort([*ONSETS, *(ONSETS - 1)]), codes=("go", "769", "go", "770"))
     none = record(signal[::-1], codes=("769", "770"), start_s=40.0)
     data = load_dataset([both, none], replace(SPEC, trial_start="go"))
     assert data.counts == {"left": 6, "right": 6}
@@ -205,12 +186,7 @@ def test_an_unknown_marker_lists_the_markers_of_all_recordings(record, signal):
 
 
 def test_three_classes(record, signal):
-    spec = replace(
-        SPEC,
-        event_map={"a": ("1",), "b": ("2",), "c": ("3",)},
-        idle_class="c",
-        min_trials_per_class=4,
-    )
+    spec = replace(SPEC, event_map={"a": ("1",), "b": ("2",), "c": ("3",)}, idle_class="c", min_trials_per_class=4)
     data = load_dataset([record(signal, codes=("1", "2", "3"))], spec)
     assert data.counts == {"a": 4, "b": 4, "c": 4}
     assert data.manifest.idle_class == data.manifest.policy["idle_class"] == "c"

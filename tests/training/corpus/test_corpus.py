@@ -43,14 +43,12 @@ def write_csv(path: Path, names, seconds: float, sfreq: float = 128.0, seed: int
     stamps = np.arange(n) / sfreq
     path.parent.mkdir(parents=True, exist_ok=True)
     head = ",".join(["timestamps", *names])
-    np.savetxt(
-        path, np.column_stack([stamps, x]), delimiter=",", header=head, comments="", fmt="%.7g"
-    )
+    np.savetxt(path, np.column_stack([stamps, x]), delimiter=",", header=head, comments="", fmt="%.7g")
     return x
 
 
 MUSE = ("TP9", "AF7", "AF8", "TP10")
-CAP = ("Fp1", "Fp2", "F7", "F3", "F4", "F8", "T3", "C3", "Cz", "C4", "T4", "T5", "P3", "P4", "T6", "O1", "O2")  # fmt: skip
+CAP = ("Fp1", "Fp2", "F7", "F3", "F4", "F8", "T3", "C3", "Cz", "C4", "T4", "T5", "P3", "P4", "T6", "O1", "O2")
 
 
 @pytest.fixture
@@ -167,15 +165,10 @@ def test_scan_finds_recordings_only(folder: Path) -> None:
     sources, _ = scan(folder)
     assert [s.subject for s in sources] == ["lab/01", "lab/02", "lab/02", "lab/03"]
     assert sources[0].name == "sub-01/eeg/sub-01_task-rest_eeg.csv"
-    chosen, without = scan(
-        folder,
-        ScanOptions(dataset="d", include=("*rest*",), exclude_subjects=("d/01",)),
-    )
+    chosen, without = scan(folder, ScanOptions(dataset="d", include=("*rest*",), exclude_subjects=("d/01",)))
     assert [s.subject for s in chosen] == ["d/02"]
     assert without == ["d/01"]
-    named, _ = scan(
-        folder, ScanOptions(subject_pattern=r"sub-0(?P<subject>\d)", exclude=("*muse*",))
-    )
+    named, _ = scan(folder, ScanOptions(subject_pattern=r"sub-0(?P<subject>\d)", exclude=("*muse*",)))
     assert [s.subject for s in named] == ["lab/1", "lab/2", "lab/3"]
 
 
@@ -301,9 +294,7 @@ def test_a_data_sets_own_channel_table_is_believed(folder: Path, tmp_path: Path)
     first, second = (files[f"sub-0{i}/eeg/sub-0{i}_task-rest_eeg.csv"] for i in (1, 2))
     assert (first.montage, first.notes) == ("double-banana", ())
     assert second.n_chans == len(CAP) - 2
-    assert [note for note in second.notes if "not EEG" in note] == [
-        f"{own.name} says that Fp1 is not EEG"
-    ]
+    assert [note for note in second.notes if "not EEG" in note] == [f"{own.name} says that Fp1 is not EEG"]
     assert f"{own.name} says that O2 is bad" in second.notes
     assert own.name not in second.files  # equal tables of two people are no leak
     own.write_text(f"name\ttype\tunits\tstatus\n{rows}")
@@ -413,9 +404,7 @@ def test_the_paper_trims_and_wants_five_minutes(tmp_path: Path) -> None:
     assert start_s.max() + 4 <= 244.05
 
 
-def test_a_second_run_makes_nothing_and_a_changed_file_is_made_again(
-    corpus: Path, folder: Path
-) -> None:
+def test_a_second_run_makes_nothing_and_a_changed_file_is_made_again(corpus: Path, folder: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in (corpus / "shards").iterdir()}
     again = prepare([folder], corpus, SHORT)
     assert again.n_new == 0
@@ -430,9 +419,7 @@ def test_a_second_run_makes_nothing_and_a_changed_file_is_made_again(
     assert prepare([folder], corpus, SHORT, PrepareOptions(redo=True)).n_new == 5
 
 
-def test_a_broken_off_run_goes_on_to_the_same_corpus(
-    corpus: Path, folder: Path, tmp_path: Path
-) -> None:
+def test_a_broken_off_run_goes_on_to_the_same_corpus(corpus: Path, folder: Path, tmp_path: Path) -> None:
     def stop(done, n_all, file) -> None:
         if done == 2:
             raise KeyboardInterrupt
@@ -511,9 +498,7 @@ def test_the_same_bytes_count_once(folder: Path, tmp_path: Path) -> None:
     assert Corpus.open(tmp_path / "c").n_windows == 14
 
 
-def test_what_does_not_fit_the_corpus_is_refused(
-    corpus: Path, folder: Path, tmp_path: Path
-) -> None:
+def test_what_does_not_fit_the_corpus_is_refused(corpus: Path, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(NeuriptError, match=r"another recipe \(reject_uv: 50.0, 100.0"):
         prepare([folder], corpus, replace(SHORT, reject_uv=50.0))
     with pytest.raises(NeuriptError, match="has other things in it"):
@@ -561,9 +546,7 @@ def test_a_forced_montage_and_rescaling(folder: Path, tmp_path: Path) -> None:
     assert "rescaled" in report.files[0].notes[0]
 
 
-def test_an_odd_error_is_reported_and_tried_again(
-    folder: Path, tmp_path: Path, monkeypatch
-) -> None:
+def test_an_odd_error_is_reported_and_tried_again(folder: Path, tmp_path: Path, monkeypatch) -> None:
     from neuript.training.corpus import work
 
     def odd(*args, **kwargs) -> None:

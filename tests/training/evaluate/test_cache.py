@@ -30,8 +30,7 @@ def protocol_of(folder: Path, n: int = 4) -> Protocol:
         window_s=0.125,
         metrics=("balanced_accuracy",),
         find=lambda where: [
-            Source(p, p.stem, ("train", "val", "test")[i % 3])
-            for i, p in enumerate(sorted(where.glob("*.edf")))
+            Source(p, p.stem, ("train", "val", "test")[i % 3]) for i, p in enumerate(sorted(where.glob("*.edf")))
         ],
         marks=lambda source, recording, cleaned: [],
         layout="N.edf",
@@ -129,9 +128,7 @@ def test_an_interrupted_run_goes_on_where_it_was(protocol, tmp_path, cleaned, da
     elif damage == "lost windows":  # the line reached the disk, its windows did not
         x.write_bytes(x.read_bytes()[:-4])
         again = 2
-    left.rename(
-        left.with_name(left.name.rpartition("-")[0] + "-999999999")
-    )  # of a process that is gone
+    left.rename(left.with_name(left.name.rpartition("-")[0] + "-999999999"))  # of a process that is gone
     del cleaned[:]
     assert_same(load(protocol, tmp_path), plain)
     assert len(cleaned) == again

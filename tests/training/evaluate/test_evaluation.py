@@ -25,13 +25,7 @@ from neuript.training.evaluate.evaluation import (
 )
 from neuript.training.evaluate.finetuned_file import finetune_to_file
 from neuript.training.evaluate.leaks import check_leak
-from neuript.training.evaluate.methods import (
-    METHODS,
-    MethodSpec,
-    Pretrained,
-    build_classifier,
-    saturated,
-)
+from neuript.training.evaluate.methods import METHODS, MethodSpec, Pretrained, build_classifier, saturated
 from neuript.training.evaluate.protocols.eval_data import EvalData
 from neuript.training.evaluate.result_tables import rows, table
 from neuript.training.evaluate.settings import method_spec
@@ -98,9 +92,7 @@ def checkpoint(data, tmp_path):
     return path
 
 
-def test_all_methods_beside_each_other_and_again_without_work(
-    data, checkpoint, tmp_path, monkeypatch
-):
+def test_all_methods_beside_each_other_and_again_without_work(data, checkpoint, tmp_path, monkeypatch):
     methods = tuple(m for m in METHODS if m not in ("reinit", "eegnet", "shallow"))
     spec = EvaluateSpec(methods=methods, seeds=(0, 1), method=SPEC)
     monkeypatch.setattr(baselines, "BANDS", {"8-30": ((8.0, 30.0),)})
@@ -197,9 +189,7 @@ def test_nothing_of_validation_or_test_reaches_training(data, tmp_path):
 def test_selection_never_looks_at_the_test_people(data, tmp_path):
     flipped = replace(data, y=np.where(data.split == "test", 1 - data.y, data.y))
     spec = EvaluateSpec(methods=("band-power", "scratch", "probe-random"), seeds=(0,), method=SPEC)
-    for one, two in zip(
-        evaluate(data, spec, tmp_path / "a"), evaluate(flipped, spec, tmp_path / "b"), strict=True
-    ):
+    for one, two in zip(evaluate(data, spec, tmp_path / "a"), evaluate(flipped, spec, tmp_path / "b"), strict=True):
         strip = [{k: v for k, v in r["about"].items() if k != "history"} for r in (one, two)]
         assert strip[0] == strip[1]
         assert one["val"] == two["val"]

@@ -102,9 +102,7 @@ def test_mumtaz_by_number_in_each_group(tmp_path):
     split = {source.subject: source.split for source in sources}
     for group, sizes in (("MDD", (24, 5, 5)), ("H", (19, 4, 5))):
         held = [split[f"{group}{n:02d}"] for n in range(1, sum(sizes) + 1)]
-        assert held == [
-            s for s, n in zip(("train", "val", "test"), sizes, strict=True) for _ in range(n)
-        ]
+        assert held == [s for s, n in zip(("train", "val", "test"), sizes, strict=True) for _ in range(n)]
     assert {s.extra["label"] for s in sources if s.subject.startswith("MDD")} == {1}
 
 
@@ -158,9 +156,7 @@ def test_sleep_stages_from_the_hypnogram(tmp_path):
     parts = [(a, a + n, classes[s[-1]]) for a, n, s in stages if s[-1] in classes]
     for who in ("SC4001E", "SC4002E", "SC4011E", "ST7021J"):
         x = tones(241, 100, 3, parts)
-        write_edf(
-            tmp_path / f"{who}0-PSG.edf", x, 100, ["EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal"]
-        )
+        write_edf(tmp_path / f"{who}0-PSG.edf", x, 100, ["EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal"])
         write_edf(tmp_path / f"{who}C-Hypnogram.edf", np.zeros((1, 0)), 1, [], stages)
     data = get_protocol("sleep-edfx").load(tmp_path)
     assert data.x.shape[1:] == (2, 1920)
@@ -184,9 +180,7 @@ def test_seed_v_films(tmp_path):
     assert data.x.shape[1:] == (17, 64)
     assert [people(data, s) for s in ("train", "val", "test")] == [{"1"}, {"9"}, {"11"}]
     assert data.counts()["test"] == {"disgust": 0, "fear": 8, "sad": 0, "neutral": 0, "happy": 72}
-    settled = ~np.isin(
-        data.start_s, (30.0, 132.0)
-    )  # a film's first window holds the filters' delay
+    settled = ~np.isin(data.start_s, (30.0, 132.0))  # a film's first window holds the filters' delay
     assert_labels_sit_on_their_signal(data.take(settled))
 
 
@@ -219,15 +213,7 @@ def test_bcic_iv_2a_from_matlab_files(tmp_path):
             for part in ((), labels[:2], labels[2:]):
                 x, starts = bcic_run(250, part, number)
                 at = np.round(np.array(starts[: len(part)]) * 250) + 1  # MATLAB counts from 1
-                runs.append(
-                    {
-                        "X": x,
-                        "trial": at,
-                        "y": np.array(part) + 1.0,
-                        "fs": 250.0,
-                        "artifacts": at * 0,
-                    }
-                )
+                runs.append({"X": x, "trial": at, "y": np.array(part) + 1.0, "fs": 250.0, "artifacts": at * 0})
             cells = np.empty(len(runs), dtype=object)
             cells[:] = runs
             savemat(tmp_path / f"A{number:02d}{session}.mat", {"data": cells})
@@ -287,18 +273,11 @@ def test_tuev_rows_are_windows_around_their_second(tmp_path):
     for place in ("train/aaaaaaar", "train/aaaaaaas", "eval/000"):
         name = place.partition("/")[2]
         path = write_edf(tmp_path / "edf" / place / f"{name}_a.edf", x, 250, tuh_names())
-        path.with_suffix(".rec").write_text(
-            "".join(f"3,{at},{at + 1},{kind}\n" for at, kind in rows)
-        )
+        path.with_suffix(".rec").write_text("".join(f"3,{at},{at + 1},{kind}\n" for at, kind in rows))
     write_edf(tmp_path / "edf" / "eval" / "001" / "no_labels.edf", x, 250, tuh_names())
     data = get_protocol("tuev").load(tmp_path)
     of_one = data.take(data.recording == "edf/eval/000/000_a.edf")
-    assert of_one.y.tolist() == [
-        0,
-        4,
-        4,
-        5,
-    ]  # one window per row; those that leave the recording are dropped
+    assert of_one.y.tolist() == [0, 4, 4, 5]  # one window per row; those that leave the recording are dropped
     assert of_one.start_s.tolist() == [2.0, 9.0, 9.0, 16.0]
     assert_labels_sit_on_their_signal(data)
     assert people(data, "test") == {"000"}
@@ -319,9 +298,7 @@ def test_eegmmidb_pairs_depend_on_the_run(tmp_path):
         write_edf(tmp_path / "S001" / f"S001R{run:02d}.edf", x, 160, names, notes)
     four = get_protocol("eegmmidb-s001-4").load(tmp_path)
     assert_labels_sit_on_their_signal(four)
-    splits = {
-        r[-6:-4]: s for r, s in zip(four.recording.tolist(), four.split.tolist(), strict=True)
-    }
+    splits = {r[-6:-4]: s for r, s in zip(four.recording.tolist(), four.split.tolist(), strict=True)}
     assert splits == {"04": "train", "06": "train", "08": "val", "14": "test"}
     feet = get_protocol("eegmmidb-s001").load(tmp_path)
     assert feet.counts()["train"] == {"fists": 1, "feet": 1}
@@ -444,11 +421,7 @@ def test_data_checks_its_parts():
     x, y = data.of("val")
     assert (x.shape, y.tolist()) == ((1, 2, 8), [1])
     assert len(data.take(data.y == 1)) == 2
-    for wrong in (
-        {"y": np.array([0, 1, 2])},
-        {"split": names},
-        {"x": np.zeros((3, 5, 8), np.float32)},
-    ):
+    for wrong in ({"y": np.array([0, 1, 2])}, {"split": names}, {"x": np.zeros((3, 5, 8), np.float32)}):
         with pytest.raises(ValueError, match=r"labels reach 2|splits are|channels"):
             EvalData(**{**parts, **wrong})
 

@@ -31,14 +31,9 @@ def test_is_the_grid_search_of_sklearn(rng, folds, k):
     shared = {"svc__C": [0.1, 10.0], "svc__class_weight": [None, "balanced"]}
     reference = GridSearchCV(
         make_pipeline(StandardScaler(), SVC(break_ties=True)),
-        [
-            {"svc__kernel": ["linear"], **shared},
-            {"svc__kernel": ["rbf"], "svc__gamma": ["scale", 0.01], **shared},
-        ],
+        [{"svc__kernel": ["linear"], **shared}, {"svc__kernel": ["rbf"], "svc__gamma": ["scale", 0.01], **shared}],
         scoring="balanced_accuracy",
-        cv=splitter(3, shuffle=True, random_state=520).split(
-            x, y, people if folds == "subjects" else None
-        ),
+        cv=splitter(3, shuffle=True, random_state=520).split(x, y, people if folds == "subjects" else None),
     ).fit(x, y)
     found, again = probe(x, y, people, [test, test], spec)
     assert found.folds == folds
@@ -77,9 +72,7 @@ def test_few_people_fall_back_to_windows_and_say_so(rng):
 
 
 def test_features_are_what_the_head_sees(rng):
-    config = preset(
-        "micro", n_outputs=2, n_times=16, d_model=12, n_heads=2, merges=(4, 2), experts=(0, 2)
-    )
+    config = preset("micro", n_outputs=2, n_times=16, d_model=12, n_heads=2, merges=(4, 2), experts=(0, 2))
     model = NeuriptClassifier(config, rng.normal(size=(3, 3)) * 0.1, [[0, 1], [2]]).train()
     x = (rng.normal(size=(5, 3, 16)) * 1e-5).astype(np.float32)
     features = extract(model, x, batch_size=2)

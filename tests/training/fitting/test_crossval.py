@@ -11,13 +11,7 @@ from neuript.montages import load_montage
 from neuript.network.config import preset
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.scoring import Trial, chance_bound
-from neuript.training.calibration.calibration import (
-    NETWORK,
-    STACK,
-    TANGENT,
-    CalibrationSpec,
-    calibrate,
-)
+from neuript.training.calibration.calibration import NETWORK, STACK, TANGENT, CalibrationSpec, calibrate
 from neuript.training.calibration.dataset import Dataset
 from neuript.training.fitting.crossval import blocked_folds, overlaps, split
 from neuript.training.fitting.top_blocks import FinetuneSpec
@@ -63,9 +57,7 @@ def test_too_few_trials_or_folds_are_refused(n_trials, n_folds):
 
 def test_a_class_in_one_block_alone_is_refused():
     y = np.r_[np.zeros(15, int), np.ones(5, int)]
-    with pytest.raises(
-        ValueError, match="block 4 of 4 leaves no training trial of class 1; record"
-    ):
+    with pytest.raises(ValueError, match="block 4 of 4 leaves no training trial of class 1; record"):
         blocked_folds(y, np.zeros(20, int), 4)
 
 
@@ -86,19 +78,14 @@ def test_overlaps_against_the_slow_definition(rng):
     test = (rng.random(150) < 0.1) & (recording < 2)  # none of the third recording
     found = overlaps(test, recording, end_s, 2.0)
     for i in range(150):
-        slow = any(
-            test[j] and recording[i] == recording[j] and abs(end_s[i] - end_s[j]) < 2.0
-            for j in range(150)
-        )
+        slow = any(test[j] and recording[i] == recording[j] and abs(end_s[i] - end_s[j]) < 2.0 for j in range(150))
         assert found[i] == slow
     assert found[test].all()
     assert not found[recording == 2].any()
 
 
 def test_windows_that_merely_touch_do_not_overlap():
-    found = overlaps(
-        np.array([True, False, False]), np.zeros(3, int), np.array([4.0, 6.0, 5.999]), 2.0
-    )
+    found = overlaps(np.array([True, False, False]), np.zeros(3, int), np.array([4.0, 6.0, 5.999]), 2.0)
     assert found.tolist() == [True, False, True]
 
 
@@ -120,8 +107,7 @@ def dataset(x, trial, y, end_s=None, recording=None):
     )
     recording = np.zeros(len(y), int) if recording is None else recording
     trials = tuple(
-        Trial(manifest.classes[c], 10.0 * i, int(r))
-        for i, (c, r) in enumerate(zip(y, recording, strict=True))
+        Trial(manifest.classes[c], 10.0 * i, int(r)) for i, (c, r) in enumerate(zip(y, recording, strict=True))
     )
     return Dataset(x, trial, trials, load_montage("10-20").pick(NAMES), manifest, (), end_s)
 
@@ -167,7 +153,7 @@ def test_the_same_trials_are_decoded_where_the_label_makes_the_fingerprint(rng):
 
 
 def test_windows_shared_across_a_border_do_not_leak(rng):
-    """Neighbours share a fingerprint and a label, as overlapping windows of fast trials do, in runs over the borders."""
+    """Neighbours share a fingerprint and a label, as overlapping windows of fast trials do, also over borders."""
     n_trials, n_folds = 120, 10
     runs = (np.arange(n_trials) + 6) // 12  # 12 trials per fold; each run lies across a border
     y = runs % 2

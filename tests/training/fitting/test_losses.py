@@ -42,13 +42,10 @@ def test_one_logit_is_the_second_class():
 
 def test_kappa_zero_is_the_plain_loss():
     logits, target = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
-    plain = functional.binary_cross_entropy_with_logits(
-        logits, functional.one_hot(target, 3).float()
-    )
+    plain = functional.binary_cross_entropy_with_logits(logits, functional.one_hot(target, 3).float())
     torch.testing.assert_close(BalancedBCE(COUNTS, kappa=0.0)(logits, target), 3 * plain)
     torch.testing.assert_close(
-        BalancedCrossEntropy(COUNTS, kappa=0.0)(logits, target),
-        functional.cross_entropy(logits, target),
+        BalancedCrossEntropy(COUNTS, kappa=0.0)(logits, target), functional.cross_entropy(logits, target)
     )
 
 

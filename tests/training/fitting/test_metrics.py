@@ -73,9 +73,7 @@ def test_bootstrap_is_over_subjects_and_agrees_with_all_their_resamples(rng):
     found = own.intervals(y, [proba], subject, ["balanced_accuracy"], n_boot=3000)
     interval = found["balanced_accuracy"]
     assert interval.value == pytest.approx(sk.balanced_accuracy_score(y, p > 0.5))
-    assert (interval.low, interval.high) == pytest.approx(
-        np.percentile(exact, (2.5, 97.5)), abs=0.02
-    )
+    assert (interval.low, interval.high) == pytest.approx(np.percentile(exact, (2.5, 97.5)), abs=0.02)
     assert (interval.n_seeds, interval.n_subjects) == (1, 4)
     assert np.isnan(interval.sd_seeds)
     by_window = own.intervals(y, [proba], np.arange(140).astype(str), ["balanced_accuracy"])

@@ -44,9 +44,7 @@ def test_tangent_branch_is_pyriemann_with_scikit_learn(rng, n_classes):
     lr = LogisticRegression(C=0.1, max_iter=5000)
     lr.fit(np.hstack([s.transform(c) for s, c in zip(spaces, covs, strict=True)]), y)
     new = [Covariances("oas").fit_transform(b) for b in bands_of(fresh)]
-    expected = lr.predict_proba(
-        np.hstack([s.transform(c) for s, c in zip(spaces, new, strict=True)])
-    )
+    expected = lr.predict_proba(np.hstack([s.transform(c) for s, c in zip(spaces, new, strict=True)]))
     found = branch(torch.tensor(fresh)).softmax(-1).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-3)
     assert expected.max() > 0.8  # it says something
@@ -78,9 +76,7 @@ def test_baselines_decode_what_is_there(rng, name, n_chans, n_classes):
 def test_baselines_repeat_themselves(rng, name):
     x, y = make(rng, 2)
     first, second = (BASELINES[name](SFREQ).fit(x.astype(float), y) for _ in range(2))
-    np.testing.assert_array_equal(
-        first.predict_proba(x.astype(float)), second.predict_proba(x.astype(float))
-    )
+    np.testing.assert_array_equal(first.predict_proba(x.astype(float)), second.predict_proba(x.astype(float)))
 
 
 def test_rank_deficient_channels_are_no_obstacle(rng):

@@ -94,9 +94,7 @@ def test_one_step_is_adamw_on_the_balanced_loss(rng):
     spec = SupervisedSpec(n_epochs=1, batch_size=10, max_lr=0.1, kappa=1.0, max_grad_norm=1e9)
     fitted = train_supervised(Net(), train, None, spec)
     net = Net()
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=0.1 / 5 / 1e3, betas=(0.9, 0.98), weight_decay=5e-3
-    )
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1 / 5 / 1e3, betas=(0.9, 0.98), weight_decay=5e-3)
     x, y = torch.tensor(train[0]), torch.tensor(train[1])
     loss = BalancedBCE([7, 3], kappa=1.0)(net(x), y)
     loss.backward()
@@ -115,9 +113,7 @@ def test_schedule_is_that_of_torch(total, warmup):
     )  # fmt: skip
     for step in range(total):
         expected = schedule.get_last_lr()[0]
-        assert one_cycle(step, total, warmup=warmup, div=5, final_div=100) == pytest.approx(
-            expected
-        )
+        assert one_cycle(step, total, warmup=warmup, div=5, final_div=100) == pytest.approx(expected)
         optimizer.step()
         if step < total - 1:
             schedule.step()
@@ -127,9 +123,7 @@ def test_schedule_is_that_of_torch(total, warmup):
 def test_the_chosen_epoch_is_the_best_on_validation(rng, make):
     train, val = windows(rng, 24), windows(rng, 24)
     for select, best in (("val_ba", _best_ba), ("val_loss", _best_loss), ("last", len)):
-        spec = SupervisedSpec(
-            n_epochs=5, batch_size=8, max_lr=0.02, select=select, patience=None, div=1, final_div=1
-        )
+        spec = SupervisedSpec(n_epochs=5, batch_size=8, max_lr=0.02, select=select, patience=None, div=1, final_div=1)
         fitted = train_supervised(make(), train, val, spec)
         assert fitted.best_epoch == best(fitted.history)
         entry = fitted.history[fitted.best_epoch - 1]
@@ -138,9 +132,7 @@ def test_the_chosen_epoch_is_the_best_on_validation(rng, make):
 
 
 def _best_ba(history):
-    return 1 + max(
-        range(len(history)), key=lambda i: (history[i]["val_ba"], -history[i]["val_loss"])
-    )
+    return 1 + max(range(len(history)), key=lambda i: (history[i]["val_ba"], -history[i]["val_loss"]))
 
 
 def _best_loss(history):
@@ -166,18 +158,13 @@ def test_frozen_epochs_move_the_head_alone(rng, make):
     for name, value in fitted.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name]) != name.startswith("head.")
     further = train_supervised(model, train, val, SupervisedSpec(n_epochs=2, freeze_epochs=1))
-    assert (
-        not torch.equal(further.model.encoder.embed.weight, model.encoder.embed.weight)
-        or further.best_epoch == 1
-    )
+    assert not torch.equal(further.model.encoder.embed.weight, model.encoder.embed.weight) or further.best_epoch == 1
 
 
 def test_zero_head_starts_at_the_priors_and_probe_at_a_read_out(rng, make):
     train, val = windows(rng, 64), windows(rng, 32)
     none = SupervisedSpec(n_epochs=0, head_start="zero")
-    np.testing.assert_array_equal(
-        predict(train_supervised(make(), train, val, none).model, val[0]), 0.5
-    )
+    np.testing.assert_array_equal(predict(train_supervised(make(), train, val, none).model, val[0]), 0.5)
     for single in (False, True):
         probe = SupervisedSpec(n_epochs=0, head_start="probe", kappa=1.0)
         model = train_supervised(make(binary_single_logit=single), train, val, probe).model
@@ -196,15 +183,11 @@ def test_probe_of_one_logit_is_the_difference_of_two(rng):
     two, one = nn.Linear(4, 2), nn.Linear(4, 1)
     probe_head(two, features, y, torch.zeros(2))
     probe_head(one, features, y, bias)
-    torch.testing.assert_close(
-        one(features)[:, 0], (two(features) @ torch.tensor([-1.0, 1]) + 0.25)
-    )
+    torch.testing.assert_close(one(features)[:, 0], (two(features) @ torch.tensor([-1.0, 1]) + 0.25))
 
 
 def test_dropout_is_overridden_everywhere(rng, make):
-    fitted = train_supervised(
-        make(), windows(rng, 8), None, SupervisedSpec(n_epochs=0, dropout=0.4)
-    )
+    fitted = train_supervised(make(), windows(rng, 8), None, SupervisedSpec(n_epochs=0, dropout=0.4))
     rates = [m.p for m in fitted.model.modules() if type(m).__name__ == "Dropout"]
     assert rates
     assert set(rates) == {0.4}

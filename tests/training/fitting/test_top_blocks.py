@@ -51,8 +51,7 @@ def test_closed_form_head_is_ridge_regression(rng):
     z = (features - features.mean(0)) / (features.std(0) + 1e-3)
     target = torch.nn.functional.one_hot(y, 3).double()
     primal = torch.linalg.solve(
-        z.T @ z + (50.0 * 7 / 100 + 1e-6) * torch.eye(7, dtype=z.dtype),
-        z.T @ (target - target.mean(0)),
+        z.T @ z + (50.0 * 7 / 100 + 1e-6) * torch.eye(7, dtype=z.dtype), z.T @ (target - target.mean(0))
     )
     expected = 2 * z @ primal + target.mean(0).log()
     torch.testing.assert_close(head(features.float()).double(), expected, rtol=1e-4, atol=1e-4)
@@ -78,9 +77,7 @@ def test_finetuning_learns_and_repeats_itself(data, model):
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
-def test_training_the_top_from_stored_tokens_is_training_the_model_with_the_rest_frozen(
-    data, model
-):
+def test_training_the_top_from_stored_tokens_is_training_the_model_with_the_rest_frozen(data, model):
     x, y = data
     spec = FinetuneSpec(n_epochs=0, n_copies=1)
     trunk = run_trunk(model, x, spec)
@@ -110,18 +107,14 @@ def test_trunk_of_copies_differs_from_the_plain_one(data, model):
 
 def test_augmentations_switched_off_change_nothing(data):
     x, y = torch.tensor(data[0]), torch.tensor(data[1])
-    off = AugmentSpec(
-        polarity=0, gain_log_sd=0, channel_gain_log_sd=0, recombine=0, noise_v=0, channel_dropout=0
-    )
+    off = AugmentSpec(polarity=0, gain_log_sd=0, channel_gain_log_sd=0, recombine=0, noise_v=0, channel_dropout=0)
     assert torch.equal(augment(x, y, off, torch.Generator().manual_seed(1)), x)
 
 
 def test_recombination_stays_within_the_class():
     x = torch.arange(8.0).repeat_interleave(2 * 40).reshape(8, 2, 40)
     y = torch.tensor([0, 1] * 4)
-    only = AugmentSpec(
-        polarity=0, gain_log_sd=0, channel_gain_log_sd=0, recombine=1, noise_v=0, channel_dropout=0
-    )
+    only = AugmentSpec(polarity=0, gain_log_sd=0, channel_gain_log_sd=0, recombine=1, noise_v=0, channel_dropout=0)
     mixed = augment(x, y, only, torch.Generator().manual_seed(3))
     assert not torch.equal(mixed, x)
     for i in range(8):

@@ -22,12 +22,7 @@ from neuript.network.pretext.pretrainer import NeuriptPretrainer, PretrainSpec
 from neuript.training.pictures import draw_attention, head, style
 from neuript.training.pictures import windows_source as source
 from neuript.training.pictures.load import fit_probe, load_learned, training_subjects
-from neuript.training.pictures.make import (
-    MASKINGS,
-    PicturesSpec,
-    balanced_accuracy,
-    make_pictures,
-)
+from neuript.training.pictures.make import MASKINGS, PicturesSpec, balanced_accuracy, make_pictures
 from neuript.training.pictures.observe import attention_weights, expert_gates, observe
 from neuript.training.pictures.page import plain, write_report
 from neuript.training.pictures.perturbation import channel_effects
@@ -139,9 +134,7 @@ def test_observation_averages_windows_of_a_class_over_uneven_batches(rng):
     assert seen.attention.shape == (2, 2, 2, 8, 8)
     np.testing.assert_allclose(seen.attention.sum(-1), 1.0, atol=1e-6)
     inputs = []
-    handle = model.encoder.blocks[1].space.register_forward_pre_hook(
-        lambda layer, args: inputs.append(args[0])
-    )
+    handle = model.encoder.blocks[1].space.register_forward_pre_hook(lambda layer, args: inputs.append(args[0]))
     alone = []
     with torch.no_grad():
         for x in windows.x:
@@ -184,9 +177,7 @@ def test_a_channel_that_the_head_ignores_contributes_nothing(rng):
         weight = model.head.weight.view(2, -1, 8, 12)
         weight[:, :, ignored] = 0
     for kind in ("swap", "zero"):
-        effects = channel_effects(
-            lambda x: model(torch.as_tensor(x)).detach().numpy(), windows.x, kind, seed=0
-        )
+        effects = channel_effects(lambda x: model(torch.as_tensor(x)).detach().numpy(), windows.x, kind, seed=0)
         np.testing.assert_allclose(effects[:, ignored], 0, atol=1e-5)
         others = np.delete(effects, ignored, axis=1)
         assert (np.abs(others).max(axis=(0, 2)) > 1e-3).all()
@@ -210,9 +201,7 @@ def test_reconstruction_masks_the_share_asked_for_and_repeats_with_its_seed(rng)
     np.testing.assert_array_equal(found.target, target)
     again = reconstruct(pretrainer, windows, seed=1, batch_size=2)
     np.testing.assert_array_equal(found.prediction, again.prediction)
-    assert not np.array_equal(
-        found.masked, reconstruct(pretrainer, windows, seed=2, batch_size=2).masked
-    )
+    assert not np.array_equal(found.masked, reconstruct(pretrainer, windows, seed=2, batch_size=2).masked)
 
 
 # --- loading -------------------------------------------------------------------------------------
@@ -300,10 +289,7 @@ def save_pretraining(folder, pretrainer):
 
     tensors = {f"model.{k}": v for k, v in pretrainer.named_parameters()}
     about = {
-        "settings": {
-            "model": pretrainer.config.to_dict(),
-            "objective": pretrainer.spec.to_dict(),
-        },
+        "settings": {"model": pretrainer.config.to_dict(), "objective": pretrainer.spec.to_dict()},
         "pos_m": MONTAGE.pos_m.tolist(),
     }
     return snapshots.save(folder, 7, tensors, about)
@@ -318,9 +304,7 @@ def test_the_folder_of_a_pretraining_gives_encoder_and_decoder(rng, tmp_path):
         assert learned.pretrainer is not None
         assert learned.about["step"] == 7
         found = reconstruct(learned.pretrainer, windows, seed=1)
-        np.testing.assert_allclose(
-            found.prediction, reconstruct(pretrainer, windows, seed=1).prediction, atol=1e-6
-        )
+        np.testing.assert_allclose(found.prediction, reconstruct(pretrainer, windows, seed=1).prediction, atol=1e-6)
         for name, weight in pretrainer.encoder.named_parameters():
             assert torch.equal(learned.model.encoder.get_parameter(name), weight)
         assert training_subjects(path) == frozenset()
@@ -385,9 +369,7 @@ def test_every_picture_is_made_with_its_numbers(rng, tmp_path, quick):
     learned, windows = load_learned(tmp_path, windows)
     spec = PicturesSpec(n_perturbed=9, n_examples=1)
     sections = make_pictures(fit_probe(learned, windows), windows, spec)
-    assert [s.name for s in sections] == [
-        *("experts", "attention", "perturbation", "reconstruction", "latent")
-    ]
+    assert [s.name for s in sections] == [*("experts", "attention", "perturbation", "reconstruction", "latent")]
     assert not any(s.skipped for s in sections)
     names = [p.name for s in sections for p in s.pictures]
     assert names == [

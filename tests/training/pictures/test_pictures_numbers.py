@@ -12,18 +12,8 @@ from neuript.montages import load_montage
 from neuript.training.pictures import attention, latent
 from neuript.training.pictures.draw_reconstruction import microvolts, runs
 from neuript.training.pictures.expert_use import participation, total_variation
-from neuript.training.pictures.perturbation import (
-    channel_effects,
-    log_odds,
-    perturbed,
-    topographies,
-)
-from neuript.training.pictures.reconstruction import (
-    Reconstruction,
-    errors,
-    interpolated,
-    visible_mean,
-)
+from neuript.training.pictures.perturbation import channel_effects, log_odds, perturbed, topographies
+from neuript.training.pictures.reconstruction import Reconstruction, errors, interpolated, visible_mean
 from neuript.training.pictures.samples import Windows, draw_fairly
 
 MONTAGE = load_montage("unicorn-8")
@@ -52,9 +42,7 @@ def test_draw_is_even_over_people_and_classes_however_long_their_recordings(rng)
     windows = make_windows(rng, 90)
     windows = Windows(**{**vars(windows), "subject": subject, "recording": subject, "y": y})
     drawn = draw_fairly(windows, 20, seed=1)
-    cells = {
-        (s, c): ((drawn.subject == s) & (drawn.y == c)).sum() for s in set(subject) for c in (0, 1)
-    }
+    cells = {(s, c): ((drawn.subject == s) & (drawn.y == c)).sum() for s in set(subject) for c in (0, 1)}
     assert set(cells.values()) == {5}
     again = draw_fairly(windows, 20, seed=1)
     np.testing.assert_array_equal(drawn.x, again.x)
@@ -119,10 +107,7 @@ def test_correlation_with_distance_is_spearmans(rng):
 def test_strongest_pairs_average_both_directions():
     weights = np.array([[0.0, 0.9, 0.1], [0.3, 0.0, 0.7], [0.5, 0.5, 0.0]])
     pairs = attention.strongest_pairs(weights, 2)
-    assert [(i, j) for i, j, _ in pairs] == [(0, 1), (1, 2)] or [(i, j) for i, j, _ in pairs] == [
-        (1, 2),
-        (0, 1),
-    ]
+    assert [(i, j) for i, j, _ in pairs] == [(0, 1), (1, 2)] or [(i, j) for i, j, _ in pairs] == [(1, 2), (0, 1)]
     assert all(w == pytest.approx(1.2) for *_, w in pairs)
 
 

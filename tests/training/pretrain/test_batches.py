@@ -99,9 +99,7 @@ def test_processes_share_a_step_out(world_size):
     assert [(m.start, m.seed) for m in micro] == [(m.start, m.seed) for m in whole.micro]
     assert [m.start for m in micro] == [0, 2, 4, 6]
     assert {s.seed for s in shares} == {whole.seed}
-    torch.testing.assert_close(
-        torch.cat([m.x for m in micro]), torch.cat([m.x for m in whole.micro])
-    )
+    torch.testing.assert_close(torch.cat([m.x for m in micro]), torch.cat([m.x for m in whole.micro]))
 
 
 def test_what_cannot_be_shared_is_refused():
@@ -113,8 +111,7 @@ def test_what_cannot_be_shared_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "world_size", "expected"),
-    [(32, 1, 8), (32, 2, 8), (8, 2, 4), (30, 2, 5), (7, 1, 7)],
+    ("batch_size", "world_size", "expected"), [(32, 1, 8), (32, 2, 8), (8, 2, 4), (30, 2, 5), (7, 1, 7)]
 )
 def test_passes_are_small_unless_told(batch_size, world_size, expected):
     plan = Plan(all_parts(fake_corpus.make_corpus()), batch_size, seed=1)
@@ -182,9 +179,7 @@ def test_learning_rate_is_pytorchs_one_cycle(n_steps, warmup):
     run = PretrainRun(steps=n_steps, warmup=warmup)
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=1.0)
-    reference = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, run.max_lr, total_steps=n_steps, pct_start=warmup
-    )
+    reference = torch.optim.lr_scheduler.OneCycleLR(optimizer, run.max_lr, total_steps=n_steps, pct_start=warmup)
     for step in range(n_steps):
         expected = optimizer.param_groups[0]["lr"]
         assert one_cycle(step, n_steps, run) == pytest.approx(expected, rel=1e-9)

@@ -23,13 +23,7 @@ from neuript.network.config import NeuriptConfig
 from neuript.network.experts import PMoE
 from neuript.network.network import NeuriptClassifier
 from neuript.training.corpus.recipe import RECIPES
-from neuript.training.pretrain import (
-    PretrainRun,
-    export_encoder,
-    load_pretrainer,
-    pretrain,
-    read_log,
-)
+from neuript.training.pretrain import PretrainRun, export_encoder, load_pretrainer, pretrain, read_log
 from neuript.training.pretrain import snapshots as checkpoints
 from neuript.training.pretrain.batches import validation_batches
 from neuript.training.pretrain.card import Origin, write_card
@@ -117,9 +111,7 @@ def test_step_is_adamw_on_the_mean_over_the_batch(run, corpus, tmp_path):
     """Micro-batches, clipping and learning rate against one plain step on the whole batch."""
     overrides = {**run.overrides, "dropout": 0.0, "experts": (0, 0, 0)}
     whole = replace(run, overrides=overrides, micro_batch=None, max_grad_norm=1.0)
-    trainers = [
-        Trainer(replace(whole, micro_batch=m), [corpus], tmp_path, ALONE) for m in (None, 2, 8)
-    ]
+    trainers = [Trainer(replace(whole, micro_batch=m), [corpus], tmp_path, ALONE) for m in (None, 2, 8)]
     batch = trainers[0].loader.load(0)
     model = trainers[2].model
     model.load_state_dict(trainers[0].model.state_dict())
@@ -220,11 +212,7 @@ def test_encoder_file_loads_into_a_classifier_and_says_what_it_saw(run, corpus, 
     assert not model.training
     assert model.spec == run.pretrain_spec()
     x = torch.from_numpy(corpus.groups[1].x[:2])
-    for a, b in zip(
-        classifier.eval().encoder(compand_volts(x))[0],
-        model.encoder(model.compand(x))[0],
-        strict=True,
-    ):
+    for a, b in zip(classifier.eval().encoder(compand_volts(x))[0], model.encoder(model.compand(x))[0], strict=True):
         torch.testing.assert_close(a, b)
     exported = export_encoder(checkpoints.find_checkpoints(tmp_path)[1], tmp_path / "e.safetensors")
     assert exported.provenance["step"] == 6
@@ -283,9 +271,7 @@ def test_full_disk_keeps_the_last_checkpoint_and_resumes(run, corpus, tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # a checkpoint has 340 kB
     try:
-        with pytest.raises(
-            NeuriptError, match=r"checkpoint of step 3 cannot be written.*make room"
-        ):
+        with pytest.raises(NeuriptError, match=r"checkpoint of step 3 cannot be written.*make room"):
             pretrain(run, corpus, parts)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -340,12 +326,7 @@ def test_log_drops_what_came_after_the_checkpoint_and_half_a_line(tmp_path):
     assert len(read_log(tmp_path)) == 5
     with Logbook(tmp_path, 3, tensorboard=False) as log:
         log.write("train", 4, loss=9.0)
-    assert [(e["step"], e["loss"]) for e in read_log(tmp_path, "train")] == [
-        (1, 0.5),
-        (2, 1.0),
-        (3, 1.5),
-        (4, 9.0),
-    ]
+    assert [(e["step"], e["loss"]) for e in read_log(tmp_path, "train")] == [(1, 0.5), (2, 1.0), (3, 1.5), (4, 9.0)]
 
 
 def test_choices_are_counted_as_the_layer_makes_them():

@@ -197,10 +197,7 @@ def test_positions_by_index_go_by_index_and_positions_by_place_by_place(data):
 
 def test_without_positions_the_order_of_channels_does_not_matter(data):
     results = {
-        r["condition"]: r
-        for r in transfer(
-            data, network(spatial_pe="none"), {"source": TRAINING, "target": {}}, quiet
-        )
+        r["condition"]: r for r in transfer(data, network(spatial_pe="none"), {"source": TRAINING, "target": {}}, quiet)
     }
     assert set(results) == {"A on A", "A on B", "A on B, renamed", "A then B", "B alone"}
     assert results["A on B"]["metrics"] == pytest.approx(results["A on B, renamed"]["metrics"])
@@ -270,14 +267,7 @@ def test_test_people_in_the_corpus_are_refused_by_name_and_by_file():
 def test_the_runner_measures_what_the_job_says(data, tmp_path):
     runner = RealRunner({}, [])
     runner.load = lambda name, cache: data
-    config = {
-        "size": "micro",
-        "model": MODEL,
-        "settings": TRAINING,
-        "data": "toy",
-        "pretrained": None,
-        "seed": 3,
-    }
+    config = {"size": "micro", "model": MODEL, "settings": TRAINING, "data": "toy", "pretrained": None, "seed": 3}
     job = Job("0", "finetune", config, (), "x")
     (result,) = runner(job, tmp_path / "0", {}, quiet)
     expected = finetune(data, Network("micro", MODEL, None, 3), TRAINING, quiet)

@@ -74,11 +74,7 @@ class Stand:
         hits = 3 + job.config["seed"] + 2 * (job.label.startswith("b"))
         table = [[hits, 10 - hits], [0, 10]]
         yield {
-            "metrics": {
-                "balanced_accuracy": (hits / 10 + 1) / 2,
-                "kappa": 0.5,
-                "auroc": 0.9 - hits / 100,
-            },
+            "metrics": {"balanced_accuracy": (hits / 10 + 1) / 2, "kappa": 0.5, "auroc": 0.9 - hits / 100},
             "subjects": {"s1": table, "s2": table},
         }
 
@@ -144,12 +140,7 @@ def test_experts_and_masks_are_those_of_the_paper():
     assert experts["progressive"] == [0, 0, 2, 4, 4, 6]
     assert experts["shrinking"] == [6, 4, 4, 4, 0, 0]
     spans = load_sweep("masking").settings
-    assert [spans[f"span {s}"]["pretrain"]["spec"]["span"] for s in (1, 4, 16, 64)] == [
-        1,
-        4,
-        16,
-        64,
-    ]
+    assert [spans[f"span {s}"]["pretrain"]["spec"]["span"] for s in (1, 4, 16, 64)] == [1, 4, 16, 64]
     budgets = {
         (s["pretrain"]["steps"], s["pretrain"]["batch_size"], *s["pretrain"]["spec"]["ratios"])
         for s in spans.values()
@@ -272,11 +263,7 @@ def test_a_failure_stops_only_what_depends_on_it(plan, tmp_path):
     failing = next(job for job in plan.jobs if job.kind == "pretrain")
     states = work(plan, store, Stand(fail=[failing.label]))
     dependents = [job for job in plan.jobs if failing.id in job.needs]
-    assert states == {
-        "failed": 1,
-        "waiting": len(dependents),
-        "done": len(plan.jobs) - 1 - len(dependents),
-    }
+    assert states == {"failed": 1, "waiting": len(dependents), "done": len(plan.jobs) - 1 - len(dependents)}
     assert store.failure(failing.id) == "no such thing"
     assert "no such thing" in tabulate(plan, store)
     store.forget_failure(failing.id)
@@ -407,9 +394,7 @@ def test_paired_uses_only_common_seeds():
 
 def test_bootstrap_over_subjects_is_that_of_a_slow_loop():
     rng = np.random.default_rng(3)
-    runs = [
-        {f"s{i}": rng.integers(0, 20, size=(2, 2)).tolist() for i in range(5)} for _ in range(2)
-    ]
+    runs = [{f"s{i}": rng.integers(0, 20, size=(2, 2)).tolist() for i in range(5)} for _ in range(2)]
     other = [{name: [[9, 1], [2, 8]] for name in run} for run in runs]
     names = sorted(runs[0])
     draws = np.random.default_rng(0).integers(5, size=(200, 5))
@@ -463,11 +448,7 @@ def test_the_request_is_enough_for_the_table(plan, tmp_path):
 
 
 def _section(text, word):
-    head = next(
-        i
-        for i, line in enumerate(text.splitlines())
-        if line.startswith("## mental") and word in line
-    )
+    head = next(i for i, line in enumerate(text.splitlines()) if line.startswith("## mental") and word in line)
     lines = text.splitlines()[head + 1 :]
     end = next((i for i, line in enumerate(lines) if line.startswith("## ")), len(lines))
     return [line for line in lines[:end] if line.startswith("| ")]

@@ -13,13 +13,7 @@ from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import (
-    RecordedStream,
-    Recording,
-    find_gaps,
-    read_recording,
-    segments_between,
-)
+from neuript.realtime.recordings.recording import RecordedStream, Recording, find_gaps, read_recording, segments_between
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.windows.cleaning import clean, cut, good_runs
 from neuript.training.windows.epochs import collect_windows
@@ -31,21 +25,11 @@ def recording(x_uv, sfreq=128.0, names=PAPER.electrodes, stamps=None, unit="micr
     x_uv = np.asarray(x_uv, dtype=np.float32)
     stamps = 100.0 + np.arange(len(x_uv)) / sfreq if stamps is None else stamps
     info = SignalInfo(
-        name="made",
-        sfreq=sfreq,
-        ch_names=tuple(names),
-        units=(unit,) * len(names),
-        ch_types=("EEG",) * len(names),
+        name="made", sfreq=sfreq, ch_names=tuple(names), units=(unit,) * len(names), ch_types=("EEG",) * len(names)
     )
     gaps = find_gaps(stamps, sfreq)
     stream = RecordedStream(
-        info,
-        x_uv,
-        stamps,
-        stamps,
-        header_xml(info),
-        segments_between(len(x_uv), [g.index for g in gaps]),
-        gaps,
+        info, x_uv, stamps, stamps, header_xml(info), segments_between(len(x_uv), [g.index for g in gaps]), gaps
     )
     return Recording(Path("made.xdf"), [stream], "XDF", [], 0)
 
@@ -67,9 +51,7 @@ def test_windows_are_those_of_the_live_decoder(noise) -> None:
     )  # fmt: skip
     plan = plan_channels(made.eeg.info.ch_names, PAPER)
     trials = [Trial("a", 105.0, 0), Trial("a", 113.0, 0), Trial("b", 119.5, 0)]
-    live = collect_windows(
-        ReplaySource(made, chunk=37), plan.matrix, np.full(17, 1e-6), manifest, trials, (4.0, 6.0)
-    )
+    live = collect_windows(ReplaySource(made, chunk=37), plan.matrix, np.full(17, 1e-6), manifest, trials, (4.0, 6.0))
     assert len(live) > 20
     for window, stamp in zip(live.x, live.stamp - 100.0, strict=True):
         end = int(np.abs(cleaned.stamps - stamp).argmin())

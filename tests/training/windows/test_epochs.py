@@ -73,10 +73,7 @@ def signal(rng):
 
 
 def trials(*onsets_s):
-    return [
-        Trial("left" if i % 2 else "right", ZERO + s, 0, (ZERO + s,))
-        for i, s in enumerate(onsets_s)
-    ]
+    return [Trial("left" if i % 2 else "right", ZERO + s, 0, (ZERO + s,)) for i, s in enumerate(onsets_s)]
 
 
 ONSETS = (8.03, 14.11, 20.0, 26.49, 33.3)
@@ -84,13 +81,7 @@ ONSETS = (8.03, 14.11, 20.0, 26.49, 33.3)
 
 def collect(x, stamps, manifest, found=None, *, chunk=512, ends=ENDS, step_s=0.25):
     return collect_windows(
-        Played(x, stamps, chunk),
-        np.eye(3),
-        SCALE,
-        manifest,
-        found or trials(*ONSETS),
-        ends,
-        step_s=step_s,
+        Played(x, stamps, chunk), np.eye(3), SCALE, manifest, found or trials(*ONSETS), ends, step_s=step_s
     )
 
 

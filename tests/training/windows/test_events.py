@@ -19,10 +19,7 @@ def test_pairs_keep_their_order_and_a_class_may_have_several_markers():
 
 
 def test_a_marker_may_hold_an_equals_sign_and_commas():
-    assert parse_event_map(["one=switch,3,1,2", "two=a=b"]) == {
-        "one": ("switch,3,1,2",),
-        "two": ("a=b",),
-    }
+    assert parse_event_map(["one=switch,3,1,2", "two=a=b"]) == {"one": ("switch,3,1,2",), "two": ("a=b",)}
 
 
 @pytest.mark.parametrize("pair", ["left", "=769", "left=", " = ", ""])
@@ -41,9 +38,7 @@ GRAZ = {"left": ("769",), "right": ("770",)}
 
 
 def test_each_mapped_marker_is_a_trial():
-    found = trials_of(
-        events((1, "768"), (3, "769"), (7, "800"), (8, "768"), (10.5, "770")), GRAZ, recording=2
-    )
+    found = trials_of(events((1, "768"), (3, "769"), (7, "800"), (8, "768"), (10.5, "770")), GRAZ, recording=2)
     assert [(t.label, t.onset_s, t.recording, t.epochs_s) for t in found] == [
         ("left", 3.0, 2, (3.0,)),
         ("right", 10.5, 2, (10.5,)),
@@ -114,15 +109,7 @@ def test_classes_that_all_have_trials_pass():
 
 def test_a_trial_of_a_class_that_is_not_mapped_is_left_out_with_its_strewn_markers():
     found = events(
-        (0, "Trial Started"),
-        (0.1, "two"),
-        (0.6, "zero"),
-        (2, "two"),
-        (2.5, "zero"),
-        (9, "Trial Started"),
-        (9, "zero"),
+        (0, "Trial Started"), (0.1, "two"), (0.6, "zero"), (2, "two"), (2.5, "zero"), (9, "Trial Started"), (9, "zero")
     )
-    (trial,) = trials_of(
-        found, {"neutral": ("zero",), "other": ("one",)}, trial_start="Trial Started"
-    )
+    (trial,) = trials_of(found, {"neutral": ("zero",), "other": ("one",)}, trial_start="Trial Started")
     assert (trial.label, trial.onset_s) == ("neutral", 9)

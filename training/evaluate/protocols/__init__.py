@@ -1,7 +1,7 @@
 """The downstream data sets, each from its published folder layout.
 
-`get_protocol(name).load(folder)` gives `EvalData`: labelled windows of cleaned signal with people and a fixed split. Each
-module holds one data set: which files belong to it, what their labels are, and who is in which split.
+`get_protocol(name).load(folder)` gives `EvalData`: labelled windows of cleaned signal with people and a fixed split.
+Each module holds one data set: which files belong to it, what their labels are, and who is in which split.
 """
 
 from __future__ import annotations
@@ -20,30 +20,12 @@ from neuript.training.evaluate.protocols.seed_v import SEED_V
 from neuript.training.evaluate.protocols.sleep_edfx import SLEEP_EDFX
 from neuript.training.evaluate.protocols.tuh import TUAB, TUEV
 
-PAPER = (
-    MENTAL_ARITHMETIC,
-    MUMTAZ,
-    PHYSIONET_P300,
-    SLEEP_EDFX,
-    SEED_V,
-    BCIC_IV_2A,
-    TUAB,
-    TUEV,
-)
+PAPER = (MENTAL_ARITHMETIC, MUMTAZ, PHYSIONET_P300, SLEEP_EDFX, SEED_V, BCIC_IV_2A, TUAB, TUEV)
 """The eight data sets of the paper."""
 PROTOCOLS: dict[str, Protocol] = {p.name: p for p in (*PAPER, *EEGMMIDB, PETERSON, SSVEP)}
 """All protocols by name: the eight of the paper first, then the sets of our own."""
 
-__all__ = [
-    "PAPER",
-    "PROTOCOLS",
-    "Dropped",
-    "EvalData",
-    "Mark",
-    "Protocol",
-    "Source",
-    "get_protocol",
-]
+__all__ = ["PAPER", "PROTOCOLS", "Dropped", "EvalData", "Mark", "Protocol", "Source", "get_protocol"]
 
 
 def get_protocol(name: str) -> Protocol:

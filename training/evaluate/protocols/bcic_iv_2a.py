@@ -143,9 +143,5 @@ BCIC_IV_2A = Protocol(
     fetch=lambda folder: moabb_files("BNCI2014_001", folder),
     split_rule="people 1-5 train, 6-7 validation, 8-9 test; both sessions; 2-6 s of the trial",
     n_paper=5184,
-    paper={
-        "balanced_accuracy": (55.04, 0.72),
-        "kappa": (40.05, 1.21),
-        "weighted_f1": (53.76, 0.86),
-    },
+    paper={"balanced_accuracy": (55.04, 0.72), "kappa": (40.05, 1.21), "weighted_f1": (53.76, 0.86)},
 )

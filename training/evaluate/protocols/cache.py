@@ -60,12 +60,7 @@ class Store(Protocol):
         """Begin."""
         ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Let go of files."""
         ...
 
@@ -207,9 +202,7 @@ class Folder:
         return self._open()
 
     def _damaged(self, how: str) -> NeuriptError:
-        return NeuriptError(
-            f"the cache {self._final} is damaged: {how}; delete this folder and run again"
-        )
+        return NeuriptError(f"the cache {self._final} is damaged: {how}; delete this folder and run again")
 
     def _open(self) -> NDArray[np.float32]:
         path = self._final / "x.f32"

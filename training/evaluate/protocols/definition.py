@@ -145,11 +145,7 @@ class Protocol:
         return build(self, Path(folder), sources, channels, progress=progress, cache=cache)
 
     def sources(
-        self,
-        folder: str | Path,
-        *,
-        subjects: Collection[str] | None = None,
-        limit: int | None = None,
+        self, folder: str | Path, *, subjects: Collection[str] | None = None, limit: int | None = None
     ) -> list[Source]:
         """Return the recordings that `load` would read."""
         where = Path(folder).expanduser()
@@ -191,12 +187,7 @@ def _first_of_each_split(sources: Sequence[Source], limit: int) -> list[Source]:
 
 
 def tile(
-    cleaned: Cleaned,
-    window_s: float,
-    label: int,
-    *,
-    start_s: float | None = None,
-    stop_s: float | None = None,
+    cleaned: Cleaned, window_s: float, label: int, *, start_s: float | None = None, stop_s: float | None = None
 ) -> list[Mark]:
     """Return non-overlapping windows that fill a stretch of a recording.
 
@@ -223,9 +214,7 @@ def tile(
     return [Mark(start_s + i * window_s, label) for i in range(count)]
 
 
-def after_events(
-    recording: Recording, labels: Mapping[str, int], offset_s: float = 0.0
-) -> list[Mark]:
+def after_events(recording: Recording, labels: Mapping[str, int], offset_s: float = 0.0) -> list[Mark]:
     """Return a window at a fixed time after each event of some names."""
     first = float(recording.eeg.timestamps[0])
     return [
@@ -262,9 +251,7 @@ def split_people(
     drawn = [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]
     n_val, n_test = (max(round(s * len(drawn)), int(s > 0)) for s in shares[1:])
     if n_val + n_test >= len(drawn) > 0:
-        raise NeuriptError(
-            f"{len(drawn)} people cannot be split into training, validation and test"
-        )
+        raise NeuriptError(f"{len(drawn)} people cannot be split into training, validation and test")
     split = dict.fromkeys(drawn, "train")
     split.update(dict.fromkeys(drawn[:n_test], "test"))
     split.update(dict.fromkeys(drawn[n_test : n_test + n_val], "val"))
@@ -275,16 +262,11 @@ def split_in_order(people: Collection[str], n_train: int, n_val: int) -> dict[st
     """Give the first `n_train` people to training, the next `n_val` to validation, the others to test."""
     ordered = sorted(set(people), key=natural)
     edges = {"train": n_train, "val": n_train + n_val, "test": len(ordered)}
-    return {
-        person: next(split for split, stop in edges.items() if i < stop)
-        for i, person in enumerate(ordered)
-    }
+    return {person: next(split for split, stop in edges.items() if i < stop) for i, person in enumerate(ordered)}
 
 
 def natural(text: str) -> tuple[tuple[int, str], ...]:
     """Return a sort key under which S2 comes before S10."""
     import re
 
-    return tuple(
-        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)
-    )
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text))

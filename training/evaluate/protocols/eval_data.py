@@ -135,10 +135,7 @@ class EvalData:
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows per class, by split."""
         return {
-            split: {
-                name: int(((self.split == split) & (self.y == k)).sum())
-                for k, name in enumerate(self.classes)
-            }
+            split: {name: int(((self.split == split) & (self.y == k)).sum()) for k, name in enumerate(self.classes)}
             for split in SPLITS
         }
 

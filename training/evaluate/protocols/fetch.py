@@ -35,9 +35,7 @@ def physionet(name: str, version: str, folder: Path, pattern: str) -> None:
     listing = download(base + "SHA256SUMS.txt", folder / "SHA256SUMS.txt", None)
     wanted = [
         (path, digest)
-        for digest, path in (
-            line.split(maxsplit=1) for line in listing.read_text().splitlines() if line.strip()
-        )
+        for digest, path in (line.split(maxsplit=1) for line in listing.read_text().splitlines() if line.strip())
         if re.search(pattern, path)
     ]
     if not wanted:
@@ -54,11 +52,7 @@ def download(url: str, target: Path, known_hash: str | None) -> Path:
     import pooch  # comes with MNE
 
     try:
-        return Path(
-            pooch.retrieve(
-                url, known_hash, fname=target.name, path=target.parent, progressbar=False
-            )
-        )
+        return Path(pooch.retrieve(url, known_hash, fname=target.name, path=target.parent, progressbar=False))
     except Exception as error:  # requests, urllib3 and pooch have each their own kinds
         raise NeuriptError(
             f"{url} could not be downloaded ({str(error).splitlines()[0]}); check the connection, or put the "
@@ -74,14 +68,9 @@ def figshare(article: int, folder: Path, pattern: str) -> None:
         None,
     )
     try:
-        files = [
-            (f["name"], f["download_url"], f["computed_md5"])
-            for f in json.loads(listing.read_text())
-        ]
+        files = [(f["name"], f["download_url"], f["computed_md5"]) for f in json.loads(listing.read_text())]
     except (ValueError, KeyError, TypeError) as error:
-        raise NeuriptError(
-            f"figshare's list of article {article} cannot be read ({error})"
-        ) from error
+        raise NeuriptError(f"figshare's list of article {article} cannot be read ({error})") from error
     wanted = [row for row in files if re.search(pattern, row[0])]
     if not wanted:
         raise NeuriptError(f"figshare's article {article} lists no file that matches {pattern!r}")

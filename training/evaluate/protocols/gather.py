@@ -102,9 +102,7 @@ def part_of(protocol: Protocol, source: Source, montage: Montage) -> Part:
     x, y, start_s = _cut(cleaned, marks, protocol.window_s)
     lost = len(marks) - len(y)
     reason = "start or end of the recording, a gap, or bad channels"
-    return Part(
-        x, y, start_s, digest, ((reason, lost),) if lost else (), tuple(map(str, cleaned.notes))
-    )
+    return Part(x, y, start_s, digest, ((reason, lost),) if lost else (), tuple(map(str, cleaned.notes)))
 
 
 def _cut(
@@ -131,9 +129,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _recipe(
-    protocol: Protocol, montage: Montage, sources: Sequence[Source], names: Sequence[str]
-) -> dict[str, object]:
+def _recipe(protocol: Protocol, montage: Montage, sources: Sequence[Source], names: Sequence[str]) -> dict[str, object]:
     """Everything that the windows depend on. Files are told apart by size and time: hashing costs a full read."""
     stats = [source.path.stat() for source in sources]
     return {
@@ -147,8 +143,7 @@ def _recipe(
         "preprocess": PreprocessSpec(sfreq=protocol.sfreq).to_dict(),
         "montage": montage.to_dict(),
         "files": [
-            [n, s.st_size, s.st_mtime_ns, source.split]
-            for n, s, source in zip(names, stats, sources, strict=True)
+            [n, s.st_size, s.st_mtime_ns, source.split] for n, s, source in zip(names, stats, sources, strict=True)
         ],
     }
 
@@ -165,9 +160,7 @@ def _assemble(
     counts = [len(row.y) for row in rows]
     if not sum(counts):
         first = next((reason for row in rows for reason, _ in row.dropped), "no labelled stretch")
-        raise NeuriptError(
-            f"{protocol.name}: none of {len(rows)} recordings gave a window; the first says: {first}"
-        )
+        raise NeuriptError(f"{protocol.name}: none of {len(rows)} recordings gave a window; the first says: {first}")
     hashes: dict[str, set[str]] = {split: set() for split in SPLITS}
     for source, row in zip(sources, rows, strict=True):
         hashes[source.split] |= {row.sha256} - {""}
@@ -185,11 +178,7 @@ def _assemble(
         protocol=protocol.name,
         file_hashes=set().union(*hashes.values()),
         hashes_of_split=hashes,
-        dropped=[
-            Dropped(name, reason, n)
-            for name, row in zip(names, rows, strict=True)
-            for reason, n in row.dropped
-        ],
+        dropped=[Dropped(name, reason, n) for name, row in zip(names, rows, strict=True) for reason, n in row.dropped],
     )
     data.notes = _notes(protocol, data, [note for row in rows for note in row.notes])
     return data

@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import (
-    Event,
-    RecordedStream,
-    Recording,
-    find_gaps,
-    segments_between,
-)
+from neuript.realtime.recordings.recording import Event, RecordedStream, Recording, find_gaps, segments_between
 
 PAUSE_S = 10.0
 """Time between runs on the recording's clock, so that each run is filtered from a fresh start."""
@@ -54,9 +48,7 @@ def recording_of(
         ``EEG``, ``EOG``, ...; EEG by default.
     """
     starts = np.cumsum([0.0, *(len(run) / sfreq + PAUSE_S for run in runs[:-1])])
-    stamps = np.concatenate(
-        [start + np.arange(len(run)) / sfreq for start, run in zip(starts, runs, strict=True)]
-    )
+    stamps = np.concatenate([start + np.arange(len(run)) / sfreq for start, run in zip(starts, runs, strict=True)])
     edges = np.cumsum([0, *(len(run) for run in runs)]).tolist()
     info = SignalInfo(
         name=path.name,

@@ -49,9 +49,5 @@ MENTAL_ARITHMETIC = Protocol(
     fetch=_fetch,
     split_rule="people 1-28 (Subject00-27) train, 29-32 validation, 33-36 test",
     n_paper=1707,
-    paper={
-        "balanced_accuracy": (86.46, 1.07),
-        "auc_pr": (78.27, 1.97),
-        "auroc": (91.11, 1.63),
-    },
+    paper={"balanced_accuracy": (86.46, 1.07), "auc_pr": (78.27, 1.97), "auroc": (91.11, 1.63)},
 )

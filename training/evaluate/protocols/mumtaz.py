@@ -6,13 +6,7 @@ import re
 from pathlib import Path
 
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.evaluate.protocols.definition import (
-    Mark,
-    Protocol,
-    Source,
-    split_in_order,
-    tile,
-)
+from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, split_in_order, tile
 from neuript.training.evaluate.protocols.fetch import figshare
 from neuript.training.windows.cleaning import Cleaned
 
@@ -53,9 +47,5 @@ MUMTAZ = Protocol(
     fetch=lambda folder: figshare(4244171, folder, r"(EC|EO)\.edf$"),
     split_rule="by number: MDD 24/5/5, healthy 19/4/5 people train/validation/test (more people than that test)",
     n_paper=6963,
-    paper={
-        "balanced_accuracy": (98.03, 0.62),
-        "auc_pr": (99.81, 0.44),
-        "auroc": (99.79, 0.45),
-    },
+    paper={"balanced_accuracy": (98.03, 0.62), "auc_pr": (99.81, 0.44), "auroc": (99.79, 0.45)},
 )

@@ -9,13 +9,7 @@ import re
 from pathlib import Path
 
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.evaluate.protocols.definition import (
-    Mark,
-    Protocol,
-    Source,
-    after_events,
-    natural,
-)
+from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, after_events, natural
 from neuript.training.evaluate.protocols.fetch import moabb_files, physionet
 from neuript.training.windows.cleaning import Cleaned
 
@@ -117,9 +111,7 @@ PETERSON = Protocol(
 
 def _ssvep_find(folder: Path) -> list[Source]:
     sources = []
-    people = sorted(
-        {path.parent for path in folder.rglob("record-*_raw.fif")}, key=lambda p: natural(p.name)
-    )
+    people = sorted({path.parent for path in folder.rglob("record-*_raw.fif")}, key=lambda p: natural(p.name))
     for i, person in enumerate(people):
         for k, path in enumerate(sorted(person.glob("record-*_raw.fif"))):
             split = "train" if k == 0 else ("val", "test")[i % 2]

@@ -22,9 +22,7 @@ def _find(folder: Path) -> list[Source]:
     return [
         Source(path, path.parent.name.lower(), _SPLIT[path.parent.name.lower()])
         for path in sorted(folder.rglob("*"))
-        if _FILE.match(path.name)
-        and _PERSON.match(path.parent.name)
-        and path.parent.name.lower() in _SPLIT
+        if _FILE.match(path.name) and _PERSON.match(path.parent.name) and path.parent.name.lower() in _SPLIT
     ]
 
 
@@ -56,10 +54,9 @@ PHYSIONET_P300 = Protocol(
     mains_hz=60.0,
     layout="sNN/rcNN.edf",
     how_to_get="Public: https://physionet.org/content/erpbci/1.0.0/ (ODC-BY 1.0).",
-    fetch=lambda folder: physionet(
-        "erpbci", "1.0.0", folder, rf"^({'|'.join(_PEOPLE)})/rc\d\d\.edf$"
-    ),
-    split_rule="people 8, 10 and 12 dropped; 5/2/2 of the others drawn with seed 520 (the paper does not name its draw)",
+    fetch=lambda folder: physionet("erpbci", "1.0.0", folder, rf"^({'|'.join(_PEOPLE)})/rc\d\d\.edf$"),
+    split_rule="people 8, 10 and 12 dropped; 5/2/2 of the others drawn with seed 520 "
+    "(the paper does not name its draw)",
     n_paper=21179,
     paper={"balanced_accuracy": (67.31, 0.45), "kappa": (34.26, 0.74), "auroc": (76.83, 0.39)},
 )

@@ -76,9 +76,5 @@ SEED_V = Protocol(
     how_to_get="On request, after signing a licence: https://bcmi.sjtu.edu.cn/home/seed/seed-v.html",
     split_rule="people 1-10 train, of whom 9 and 10 validate (the paper holds nobody out), 11-15 test; 16 is not used",
     n_paper=115001,
-    paper={
-        "balanced_accuracy": (41.04, 0.21),
-        "kappa": (26.29, 0.39),
-        "weighted_f1": (41.58, 0.37),
-    },
+    paper={"balanced_accuracy": (41.04, 0.21), "kappa": (26.29, 0.39), "weighted_f1": (41.58, 0.37)},
 )

@@ -53,9 +53,7 @@ def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]
             count = int((float(seconds) + 1e-6) // _WINDOW_S)
             marks += [Mark(float(onset) + i * _WINDOW_S, _STAGES[text]) for i in range(count)]
     end = float(cleaned.stamps[-1]) + 1.0 / cleaned.sfreq if len(cleaned.stamps) else 0.0
-    return [
-        mark for mark in marks if mark.start_s + _WINDOW_S <= end + 1e-6
-    ]  # scored beyond the end
+    return [mark for mark in marks if mark.start_s + _WINDOW_S <= end + 1e-6]  # scored beyond the end
 
 
 SLEEP_EDFX = Protocol(
@@ -75,9 +73,5 @@ SLEEP_EDFX = Protocol(
     fetch=lambda folder: physionet("sleep-edfx", "1.0.0", folder, r"\.edf$"),
     split_rule="people drawn 60/20/20 with seed 520 from those that are there (the paper does not name its draw)",
     n_paper=457652,
-    paper={
-        "balanced_accuracy": (70.47, 0.41),
-        "kappa": (77.57, 0.15),
-        "weighted_f1": (87.39, 0.13),
-    },
+    paper={"balanced_accuracy": (70.47, 0.41), "kappa": (77.57, 0.15), "weighted_f1": (87.39, 0.13)},
 )

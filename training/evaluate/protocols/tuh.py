@@ -6,14 +6,7 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.evaluate.protocols.definition import (
-    Mark,
-    Protocol,
-    Source,
-    natural,
-    split_people,
-    tile,
-)
+from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, natural, split_people, tile
 from neuript.training.windows.cleaning import Cleaned
 
 _GET = "On request: https://isip.piconepress.com/projects/nedc/html/tuh_eeg/ (form, then rsync)."
@@ -32,12 +25,7 @@ def _split(found: list[tuple[Path, str, str]], extra: dict[Path, object]) -> lis
     people = {person for _, person, official in found if official == "train"}
     drawn = split_people(people, (0.8, 0.2, 0.0)) if len(people) > 1 else {}
     return [
-        Source(
-            path,
-            person,
-            "test" if official == "eval" else drawn.get(person, "train"),
-            {"is": extra[path]},
-        )
+        Source(path, person, "test" if official == "eval" else drawn.get(person, "train"), {"is": extra[path]})
         for path, person, official in sorted(found, key=lambda row: natural(row[0].as_posix()))
     ]
 
@@ -108,9 +96,7 @@ def _tuev_marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[
         try:
             _, start, _, kind = (float(part) for part in line.split(","))
         except ValueError as error:
-            raise NeuriptError(
-                f"{labels.name} line {i} is {line!r}, expected channel,start,end,class"
-            ) from error
+            raise NeuriptError(f"{labels.name} line {i} is {line!r}, expected channel,start,end,class") from error
         if kind not in range(1, 7):
             raise NeuriptError(f"{labels.name} line {i} has the class {kind:g}, expected 1 to 6")
         marks.append(Mark(start - _BEFORE_S, int(kind) - 1))
@@ -132,9 +118,5 @@ TUEV = Protocol(
     how_to_get=_GET,
     split_rule=_RULE,
     n_paper=112491,
-    paper={
-        "balanced_accuracy": (67.61, 1.33),
-        "kappa": (69.70, 1.85),
-        "weighted_f1": (84.28, 0.89),
-    },
+    paper={"balanced_accuracy": (67.61, 1.33), "kappa": (69.70, 1.85), "weighted_f1": (84.28, 0.89)},
 )

@@ -126,9 +126,7 @@ def test_which_points_are_replaced_is_uniform_in_the_mask():
     torch.testing.assert_close(
         made.replaced[..., 2:7].float().mean(dim=0)[0], torch.full((5,), 0.8), rtol=0, atol=0.015
     )
-    torch.testing.assert_close(
-        made.random[..., 2:7].float().mean(dim=0)[0], torch.full((5,), 0.1), rtol=0, atol=0.012
-    )
+    torch.testing.assert_close(made.random[..., 2:7].float().mean(dim=0)[0], torch.full((5,), 0.1), rtol=0, atol=0.012)
 
 
 def test_random_values_come_from_any_unmasked_time():

@@ -119,9 +119,7 @@ def test_replaced_value_of_nan_leaves_gradients_finite():
     model = build().train()
     corruption = by_hand(replaced=(1, 2), kept=(5,))
     x = torch.randn(1, N_CHANS, N_TIMES, dtype=torch.float64, generator=rng(1))
-    scales, _ = model.encoder(
-        x.masked_fill(corruption.replaced, torch.nan), corruption, model.mask_token
-    )
+    scales, _ = model.encoder(x.masked_fill(corruption.replaced, torch.nan), corruption, model.mask_token)
     sum(s.sum() for s in scales).backward()
     assert all(p.grad.isfinite().all() for p in model.encoder.parameters() if p.grad is not None)
 
@@ -295,9 +293,7 @@ def test_loss_is_the_mean_over_masked_points(p, masking):
     torch.manual_seed(0)
     everywhere = model.reconstruct(x, rng(6))
     assert torch.equal(out.masked, everywhere.masked)
-    out = out._replace(
-        loss=out.loss.detach(), rec_loss=out.rec_loss.detach(), aux_loss=out.aux_loss.detach()
-    )
+    out = out._replace(loss=out.loss.detach(), rec_loss=out.rec_loss.detach(), aux_loss=out.aux_loss.detach())
     expected = 0.0
     for b, d, t in out.masked.nonzero().tolist():
         expected += abs(float(everywhere.prediction[b, d, t] - x[b, d, t])) ** p
@@ -410,14 +406,11 @@ def test_a_few_steps_read_the_level_of_a_window_from_what_is_visible():
 
 
 @pytest.mark.parametrize(
-    ("name", "total", "activated"),
-    [("base", 179_110_439, 160_207_399), ("small", 28_793_383, 27_212_327)],
+    ("name", "total", "activated"), [("base", 179_110_439, 160_207_399), ("small", 28_793_383, 27_212_327)]
 )
 def test_parameters_of_the_published_models(name, total, activated):
     with torch.device("meta"):
-        model = NeuriptPretrainer(
-            preset(name, n_outputs=2), np.random.default_rng(0).normal(size=(20, 3))
-        )
+        model = NeuriptPretrainer(preset(name, n_outputs=2), np.random.default_rng(0).normal(size=(20, 3)))
     count = count_parameters(model)
     assert (count.total, count.activated) == (total, activated)
     if name == "base":
