@@ -24,7 +24,7 @@ from neuript.modelfile.deployable import save_model
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import fit_montage, load_montage
 from neuript.network.config import preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 
@@ -37,7 +37,7 @@ def random_model(path: Path, cap: str, name: str, merges: tuple[int, ...], n_cha
         montage = montage.pick(list(montage.ch_names[:n_chans]))
     torch.manual_seed(0)
     config = preset(name, n_outputs=2, merges=merges)
-    module = NeuriptClassifier(config, montage.pos_m, montage.lobe_groups()).eval()
+    module = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups()).eval()
     manifest = Manifest(
         task="motor-imagery",
         classes=("left_hand", "right_hand"),

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from neuript.network.config import PRESETS, preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 
 BATCH = 16
 
@@ -36,7 +36,7 @@ def bench(args: argparse.Namespace, n_chans: int) -> str:
     pos = np.random.default_rng(0).normal(0, 0.05, (n_chans, 3))
     lobes = [list(range(i, n_chans, 4)) for i in range(4)]
     config = preset(args.preset, n_outputs=3, merges=args.merges)
-    model = NeuriptClassifier(config, pos, lobes).eval()
+    model = NeurIPTNetwork(config, pos, lobes).eval()
     x = 2e-5 * torch.randn(BATCH, n_chans, config.n_times)
     y = torch.arange(BATCH) % 3
     with torch.no_grad(), warnings.catch_warnings():

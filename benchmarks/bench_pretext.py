@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from neuript.network.config import preset
-from neuript.network.pretext.pretrainer import NeuriptPretrainer, PretrainSpec
+from neuript.network.pretext.pretrainer import MaskedPretrainer, PretrainSpec
 
 MASKINGS = {"amplitude": ("amplitude", 1)} | {f"span {n}": ("spans", n) for n in (1, 4, 16)}
 SFREQ, N_TIMES, N_CHANS, FREQ_HZ = 64.0, 64, 2, 10.0
@@ -49,7 +49,7 @@ def train(masking: str, seed: int, n_steps: int, every: int) -> Iterator[tuple[i
     )
     pos_m = np.array([[0.05, 0.0, 0.05], [-0.05, 0.0, 0.05]])
     spec = PretrainSpec(masking=kind, span=span, ratios=(0.5,), decoder_step=4)  # type: ignore[arg-type]
-    model = NeuriptPretrainer(config, pos_m, spec)
+    model = MaskedPretrainer(config, pos_m, spec)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
     for step in range(1, n_steps + 1):
         optimizer.param_groups[0]["lr"] = 1e-3 * min(1.0, step / 50)
@@ -61,7 +61,7 @@ def train(masking: str, seed: int, n_steps: int, every: int) -> Iterator[tuple[i
             model.train()
 
 
-def score(model: NeuriptPretrainer, generator: torch.Generator) -> tuple[float, float]:
+def score(model: MaskedPretrainer, generator: torch.Generator) -> tuple[float, float]:
     """Return r2 and r2_within of 256 new windows."""
     with torch.no_grad():
         out = model(sines(256, generator), generator)

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from neuript.montages import load_montage
 from neuript.network.config import PRESETS, preset
-from neuript.network.pretext.pretrainer import NeuriptPretrainer, PretrainSpec
+from neuript.network.pretext.pretrainer import MaskedPretrainer, PretrainSpec
 
 WINDOWS, EPOCHS, PROCESSES = 2_219_455, 40, 8
 
@@ -53,7 +53,7 @@ def bench(args: argparse.Namespace, size: str, precision: str) -> str:
     config = preset(size, n_outputs=2, merges=args.merges, dropout=args.dropout)
     spec = PretrainSpec(decoder_scales=args.decoder_scales, decoder_step=args.decoder_step)
     torch.manual_seed(0)
-    model = NeuriptPretrainer(config, load_montage("double-banana").pos_m, spec).to(device)
+    model = MaskedPretrainer(config, load_montage("double-banana").pos_m, spec).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4, betas=(0.9, 0.98), fused=True)
     x = 2e-5 * torch.randn(args.batch, 20, config.n_times, device=device)
     x = torch.nn.functional.avg_pool1d(x, 5, 1, 2)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import linalg, signal
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from neuript.realtime.twin.cues import Protocol
+from neuript.realtime.twin.cues import CueProtocol
 from neuript.realtime.twin.signal import TwinRecording, TwinSignal, record_session
 from neuript.realtime.twin.subject import SessionConditions, Subject
 
@@ -76,7 +76,7 @@ def accuracy(
     brisk: bool = False,
 ) -> float:
     """Simulate one person's session and decode it; `brisk` shortens the breaks."""
-    protocol = Protocol(
+    protocol = CueProtocol(
         classes=classes,
         trials_per_class=20 + test_per_class,
         pre_cue_s=1.0 if brisk else 2.0,
@@ -109,7 +109,7 @@ def table(seeds: int, test_per_class: int) -> None:
                 250.0,
                 Subject.sample(rng),
                 SessionConditions.sample(rng),
-                Protocol(trials_per_class=20 + test_per_class),
+                CueProtocol(trials_per_class=20 + test_per_class),
                 seed=s,
             )
         )

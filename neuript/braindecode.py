@@ -14,8 +14,8 @@ from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import Montage, load_montage, montage_of
-from neuript.network.config import NeuriptConfig, PresetName, preset
-from neuript.network.network import BIAS_KEYS, POSITION_KEYS, NeuriptClassifier
+from neuript.network.config import NetworkConfig, PresetName, preset
+from neuript.network.network import BIAS_KEYS, POSITION_KEYS, NeurIPTNetwork
 from neuript.network.resampling import MODEL_SFREQ, resampled_length, resampling_matrix
 
 Channels = Sequence[str | Mapping[str, Any]]
@@ -24,10 +24,10 @@ WEIGHTS_NAME = "model.safetensors"
 """What a folder or a repository on the Hugging Face hub calls its checkpoint."""
 
 
-class NeurIPT(NeuriptClassifier):
+class NeurIPT(NeurIPTNetwork):
     """NeurIPT for windows at any sampling rate; drop-in where braindecode's models are used.
 
-    The same weights, with the same names, as `NeuriptClassifier`: only a fixed resampling to the
+    The same weights, with the same names, as `NeurIPTNetwork`: only a fixed resampling to the
     model's rate comes first (none where the rates agree).
 
     Parameters
@@ -49,7 +49,7 @@ class NeurIPT(NeuriptClassifier):
     size : {"base", "small", "tiny", "micro"}
         Widths; see `neuript.network.config.preset`.
     **options
-        Other fields of `NeuriptConfig`.
+        Other fields of `NetworkConfig`.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class NeurIPT(NeuriptClassifier):
         config = preset(size, n_outputs=n_outputs, n_times=resampled_length(n_times, sfreq), **options)
         self._build(config, channel_montage(n_chans, chs_info, montage), n_times, sfreq)
 
-    def _build(self, config: NeuriptConfig, montage: Montage, n_times: int, sfreq: float) -> None:
+    def _build(self, config: NetworkConfig, montage: Montage, n_times: int, sfreq: float) -> None:
         super().__init__(config, montage.pos_m, montage.lobe_groups())
         self.montage = montage
         self.n_times, self.sfreq, self.n_outputs = n_times, float(sfreq), config.n_outputs
@@ -120,7 +120,7 @@ class NeurIPT(NeuriptClassifier):
         self.config, self.n_outputs, self.head = config, n_outputs, fresh.head
 
     @classmethod
-    def _of(cls, config: NeuriptConfig, montage: Montage, n_times: int, sfreq: float) -> NeurIPT:
+    def _of(cls, config: NetworkConfig, montage: Montage, n_times: int, sfreq: float) -> NeurIPT:
         module = cls.__new__(cls)
         module._build(config, montage, n_times, sfreq)
         return module
@@ -162,7 +162,7 @@ class NeurIPT(NeuriptClassifier):
         revision : str, optional
             Of the hub repository.
         **options
-            Fields of `NeuriptConfig` that change no encoder weight: dropout, pooling, head, ...
+            Fields of `NetworkConfig` that change no encoder weight: dropout, pooling, head, ...
 
         Raises
         ------
@@ -307,7 +307,7 @@ def _download(repo_id: str, revision: str | None) -> Path:
         ) from error
 
 
-def _config_of(manifest: Manifest) -> NeuriptConfig:
+def _config_of(manifest: Manifest) -> NetworkConfig:
     model = dict(manifest.model)
     architecture = str(model.pop("architecture", "neuript"))
     if "d_model" not in model:
@@ -319,7 +319,7 @@ def _config_of(manifest: Manifest) -> NeuriptConfig:
         raise NeuriptError(
             f"the checkpoint's model runs at {manifest.sfreq:g} Hz; NeurIPT resamples to {MODEL_SFREQ:g} Hz only"
         )
-    return NeuriptConfig.from_dict(model)
+    return NetworkConfig.from_dict(model)
 
 
 def _is_position(key: str) -> bool:

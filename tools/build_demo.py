@@ -27,14 +27,14 @@ from neuript.modelfile.deployable import save_model
 from neuript.modelfile.manifest import provenance
 from neuript.modelfile.trust import write_shipped_hashes
 from neuript.montages import load_montage
-from neuript.network.config import NeuriptConfig
-from neuript.network.network import NeuriptClassifier
+from neuript.network.config import NetworkConfig
+from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import HybridClassifier
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
 from neuript.realtime.recordings.header import header_xml
 from neuript.realtime.recordings.recording import RecordedStream, Recording
-from neuript.realtime.twin.cues import Protocol
+from neuript.realtime.twin.cues import CueProtocol
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.subject import SessionConditions, Subject
 from neuript.realtime.twin.twin_source import twin_info
@@ -68,7 +68,7 @@ def recorded(signal: TwinSignal) -> Recording:
 def sessions(person: Subject, seeds: range) -> Dataset:
     """Windows of simulated days of one person, each with the cap a few millimetres elsewhere."""
     montage = load_montage(MONTAGE)
-    protocol = Protocol(classes=CLASSES, trials_per_class=40)
+    protocol = CueProtocol(classes=CLASSES, trials_per_class=40)
     recordings = []
     for seed in seeds:
         shift = np.random.default_rng(seed).normal(0.0, 3.0, size=3)
@@ -110,9 +110,9 @@ def main() -> None:
     manifest, state = load_checkpoint(args.encoder)
     person = Subject(seed=args.person, skill=args.skill)
     train, extra = sessions(person, range(1000, 1005)), sessions(person, range(1005, 1006))
-    config = for_calibration(NeuriptConfig.from_dict(manifest.model), len(CLASSES), train.x.shape[-1])
+    config = for_calibration(NetworkConfig.from_dict(manifest.model), len(CLASSES), train.x.shape[-1])
     torch.manual_seed(520)
-    network = NeuriptClassifier(config, train.montage.pos_m, train.montage.lobe_groups())
+    network = NeurIPTNetwork(config, train.montage.pos_m, train.montage.lobe_groups())
     network.load_encoder(state)
     spec = FinetuneSpec(n_epochs=args.epochs, max_lr=1e-3)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from neuript.realtime.twin.cues import Protocol
+from neuript.realtime.twin.cues import CueProtocol
 from neuript.realtime.twin.signal import TwinRecording, record_session
 from neuript.realtime.twin.subject import Subject
 
@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "biosemi-64",
         SFREQ,
         Subject(skill=arguments.skill, seed=3),
-        protocol=Protocol(trials_per_class=arguments.trials),
+        protocol=CueProtocol(trials_per_class=arguments.trials),
         seed=3,
     )
     figure, axes = plt.subplots(2, 2, figsize=(9.6, 7.0))

@@ -27,13 +27,13 @@ from torch import Tensor, nn
 from neuript.modelfile.checkpoint import save_checkpoint
 from neuript.modelfile.manifest import Manifest, provenance
 from neuript.montages import Montage, load_montage
-from neuript.network.config import NeuriptConfig, preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.config import NetworkConfig, preset
+from neuript.network.network import NeurIPTNetwork
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
-from neuript.realtime.twin.cues import Protocol
+from neuript.realtime.twin.cues import CueProtocol
 from neuript.realtime.twin.signal import TwinRecording, record_session
 from neuript.realtime.twin.subject import SessionConditions, Subject
 from neuript.training.fitting.augment import AugmentSpec, augment
@@ -86,7 +86,7 @@ def session_windows(cap: Montage, manifest: Manifest, rng: np.random.Generator) 
         SFREQ_IN,
         Subject.sample(rng),
         SessionConditions.sample(rng),
-        Protocol(classes=CLASSES, trials_per_class=5),
+        CueProtocol(classes=CLASSES, trials_per_class=5),
         seed=int(rng.integers(2**31)),
     )
     seconds = len(recording.data) / SFREQ_IN
@@ -104,7 +104,7 @@ def log_power(x: Tensor) -> Tensor:
     return torch.stack([power[..., (freq >= a) & (freq < b)].mean(-1).log() for a, b in BANDS_HZ], -1)
 
 
-def draft_manifest(montage: Montage, config: NeuriptConfig) -> Manifest:
+def draft_manifest(montage: Montage, config: NetworkConfig) -> Manifest:
     """What the windows of this run are."""
     return Manifest(
         task="pretraining",
@@ -119,9 +119,9 @@ def draft_manifest(montage: Montage, config: NeuriptConfig) -> Manifest:
     )
 
 
-def build_models(config: NeuriptConfig, montages: list[Montage]) -> list[NeuriptClassifier]:
+def build_models(config: NetworkConfig, montages: list[Montage]) -> list[NeurIPTNetwork]:
     """One model for each montage, all with the parameters of the first; only the positions differ."""
-    models = [NeuriptClassifier(config, m.pos_m, m.lobe_groups()) for m in montages]
+    models = [NeurIPTNetwork(config, m.pos_m, m.lobe_groups()) for m in montages]
     for model in models[1:]:
         for name, parameter in models[0].named_parameters():
             owner, _, leaf = name.rpartition(".")
@@ -138,7 +138,7 @@ class Readouts(nn.Module):
         self.norm = nn.LayerNorm(n_features)
         self.sites = nn.Linear(n_features, len(SITES) * len(BANDS_HZ))
 
-    def forward(self, model: NeuriptClassifier, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, model: NeurIPTNetwork, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return power at the channels (B, D, K), at the sites (B, S, K), and the experts' balancing loss."""
         with torch.autocast("cpu", torch.bfloat16, enabled=model.training):
             scales, aux = model.encoder(model.compand(x))
@@ -227,7 +227,7 @@ def main() -> None:
 
 def _save(
     args: argparse.Namespace,
-    model: NeuriptClassifier,
+    model: NeurIPTNetwork,
     manifest: Manifest,
     n_windows: int,
     montages: list[Montage],

@@ -56,7 +56,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     size : {"base", "small", "tiny", "micro"}, optional
         Width from scratch; None is "tiny". With `pretrained` the checkpoint decides.
     model_options : mapping, optional
-        Fields of `NeuriptConfig`, such as ``{"merges": (4, 1, 1, 2, 1, 2)}`` (twice as fast).
+        Fields of `NetworkConfig`, such as ``{"merges": (4, 1, 1, 2, 1, 2)}`` (twice as fast).
     n_epochs, batch_size, max_lr
         Of the training.
     training_options : mapping, optional

@@ -117,7 +117,7 @@ def _build(args: argparse.Namespace) -> tuple[TwinAmplifier, float | None]:
 
     from neuript.montages import load_montage
     from neuript.realtime.twin.amplifier import TwinAmplifier
-    from neuript.realtime.twin.cues import Protocol
+    from neuript.realtime.twin.cues import CueProtocol
     from neuript.realtime.twin.faults import parse_faults
     from neuript.realtime.twin.signal import TwinSignal
     from neuript.realtime.twin.subject import SessionConditions, Subject
@@ -133,7 +133,7 @@ def _build(args: argparse.Namespace) -> tuple[TwinAmplifier, float | None]:
         subject = Subject(seed=who, **skill)
     right, front, turn = _three(args.cap_shift)
     conditions = SessionConditions(cap_shift_mm=(right, front, turn), mains_hz=args.mains)
-    protocol = Protocol(
+    protocol = CueProtocol(
         classes=tuple(c.strip() for c in args.classes.split(",") if c.strip()),
         trials_per_class=args.trials,
         imagery_s=args.imagery,

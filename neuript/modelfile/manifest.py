@@ -38,7 +38,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class Manifest:
     """Everything that is known of a model beside its weights.
 
-    The dictionaries belong to other modules (`NeuriptConfig`, `Montage`, `PreprocessSpec`,
+    The dictionaries belong to other modules (`NetworkConfig`, `Montage`, `PreprocessSpec`,
     `PolicySpec`), which check them again when they build their objects; here only what the file
     itself relies on is checked: labels, sampling rate and window length.
 
@@ -53,7 +53,7 @@ class Manifest:
     classes: tuple[str, ...]
     """Class names in the order of the logits; empty only for a pretrained encoder."""
     model: dict[str, Any]
-    """`NeuriptConfig.to_dict()`, with `architecture` naming how to build it (default `neuript`)."""
+    """`NetworkConfig.to_dict()`, with `architecture` naming how to build it (default `neuript`)."""
     montage: dict[str, Any]
     """`Montage.to_dict()`: at least `ch_names`, in the order of the model's channels."""
     preprocess: dict[str, Any]

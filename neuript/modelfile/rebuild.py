@@ -17,7 +17,7 @@ def build_module(manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:
     """Return the model in `eval` mode with its weights, all of them and no others.
 
     `manifest.model["architecture"]` says what it is: `neuript` (the default; the other entries are
-    a `NeuriptConfig`), or `hybrid`, with `network` (a configuration or null) and `weights` (of the
+    a `NetworkConfig`), or `hybrid`, with `network` (a configuration or null) and `weights` (of the
     network and of the tangent branch).
 
     Raises
@@ -44,11 +44,11 @@ def build_module(manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def _network(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:
-    from neuript.network.config import NeuriptConfig
-    from neuript.network.network import NeuriptClassifier
+    from neuript.network.config import NetworkConfig
+    from neuript.network.network import NeurIPTNetwork
 
     montage = manifest.montage
-    return NeuriptClassifier(NeuriptConfig.from_dict(model), montage["pos_m"], list(montage["lobes"].values()))
+    return NeurIPTNetwork(NetworkConfig.from_dict(model), montage["pos_m"], list(montage["lobes"].values()))
 
 
 def _hybrid(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:

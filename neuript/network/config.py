@@ -41,7 +41,7 @@ _NOT_NEGATIVE = ("router_noise", "importance_weight", "load_weight")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeuriptConfig:
+class NetworkConfig:
     """Shape and switches of a NeurIPT classifier; checked when built.
 
     Raises
@@ -189,7 +189,7 @@ class NeuriptConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> NeuriptConfig:
+    def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
         """Build from `to_dict`'s values.
 
         Raises
@@ -223,7 +223,7 @@ micro has 4 heads of 16 instead of 8 of 8: the same parameters, a third less tim
 """
 
 
-def preset(name: PresetName, *, n_outputs: int, **overrides: Any) -> NeuriptConfig:
+def preset(name: PresetName, *, n_outputs: int, **overrides: Any) -> NetworkConfig:
     """Return a configuration by size.
 
     Parameters
@@ -233,18 +233,18 @@ def preset(name: PresetName, *, n_outputs: int, **overrides: Any) -> NeuriptConf
     n_outputs
         Number of classes.
     **overrides
-        Any other field of `NeuriptConfig`.
+        Any other field of `NetworkConfig`.
     """
     if name not in PRESETS:
         raise NeuriptError(f"there is no model size {name!r}; choose {', '.join(PRESETS)}")
-    config = NeuriptConfig(n_outputs=n_outputs, **PRESETS[name])
+    config = NetworkConfig(n_outputs=n_outputs, **PRESETS[name])
     try:
         return replace(config, **overrides)
     except TypeError as error:
         raise NeuriptError(f"unknown model option: {error}") from error
 
 
-def _require(ok: bool, config: NeuriptConfig, name: str, allowed: str) -> None:
+def _require(ok: bool, config: NetworkConfig, name: str, allowed: str) -> None:
     if not ok:
         raise NeuriptError(f"{name}={getattr(config, name)!r} must be {allowed}")
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from neuript.errors import NeuriptError
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.positions import check_positions
 
 SFREQ = 64.0
@@ -114,7 +114,7 @@ class SpatialBias(nn.Module):
 
     distance: Tensor
 
-    def __init__(self, config: NeuriptConfig, pos_m: ArrayLike) -> None:
+    def __init__(self, config: NetworkConfig, pos_m: ArrayLike) -> None:
         super().__init__()
         if config.n_times < SEGMENT * 3 // 2:
             raise NeuriptError(

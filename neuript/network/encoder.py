@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.connectivity import SpatialBias
 from neuript.network.experts import PMoE
 from neuript.network.layers import Attention, Dropout, FeedForward, TimeMerge, init_linear
@@ -41,7 +41,7 @@ class EncoderBlock(nn.Module):
         Routed experts of F1 and of F2; 0 for dense layers.
     """
 
-    def __init__(self, config: NeuriptConfig, merge: int, n_experts: int) -> None:
+    def __init__(self, config: NetworkConfig, merge: int, n_experts: int) -> None:
         super().__init__()
         width = config.d_model
         drop = config.dropout if config.attention_dropout is None else config.attention_dropout
@@ -125,7 +125,7 @@ class Encoder(nn.Module):
     weights serve every montage and window length.
     """
 
-    def __init__(self, config: NeuriptConfig, pos_m: ArrayLike) -> None:
+    def __init__(self, config: NetworkConfig, pos_m: ArrayLike) -> None:
         super().__init__()
         self.config = config
         self.n_chans = len(check_positions(pos_m))
@@ -313,7 +313,7 @@ class Encoder(nn.Module):
         return x_BDT.shape[2]
 
 
-def init_modules(root: nn.Module, config: NeuriptConfig) -> None:
+def init_modules(root: nn.Module, config: NetworkConfig) -> None:
     """Initialise every linear map below `root` as `config.init` says."""
     for module in root.modules():
         if isinstance(module, nn.Linear):
@@ -343,7 +343,7 @@ def _overwrite(h_BDLC: Tensor, replaced_BDL: Tensor, mask_token: Tensor) -> Tens
     return torch.where(replaced_BDL.unsqueeze(-1), mask_token, h_BDLC)
 
 
-def _feed_forward(config: NeuriptConfig, n_experts: int) -> nn.Module:
+def _feed_forward(config: NetworkConfig, n_experts: int) -> nn.Module:
     if n_experts:
         return PMoE(config, n_experts)
     return FeedForward(config.d_model, config.d_ff, config.activation)

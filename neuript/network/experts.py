@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.layers import FeedForward, activate, init_linear, up_width
 
 
@@ -26,7 +26,7 @@ class PMoE(nn.Module):
         Routed experts E, at least 1; each token uses ceil(E / 2).
     """
 
-    def __init__(self, config: NeuriptConfig, n_experts: int) -> None:
+    def __init__(self, config: NetworkConfig, n_experts: int) -> None:
         super().__init__()
         self.config = config
         self.n_experts = n_experts

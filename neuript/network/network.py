@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from neuript.errors import NeuriptError
 from neuript.network.companding import compand_volts, scale_volts
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.encoder import Encoder, init_modules
 from neuript.network.pooling import Flatten, GroupPool, pooling_groups
 
@@ -21,7 +21,7 @@ POSITION_KEYS = ("pe_time.", "pe_space.")
 """Encoder entries that belong to one montage and window length."""
 
 
-class NeuriptClassifier(nn.Module):
+class NeurIPTNetwork(nn.Module):
     """Windows of EEG in, class logits out.
 
     Parameters
@@ -41,7 +41,7 @@ class NeuriptClassifier(nn.Module):
         The part that belongs to one task.
     """
 
-    def __init__(self, config: NeuriptConfig, pos_m: ArrayLike, lobes: Sequence[Sequence[int]]) -> None:
+    def __init__(self, config: NetworkConfig, pos_m: ArrayLike, lobes: Sequence[Sequence[int]]) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config, pos_m)
@@ -103,7 +103,7 @@ class NeuriptClassifier(nn.Module):
         Parameters
         ----------
         state_dict
-            Of a `NeuriptClassifier` (entries "encoder.*" are used) or of an `Encoder`.
+            Of a `NeurIPTNetwork` (entries "encoder.*" are used) or of an `Encoder`.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class NeuriptClassifier(nn.Module):
         return {**self.__dict__, "_aux_loss": None}
 
 
-def _head(config: NeuriptConfig, n_features: int) -> nn.Module:
+def _head(config: NetworkConfig, n_features: int) -> nn.Module:
     head: nn.Module
     if config.head == "linear":
         head = nn.Linear(n_features, config.n_logits)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.positions import GRID_MAX, channel_grid, check_positions, grid_encoding, shared_grid, sinusoid
 
 LEARNED_STD = 0.02
@@ -20,7 +20,7 @@ LEARNED_STD = 0.02
 class TimePositions(nn.Module):
     """Encoding of the sample index: a fixed table, a learned one, or none."""
 
-    def __init__(self, config: NeuriptConfig) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.kind = config.temporal_pe
         self.n_times, self.width = shape = config.n_times, config.d_model
@@ -47,7 +47,7 @@ class TimePositions(nn.Module):
 class ChannelPositions(nn.Module):
     """Encoding of the channel: its place on the head, its index, or none."""
 
-    def __init__(self, config: NeuriptConfig, pos_m: ArrayLike) -> None:
+    def __init__(self, config: NetworkConfig, pos_m: ArrayLike) -> None:
         super().__init__()
         self.kind = config.spatial_pe
         self.width = width = config.d_model

@@ -24,7 +24,7 @@ from neuript.realtime.decoding.latency import LatencyLedger
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.options import LiveOptions
-from neuript.realtime.live.session_report import Costs, build_report, write_report
+from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
 from neuript.realtime.live.sinks import JsonLines, Sentences
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class _Session:
         decoder.sinks = [*sinks, ledger, *self._listeners()]
         if self.demo is not None:
             decoder.sinks.append(self.demo)
-        costs = Costs()
+        costs = ProcessCosts()
         ended = "failed"
         try:
             with _no_garbage():
@@ -203,7 +203,7 @@ class _Session:
             self._finish(engine.manifest, intake, decoder, ledger, costs, ended)
         return EXIT_INTERRUPTED if ended == "interrupted" else 0
 
-    def _loop(self, decoder: Decoder, costs: Costs) -> str:
+    def _loop(self, decoder: Decoder, costs: ProcessCosts) -> str:
         began, limit = time.monotonic(), self.options.duration_s
         while not self.stop.requested:
             decoder.step(_TIMEOUT_S)
@@ -259,7 +259,13 @@ class _Session:
             ours.setLevel(logging.ERROR)
 
     def _finish(
-        self, manifest: Manifest, intake: Intake, decoder: Decoder, ledger: LatencyLedger, costs: Costs, ended: str
+        self,
+        manifest: Manifest,
+        intake: Intake,
+        decoder: Decoder,
+        ledger: LatencyLedger,
+        costs: ProcessCosts,
+        ended: str,
     ) -> None:
         more: dict[str, Any] = {}
         if self.demo is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neuript.realtime.live.options import LiveOptions
 
 
-class Costs:
+class ProcessCosts:
     """CPU time and memory of this process, sampled now and then."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ def build_report(
     intake: Intake,
     decoder: Decoder,
     ledger: LatencyLedger,
-    costs: Costs,
+    costs: ProcessCosts,
     ended: str,
     more: dict[str, Any],
 ) -> dict[str, Any]:

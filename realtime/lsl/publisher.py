@@ -46,7 +46,7 @@ class ReplayProgress:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class PlaySchedule:
     """What to push when: parallel arrays ordered by time, and the zero of that time.
 
     Attributes
@@ -69,7 +69,7 @@ class Schedule:
     duration_s: float
 
 
-def make_schedule(recording: Recording, *, chunk: int | str = "recorded", start_s: float = 0.0) -> Schedule:
+def make_schedule(recording: Recording, *, chunk: int | str = "recorded", start_s: float = 0.0) -> PlaySchedule:
     """Merge the chunks of all streams into one order of publication.
 
     A chunk is due when its last sample was stamped; stamps that run backwards a little never delay
@@ -102,7 +102,7 @@ def make_schedule(recording: Recording, *, chunk: int | str = "recorded", start_
         stops.append(edges[1:])
     all_due = np.concatenate(due)
     order = np.argsort(all_due, kind="stable")
-    return Schedule(
+    return PlaySchedule(
         due_s=all_due[order],
         stream=np.concatenate(which)[order],
         start=np.concatenate(starts)[order],

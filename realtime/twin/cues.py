@@ -1,4 +1,4 @@
-"""What happens when: trials and cues (`Protocol`, `Schedule`), and what the person really does (`Intent`).
+"""What happens when: trials and cues (`CueProtocol`, `TrialSchedule`), and what the person really does (`Intent`).
 
 Everything here is a function of the seed alone: not of the sampling rate, the cap or how the signal is read.
 """
@@ -36,7 +36,7 @@ NO_INTENT = frozenset({"rest"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class CueProtocol:
     """Timing of a session (Graz by default)."""
 
     classes: tuple[str, ...] = ("left_hand", "right_hand")
@@ -70,19 +70,19 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Event:
+class TwinEvent:
     """A marker: seconds since the first sample, and its string."""
 
     time_s: float
     label: str
 
 
-def time_of(event: Event) -> float:
+def time_of(event: TwinEvent) -> float:
     """Return the time of an event, for sorting."""
     return event.time_s
 
 
-def events_between(events: list[Event], start_s: float, stop_s: float) -> list[Event]:
+def events_between(events: list[TwinEvent], start_s: float, stop_s: float) -> list[TwinEvent]:
     """Return the events of a sorted list with start_s <= time < stop_s."""
     first = bisect_left(events, start_s, key=time_of)
     return events[first : bisect_left(events, stop_s, key=time_of)]
@@ -104,7 +104,7 @@ class Intent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class TwinTrial:
     """One trial as the experimenter planned it."""
 
     index: int
@@ -114,12 +114,12 @@ class Trial:
     end_s: float
 
 
-class Schedule:
+class TrialSchedule:
     """Trials, markers and intents in time order, worked out as far as asked.
 
     Parameters
     ----------
-    protocol : Protocol
+    protocol : CueProtocol
         Timing and classes.
     subject : Subject
         Whose intents they are.
@@ -127,12 +127,12 @@ class Schedule:
         Order of the classes, breaks, and luck of each trial.
     """
 
-    def __init__(self, protocol: Protocol, subject: Subject, seed: int) -> None:
+    def __init__(self, protocol: CueProtocol, subject: Subject, seed: int) -> None:
         self.protocol = protocol
-        self.trials: list[Trial] = []
+        self.trials: list[TwinTrial] = []
         self.intents: list[Intent] = []
-        self.events: list[Event] = []
-        self.intent_events: list[Event] = []
+        self.events: list[TwinEvent] = []
+        self.intent_events: list[TwinEvent] = []
         self._subject = subject
         self._plan_rng = np.random.default_rng([seed, 11])
         self._person_rng = np.random.default_rng([seed, 12])
@@ -191,14 +191,14 @@ class Schedule:
         cue = start + p.pre_cue_s
         end = cue + p.imagery_s
         self._next_start_s = end + float(self._plan_rng.uniform(*p.pause_s))
-        self.trials.append(Trial(index=len(self.trials), label=label, start_s=start, cue_s=cue, end_s=end))
+        self.trials.append(TwinTrial(index=len(self.trials), label=label, start_s=start, cue_s=cue, end_s=end))
         if p.cued:
-            self.events += [Event(start, TRIAL_START), Event(cue, label), Event(end, TRIAL_END)]
+            self.events += [TwinEvent(start, TRIAL_START), TwinEvent(cue, label), TwinEvent(end, TRIAL_END)]
         intent = self._draw_intent(label, cue, end)
         if label not in NO_INTENT:
             self.intents.append(intent)
             said = f"{label}:failed" if intent.failed else label
-            for event in (Event(intent.onset_s, said), Event(intent.offset_s, IDLE)):
+            for event in (TwinEvent(intent.onset_s, said), TwinEvent(intent.offset_s, IDLE)):
                 insort(self.intent_events, event, key=time_of)
 
     def _draw_intent(self, label: str, cue: float, end: float) -> Intent:

@@ -10,7 +10,7 @@ import numpy as np
 from neuript.errors import NeuriptError
 from neuript.realtime.twin.artifacts import Electrodes, Eyes, Mains, Muscles, ear_positions
 from neuript.realtime.twin.background import VISUAL_S, Background, OccipitalAlpha
-from neuript.realtime.twin.cues import Event, Intent, Protocol, Schedule, events_between
+from neuript.realtime.twin.cues import CueProtocol, Intent, TrialSchedule, TwinEvent, events_between
 from neuript.realtime.twin.headmodel import Cap
 from neuript.realtime.twin.motor import MEMORY_S, Motor
 from neuript.realtime.twin.subject import SessionConditions, Subject
@@ -48,7 +48,7 @@ class TwinSignal:
         sfreq: float,
         subject: Subject | None = None,
         conditions: SessionConditions | None = None,
-        protocol: Protocol | None = None,
+        protocol: CueProtocol | None = None,
         seed: int = 0,
         start_s: float = 0.0,
     ) -> None:
@@ -60,7 +60,7 @@ class TwinSignal:
         self.sfreq = float(sfreq)
         self.subject = subject or Subject()
         self.conditions = conditions or SessionConditions()
-        self.schedule = Schedule(protocol or Protocol(), self.subject, seed)
+        self.schedule = TrialSchedule(protocol or CueProtocol(), self.subject, seed)
         self.seed = seed
         self.start_s = start_s
         self.n_read = 0
@@ -115,12 +115,12 @@ class TwinSignal:
         while len(self._ready) < n:
             self._ready = np.concatenate([self._ready, self._next_block()])
 
-    def events(self, start_s: float, stop_s: float) -> list[Event]:
+    def events(self, start_s: float, stop_s: float) -> list[TwinEvent]:
         """Markers with start_s <= time < stop_s, seconds since the first sample."""
         self.schedule.extend(stop_s)
         return events_between(self.schedule.events, start_s, stop_s)
 
-    def intent_events(self, start_s: float, stop_s: float) -> list[Event]:
+    def intent_events(self, start_s: float, stop_s: float) -> list[TwinEvent]:
         """What the person truly did, as markers in the same way."""
         self.schedule.extend(stop_s)
         return events_between(self.schedule.intent_events, start_s, stop_s)
@@ -174,12 +174,12 @@ class TwinRecording:
     cap: Cap
     sfreq: float
     data: NDArray[np.float32]
-    events: list[Event]
+    events: list[TwinEvent]
     intents: list[Intent]
-    intent_events: list[Event]
+    intent_events: list[TwinEvent]
     subject: Subject
     conditions: SessionConditions
-    protocol: Protocol
+    protocol: CueProtocol
     seed: int
 
     @property
@@ -193,7 +193,7 @@ def record_session(
     sfreq: float = 250.0,
     subject: Subject | None = None,
     conditions: SessionConditions | None = None,
-    protocol: Protocol | None = None,
+    protocol: CueProtocol | None = None,
     seed: int = 0,
     duration_s: float | None = None,
 ) -> TwinRecording:
@@ -206,7 +206,7 @@ def record_session(
     duration_s : float or None
         Length; None means to the end of the protocol, which then must have one.
     """
-    protocol = protocol or Protocol(trials_per_class=20)
+    protocol = protocol or CueProtocol(trials_per_class=20)
     twin = TwinSignal(montage, sfreq, subject, conditions, protocol, seed)
     if duration_s is None:
         duration_s = twin.schedule.end_s

@@ -13,7 +13,7 @@ from neuript.realtime.twin.signal import TwinSignal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neuript.realtime.twin.cues import Event
+    from neuript.realtime.twin.cues import TwinEvent
     from neuript.realtime.twin.faults import Fault
 
 MANUFACTURER = "neuript (simulated)"
@@ -69,7 +69,7 @@ class TwinSource:
         return twin_info(self._device.signal)
 
     @property
-    def events(self) -> list[Event]:
+    def events(self) -> list[TwinEvent]:
         """Markers of the whole duration."""
         return self._device.signal.events(0.0, self._duration_s)
 

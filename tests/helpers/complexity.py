@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.experts import PMoE
 
 
@@ -34,7 +34,7 @@ def count_parameters(module: nn.Module) -> ParameterCount:
 
 
 def block_flops(
-    config: NeuriptConfig, n_chans: int, n_times: int | None = None, *, dense_experts: bool = False
+    config: NetworkConfig, n_chans: int, n_times: int | None = None, *, dense_experts: bool = False
 ) -> tuple[int, ...]:
     """Floating-point operations of every encoder block for one window.
 
@@ -67,7 +67,7 @@ def block_flops(
 
 
 def decoder_flops(
-    config: NeuriptConfig,
+    config: NetworkConfig,
     n_chans: int,
     n_times: int | None = None,
     *,

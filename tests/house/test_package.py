@@ -140,6 +140,15 @@ def test_the_house_is_imported_by_its_full_name(path: Path):
     assert not bare, f"import neuript.{min(bare)}; a bare name is somebody else's, or a second copy"
 
 
+def test_a_public_class_name_means_one_thing():
+    classes: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes.setdefault(node.name.casefold(), []).append(f"{module}.{node.name}")
+    assert not {name: found for name, found in classes.items() if len(found) > 1}
+
+
 STILL_USE_PYLSL = {
     "neuript.realtime.dashboard.client",
     "neuript.realtime.dashboard.qt.window",

@@ -26,12 +26,12 @@ FAST = ("--network", "none", *SHORT)
 def recordings(tmp_path_factory):
     """Two runs of a skilled simulated person, each 12 + 12 trials, as XDF files."""
     from neuript.montages import load_montage
-    from neuript.realtime.twin.cues import Protocol
+    from neuript.realtime.twin.cues import CueProtocol
     from neuript.realtime.twin.signal import record_session
     from neuript.realtime.twin.subject import Subject
 
     folder = tmp_path_factory.mktemp("runs")
-    protocol = Protocol(trials_per_class=12, pre_cue_s=0.5, pause_s=(0.5, 0.8), lead_in_s=4.0)
+    protocol = CueProtocol(trials_per_class=12, pre_cue_s=0.5, pause_s=(0.5, 0.8), lead_in_s=4.0)
     paths = []
     for seed in (3, 4):
         run = record_session(load_montage("10-20").pick(NAMES), 125.0, Subject(skill=1.0), protocol=protocol, seed=seed)

@@ -12,9 +12,9 @@ import pytest
 from neuript.cli.train import sweep as train_sweep
 from neuript.errors import NeuriptError
 from neuript.training.sweep import runner as real
-from neuript.training.sweep.jobs import Job, make_plan
+from neuript.training.sweep.jobs import SweepJob, make_plan
 from neuript.training.sweep.request import left_behind, write_request
-from neuript.training.sweep.results_folder import Store
+from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.sweep_tables import load_sweep
 from neuript.training.sweep.worker import work
 
@@ -60,7 +60,7 @@ def test_two_workers_share_the_work_and_do_nothing_twice(tmp_path, plan):
 
 def test_after_sigkill_another_worker_takes_the_job_over(tmp_path, plan):
     held = plan.jobs[3]
-    store = Store(tmp_path)
+    store = ResultsFolder(tmp_path)
     with start(tmp_path, held.label) as worker:
         assert worker.stdout.readline() == "there\n"
         assert store.state(held.id) == "running"
@@ -107,7 +107,7 @@ def test_bad_calls_are_refused_before_anything_runs(words, message, tmp_path, mo
 
 
 def test_a_changed_table_says_what_is_left_behind(tmp_path, plan):
-    store = Store(tmp_path)
+    store = ResultsFolder(tmp_path)
 
     def quick(job, folder, needs, say):
         yield {"metrics": {"balanced_accuracy": 0.5}}
@@ -134,7 +134,7 @@ def test_a_pretraining_that_was_stopped_goes_on_and_ends_as_if_it_was_not(tmp_pa
     model = tiny.pop("overrides")
     settings = {**tiny, "steps": 6, "overrides": {"dropout": 0.05}}
     config = {"size": "micro", "model": model, "pretrain": settings, "seed": 1}
-    job = Job("0", "pretrain", config, (), "x")
+    job = SweepJob("0", "pretrain", config, (), "x")
 
     def run(name, stop_at):
         seen = []

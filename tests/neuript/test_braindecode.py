@@ -14,7 +14,7 @@ from neuript.braindecode import NeurIPT, find_checkpoint
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
 from neuript.modelfile.manifest import Manifest, provenance
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.network.resampling import resample
 from neuript.realtime.chain.preprocess import PreprocessSpec
 
@@ -68,7 +68,7 @@ def x(rng):
 def test_is_the_classifier_with_the_same_weights(x):
     module = build()
     montage = module.montage
-    plain = NeuriptClassifier(module.config, montage.pos_m, montage.lobe_groups()).eval()
+    plain = NeurIPTNetwork(module.config, montage.pos_m, montage.lobe_groups()).eval()
     plain.load_state_dict(module.state_dict(), strict=True)
     torch.testing.assert_close(module(x), plain(x), rtol=0, atol=0)
 

@@ -20,8 +20,8 @@ from scipy.special import log_softmax
 import neuript.weights
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint
-from neuript.network.config import NeuriptConfig, PresetName, preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.config import NetworkConfig, PresetName, preset
+from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import HybridClassifier
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
 from neuript.training.calibration.dataset import Dataset
@@ -60,7 +60,7 @@ Report = Callable[[str, int, int], None]
 class CalibrationSpec:
     """Settings of a calibration, fixed before any data are seen."""
 
-    config: NeuriptConfig
+    config: NetworkConfig
     """Shape of the network."""
     n_folds: int = 4
     finetune: FinetuneSpec = field(default_factory=FinetuneSpec)
@@ -99,7 +99,7 @@ class CalibrationResult:
     def describe(self) -> dict[str, Any]:
         """How to build the module again, for the manifest."""
         network = self.module.network
-        config = network.config.to_dict() if isinstance(network, NeuriptClassifier) else None
+        config = network.config.to_dict() if isinstance(network, NeurIPTNetwork) else None
         return {"architecture": "hybrid", "network": config, "weights": list(self.weights)}
 
 
@@ -109,7 +109,7 @@ class StartingPoint:
 
     Attributes
     ----------
-    config : NeuriptConfig
+    config : NetworkConfig
         Its shape, with the read-out for the person's classes.
     encoder : dict of Tensor, or None
         Pretrained weights; None for random ones.
@@ -117,7 +117,7 @@ class StartingPoint:
         Whether these were trained on simulated people.
     """
 
-    config: NeuriptConfig
+    config: NetworkConfig
     encoder: dict[str, torch.Tensor] | None = None
     simulated: bool = False
 
@@ -150,11 +150,11 @@ def starting_point(network: str, n_outputs: int, n_times: int) -> StartingPoint:
             "micro, tiny or none"
         )
     manifest, state = load_checkpoint(path)
-    config = for_calibration(NeuriptConfig.from_dict(manifest.model), n_outputs, n_times)
+    config = for_calibration(NetworkConfig.from_dict(manifest.model), n_outputs, n_times)
     return StartingPoint(config, state, manifest.simulated)
 
 
-def for_calibration(config: NeuriptConfig, n_outputs: int, n_times: int) -> NeuriptConfig:
+def for_calibration(config: NetworkConfig, n_outputs: int, n_times: int) -> NetworkConfig:
     """Return a pretrained encoder's configuration with the head that few trials can bear.
 
     The last two blocks are pooled over time for each channel alone (as the paper does for Sleep-EDFx), because the
@@ -230,13 +230,13 @@ class _NetworkFit:
         self._data, self._spec, self._report = data, spec, report
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.finetune.seed)
-            self._start = NeuriptClassifier(spec.config, data.montage.pos_m, data.montage.lobe_groups())
+            self._start = NeurIPTNetwork(spec.config, data.montage.pos_m, data.montage.lobe_groups())
         self._trunk: TrunkOutputs | None = None
         if spec.encoder is not None:
             self._start.load_encoder(spec.encoder)
             self._trunk = run_trunk(self._start, data.x, spec.finetune)
 
-    def __call__(self, train: NDArray[np.bool_], what: str) -> NeuriptClassifier:
+    def __call__(self, train: NDArray[np.bool_], what: str) -> NeurIPTNetwork:
         """Fit to the windows of a mask."""
 
         def progress(step: int, total: int, _loss: float) -> None:

@@ -21,9 +21,9 @@ from neuript.training.corpus.executor import run_jobs
 from neuript.training.corpus.index import Records
 from neuript.training.corpus.outcome import CorpusReport, FileReport
 from neuript.training.corpus.recipe import Recipe
-from neuript.training.corpus.scan import ScanOptions, Source, scan
+from neuript.training.corpus.scan import ScannedFile, ScanOptions, scan
 from neuript.training.corpus.shards import arrow
-from neuript.training.corpus.work import RECORDS, SHARDS, Job, SignalOptions
+from neuript.training.corpus.work import RECORDS, SHARDS, RecordingJob, SignalOptions
 
 logger = logging.getLogger(__name__)
 
@@ -98,14 +98,14 @@ def prepare(
         return _finish(out, recipe, records, new, excluded)
 
 
-def _job(source: Source, out: Path, recipe: Recipe, options: SignalOptions) -> Job:
+def _job(source: ScannedFile, out: Path, recipe: Recipe, options: SignalOptions) -> RecordingJob:
     """Return the job with absolute paths: a worker of a cluster may have another working directory."""
     source = replace(source, path=source.path.absolute())
-    return Job(source=source, out=out.absolute(), recipe=recipe, options=options)
+    return RecordingJob(source=source, out=out.absolute(), recipe=recipe, options=options)
 
 
 def _work(
-    todo: list[Job], records: Records, options: PrepareOptions, n_all: int, progress: Progress | None
+    todo: list[RecordingJob], records: Records, options: PrepareOptions, n_all: int, progress: Progress | None
 ) -> set[str]:
     """Run the jobs, note each as it ends; return the keys of those that were made."""
     done, new, last = n_all - len(todo), set(), time.monotonic()
@@ -188,8 +188,8 @@ def _check_out(out: Path, recipe: Recipe) -> None:
         )
 
 
-def _require_distinct(jobs: Sequence[Job]) -> None:
-    first: dict[str, Job] = {}
+def _require_distinct(jobs: Sequence[RecordingJob]) -> None:
+    first: dict[str, RecordingJob] = {}
     for job in jobs:
         other = first.setdefault(job.key, job)
         if other is not job:

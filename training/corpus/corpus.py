@@ -27,7 +27,7 @@ _HASHERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ShardEntry:
     """One recording of a corpus, as its index lists it."""
 
     shard: str
@@ -55,7 +55,7 @@ class Group:
     n_windows : int
     """
 
-    def __init__(self, montage: Montage, entries: Sequence[Entry], recipe: Recipe, shards: _Shards) -> None:
+    def __init__(self, montage: Montage, entries: Sequence[ShardEntry], recipe: Recipe, shards: _Shards) -> None:
         self.montage, self.name = montage, montage.name
         self._entries, self._recipe, self._shards = list(entries), recipe, shards
         counts = np.array([e.n_windows for e in self._entries], dtype=np.int64)
@@ -68,7 +68,7 @@ class Group:
         return self.n_windows
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ShardEntry]:
         """The recordings, in the order of their windows."""
         return list(self._entries)
 
@@ -166,7 +166,7 @@ class Corpus:
         folder = Path(path)
         index = read_index(folder)
         recipe = Recipe.from_dict(index["recipe"])
-        entries = [Entry(**values) for values in index["recordings"]]
+        entries = [ShardEntry(**values) for values in index["recordings"]]
         if not entries:
             raise NeuriptError(
                 f"the corpus {folder} has no windows yet; run `neuript-train prepare` to its end, and "
@@ -201,7 +201,7 @@ class Corpus:
         return any(entry.simulated for entry in self.entries)
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ShardEntry]:
         """All recordings."""
         return [entry for group in self.groups for entry in group.entries]
 
@@ -239,7 +239,7 @@ class _Shards:
         self._folder, self._limit = folder, limit
         self._open: OrderedDict[str, Shard] = OrderedDict()
 
-    def get(self, entry: Entry) -> Shard:
+    def get(self, entry: ShardEntry) -> Shard:
         shard = self._open.get(entry.shard)
         if shard is None:
             shard = Shard(self._folder / entry.shard)
@@ -282,16 +282,16 @@ def read_index(folder: Path) -> dict[str, Any]:
     return index
 
 
-def _group(folder: Path, entries: Sequence[Entry], montages: Mapping[str, Any], recipe: Recipe) -> list[Group]:
+def _group(folder: Path, entries: Sequence[ShardEntry], montages: Mapping[str, Any], recipe: Recipe) -> list[Group]:
     shards = _Shards(folder)
-    found: dict[str, list[Entry]] = defaultdict(list)
+    found: dict[str, list[ShardEntry]] = defaultdict(list)
     for entry in entries:
         found[entry.montage].append(entry)
     groups = [Group(Montage.from_dict(montages[key]), mine, recipe, shards) for key, mine in found.items()]
     return sorted(groups, key=lambda g: (-g.n_windows, g.name))
 
 
-def _check_shards(folder: Path, entries: Sequence[Entry], *, verify: bool) -> None:
+def _check_shards(folder: Path, entries: Sequence[ShardEntry], *, verify: bool) -> None:
     for entry in entries:
         path = folder / entry.shard
         if not path.is_file():

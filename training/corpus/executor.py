@@ -11,11 +11,11 @@ from typing import Any
 from neuript.errors import NeuriptError
 from neuript.training.corpus.atomic import DiskFullError, write_json
 from neuript.training.corpus.outcome import FileReport
-from neuript.training.corpus.work import Job, work
+from neuript.training.corpus.work import RecordingJob, work
 
 logger = logging.getLogger(__name__)
 
-Result = tuple[Job, dict[str, Any]]
+Result = tuple[RecordingJob, dict[str, Any]]
 AHEAD = 4
 """Jobs that wait at each worker; a corpus of 100,000 files is never all in the scheduler."""
 
@@ -23,12 +23,14 @@ ANSWER_S = 30.0
 """How long a scheduler may take to answer."""
 
 
-def run_jobs(jobs: list[Job], *, workers: int = 1, scheduler: str | None = None) -> Generator[Result, None, None]:
+def run_jobs(
+    jobs: list[RecordingJob], *, workers: int = 1, scheduler: str | None = None
+) -> Generator[Result, None, None]:
     """Yield (job, record) in the order in which they end.
 
     Parameters
     ----------
-    jobs : list of Job
+    jobs : list of RecordingJob
     workers : int
         1 works in this process; more start a local Dask cluster.
     scheduler : str, optional
@@ -52,7 +54,7 @@ def run_jobs(jobs: list[Job], *, workers: int = 1, scheduler: str | None = None)
     yield from _on_dask(jobs, workers, scheduler)
 
 
-def _on_dask(jobs: list[Job], workers: int, scheduler: str | None) -> Generator[Result, None, None]:
+def _on_dask(jobs: list[RecordingJob], workers: int, scheduler: str | None) -> Generator[Result, None, None]:
     try:
         from dask.distributed import Client, LocalCluster
     except ImportError as missing:
@@ -81,12 +83,12 @@ def _on_dask(jobs: list[Job], workers: int, scheduler: str | None) -> Generator[
         yield from _submit(client, jobs)
 
 
-def _submit(client: Any, jobs: list[Job]) -> Generator[Result, None, None]:
+def _submit(client: Any, jobs: list[RecordingJob]) -> Generator[Result, None, None]:
     from dask.distributed import as_completed
 
     n_ahead = AHEAD * max(1, sum(client.nthreads().values()))
     waiting = iter(jobs)
-    of: dict[Any, Job] = {}
+    of: dict[Any, RecordingJob] = {}
     done = as_completed([], with_results=False)
 
     def put(n: int) -> None:
@@ -104,7 +106,7 @@ def _submit(client: Any, jobs: list[Job]) -> Generator[Result, None, None]:
         put(1)
 
 
-def _guarded(job: Job) -> dict[str, Any] | str:
+def _guarded(job: RecordingJob) -> dict[str, Any] | str:
     """Do the work; a full disk comes back as a text, since not every exception survives the way."""
     try:
         return work(job)
@@ -112,7 +114,7 @@ def _guarded(job: Job) -> dict[str, Any] | str:
         return str(full)
 
 
-def _result(future: Any, job: Job) -> dict[str, Any]:
+def _result(future: Any, job: RecordingJob) -> dict[str, Any]:
     error = future.exception()
     if error is None:
         found = future.result()

@@ -9,7 +9,7 @@ from typing import Any
 
 from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.shards import file_sha256
-from neuript.training.corpus.work import RECORDS, Job
+from neuript.training.corpus.work import RECORDS, RecordingJob
 
 _ENTRY = ("shard", "sha256", "n_bytes")
 
@@ -34,7 +34,7 @@ class Records:
                 continue
             self._by_key[path.stem] = record
 
-    def holds(self, job: Job, *, verify: bool = False) -> bool:
+    def holds(self, job: RecordingJob, *, verify: bool = False) -> bool:
         """Whether a job is done: same settings, same source file, and its shard is whole."""
         record = self._by_key.get(job.key)
         if record is None or record["settings"] != job.settings:

@@ -21,7 +21,7 @@ _COMPANIONS = {".vhdr": (".eeg", ".vmrk", ".dat"), ".set": (".fdt",)}
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ScannedFile:
     """A recording that was found.
 
     Attributes
@@ -58,7 +58,7 @@ class ScanOptions:
     """Patterns on `<dataset>/<subject>` or `<subject>` of people to leave out."""
 
 
-def scan(folder: str | Path, options: ScanOptions | None = None) -> tuple[list[Source], list[str]]:
+def scan(folder: str | Path, options: ScanOptions | None = None) -> tuple[list[ScannedFile], list[str]]:
     """Find the recordings of a folder, in order of their names.
 
     Parameters
@@ -69,7 +69,7 @@ def scan(folder: str | Path, options: ScanOptions | None = None) -> tuple[list[S
 
     Returns
     -------
-    sources : list of Source
+    sources : list of ScannedFile
     excluded : list of str
         Subject ids that `exclude_subjects` left out.
 
@@ -95,7 +95,7 @@ def scan(folder: str | Path, options: ScanOptions | None = None) -> tuple[list[S
         if _matches(subject, options.exclude_subjects):
             excluded.add(subject)
         else:
-            found.append(Source(path, name, dataset, subject))
+            found.append(ScannedFile(path, name, dataset, subject))
     if not found and not excluded:
         what = " that the patterns take" if options.include or options.exclude else ""
         raise NeuriptError(

@@ -21,7 +21,7 @@ from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.read_csv import read_csv
 from neuript.training.corpus.recipe import Recipe
 from neuript.training.corpus.rejection import judge
-from neuript.training.corpus.scan import Source, companions
+from neuript.training.corpus.scan import ScannedFile, companions
 from neuript.training.corpus.shards import file_sha256, write_shard
 from neuript.training.windows.cleaning import Cleaned, bad_channels, clean, cut, scale_to_volts
 
@@ -53,10 +53,10 @@ class SignalOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class RecordingJob:
     """One recording to work on."""
 
-    source: Source
+    source: ScannedFile
     out: Path
     recipe: Recipe
     options: SignalOptions
@@ -90,7 +90,7 @@ class Job:
         return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
 
 
-def work(job: Job) -> dict[str, Any]:
+def work(job: RecordingJob) -> dict[str, Any]:
     """Do the work and return the record, which is also on disk.
 
     Raises
@@ -123,7 +123,7 @@ def work(job: Job) -> dict[str, Any]:
     return record
 
 
-def _windows_to_shard(job: Job, report: FileReport) -> dict[str, Any]:
+def _windows_to_shard(job: RecordingJob, report: FileReport) -> dict[str, Any]:
     """Fill the report; write the shard if anything is left; return what the index needs."""
     path = job.source.path
     recording = read_csv(path) if path.name.lower().endswith(".csv") else read_recording(path)
@@ -175,7 +175,7 @@ def _told_bad(recording: Recording, report: FileReport) -> list[str]:
     return bads
 
 
-def _clean(recording: Recording, job: Job, told_bad: list[str]) -> Cleaned:
+def _clean(recording: Recording, job: RecordingJob, told_bad: list[str]) -> Cleaned:
     options, stream = job.options, recording.eeg
     cap = None if options.cap is None else load_montage(options.cap)
     scale, _ = scale_to_volts(recording, options.unit, rescale=options.rescale)
@@ -223,7 +223,7 @@ def _hashes(path: Path) -> dict[str, str]:
     return {f.name: file_sha256(f) for f in (path, *companions(path))}
 
 
-def _reason(error: NeuriptError, job: Job) -> str:
+def _reason(error: NeuriptError, job: RecordingJob) -> str:
     """Leave out of the sentence the path that the report names anyway."""
     text = str(error)
     for name in (str(job.source.path), f"{job.source.path.parent.name}/{job.source.path.name}"):

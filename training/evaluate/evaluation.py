@@ -74,7 +74,7 @@ class EvaluateSpec:
 
 
 @dataclass(frozen=True)
-class Job:
+class EvalJob:
     """One method with one seed on one share of the training windows."""
 
     method: str
@@ -82,10 +82,10 @@ class Job:
     fraction: float
 
 
-def plan(spec: EvaluateSpec) -> list[Job]:
+def plan(spec: EvaluateSpec) -> list[EvalJob]:
     """List the jobs; a deterministic method on all windows gets the first seed only."""
     return [
-        Job(method, seed, fraction)
+        EvalJob(method, seed, fraction)
         for fraction in spec.fractions
         for method in spec.methods
         for seed in (spec.seeds[:1] if method in DETERMINISTIC and fraction == 1 else spec.seeds)
@@ -139,7 +139,7 @@ def evaluate(
         result = _job(job, data, spec, start, store, windows, say)
         results.append(result)
         if spec.reinit and job.method == "finetune" and result.get("about", {}).get("saturated"):
-            queue.append(Job("reinit", job.seed, job.fraction))  # a list grows while it is walked
+            queue.append(EvalJob("reinit", job.seed, job.fraction))  # a list grows while it is walked
     return results
 
 
@@ -167,7 +167,13 @@ def draw_fraction(index: NDArray[np.int64], y: NDArray[np.int64], fraction: floa
 
 
 def _job(
-    job: Job, data: EvalData, spec: EvaluateSpec, start: Pretrained | None, store: ResultStore, windows: str, say: Say
+    job: EvalJob,
+    data: EvalData,
+    spec: EvaluateSpec,
+    start: Pretrained | None,
+    store: ResultStore,
+    windows: str,
+    say: Say,
 ) -> dict[str, Any]:
     settings = settings_of(job.method, spec.method, start)
     about = {

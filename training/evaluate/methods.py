@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint
-from neuript.network.config import PRESETS, NeuriptConfig, PresetName, preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.config import PRESETS, NetworkConfig, PresetName, preset
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.evaluate.nets import NETS, build_net
 from neuript.training.evaluate.plain_methods import BASELINES, fit_baseline
 from neuript.training.evaluate.svm_probe import ProbeSpec, extract, probe
@@ -62,7 +62,7 @@ class MethodSpec:
     size: PresetName | None = None
     """Width of NeurIPT without an encoder to start from (None: "tiny"); with one it must not say otherwise."""
     model: dict[str, Any] = field(default_factory=dict)
-    """Further fields of `NeuriptConfig`; with a checkpoint such as change no encoder weight."""
+    """Further fields of `NetworkConfig`; with a checkpoint such as change no encoder weight."""
     scratch: SupervisedSpec = field(default_factory=SupervisedSpec)
     finetune: SupervisedSpec = field(default_factory=SupervisedSpec)
     nets: dict[str, SupervisedSpec] = field(default_factory=lambda: dict(NET_SPECS))
@@ -179,7 +179,7 @@ def run_method(
 
 def build_classifier(
     data: EvalData, spec: MethodSpec, start: Pretrained | None, seed: int, *, pretrained: bool = True
-) -> NeuriptClassifier:
+) -> NeurIPTNetwork:
     """Return an untrained classifier for the windows, around a pretrained encoder if one is given.
 
     Two classes get one logit, as in the paper, unless `spec.model` says otherwise. `pretrained=False`
@@ -188,13 +188,13 @@ def build_classifier(
     config = model_config(data, spec, start)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = NeuriptClassifier(config, data.montage.pos_m, data.montage.lobe_groups())
+        classifier = NeurIPTNetwork(config, data.montage.pos_m, data.montage.lobe_groups())
     if start is not None and pretrained:
         classifier.load_encoder(start.state)
     return classifier
 
 
-def model_config(data: EvalData, spec: MethodSpec, start: Pretrained | None) -> NeuriptConfig:
+def model_config(data: EvalData, spec: MethodSpec, start: Pretrained | None) -> NetworkConfig:
     """Return the configuration of `build_classifier`'s model, or refuse it.
 
     It has the shape of the encoder where there is one, so that what was pretrained and what was not
@@ -208,7 +208,7 @@ def model_config(data: EvalData, spec: MethodSpec, start: Pretrained | None) -> 
     fixed: dict[str, Any] = {"n_times": data.x.shape[2], "binary_single_logit": data.n_outputs == 2, **spec.model}
     if start is None:
         return preset(spec.size or _DEFAULT_SIZE, n_outputs=data.n_outputs, **fixed)
-    config = NeuriptConfig.from_dict({**_shape(start), "n_outputs": data.n_outputs, **fixed})
+    config = NetworkConfig.from_dict({**_shape(start), "n_outputs": data.n_outputs, **fixed})
     if spec.size is not None:
         wanted = preset(spec.size, n_outputs=data.n_outputs, **fixed)
         _require_same_widths(start.path, config, spec.size, wanted)
@@ -219,7 +219,7 @@ def _shape(start: Pretrained) -> dict[str, Any]:
     return {k: v for k, v in start.manifest.model.items() if k not in _NOT_SHAPE}
 
 
-def _require_same_widths(path: Path, encoder: NeuriptConfig, size: PresetName, wanted: NeuriptConfig) -> None:
+def _require_same_widths(path: Path, encoder: NetworkConfig, size: PresetName, wanted: NetworkConfig) -> None:
     differ = [n for n in _WIDTHS if getattr(encoder, n) != getattr(wanted, n)]
     if differ:
         theirs = ", ".join(f"{n} {getattr(encoder, n)}" for n in differ)
@@ -255,7 +255,7 @@ def saturated(fitted: Fitted, spec: SupervisedSpec) -> bool:
     return fitted.best_epoch <= max(1, spec.n_epochs // 10)
 
 
-def _encoder(method: str, data: EvalData, spec: MethodSpec, start: Pretrained | None, seed: int) -> NeuriptClassifier:
+def _encoder(method: str, data: EvalData, spec: MethodSpec, start: Pretrained | None, seed: int) -> NeurIPTNetwork:
     if method in PRETRAINED and start is None:
         raise NeuriptError(f"the method {method!r} needs a pretrained encoder: --checkpoint")
     return build_classifier(data, spec, start, seed, pretrained=method in PRETRAINED).to(spec.device)
@@ -280,7 +280,7 @@ def _supervised(model: torch.nn.Module, data: EvalData, train: Windows, spec: Su
 
 
 def _probe(
-    model: NeuriptClassifier, data: EvalData, train: Windows, subject: NDArray[np.str_], spec: ProbeSpec
+    model: NeurIPTNetwork, data: EvalData, train: Windows, subject: NDArray[np.str_], spec: ProbeSpec
 ) -> Outcome:
     from neuript.training.evaluate.svm_probe import draw
 

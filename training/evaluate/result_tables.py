@@ -21,7 +21,7 @@ _TABLES = {2: "pretrained (Table 2)", 11: "from scratch (Table 11)"}
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """A method on one share of the training data.
 
     Attributes
@@ -50,7 +50,7 @@ class Row:
     variants: int
 
 
-def rows(folder: str | Path, metrics: Sequence[str] | None = None) -> list[Row]:
+def rows(folder: str | Path, metrics: Sequence[str] | None = None) -> list[ResultRow]:
     """Gather the results of a folder: one row per method and share, over its seeds.
 
     Parameters
@@ -126,11 +126,13 @@ def table(folder: str | Path, metrics: Sequence[str] | None = None) -> str:
     return "\n".join([*lines, "", *notes, *_low_data(found, names, str(first["protocol"]))]) + "\n"
 
 
-def _row(folder: Path, group: Sequence[dict[str, Any]], windows: Mapping[str, Any], metrics: Sequence[str]) -> Row:
+def _row(
+    folder: Path, group: Sequence[dict[str, Any]], windows: Mapping[str, Any], metrics: Sequence[str]
+) -> ResultRow:
     proba = load_predictions(folder, group)
     val = [result["val"]["balanced_accuracy"] for result in group if "val" in result]
     settings = {repr(sorted(result["settings"].items())) for result in group}
-    return Row(
+    return ResultRow(
         method=str(group[0]["method"]),
         fraction=float(group[0]["fraction"]),
         n_train=int(group[0]["n_train"]),
@@ -213,7 +215,7 @@ def _printed(number: int, protocol: str) -> dict[str, str]:
     }
 
 
-def _low_data(found: Sequence[Row], names: Sequence[str], protocol: str) -> list[str]:
+def _low_data(found: Sequence[ResultRow], names: Sequence[str], protocol: str) -> list[str]:
     """Return the table of the paper's Table 12: per cent of the result with all data."""
     full = {row.method: row for row in found if row.fraction == 1}
     low = [row for row in found if row.fraction < 1 and row.method in full]

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.metrics import balanced_accuracy, confusion
 
 Features = Literal["iilp", "last"]
@@ -104,7 +104,7 @@ class ProbeResult:
 
 
 def extract(
-    model: NeuriptClassifier, x_NDT: NDArray[np.float32], kind: Features = "iilp", *, batch_size: int = 64
+    model: NeurIPTNetwork, x_NDT: NDArray[np.float32], kind: Features = "iilp", *, batch_size: int = 64
 ) -> NDArray[np.float32]:
     """Features (N, F) of windows in volts, in eval mode; "last" has d_model of them."""
     device = next(model.parameters()).device

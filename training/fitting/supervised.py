@@ -145,9 +145,9 @@ def train_supervised(
     Parameters
     ----------
     model
-        A `NeuriptClassifier`, or any module from (B, D, T) in volts to logits (B, K), or (B, 1)
+        A `NeurIPTNetwork`, or any module from (B, D, T) in volts to logits (B, K), or (B, 1)
         for two classes. A module with `head`, `encoder` and `features` is treated as a
-        `NeuriptClassifier`. Not changed.
+        `NeurIPTNetwork`. Not changed.
     train, val
         Windows and classes. Without `val`, the last epoch is returned and nothing stops early.
     spec
@@ -350,7 +350,7 @@ class _Training:
             if self.spec.freeze_epochs or start != "random":
                 raise ValueError(
                     f"{type(self.model).__name__} has no encoder and head; freeze_epochs and "
-                    "head_start are for a NeuriptClassifier"
+                    "head_start are for a NeurIPTNetwork"
                 )
             return None
         if start == "zero":

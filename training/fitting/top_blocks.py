@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.augment import AugmentSpec, augment
 
 Progress = Callable[[int, int, float], None]
@@ -83,19 +83,19 @@ def init_head(head: nn.Linear, features: Tensor, y: Tensor, penalty: float) -> N
 
 
 def finetune(
-    model: NeuriptClassifier,
+    model: NeurIPTNetwork,
     X: NDArray[np.float32],
     y: NDArray[np.int64],
     spec: FinetuneSpec | None = None,
     *,
     probe: bool = True,
     progress: Progress | None = None,
-) -> NeuriptClassifier:
+) -> NeurIPTNetwork:
     """Train a copy of `model` on labelled windows.
 
     Parameters
     ----------
-    model : NeuriptClassifier
+    model : NeurIPTNetwork
         Starting point; not changed.
     X : ndarray, shape (n_windows, n_chans, n_times)
         Volts, at the model's rate, out of the causal chain.
@@ -108,7 +108,7 @@ def finetune(
 
     Returns
     -------
-    NeuriptClassifier
+    NeurIPTNetwork
         In eval mode. The same arguments give the same weights on one kind of machine.
     """
     spec = spec or FinetuneSpec()
@@ -150,7 +150,7 @@ class TrunkOutputs:
     pooled: Tensor
 
 
-def run_trunk(model: NeuriptClassifier, X: NDArray[np.float32], spec: FinetuneSpec) -> TrunkOutputs:
+def run_trunk(model: NeurIPTNetwork, X: NDArray[np.float32], spec: FinetuneSpec) -> TrunkOutputs:
     """Run windows (n_windows, n_chans, n_times) in volts, and augmented copies, through the lower blocks.
 
     No label is looked at, so one call may serve all folds of a cross-validation.
@@ -172,26 +172,26 @@ def run_trunk(model: NeuriptClassifier, X: NDArray[np.float32], spec: FinetuneSp
     return TrunkOutputs(torch.stack(tokens).clone(), torch.stack(pooled).clone())
 
 
-def _lower(model: NeuriptClassifier, x_BDT: Tensor, n_frozen: int) -> tuple[Tensor, Tensor]:
+def _lower(model: NeurIPTNetwork, x_BDT: Tensor, n_frozen: int) -> tuple[Tensor, Tensor]:
     scales = model.encoder.lower(model.compand(x_BDT), n_frozen)
     pooled = [scales[i] for i in model.pooled_scales if i <= n_frozen]
     return scales[-1], model.pool(pooled) if pooled else x_BDT.new_empty(len(x_BDT), 0)
 
 
 def finetune_top(
-    model: NeuriptClassifier,
+    model: NeurIPTNetwork,
     trunk: TrunkOutputs,
     index: NDArray[np.int64],
     y: NDArray[np.int64],
     spec: FinetuneSpec,
     *,
     progress: Progress | None = None,
-) -> NeuriptClassifier:
+) -> NeurIPTNetwork:
     """Train a copy of `model` above its lower blocks.
 
     Parameters
     ----------
-    model : NeuriptClassifier
+    model : NeurIPTNetwork
         The one that made `trunk`.
     trunk : TrunkOutputs
         Of all windows.
@@ -202,7 +202,7 @@ def finetune_top(
 
     Returns
     -------
-    NeuriptClassifier
+    NeurIPTNetwork
         In eval mode.
     """
     model = copy.deepcopy(model).eval()
@@ -229,7 +229,7 @@ def finetune_top(
 class _Top:
     """The upper blocks of a classifier, from stored tokens to features."""
 
-    def __init__(self, model: NeuriptClassifier, n_frozen: int) -> None:
+    def __init__(self, model: NeurIPTNetwork, n_frozen: int) -> None:
         self.model, self.n_frozen = model, n_frozen
 
     def features(self, tokens: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -238,7 +238,7 @@ class _Top:
         return torch.cat([pooled, self.model.pool(upper)], dim=-1), aux
 
 
-def _linear_head(model: NeuriptClassifier) -> nn.Linear:
+def _linear_head(model: NeurIPTNetwork) -> nn.Linear:
     if not isinstance(model.head, nn.Linear):
         raise TypeError("a closed-form start needs the linear head; set head='linear' in the configuration")
     return model.head

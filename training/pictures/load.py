@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from neuript.errors import NeuriptError
-from neuript.network.config import NeuriptConfig
-from neuript.network.network import POSITION_KEYS, NeuriptClassifier
+from neuript.network.config import NetworkConfig
+from neuript.network.network import POSITION_KEYS, NeurIPTNetwork
 from neuript.training.fitting.top_blocks import init_head
-from neuript.training.pictures.samples import Windows
+from neuript.training.pictures.samples import PictureWindows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from neuript.modelfile.manifest import Manifest
     from neuript.montages import Montage
-    from neuript.network.pretext.pretrainer import NeuriptPretrainer
+    from neuript.network.pretext.pretrainer import MaskedPretrainer
 
 PROBE_PENALTY = 100.0
 
@@ -33,12 +33,12 @@ class Learned:
 
     Attributes
     ----------
-    model : NeuriptClassifier
+    model : NeurIPTNetwork
         In eval mode.
     head : str
         "own" (trained with the model), "probe" (fitted here) or "none" (random: not for pictures
         of classes).
-    pretrainer : NeuriptPretrainer or None
+    pretrainer : MaskedPretrainer or None
         With its decoder, from a checkpoint of a pretraining.
     trained_on : frozenset of str
         Subject ids, as far as the checkpoint says.
@@ -46,14 +46,14 @@ class Learned:
         What the report says about the model.
     """
 
-    model: NeuriptClassifier
+    model: NeurIPTNetwork
     head: str
-    pretrainer: NeuriptPretrainer | None
+    pretrainer: MaskedPretrainer | None
     trained_on: frozenset[str]
     about: dict[str, Any]
 
 
-def load_learned(path: str | Path, windows: Windows) -> tuple[Learned, Windows]:
+def load_learned(path: str | Path, windows: PictureWindows) -> tuple[Learned, PictureWindows]:
     """Load a checkpoint for some windows.
 
     Parameters
@@ -93,7 +93,7 @@ def load_learned(path: str | Path, windows: Windows) -> tuple[Learned, Windows]:
     return _from_classifier(path, manifest, state, windows)
 
 
-def fit_probe(learned: Learned, train: Windows, *, batch_size: int = 16) -> Learned:
+def fit_probe(learned: Learned, train: PictureWindows, *, batch_size: int = 16) -> Learned:
     """Return the model with a linear head fitted on the frozen features of training windows.
 
     The ridge read-out in closed form that fine-tuning starts from.
@@ -131,7 +131,7 @@ def _is_pretraining(path: Path) -> bool:
     return True
 
 
-def _from_pretraining(path: Path, windows: Windows) -> Learned:
+def _from_pretraining(path: Path, windows: PictureWindows) -> Learned:
     from neuript.training.pretrain.snapshots import latest, load_pretrainer, read_about
 
     if path.is_dir() and (found := latest(path)) is not None:
@@ -175,9 +175,9 @@ def _of_manifest(manifest: Manifest) -> frozenset[str]:
     return frozenset(corpus.get("subjects", [])) - frozenset(corpus.get("held_out", []))
 
 
-def _from_encoder(path: Path, manifest: Manifest, state: Mapping[str, Tensor], windows: Windows) -> Learned:
+def _from_encoder(path: Path, manifest: Manifest, state: Mapping[str, Tensor], windows: PictureWindows) -> Learned:
     values = {k: v for k, v in manifest.model.items() if k != "architecture"}
-    config = NeuriptConfig.from_dict(values)
+    config = NetworkConfig.from_dict(values)
     learned_tables = config.spatial_pe.startswith("learned") or config.temporal_pe == "learned"
     if learned_tables and tuple(manifest.montage["ch_names"]) != windows.montage.ch_names:
         raise NeuriptError(
@@ -189,7 +189,7 @@ def _from_encoder(path: Path, manifest: Manifest, state: Mapping[str, Tensor], w
     return Learned(model, "none", None, _of_manifest(manifest), about)
 
 
-def _for_windows(config: NeuriptConfig, state: Mapping[str, Tensor], windows: Windows) -> NeuriptClassifier:
+def _for_windows(config: NetworkConfig, state: Mapping[str, Tensor], windows: PictureWindows) -> NeurIPTNetwork:
     """Build a classifier for the windows around pretrained weights, pooled by lobe at all scales."""
     config = replace(
         config,
@@ -202,7 +202,7 @@ def _for_windows(config: NeuriptConfig, state: Mapping[str, Tensor], windows: Wi
         binary_single_logit=False,
     )
     montage = windows.montage
-    model = NeuriptClassifier(config, montage.pos_m, montage.lobe_groups())
+    model = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups())
     model.load_encoder(state)
     own = model.encoder.state_dict()
     tables = {k.removeprefix("encoder."): v for k, v in state.items()}
@@ -212,15 +212,15 @@ def _for_windows(config: NeuriptConfig, state: Mapping[str, Tensor], windows: Wi
 
 
 def _from_classifier(
-    path: Path, manifest: Manifest, state: Mapping[str, Tensor], windows: Windows
-) -> tuple[Learned, Windows]:
+    path: Path, manifest: Manifest, state: Mapping[str, Tensor], windows: PictureWindows
+) -> tuple[Learned, PictureWindows]:
     from neuript.modelfile.rebuild import build_module
     from neuript.network.stack import HybridClassifier
 
     model: Any = build_module(manifest, state)
     if isinstance(model, HybridClassifier):
         model = model.network
-    if not isinstance(model, NeuriptClassifier):
+    if not isinstance(model, NeurIPTNetwork):
         raise NeuriptError(f"{path.name} has no network to look into, only its Riemannian branch")
     if windows.classes and manifest.classes != windows.classes:
         raise NeuriptError(
@@ -236,7 +236,7 @@ def _from_classifier(
     return Learned(model.eval(), "own", None, _of_manifest(manifest), about), windows
 
 
-def _with_channels(name: str, manifest: Manifest, windows: Windows) -> Windows:
+def _with_channels(name: str, manifest: Manifest, windows: PictureWindows) -> PictureWindows:
     montage = windows.montage
     if manifest.ch_names == montage.ch_names:
         return windows
@@ -252,7 +252,7 @@ def _with_channels(name: str, manifest: Manifest, windows: Windows) -> Windows:
     return replace(windows, x=np.ascontiguousarray(windows.x[:, index]), montage=montage.pick(wanted))
 
 
-def _check_rate(name: str, sfreq: float, windows: Windows) -> None:
+def _check_rate(name: str, sfreq: float, windows: PictureWindows) -> None:
     if abs(sfreq - windows.sfreq) > 1e-6:
         raise NeuriptError(f"{name} takes {sfreq:g} Hz; the windows of {windows.name} have {windows.sfreq:g} Hz")
 

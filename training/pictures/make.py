@@ -16,7 +16,7 @@ from neuript.training.pictures.expert_use import participation
 from neuript.training.pictures.latent import neighbour_map, principal_components, separation, standardised
 from neuript.training.pictures.observe import Observation, observe
 from neuript.training.pictures.perturbation import Kind, channel_effects, log_odds, topographies
-from neuript.training.pictures.samples import Windows, draw_fairly
+from neuript.training.pictures.samples import PictureWindows, draw_fairly
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ class Section:
 
 
 def make_pictures(
-    learned: Learned, windows: Windows, spec: PicturesSpec, progress: Progress | None = None
+    learned: Learned, windows: PictureWindows, spec: PicturesSpec, progress: Progress | None = None
 ) -> list[Section]:
     """Look into a model and draw what is found.
 
@@ -117,7 +117,7 @@ def _picture(spec: PicturesSpec, name: str, title: str, caption: str, figure: Fi
     return Picture(name, title, caption, style.rendered(figure), pdf)
 
 
-def _who(windows: Windows) -> str:
+def _who(windows: PictureWindows) -> str:
     n_people = len(set(windows.subject.tolist()))
     people = "1 person" if n_people == 1 else f"{n_people} people"
     return f"{len(windows)} windows of {people}, {windows.name}"
@@ -126,7 +126,7 @@ def _who(windows: Windows) -> str:
 # --- experts ------------------------------------------------------------------------------------
 
 
-def _experts(seen: Observation, windows: Windows, spec: PicturesSpec) -> Section:
+def _experts(seen: Observation, windows: PictureWindows, spec: PicturesSpec) -> Section:
     if not seen.gates:
         return Section("experts", skipped="this model has no experts")
     n_classes = max(len(windows.classes), 1)
@@ -147,7 +147,7 @@ def _experts(seen: Observation, windows: Windows, spec: PicturesSpec) -> Section
 # --- attention ----------------------------------------------------------------------------------
 
 
-def _attention(seen: Observation, windows: Windows, spec: PicturesSpec) -> Section:
+def _attention(seen: Observation, windows: PictureWindows, spec: PicturesSpec) -> Section:
     montage = windows.montage
     if montage.n_chans < 2:
         return Section("attention", skipped="there is one channel only")
@@ -208,7 +208,7 @@ def _lobe_names(lobes: Sequence[str]) -> str:
 # --- perturbation -------------------------------------------------------------------------------
 
 
-def _perturbation(learned: Learned, windows: Windows, spec: PicturesSpec, tell: Progress) -> Section:
+def _perturbation(learned: Learned, windows: PictureWindows, spec: PicturesSpec, tell: Progress) -> Section:
     if not windows.classes:
         return Section("perturbation", skipped="the windows have no labels")
     if learned.head == "none":
@@ -267,7 +267,7 @@ def _logits(learned: Learned, x: NDArray[np.float32], batch_size: int) -> NDArra
 # --- reconstruction -----------------------------------------------------------------------------
 
 
-def _reconstruction(learned: Learned, windows: Windows, spec: PicturesSpec, tell: Progress) -> Section:
+def _reconstruction(learned: Learned, windows: PictureWindows, spec: PicturesSpec, tell: Progress) -> Section:
     if learned.pretrainer is None:
         return Section(
             "reconstruction", skipped="this needs the decoder; give the folder of the pretraining as --checkpoint"
@@ -342,7 +342,7 @@ def _ordinal(k: int) -> str:
     return {1: "the", 2: "the second", 3: "the third"}.get(k, f"the {k}th")
 
 
-def _one_per_lobe(windows: Windows) -> list[int]:
+def _one_per_lobe(windows: PictureWindows) -> list[int]:
     chosen: list[int] = []
     for channels in windows.montage.lobes.values():
         fresh = [c for c in channels if c not in chosen]
@@ -353,7 +353,7 @@ def _one_per_lobe(windows: Windows) -> list[int]:
 # --- latent map ---------------------------------------------------------------------------------
 
 
-def _latent(seen: Observation, windows: Windows, spec: PicturesSpec) -> Section:
+def _latent(seen: Observation, windows: PictureWindows, spec: PicturesSpec) -> Section:
     if len(windows) < 10:
         return Section("latent", skipped=f"{len(windows)} windows are too few for a map")
     z = standardised(seen.features)

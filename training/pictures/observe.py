@@ -22,8 +22,8 @@ from neuript.network.experts import PMoE
 
 if TYPE_CHECKING:
     from neuript.network.layers import Attention
-    from neuript.network.network import NeuriptClassifier
-    from neuript.training.pictures.samples import Windows
+    from neuript.network.network import NeurIPTNetwork
+    from neuript.training.pictures.samples import PictureWindows
 
 CHUNK = 1 << 24
 """Most attention weights in memory at once."""
@@ -55,8 +55,8 @@ class Observation:
 
 
 def observe(
-    model: NeuriptClassifier,
-    windows: Windows,
+    model: NeurIPTNetwork,
+    windows: PictureWindows,
     *,
     batch_size: int = 16,
     progress: Callable[[int, int], None] | None = None,
@@ -160,7 +160,7 @@ def _rows(bias: Tensor, n_windows: int, start: int, step: int) -> Tensor:
 
 
 @contextmanager
-def watching(model: NeuriptClassifier, tally: _Tally) -> Iterator[None]:
+def watching(model: NeurIPTNetwork, tally: _Tally) -> Iterator[None]:
     """Let `tally` see every spatial attention and expert layer while the block lasts."""
     handles = []
     block: Any

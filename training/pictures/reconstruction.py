@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from neuript.network.pretext.pretrainer import NeuriptPretrainer
-    from neuript.training.pictures.samples import Windows
+    from neuript.network.pretext.pretrainer import MaskedPretrainer
+    from neuript.training.pictures.samples import PictureWindows
 
 N_BINS = 12
 
@@ -41,8 +41,8 @@ class Reconstruction:
 
 
 def reconstruct(
-    pretrainer: NeuriptPretrainer,
-    windows: Windows,
+    pretrainer: MaskedPretrainer,
+    windows: PictureWindows,
     *,
     seed: int,
     batch_size: int = 8,

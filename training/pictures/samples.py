@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Windows:
+class PictureWindows:
     """Windows of one montage.
 
     Attributes
@@ -64,14 +64,14 @@ class Windows:
         """Seconds from the start of a window, shape (n_times,)."""
         return np.arange(self.x.shape[2]) / self.sfreq
 
-    def take(self, index: NDArray[np.intp]) -> Windows:
+    def take(self, index: NDArray[np.intp]) -> PictureWindows:
         """Return some of the windows, in the order given."""
         return replace(
             self, x=self.x[index], y=self.y[index], subject=self.subject[index], recording=self.recording[index]
         )
 
 
-def draw_fairly(windows: Windows, n: int, seed: int) -> Windows:
+def draw_fairly(windows: PictureWindows, n: int, seed: int) -> PictureWindows:
     """Draw up to `n` windows, as evenly as there are over subjects and classes.
 
     Cells (one subject, one class) give one window each in turn until `n` are drawn or all are

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from neuript.errors import NeuriptError
-from neuript.training.pictures.samples import Windows
+from neuript.training.pictures.samples import PictureWindows
 
 if TYPE_CHECKING:
     from neuript.training.corpus import Corpus
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "val", "test", "all"]
 
 
-def of_protocol(data: EvalData, split: Split, name: str) -> Windows:
+def of_protocol(data: EvalData, split: Split, name: str) -> PictureWindows:
     """Return the windows of one split of a protocol.
 
     Raises
@@ -31,7 +31,7 @@ def of_protocol(data: EvalData, split: Split, name: str) -> Windows:
             f"{name} has no {split} windows here; it has "
             + ", ".join(f"{s} {(data.split == s).sum()}" for s in ("train", "val", "test"))
         )
-    return Windows(
+    return PictureWindows(
         x=np.asarray(data.x[keep]),
         y=data.y[keep],
         subject=data.subject[keep],
@@ -61,7 +61,7 @@ def load_protocol(argument: str, cache: Path | None) -> tuple[str, EvalData]:
 
 def of_corpus(
     corpus: Corpus, n: int, seed: int, *, group: str | None = None, avoid: frozenset[str] = frozenset()
-) -> Windows:
+) -> PictureWindows:
     """Draw windows of one montage of a corpus, without labels.
 
     Parameters
@@ -86,7 +86,7 @@ def of_corpus(
     people = {s: rng.permutation(candidates[subjects[candidates] == s]) for s in np.unique(subjects[candidates])}
     turns = sorted((turn, k, int(i)) for k, rows in enumerate(people.values()) for turn, i in enumerate(rows[:n]))
     index = np.sort([i for *_, i in turns[:n]])
-    return Windows(
+    return PictureWindows(
         x=chosen.read(index),
         y=np.zeros(len(index), dtype=np.int64),
         subject=subjects[index],

@@ -83,7 +83,7 @@ class WindowCorpus(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CorpusPart:
     """Some windows of one group."""
 
     group: WindowGroup
@@ -156,7 +156,7 @@ def check_corpora(corpora: Sequence[WindowCorpus]) -> tuple[float, int]:
 
 def split_by_subject(
     corpora: Sequence[WindowCorpus], fraction: float, seed: int
-) -> tuple[list[Part], list[Part], set[str]]:
+) -> tuple[list[CorpusPart], list[CorpusPart], set[str]]:
     """Split the windows of all groups into those to train on and those of held-out subjects.
 
     A subject's place depends on the seed and its own name only: it stays when others are added.
@@ -182,19 +182,19 @@ def split_by_subject(
     if fraction > 0 and len(names) > 1:
         n_held = min(max(n_held, 1), len(names) - 1)
     held_out = set(names[:n_held])
-    train: list[Part] = []
-    validation: list[Part] = []
+    train: list[CorpusPart] = []
+    validation: list[CorpusPart] = []
     for corpus in corpora:
         for group in corpus.groups:
             held = np.isin(np.asarray(group.subjects), sorted(held_out))
             for parts, chosen in ((train, ~held), (validation, held)):
                 indices = np.flatnonzero(chosen).astype(np.int64)
                 if len(indices):
-                    parts.append(Part(group, indices))
+                    parts.append(CorpusPart(group, indices))
     return train, validation, held_out
 
 
-class Plan:
+class BatchPlan:
     """Group and windows of every step.
 
     In each round of about one pass over the data, groups take turns in proportion to their windows,
@@ -214,7 +214,9 @@ class Plan:
         Draw so many channels for each step from montages that have more.
     """
 
-    def __init__(self, parts: Sequence[Part], batch_size: int, seed: int, max_channels: int | None = None) -> None:
+    def __init__(
+        self, parts: Sequence[CorpusPart], batch_size: int, seed: int, max_channels: int | None = None
+    ) -> None:
         self.parts, self.batch_size, self.seed = list(parts), batch_size, seed
         self.max_channels = max_channels
         self.sizes = np.array([len(p.indices) for p in self.parts])
@@ -278,7 +280,7 @@ class Loader:
         If the micro-batches of a step cannot be shared out evenly.
     """
 
-    def __init__(self, plan: Plan, micro_batch: int | None, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, plan: BatchPlan, micro_batch: int | None, rank: int = 0, world_size: int = 1) -> None:
         if micro_batch is None:
             if plan.batch_size % world_size:
                 raise NeuriptError(
@@ -347,8 +349,8 @@ def read_windows(group: WindowGroup, indices: Indices, channels: Indices | None 
 
 
 def validation_batches(
-    parts: Sequence[Part], n_windows: int, batch_size: int, seed: int
-) -> list[tuple[Part, Indices, int]]:
+    parts: Sequence[CorpusPart], n_windows: int, batch_size: int, seed: int
+) -> list[tuple[CorpusPart, Indices, int]]:
     """Choose fixed validation windows, in batches of one group, each with a seed for its masks.
 
     Every group with held-out subjects gives its share, evenly spaced over its windows.

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from neuript.errors import NeuriptError
 from neuript.network.pretext.masking import Share
-from neuript.network.pretext.pretrainer import NeuriptPretrainer
+from neuript.network.pretext.pretrainer import MaskedPretrainer
 from neuript.training.pretrain import snapshots
 from neuript.training.pretrain.batches import (
     Batch,
+    BatchPlan,
     Loader,
-    Plan,
     WindowCorpus,
     check_corpora,
     read_windows,
@@ -134,7 +134,7 @@ class Trainer:
                 " leave max_channels out, or use positions on the head (3d)"
             )
         parts, self.val_parts, held_out = split_by_subject(corpora, run.val_fraction, run.seed)
-        plan = Plan(parts, run.batch_size, run.seed, run.max_channels)
+        plan = BatchPlan(parts, run.batch_size, run.seed, run.max_channels)
         self.loader = Loader(plan, run.micro_batch, world.rank, world.size)
         self.n_steps = run.n_steps(int(plan.sizes.sum()))
         self.pos_m = max((p.group.montage.pos_m for p in [*parts, *self.val_parts]), key=len)
@@ -142,7 +142,7 @@ class Trainer:
         self.manifest = build_manifest(self.config, corpora[0], self.data, self.settings)
         self.metrics: dict[str, Any] = {}
         torch.manual_seed(run.seed)
-        self.model = NeuriptPretrainer(self.config, self.pos_m, self.spec).to(world.device)
+        self.model = MaskedPretrainer(self.config, self.pos_m, self.spec).to(world.device)
         self.monitor = ExpertMonitor(self.model, run.collapse_share, run.collapse_steps)
         blocks = [*self.model.encoder.blocks, *self.model.decoder.layers]
         self.engine = world.wrap(self.model, blocks)

@@ -13,8 +13,8 @@ from typing import Any
 from neuript.modelfile.checkpoint import save_checkpoint
 from neuript.modelfile.manifest import Manifest, provenance
 from neuript.montages import Montage
-from neuript.network.config import NeuriptConfig
-from neuript.training.pretrain.batches import Part, WindowCorpus
+from neuript.network.config import NetworkConfig
+from neuript.training.pretrain.batches import CorpusPart, WindowCorpus
 from neuript.training.pretrain.snapshots import find, read_weights
 
 ENCODER = "encoder.safetensors"
@@ -47,7 +47,7 @@ class Data:
     simulated: bool = False
 
 
-def describe_data(corpora: Sequence[WindowCorpus], train: Sequence[Part], held_out: set[str]) -> Data:
+def describe_data(corpora: Sequence[WindowCorpus], train: Sequence[CorpusPart], held_out: set[str]) -> Data:
     """Collect what the log, the checkpoints and the manifest say about the data."""
     subjects = sorted(set().union(*(c.subjects for c in corpora)))
     hashes = sorted(set().union(*(c.file_hashes for c in corpora)))
@@ -85,7 +85,7 @@ def describe_data(corpora: Sequence[WindowCorpus], train: Sequence[Part], held_o
     )
 
 
-def build_manifest(config: NeuriptConfig, corpus: WindowCorpus, data: Data, settings: Mapping[str, Any]) -> Manifest:
+def build_manifest(config: NetworkConfig, corpus: WindowCorpus, data: Data, settings: Mapping[str, Any]) -> Manifest:
     """Return the manifest of the encoder; step and metrics are filled in when it is written.
 
     Parameters

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from neuript.errors import NeuriptError
-from neuript.network.config import NeuriptConfig, PresetName, preset
+from neuript.network.config import NetworkConfig, PresetName, preset
 
 if TYPE_CHECKING:
     from neuript.network.pretext.pretrainer import PretrainSpec
@@ -53,7 +53,7 @@ class PretrainRun:
     size: PresetName = "tiny"
     """Preset of widths: "base" (the paper's), "small", "tiny" or "micro"."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `NeuriptConfig` that differ from the preset."""
+    """Fields of `NetworkConfig` that differ from the preset."""
     spec: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `PretrainSpec` that differ from its defaults: masking, span, ratios and so on."""
 
@@ -143,7 +143,7 @@ class PretrainRun:
         )
         _require(self.max_channels is None or self.max_channels >= 2, self, "max_channels", "2 or more")
 
-    def model_config(self, n_times: int) -> NeuriptConfig:
+    def model_config(self, n_times: int) -> NetworkConfig:
         """Return the encoder's configuration for windows of `n_times` samples.
 
         Raises

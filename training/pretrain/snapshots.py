@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from neuript.errors import ModelRefusedError, NeuriptError
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.training.pretrain.distributed import World, assign, gather_whole, reshard
 from neuript.training.pretrain.run_settings import NOT_IN_SETTINGS, PretrainRun, differences
 
 if TYPE_CHECKING:
-    from neuript.network.pretext.pretrainer import NeuriptPretrainer
+    from neuript.network.pretext.pretrainer import MaskedPretrainer
 
 _log = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ def _completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     own = set(defaults) - NOT_IN_SETTINGS
     return dict(settings) | {
         "run": {k: settings["run"].get(k, defaults[k]) for k in own},
-        "model": NeuriptConfig.from_dict(settings["model"]).to_dict(),
+        "model": NetworkConfig.from_dict(settings["model"]).to_dict(),
         "objective": PretrainSpec.from_dict(settings["objective"]).to_dict(),
     }
 
@@ -205,7 +205,7 @@ def restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
             optimizer.state[parameter] = {"step": step.clone().to(parameter.device), **state}
 
 
-def load_pretrainer(path: str | Path, pos_m: Any = None) -> NeuriptPretrainer:
+def load_pretrainer(path: str | Path, pos_m: Any = None) -> MaskedPretrainer:
     """Build the pretraining model of a checkpoint again: encoder, decoder and mask token.
 
     Parameters
@@ -218,7 +218,7 @@ def load_pretrainer(path: str | Path, pos_m: Any = None) -> NeuriptPretrainer:
 
     Returns
     -------
-    NeuriptPretrainer
+    MaskedPretrainer
         In eval mode, on the CPU.
 
     Raises
@@ -226,12 +226,12 @@ def load_pretrainer(path: str | Path, pos_m: Any = None) -> NeuriptPretrainer:
     NeuriptError
         If there is none, or it is damaged.
     """
-    from neuript.network.pretext.pretrainer import NeuriptPretrainer, PretrainSpec
+    from neuript.network.pretext.pretrainer import MaskedPretrainer, PretrainSpec
 
     path, about = find(path)
     settings = about["settings"]
-    config = NeuriptConfig.from_dict(settings["model"])
-    model = NeuriptPretrainer(config, about["pos_m"], PretrainSpec.from_dict(settings["objective"]))
+    config = NetworkConfig.from_dict(settings["model"])
+    model = MaskedPretrainer(config, about["pos_m"], PretrainSpec.from_dict(settings["objective"]))
     try:
         model.load_state_dict(read_weights(path), strict=True)
     except RuntimeError as error:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuript.training.sweep.canonical import canonical
-from neuript.training.sweep.jobs import PRETRAIN, Job
-from neuript.training.sweep.results_folder import Store
+from neuript.training.sweep.jobs import PRETRAIN, SweepJob
+from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.runner import CACHE, RealRunner, open_corpora
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ SVM_S = 60.0
 """Grid search on some thousand windows; a rough figure."""
 
 
-class Costs:
+class StepCosts:
     """Estimates of jobs; finished ones of the same shape are worth more than a timed step.
 
     Parameters
@@ -38,13 +38,13 @@ class Costs:
         As of `RealRunner`; data sets are read (and cut into the cache) to know their sizes.
     """
 
-    def __init__(self, store: Store, data: Mapping[str, Path], corpora: Sequence[Path]) -> None:
+    def __init__(self, store: ResultsFolder, data: Mapping[str, Path], corpora: Sequence[Path]) -> None:
         self._store = store
         self._runner = RealRunner(data, corpora)
         self._corpora = list(corpora)
         self._steps: dict[str, float] = {}
 
-    def seconds(self, job: Job) -> float:
+    def seconds(self, job: SweepJob) -> float:
         """Return the duration of a finished job, or an estimate (an upper one of a fine-tuning)."""
         known = self._store.seconds(job.id)
         if known is not None:
@@ -69,7 +69,7 @@ class Costs:
         run = PretrainRun.from_dict({**values, "size": config["size"]})
         return self._timed(key, step) * run.n_steps(n_windows)
 
-    def _evaluation(self, job: Job, data: EvalData) -> float:
+    def _evaluation(self, job: SweepJob, data: EvalData) -> float:
         from neuript.training.sweep.channel_sets import pick_pair
         from neuript.training.sweep.measure import Network, spec_of, with_channels
 
@@ -124,12 +124,12 @@ def pretraining_step(
     """Return a function that does one step of a pretraining on noise."""
     import torch
 
-    from neuript.network.pretext.pretrainer import NeuriptPretrainer
+    from neuript.network.pretext.pretrainer import MaskedPretrainer
     from neuript.training.pretrain import PretrainRun
 
     overrides = {**config["model"], **values.get("overrides", {})}
     run = PretrainRun.from_dict({**values, "size": config["size"], "overrides": overrides})
-    model = NeuriptPretrainer(run.model_config(n_times), _positions(n_chans), run.pretrain_spec())
+    model = MaskedPretrainer(run.model_config(n_times), _positions(n_chans), run.pretrain_spec())
     x = _noise(run.batch_size, n_chans, n_times)
     draws = torch.Generator().manual_seed(0)
 

@@ -18,7 +18,7 @@ The spatial bias starts as nothing after it, unless `pretrain.overrides` switche
 
 
 @dataclass(frozen=True)
-class Job:
+class SweepJob:
     """One thing to compute: a pretraining, or one evaluation on one data set.
 
     Attributes
@@ -52,15 +52,15 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """Jobs in order of execution (a job stands after what it needs), and the table's cells."""
 
     sweep: Sweep
-    jobs: tuple[Job, ...]
+    jobs: tuple[SweepJob, ...]
     cells: tuple[Cell, ...]
 
 
-def make_plan(sweep: Sweep, *, data: Sequence[str], seeds: Sequence[int], corpus: str | None = None) -> Plan:
+def make_plan(sweep: Sweep, *, data: Sequence[str], seeds: Sequence[int], corpus: str | None = None) -> SweepPlan:
     """Lay out a sweep.
 
     All settings of the first seed come first, then all of the second: whenever the work is
@@ -86,7 +86,7 @@ def make_plan(sweep: Sweep, *, data: Sequence[str], seeds: Sequence[int], corpus
         raise NeuriptError("a sweep needs at least one data set (--data NAME=DIR) and one seed (--seeds)")
     if len(set(seeds)) < len(seeds) or len(set(data)) < len(data):
         raise NeuriptError("a seed or a data set is named twice; name each once")
-    jobs: dict[str, Job] = {}
+    jobs: dict[str, SweepJob] = {}
     cells: list[Cell] = []
     for seed in seeds:
         for label, setting in sweep.settings.items():
@@ -100,10 +100,10 @@ def make_plan(sweep: Sweep, *, data: Sequence[str], seeds: Sequence[int], corpus
                     job = _evaluation(label, setting, kind, name, seed, before)
                     jobs.setdefault(job.id, job)
                     cells.append(Cell(label, seed, name, kind, job.id))
-    return Plan(sweep, tuple(jobs.values()), tuple(cells))
+    return SweepPlan(sweep, tuple(jobs.values()), tuple(cells))
 
 
-def _pretraining(label: str, setting: Mapping[str, Any], seed: int, corpus: str | None) -> Job | None:
+def _pretraining(label: str, setting: Mapping[str, Any], seed: int, corpus: str | None) -> SweepJob | None:
     if setting.get(PRETRAIN) is None:
         return None
     if corpus is None:
@@ -119,10 +119,12 @@ def _pretraining(label: str, setting: Mapping[str, Any], seed: int, corpus: str 
             "seed": seed,
         }
     )
-    return Job(config_id(config), PRETRAIN, config, (), f"{label} · seed {seed} · pretrain")
+    return SweepJob(config_id(config), PRETRAIN, config, (), f"{label} · seed {seed} · pretrain")
 
 
-def _evaluation(label: str, setting: Mapping[str, Any], kind: str, data: str, seed: int, before: Job | None) -> Job:
+def _evaluation(
+    label: str, setting: Mapping[str, Any], kind: str, data: str, seed: int, before: SweepJob | None
+) -> SweepJob:
     config: dict[str, Any] = plain(
         {
             "job": kind,
@@ -135,4 +137,4 @@ def _evaluation(label: str, setting: Mapping[str, Any], kind: str, data: str, se
         }
     )
     needs = () if before is None else (before.id,)
-    return Job(config_id(config), kind, config, needs, f"{label} · seed {seed} · {kind} · {data}")
+    return SweepJob(config_id(config), kind, config, needs, f"{label} · seed {seed} · {kind} · {data}")

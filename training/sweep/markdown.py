@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from neuript.training.evaluate.paper import BA, reported
-from neuript.training.sweep.jobs import Cell, Plan
-from neuript.training.sweep.results_folder import Store
+from neuript.training.sweep.jobs import Cell, SweepPlan
+from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.statistics import Estimate, over_runs, over_subjects, paired
 
 _AUROC = "auroc"
@@ -17,7 +17,7 @@ _KINDS = {"svm": "SVM on frozen features", "finetune": "fine-tuned", "transfer":
 
 
 @dataclass
-class Entry:
+class TableEntry:
     """The finished runs of one row: by seed, all metrics and the test subjects' confusions."""
 
     metrics: dict[int, dict[str, float]] = field(default_factory=dict)
@@ -29,11 +29,11 @@ class Entry:
         return {seed: 100 * v for seed, v in found.items() if v is not None and math.isfinite(v)}
 
 
-Rows = dict[tuple[str, str, str], dict[str, Entry]]
+Rows = dict[tuple[str, str, str], dict[str, TableEntry]]
 """(kind, data, condition) -> setting -> entry."""
 
 
-def collect(plan: Plan, store: Store) -> Rows:
+def collect(plan: SweepPlan, store: ResultsFolder) -> Rows:
     """Gather the results of all finished jobs of a plan."""
     rows: Rows = {}
     for cell in plan.cells:
@@ -42,7 +42,7 @@ def collect(plan: Plan, store: Store) -> Rows:
     return rows
 
 
-def tabulate(plan: Plan, store: Store) -> str:
+def tabulate(plan: SweepPlan, store: ResultsFolder) -> str:
     """Return the report of a sweep in Markdown; what is not finished is said at its head."""
     rows = collect(plan, store)
     sweep = plan.sweep
@@ -68,13 +68,13 @@ reference row over the same seeds, and over people; an interval that holds 0 sho
 
 def _add(rows: Rows, cell: Cell, result: Mapping[str, Any]) -> None:
     key = (cell.kind, cell.data, str(result.get("condition", "")))
-    entry = rows.setdefault(key, {}).setdefault(cell.setting, Entry())
+    entry = rows.setdefault(key, {}).setdefault(cell.setting, TableEntry())
     entry.metrics[cell.seed] = dict(result["metrics"])
     if subjects := result.get("subjects"):
         entry.confusions[cell.seed] = subjects
 
 
-def _table(plan: Plan, kind: str, data: str, entries: Mapping[str, Entry]) -> list[str]:
+def _table(plan: SweepPlan, kind: str, data: str, entries: Mapping[str, TableEntry]) -> list[str]:
     reference = entries.get(plan.sweep.reference)
     metrics = {m for e in entries.values() for v in e.metrics.values() for m in v}
     ranks = sorted(metrics & {_AUROC})  # two classes: a score without a threshold, also compared
@@ -104,11 +104,11 @@ def _table(plan: Plan, kind: str, data: str, entries: Mapping[str, Entry]) -> li
     return lines
 
 
-def _ba(entry: Entry | None) -> dict[int, float]:
+def _ba(entry: TableEntry | None) -> dict[int, float]:
     return {} if entry is None else entry.values(BA)
 
 
-def _people(entry: Entry, reference: Entry | None) -> str:
+def _people(entry: TableEntry, reference: TableEntry | None) -> str:
     seeds = sorted(entry.confusions)
     other = None
     if reference is not None:
@@ -121,7 +121,7 @@ def _people(entry: Entry, reference: Entry | None) -> str:
     return _show(percent, signed=reference is not None, only_interval=reference is None)
 
 
-def _paper(plan: Plan, setting: str, kind: str, data: str) -> str:
+def _paper(plan: SweepPlan, setting: str, kind: str, data: str) -> str:
     tables = tuple(plan.sweep.paper_tables.get(kind, ()))
     if not tables or setting not in plan.sweep.paper:
         return "–"
@@ -129,7 +129,7 @@ def _paper(plan: Plan, setting: str, kind: str, data: str) -> str:
     return f"{found[0].value:.2f} (T{found[0].table})" if found else "–"
 
 
-def _progress(plan: Plan, store: Store) -> str:
+def _progress(plan: SweepPlan, store: ResultsFolder) -> str:
     states = [store.state(job.id) for job in plan.jobs]
     text = f"{states.count('done')} of {len(states)} jobs are done"
     failed = [job for job, state in zip(plan.jobs, states, strict=True) if state == "failed"]

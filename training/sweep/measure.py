@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.montages import Montage
 from neuript.network.config import preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.metrics import confusion, score
 from neuript.training.fitting.supervised import Fitted, SupervisedSpec, predict, train_supervised
 
@@ -34,7 +34,7 @@ class Network:
     Attributes
     ----------
     size, model
-        Preset, and the fields of `NeuriptConfig` over it.
+        Preset, and the fields of `NetworkConfig` over it.
     encoder
         Pretrained weights, or None.
     seed
@@ -46,7 +46,7 @@ class Network:
     encoder: Mapping[str, Tensor] | None
     seed: int
 
-    def build(self, data: EvalData, montage: Montage | None = None) -> NeuriptClassifier:
+    def build(self, data: EvalData, montage: Montage | None = None) -> NeurIPTNetwork:
         """Return a classifier for some data, on their montage or another."""
         montage = data.montage if montage is None else montage
         fixed = {"n_times": data.x.shape[2], "binary_single_logit": data.n_outputs == 2}
@@ -54,7 +54,7 @@ class Network:
         config = preset(self.size, **options)  # type: ignore[arg-type]  # checked by preset
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = NeuriptClassifier(config, montage.pos_m, montage.lobe_groups())
+            network = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups())
         if self.encoder is not None:
             network.load_encoder(self.encoder)
         return network
@@ -86,7 +86,7 @@ def finetune(data: EvalData, network: Network, settings: Mapping[str, Any], say:
     }
 
 
-def fit(model: NeuriptClassifier, data: EvalData, spec: SupervisedSpec, say: Say = lambda _: None) -> Fitted:
+def fit(model: NeurIPTNetwork, data: EvalData, spec: SupervisedSpec, say: Say = lambda _: None) -> Fitted:
     """Train on the train split with the validation split, if there is one."""
     val = data.of("val")
     began = time.monotonic()

@@ -10,13 +10,13 @@ from typing import Any
 
 from neuript.errors import NeuriptError
 from neuript.files import write_atomically
-from neuript.training.sweep.jobs import Plan, make_plan
-from neuript.training.sweep.results_folder import Store
+from neuript.training.sweep.jobs import SweepPlan, make_plan
+from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.sweep_tables import Sweep
 
 
 def write_request(
-    out: Path, table: str, plan: Plan, *, data: Sequence[str], seeds: Sequence[int], corpus: str | None
+    out: Path, table: str, plan: SweepPlan, *, data: Sequence[str], seeds: Sequence[int], corpus: str | None
 ) -> Path:
     """Write the whole table with every value, the data sets and the seeds to `OUT/<name>.json`."""
     try:
@@ -29,7 +29,7 @@ def write_request(
     return path
 
 
-def read_plan(out: Path, table: str) -> Plan:
+def read_plan(out: Path, table: str) -> SweepPlan:
     """Return the plan that was last asked for under this name.
 
     Raises
@@ -49,7 +49,7 @@ def read_plan(out: Path, table: str) -> Plan:
         raise NeuriptError(f"{path} is damaged ({error}); start the sweep again") from error
 
 
-def left_behind(out: Path, table: str, plan: Plan, store: Store) -> str:
+def left_behind(out: Path, table: str, plan: SweepPlan, store: ResultsFolder) -> str:
     """Say which finished jobs of the last call are no part of this one, or return an empty text.
 
     It happens when the table, an override, the corpus or the seeds were changed in between.

@@ -21,14 +21,14 @@ from typing import Any, Literal
 from neuript.errors import NeuriptError
 from neuript.files import write_atomically
 from neuript.training.sweep.canonical import config_id
-from neuript.training.sweep.jobs import Job
+from neuript.training.sweep.jobs import SweepJob
 from neuript.training.sweep.locks import holder
 
 State = Literal["done", "failed", "running", "started", "waiting"]
 
 
 @dataclass(frozen=True)
-class Store:
+class ResultsFolder:
     """Results of jobs below one folder."""
 
     out: Path
@@ -52,7 +52,7 @@ class Store:
         """Say whether a job is finished."""
         return (self.folder(job_id) / "done.json").exists()
 
-    def begin(self, job: Job) -> Path:
+    def begin(self, job: SweepJob) -> Path:
         """Write the configuration of a job, or check that it is the one that is there.
 
         Raises

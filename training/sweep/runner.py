@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuript.errors import NeuriptError
-from neuript.training.sweep.jobs import PRETRAIN, Job
+from neuript.training.sweep.jobs import PRETRAIN, SweepJob
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,14 +44,14 @@ class RealRunner:
         self.load = cache(self._read)
 
     def __call__(
-        self, job: Job, folder: Path, needs: Mapping[str, Path], say: Callable[[str], None]
+        self, job: SweepJob, folder: Path, needs: Mapping[str, Path], say: Callable[[str], None]
     ) -> Iterable[Mapping[str, Any]]:
         """Compute a job."""
         if job.kind == PRETRAIN:
             return self._pretrain(job, folder, say)
         return self._evaluate(job, folder, needs, say)
 
-    def _pretrain(self, job: Job, folder: Path, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    def _pretrain(self, job: SweepJob, folder: Path, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         from neuript.training.pretrain import PretrainRun, pretrain
         from neuript.training.sweep.part import limit_hours
 
@@ -78,7 +78,7 @@ class RealRunner:
         }
 
     def _evaluate(
-        self, job: Job, folder: Path, needs: Mapping[str, Path], say: Callable[[str], None]
+        self, job: SweepJob, folder: Path, needs: Mapping[str, Path], say: Callable[[str], None]
     ) -> Iterator[dict[str, Any]]:
         from neuript.training.evaluate.evaluation import fingerprint
         from neuript.training.sweep.frozen_features import frozen_svm

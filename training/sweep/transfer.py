@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.supervised import predict
 from neuript.training.sweep.channel_sets import pick_pair
 from neuript.training.sweep.measure import Network, Say, fit, outcome, spec_of, training_of, with_channels
@@ -60,7 +60,7 @@ def transfer(data: EvalData, network: Network, settings: Mapping[str, Any], say:
     began = time.monotonic()
     fitted = fit(network.build(on_a), on_a, source, say)
     model = fitted.model
-    assert isinstance(model, NeuriptClassifier)
+    assert isinstance(model, NeurIPTNetwork)
     yield {**_test(model, on_a, source), **training_of(fitted), "condition": "A on A"}
     yield {**_test(move(model, network, on_b), on_b, source), "condition": "A on B"}
     moved = move(model, network, on_r)
@@ -72,7 +72,7 @@ def transfer(data: EvalData, network: Network, settings: Mapping[str, Any], say:
         yield {**_test(fitted.model, on_r, target), **training_of(fitted), "condition": name}
 
 
-def move(model: NeuriptClassifier, network: Network, data: EvalData) -> NeuriptClassifier:
+def move(model: NeurIPTNetwork, network: Network, data: EvalData) -> NeurIPTNetwork:
     """Return a trained classifier for the channels of other data: encoder, positions and head.
 
     Parameters

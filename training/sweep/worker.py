@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from neuript.errors import NeuriptError
-from neuript.training.sweep.jobs import Job, Plan
+from neuript.training.sweep.jobs import SweepJob, SweepPlan
 from neuript.training.sweep.locks import acquire
-from neuript.training.sweep.results_folder import Store
+from neuript.training.sweep.results_folder import ResultsFolder
 
 _LOG = logging.getLogger(__name__)
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
@@ -25,7 +25,7 @@ class Runner(Protocol):
     """What computes a job."""
 
     def __call__(
-        self, job: Job, folder: Path, needs: Mapping[str, Path], say: Callable[[str], None]
+        self, job: SweepJob, folder: Path, needs: Mapping[str, Path], say: Callable[[str], None]
     ) -> Iterable[Mapping[str, Any]]:
         """Compute a job.
 
@@ -49,8 +49,8 @@ class Runner(Protocol):
 
 
 def work(
-    plan: Plan,
-    store: Store,
+    plan: SweepPlan,
+    store: ResultsFolder,
     runner: Runner,
     *,
     wait: Callable[[float], None] = time.sleep,
@@ -84,7 +84,7 @@ def work(
             wait(POLL_S)
 
 
-def _next(plan: Plan, store: Store, runner: Runner, log: _Log) -> str:
+def _next(plan: SweepPlan, store: ResultsFolder, runner: Runner, log: _Log) -> str:
     """Do the first job that can be done; say whether one was done, or others are at work."""
     others = False
     for job in plan.jobs:
@@ -104,7 +104,7 @@ def _next(plan: Plan, store: Store, runner: Runner, log: _Log) -> str:
     return "others" if others else "nothing"
 
 
-def _do(job: Job, store: Store, runner: Runner, log: _Log, place: str) -> None:
+def _do(job: SweepJob, store: ResultsFolder, runner: Runner, log: _Log, place: str) -> None:
     log(f"{place} {job.id} start · {job.label}")
     began = time.monotonic()
     try:
@@ -134,12 +134,12 @@ def _refuse_full_disk(error: BaseException | None) -> None:
         ) from error
 
 
-def _place(plan: Plan, job: Job) -> str:
+def _place(plan: SweepPlan, job: SweepJob) -> str:
     return f"[{plan.jobs.index(job) + 1}/{len(plan.jobs)}]"
 
 
 class _Log:
-    def __init__(self, store: Store, say: Callable[[str], None] | None) -> None:
+    def __init__(self, store: ResultsFolder, say: Callable[[str], None] | None) -> None:
         self._store, self._say = store, say
 
     def __call__(self, text: str) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from neuript.training.pictures.load import Learned
-    from neuript.training.pictures.samples import Windows
+    from neuript.training.pictures.samples import PictureWindows
 
 SECTIONS = ("experts", "attention", "perturbation", "reconstruction", "latent")
 KINDS = ("swap", "zero")
@@ -114,7 +114,7 @@ def run(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _load(args: argparse.Namespace, only: tuple[str, ...]) -> tuple[Learned, Windows, list[str]]:
+def _load(args: argparse.Namespace, only: tuple[str, ...]) -> tuple[Learned, PictureWindows, list[str]]:
     from dataclasses import replace
 
     from neuript.training.pictures import windows_source as source
@@ -145,7 +145,7 @@ def _load(args: argparse.Namespace, only: tuple[str, ...]) -> tuple[Learned, Win
     return learned, windows, notes
 
 
-def _seen_before(learned: Learned, windows: Windows) -> list[str]:
+def _seen_before(learned: Learned, windows: PictureWindows) -> list[str]:
     seen = sorted(learned.trained_on & set(map(str, windows.subject)))
     if not seen:
         return []
@@ -153,7 +153,7 @@ def _seen_before(learned: Learned, windows: Windows) -> list[str]:
     return [f"The model was trained on recordings of {len(seen)} of these people ({some})."]
 
 
-def _facts(learned: Learned, windows: Windows) -> dict[str, str]:
+def _facts(learned: Learned, windows: PictureWindows) -> dict[str, str]:
     about, config = learned.about, learned.model.config
     people = len(set(windows.subject.tolist()))
     facts = {

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
-    from neuript.training.sweep.jobs import Plan
-    from neuript.training.sweep.results_folder import Store
+    from neuript.training.sweep.jobs import SweepPlan
+    from neuript.training.sweep.results_folder import ResultsFolder
 
 _EXAMPLES = """\
 examples:
@@ -77,9 +77,9 @@ def run(argv: list[str]) -> int:
         return _list_tables()
     if args.out is None:
         raise NeuriptError("--out DIR is missing: the folder of the results")
-    from neuript.training.sweep.results_folder import Store
+    from neuript.training.sweep.results_folder import ResultsFolder
 
-    store = Store(Path(args.out))
+    store = ResultsFolder(Path(args.out))
     if args.tabulate:
         return _tabulate(args.table, store)
     if args.workers < 1:
@@ -101,7 +101,7 @@ def _list_tables() -> int:
     return 0
 
 
-def _plan(args: argparse.Namespace, store: Store, data: Mapping[str, Path]) -> Plan:
+def _plan(args: argparse.Namespace, store: ResultsFolder, data: Mapping[str, Path]) -> SweepPlan:
     from neuript.training.sweep.jobs import make_plan
     from neuript.training.sweep.request import left_behind, write_request
     from neuript.training.sweep.sweep_tables import load_sweep, restrict
@@ -121,10 +121,10 @@ def _plan(args: argparse.Namespace, store: Store, data: Mapping[str, Path]) -> P
     return plan
 
 
-def _show_plan(plan: Plan, store: Store, args: argparse.Namespace, data: Mapping[str, Path]) -> int:
-    from neuript.training.sweep.cost import Costs, clock
+def _show_plan(plan: SweepPlan, store: ResultsFolder, args: argparse.Namespace, data: Mapping[str, Path]) -> int:
+    from neuript.training.sweep.cost import StepCosts, clock
 
-    costs = Costs(store, data, [Path(path) for path in args.corpus])
+    costs = StepCosts(store, data, [Path(path) for path in args.corpus])
     total = 0.0
     for job in plan.jobs:
         state = store.state(job.id)
@@ -135,7 +135,7 @@ def _show_plan(plan: Plan, store: Store, args: argparse.Namespace, data: Mapping
     return 0
 
 
-def _tabulate(table: str, store: Store) -> int:
+def _tabulate(table: str, store: ResultsFolder) -> int:
     from neuript.training.sweep.markdown import tabulate
     from neuript.training.sweep.request import read_plan
 
@@ -143,7 +143,9 @@ def _tabulate(table: str, store: Store) -> int:
     return 0
 
 
-def _work(plan: Plan, store: Store, args: argparse.Namespace, data: Mapping[str, Path], argv: list[str]) -> int:
+def _work(
+    plan: SweepPlan, store: ResultsFolder, args: argparse.Namespace, data: Mapping[str, Path], argv: list[str]
+) -> int:
     from neuript.training.sweep.jobs import PRETRAIN
     from neuript.training.sweep.markdown import tabulate
     from neuript.training.sweep.runner import RealRunner, preflight

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from neuript.errors import NeuriptError
 from neuript.network.companding import compand_volts, scale_volts
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.encoder import Encoder, KeyMask
 from neuript.network.pretext.masking import Corruption, Draws, Share, amplitude_mask, corrupt, span_mask
-from neuript.network.pretext.reconstructor import Decoder
+from neuript.network.pretext.reconstructor import Reconstructor
 
 Masking = Literal["amplitude", "absolute", "spans"]
 DecoderInput = Literal["positions", "values"]
@@ -117,7 +117,7 @@ class PretrainOutput(NamedTuple):
     """The companded input, (batch, n_chans, n_times)."""
 
 
-class NeuriptPretrainer(nn.Module):
+class MaskedPretrainer(nn.Module):
     """Masked reconstruction of EEG windows.
 
     Parameters
@@ -132,7 +132,7 @@ class NeuriptPretrainer(nn.Module):
     Attributes
     ----------
     encoder
-        What is kept after pretraining: `NeuriptClassifier.load_encoder` takes this module's state
+        What is kept after pretraining: `NeurIPTNetwork.load_encoder` takes this module's state
         dict.
     decoder
         Reconstructs the signal from the encoder's scales.
@@ -140,7 +140,7 @@ class NeuriptPretrainer(nn.Module):
         The vector that stands for a replaced point, (d_model,).
     """
 
-    def __init__(self, config: NeuriptConfig, pos_m: ArrayLike, spec: PretrainSpec | None = None) -> None:
+    def __init__(self, config: NetworkConfig, pos_m: ArrayLike, spec: PretrainSpec | None = None) -> None:
         super().__init__()
         self.config = config
         self.spec = spec = PretrainSpec() if spec is None else spec
@@ -150,7 +150,7 @@ class NeuriptPretrainer(nn.Module):
             ok = len(given) > 0 and set(given) <= set(scales) and sorted(set(given)) == list(given)
             _require(ok, spec, "decoder_scales", f"increasing numbers of 0 to {config.depth}")
         self.encoder = Encoder(config, pos_m)
-        self.decoder = Decoder(config, spec.decoder_scales, spec.decoder_step, spec.decoder_dropout)
+        self.decoder = Reconstructor(config, spec.decoder_scales, spec.decoder_step, spec.decoder_dropout)
         self.mask_token = nn.Parameter(torch.empty(config.d_model))
         nn.init.normal_(self.mask_token)
 

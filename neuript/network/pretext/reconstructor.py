@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.encoder import EncoderBlock, init_modules
 from neuript.network.layers import Dropout, FeedForward, attend
 
@@ -46,7 +46,7 @@ class CrossAttention(nn.Module):
         return self.out(y.transpose(2, 3).flatten(3))  # type: ignore[no-any-return]
 
 
-class DecoderLayer(nn.Module):
+class ReconstructorLayer(nn.Module):
     """Two-stage self-attention, attention in time to one scale of the encoder, and a prediction.
 
     S = block(Q); q = LN(S); y = q + attention(q, LN'(H)); u = LN(y); Q' = u + FFN(u). As in the
@@ -60,7 +60,7 @@ class DecoderLayer(nn.Module):
         Samples predicted by a token.
     """
 
-    def __init__(self, config: NeuriptConfig, step: int) -> None:
+    def __init__(self, config: NetworkConfig, step: int) -> None:
         super().__init__()
         width = config.d_model
         drop = config.dropout if config.attention_dropout is None else config.attention_dropout
@@ -101,7 +101,7 @@ class DecoderLayer(nn.Module):
         return q, self.predict(q)
 
 
-class Decoder(nn.Module):
+class Reconstructor(nn.Module):
     """One layer per scale; the sum of their predictions is the signal.
 
     Parameters
@@ -117,7 +117,7 @@ class Decoder(nn.Module):
     """
 
     def __init__(
-        self, config: NeuriptConfig, scales: Sequence[int] | None = None, step: int = 1, dropout: float | None = None
+        self, config: NetworkConfig, scales: Sequence[int] | None = None, step: int = 1, dropout: float | None = None
     ) -> None:
         super().__init__()
         self.scales = tuple(range(config.depth + 1) if scales is None else scales)
@@ -125,7 +125,7 @@ class Decoder(nn.Module):
         if dropout is not None:
             config = replace(config, dropout=dropout, attention_dropout=None)
         self.dropout = max(config.dropout, config.attention_dropout or 0.0)
-        self.layers = nn.ModuleList(DecoderLayer(config, step) for _ in self.scales)
+        self.layers = nn.ModuleList(ReconstructorLayer(config, step) for _ in self.scales)
         init_modules(self, config)
 
     def forward(self, q_BDLC: Tensor, scales: Sequence[Tensor], points_BDn: Tensor | None = None) -> Tensor:

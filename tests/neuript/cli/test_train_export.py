@@ -11,12 +11,12 @@ from neuript.cli import main
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
 from neuript.modelfile.deployable import open_model
 from neuript.modelfile.manifest import Manifest
-from neuript.network.config import NeuriptConfig
-from neuript.network.network import NeuriptClassifier
+from neuript.network.config import NetworkConfig
+from neuript.network.network import NeurIPTNetwork
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.training.pretrain import PretrainRun, pretrain
 
-CONFIG = NeuriptConfig(
+CONFIG = NetworkConfig(
     n_outputs=2, n_times=32, d_model=12, n_heads=2, d_ff=8, d_expert=4, d_shared=8, merges=(2, 2), experts=(0, 2)
 )
 
@@ -38,7 +38,7 @@ def test_encoder_of_a_run(tmp_path):
 def test_classifier_to_a_deployable(tmp_path):
     montage = fake_corpus.channels(("C3", "Cz", "C4"))
     torch.manual_seed(0)
-    model = NeuriptClassifier(CONFIG, montage.pos_m, list(montage.lobes.values())).eval()
+    model = NeurIPTNetwork(CONFIG, montage.pos_m, list(montage.lobes.values())).eval()
     manifest = Manifest(
         task="mi",
         classes=("left", "right"),

@@ -33,7 +33,7 @@ from neuript.modelfile.engines import (
 from neuript.modelfile.manifest import Manifest
 from neuript.modelfile.rebuild import build_module
 from neuript.network.config import preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import HybridClassifier
 from neuript.network.tangent import TangentBranch, filter_bank
 
@@ -69,9 +69,9 @@ def same_threads_after() -> Any:
 
 
 @pytest.fixture(scope="module")
-def network() -> NeuriptClassifier:
+def network() -> NeurIPTNetwork:
     torch.manual_seed(1)
-    return NeuriptClassifier(CONFIG, POS_M, list(LOBES.values())).eval()
+    return NeurIPTNetwork(CONFIG, POS_M, list(LOBES.values())).eval()
 
 
 def tangent_branch() -> TangentBranch:
@@ -86,7 +86,7 @@ def tangent_branch() -> TangentBranch:
 
 
 @pytest.fixture(scope="module")
-def files(network: NeuriptClassifier, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def files(network: NeurIPTNetwork, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same model as a TorchScript and as an export program."""
     folder = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
@@ -132,7 +132,7 @@ def eeg(rng: np.random.Generator) -> np.ndarray:
 class TestContract:
     """What every engine promises."""
 
-    def test_equals_the_module(self, engine: Engine, network: NeuriptClassifier, rng: np.random.Generator) -> None:
+    def test_equals_the_module(self, engine: Engine, network: NeurIPTNetwork, rng: np.random.Generator) -> None:
         tolerance = 2e-2 if engine.device != "cpu" else 1e-4
         for scale in (0.1, 1.0, 10.0):
             window = eeg(rng) * np.float32(scale)
@@ -178,7 +178,7 @@ class TestContract:
         with pytest.raises(ValueError, match=r"window\.shape"):
             engine.infer(np.zeros(shape, np.float32))
 
-    def test_agrees_on_the_golden_vectors(self, engine: Engine, network: NeuriptClassifier) -> None:
+    def test_agrees_on_the_golden_vectors(self, engine: Engine, network: NeurIPTNetwork) -> None:
         inputs = golden_inputs(engine.manifest, 6)
         with torch.inference_mode():
             logits = network(torch.from_numpy(inputs)).numpy()
@@ -248,7 +248,7 @@ def test_unknown_engines_and_devices(files: dict[str, Path]) -> None:
     assert open_model(files["ts"], device="cpu", trust=True).device == "cpu"
 
 
-def test_a_failed_compilation_is_one_sentence(network: NeuriptClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_compilation_is_one_sentence(network: NeurIPTNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_compiler(*_: object, **__: object) -> None:
         raise RuntimeError("InvalidCxxCompiler\nlong story")
 
@@ -269,7 +269,7 @@ def test_golden_inputs_are_made_of_plausible_eeg() -> None:
 # ---- building the module again ----------------------------------------------------------------
 
 
-def test_the_network_is_built_again_exactly(network: NeuriptClassifier) -> None:
+def test_the_network_is_built_again_exactly(network: NeurIPTNetwork) -> None:
     again = build_module(make_manifest(), network.state_dict())
     x = torch.from_numpy(golden_inputs(make_manifest(), 2))
     with torch.inference_mode():
@@ -277,7 +277,7 @@ def test_the_network_is_built_again_exactly(network: NeuriptClassifier) -> None:
 
 
 def test_a_checkpoint_is_opened_without_trust_and_runs_like_the_deployable(
-    network: NeuriptClassifier, files: dict[str, Path], tmp_path: Path, rng: np.random.Generator
+    network: NeurIPTNetwork, files: dict[str, Path], tmp_path: Path, rng: np.random.Generator
 ) -> None:
     path = tmp_path / "mi.safetensors"
     save_checkpoint(path, network, make_manifest())
@@ -293,7 +293,7 @@ def test_a_checkpoint_is_opened_without_trust_and_runs_like_the_deployable(
 
 @pytest.mark.parametrize("parts", ["both", "tangent", "network"])
 def test_a_hybrid_is_saved_opened_and_built_again(
-    network: NeuriptClassifier, tmp_path: Path, parts: str, rng: np.random.Generator
+    network: NeurIPTNetwork, tmp_path: Path, parts: str, rng: np.random.Generator
 ) -> None:
     module = HybridClassifier(
         network if parts != "tangent" else None,
@@ -322,7 +322,7 @@ def test_a_hybrid_is_saved_opened_and_built_again(
         ({"architecture": "hybrid"}, "cannot be built"),
     ],
 )
-def test_a_manifest_of_another_model(network: NeuriptClassifier, model: dict[str, Any], match: str) -> None:
+def test_a_manifest_of_another_model(network: NeurIPTNetwork, model: dict[str, Any], match: str) -> None:
     with pytest.raises(ModelRefusedError, match=match):
         build_module(make_manifest(model=model), network.state_dict())
 
@@ -487,7 +487,7 @@ def test_tensorrt_on_this_gpu(files: dict[str, Path], rng: np.random.Generator) 
     assert parity(first, cached, windows).max_probability_difference == 0
 
 
-def test_export_programs_travel_as_bytes(files: dict[str, Path], network: NeuriptClassifier) -> None:
+def test_export_programs_travel_as_bytes(files: dict[str, Path], network: NeurIPTNetwork) -> None:
     program = torch.export.load(io.BytesIO(files["pt2"].read_bytes()))
     x = torch.from_numpy(golden_inputs(make_manifest(), 1))
     torch.testing.assert_close(program.module()(x), network(x), rtol=1e-5, atol=1e-5)

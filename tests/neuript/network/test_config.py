@@ -9,11 +9,11 @@ import pytest
 from complexity import block_flops
 
 from neuript.errors import NeuriptError
-from neuript.network.config import PRESETS, NeuriptConfig, preset
+from neuript.network.config import PRESETS, NetworkConfig, preset
 
 
 def test_defaults_are_the_published_model():
-    config = NeuriptConfig(n_outputs=6)
+    config = NetworkConfig(n_outputs=6)
     assert (config.d_model, config.n_heads, config.d_ff) == (768, 8, 768)
     assert (config.d_expert, config.d_shared) == (512, 768)
     assert config.merges == (1, 4, 1, 2, 1, 2)
@@ -36,15 +36,15 @@ def test_defaults_are_the_published_model():
     ],
 )
 def test_published_lengths(n_times, lengths):
-    assert NeuriptConfig(n_outputs=2).lengths(n_times) == lengths
+    assert NetworkConfig(n_outputs=2).lengths(n_times) == lengths
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_dictionary_survives_json(name):
     config = preset(name, n_outputs=3, merges=(4, 1, 1, 2, 1, 2), gating="source", class_layers=2)
     values = json.loads(json.dumps(config.to_dict()))
-    assert NeuriptConfig.from_dict(values) == config
-    assert set(values) == {f.name for f in fields(NeuriptConfig)}
+    assert NetworkConfig.from_dict(values) == config
+    assert set(values) == {f.name for f in fields(NetworkConfig)}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_dictionary_survives_json(name):
 def test_bad_values_are_refused_by_name(change, words):
     values = preset("micro", n_outputs=3).to_dict() | change
     with pytest.raises(NeuriptError, match=words):
-        NeuriptConfig.from_dict(values)
+        NetworkConfig.from_dict(values)
 
 
 def test_unknown_preset_option_and_missing_classes():
@@ -80,7 +80,7 @@ def test_unknown_preset_option_and_missing_classes():
     with pytest.raises(NeuriptError, match="widht"):
         preset("tiny", n_outputs=2, widht=3)
     with pytest.raises(NeuriptError, match="n_outputs"):
-        NeuriptConfig.from_dict({"d_model": 64})
+        NetworkConfig.from_dict({"d_model": 64})
 
 
 def test_published_operations_per_block():

@@ -7,11 +7,11 @@ from pyriemann.geometry.covariance import coherence
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from neuript.errors import NeuriptError
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.connectivity import BANDS_HZ, BandCoherence, SpatialBias
 from neuript.network.encoder import Encoder
 from neuript.network.layers import Attention
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.network.pretext.masking import amplitude_mask, corrupt
 
 N_CHANS, N_TIMES = 4, 64
@@ -29,7 +29,7 @@ def config_of(**changes):
         "merges": (4, 2),
         "experts": (0, 2),
     }
-    return NeuriptConfig(**(values | changes))
+    return NetworkConfig(**(values | changes))
 
 
 @pytest.fixture
@@ -182,14 +182,14 @@ def test_pretraining_tells_nothing_of_replaced_samples(pos_m, x):
 
 def test_older_encoder_fits_and_nothing_else_may_be_missing(pos_m, x):
     lobes = [[0, 1], [2, 3]]
-    old = NeuriptClassifier(config_of(), pos_m, lobes).eval()
-    new = NeuriptClassifier(config_of(spatial_bias=True), pos_m, lobes).eval()
+    old = NeurIPTNetwork(config_of(), pos_m, lobes).eval()
+    new = NeurIPTNetwork(config_of(spatial_bias=True), pos_m, lobes).eval()
     new.load_encoder(old.state_dict())
     new.head.load_state_dict(old.head.state_dict())
     with torch.inference_mode():
         assert torch.equal(new(1e-5 * x), old(1e-5 * x))
     torch.nn.init.ones_(new.encoder.spatial_bias.weight)
-    again = NeuriptClassifier(config_of(spatial_bias=True), pos_m, lobes)
+    again = NeurIPTNetwork(config_of(spatial_bias=True), pos_m, lobes)
     again.load_encoder(new.state_dict())
     assert (again.encoder.spatial_bias.weight == 1).all()
     with pytest.raises(NeuriptError, match=r"hold spatial_bias\.weight"):
@@ -198,13 +198,13 @@ def test_older_encoder_fits_and_nothing_else_may_be_missing(pos_m, x):
     with pytest.raises(NeuriptError, match=r"lack embed\.bias"):
         new.load_encoder(state)
     assert "spatial_bias" not in str(old.state_dict().keys())
-    assert NeuriptConfig.from_dict({"n_outputs": 2}).spatial_bias is False
+    assert NetworkConfig.from_dict({"n_outputs": 2}).spatial_bias is False
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_traced_and_exported_programs_agree_over_batch_sizes(pos_m, x):
     config = config_of(spatial_bias=True)
-    model = NeuriptClassifier(config, pos_m, [[0, 1], [2, 3]]).eval()
+    model = NeurIPTNetwork(config, pos_m, [[0, 1], [2, 3]]).eval()
     torch.nn.init.normal_(model.encoder.spatial_bias.weight, std=0.2)
     windows = 1e-5 * x
     with torch.inference_mode():
@@ -253,7 +253,7 @@ def test_finds_classes_that_differ_by_who_leads_whom_where_the_plain_model_does_
         shape = {"d_model": 32, "n_heads": 4, "d_ff": 32, "merges": (4, 1, 2), "experts": (0, 0, 0)}
         config = config_of(n_times=128, spatial_bias=switched, **shape)
         torch.manual_seed(0)
-        model = NeuriptClassifier(config, montage.pos_m, montage.lobe_groups())
+        model = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups())
         spec = SupervisedSpec(n_epochs=30, max_lr=1e-3, select="last", seed=0)
         fitted = train_supervised(model, windows(1), None, spec).model
         x, y = windows(2)

@@ -13,7 +13,7 @@ from complexity import count_parameters
 from neuript.errors import NeuriptError
 from neuript.network.config import preset
 from neuript.network.encoder import Encoder
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.network.pooling import Flatten, GroupPool, pooling_groups
 
 PAIRS_LOBES = (
@@ -35,7 +35,7 @@ def head(n_chans, seed=0):
 def make(n_chans=6, seed=0, *, size="micro", **overrides):
     torch.manual_seed(seed)
     options = {"n_outputs": 3, "n_times": 64} | overrides
-    return NeuriptClassifier(preset(size, **options), *head(n_chans)).eval()
+    return NeurIPTNetwork(preset(size, **options), *head(n_chans)).eval()
 
 
 def eeg(batch, n_chans=6, n_times=64, seed=1):
@@ -49,7 +49,7 @@ def eeg(batch, n_chans=6, n_times=64, seed=1):
 def published(size, **overrides):
     with torch.device("meta"):
         config = preset(size, n_outputs=6, **overrides)
-        return NeuriptClassifier(config, head(20)[0], PAIRS_LOBES)
+        return NeurIPTNetwork(config, head(20)[0], PAIRS_LOBES)
 
 
 def test_published_size_of_the_tuev_model():
@@ -153,8 +153,8 @@ def test_renumbering_the_channels_changes_nothing():
     pos, lobes = head(6)
     config = preset("micro", n_outputs=3, n_times=64)
     order = [3, 1, 5, 0, 2, 4]
-    model = NeuriptClassifier(config, pos, lobes).double().eval()
-    other = NeuriptClassifier(config, pos[order], [[order.index(c) for c in g] for g in lobes])
+    model = NeurIPTNetwork(config, pos, lobes).double().eval()
+    other = NeurIPTNetwork(config, pos[order], [[order.index(c) for c in g] for g in lobes])
     other.double().eval().load_state_dict(model.state_dict())
     x = eeg(3).double()
     with torch.no_grad():
@@ -270,7 +270,7 @@ def test_groups_of_other_montages_follow_the_positions():
 )  # fmt: skip
 def test_bad_lobes_are_refused(lobes, words):
     with pytest.raises(ValueError, match=words):
-        NeuriptClassifier(preset("micro", n_outputs=2), head(6)[0], lobes)
+        NeurIPTNetwork(preset("micro", n_outputs=2), head(6)[0], lobes)
 
 
 def test_overlapping_lobes_count_a_channel_in_both():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from neuript.realtime.twin.cues import Protocol, Schedule
+from neuript.realtime.twin.cues import CueProtocol, TrialSchedule
 from neuript.realtime.twin.motor import AREAS, effects
 from neuript.realtime.twin.signal import record_session
 from neuript.realtime.twin.subject import SessionConditions, Subject
@@ -44,7 +44,7 @@ def power_course(recording, band, label, channel, before=2.0, after=8.0):
 @pytest.fixture(scope="module")
 def loud():
     person = Subject(skill=0.8, seed=1, depth_spread=0.05, onset_spread_s=0.05, **LOUD)
-    protocol = Protocol(trials_per_class=60, pause_s=(2.5, 3.0))
+    protocol = CueProtocol(trials_per_class=60, pause_s=(2.5, 3.0))
     return record_session(CAP, SFREQ, person, QUIET, protocol, seed=1)
 
 
@@ -70,7 +70,7 @@ def test_beta_falls_less_and_rebounds(loud):
 @pytest.mark.parametrize("delay", [0.3, 0.6])
 def test_desynchronisation_begins_with_the_persons_delay(delay):
     person = Subject(skill=0.9, seed=2, onset_delay_s=delay, onset_spread_s=0.02, **LOUD)
-    recording = record_session(CAP, SFREQ, person, QUIET, Protocol(trials_per_class=60), seed=2)
+    recording = record_session(CAP, SFREQ, person, QUIET, CueProtocol(trials_per_class=60), seed=2)
     t, left = power_course(recording, (8.0, 13.0), "left_hand", "C4")
     _, right = power_course(recording, (8.0, 13.0), "right_hand", "C3")
     power = np.convolve((left + right) / 2, np.ones(51) / 51, mode="same")
@@ -83,7 +83,7 @@ def test_desynchronisation_begins_with_the_persons_delay(delay):
 
 
 def test_without_skill_nothing_falls():
-    schedule = Schedule(Protocol(trials_per_class=60), Subject(skill=0.0), seed=3)
+    schedule = TrialSchedule(CueProtocol(trials_per_class=60), Subject(skill=0.0), seed=3)
     assert schedule.end_s is not None
     assert [i.depth for i in schedule.intents] == [0.0] * 120
 
@@ -92,7 +92,7 @@ def test_zero_skill_makes_the_same_signal_whatever_is_imagined():
     """Nothing of the class reaches the signal of a person without skill: not even through the cues."""
     people = Subject(skill=0.0)
     one, two = (
-        record_session(CAP, SFREQ, people, protocol=Protocol(classes=c, trials_per_class=5), seed=4)
+        record_session(CAP, SFREQ, people, protocol=CueProtocol(classes=c, trials_per_class=5), seed=4)
         for c in (("left_hand", "right_hand"), ("right_hand", "left_hand"))
     )
     assert [e.label for e in one.events] != [e.label for e in two.events]
@@ -101,7 +101,7 @@ def test_zero_skill_makes_the_same_signal_whatever_is_imagined():
 
 def test_feet_and_tongue_act_elsewhere():
     person = Subject(skill=0.9, seed=4, **LOUD)
-    protocol = Protocol(classes=("feet", "tongue"), trials_per_class=50)
+    protocol = CueProtocol(classes=("feet", "tongue"), trials_per_class=50)
     recording = record_session(CAP, SFREQ, person, QUIET, protocol, seed=4)
     depth = {}
     for label in protocol.classes:
@@ -114,7 +114,7 @@ def test_feet_and_tongue_act_elsewhere():
 
 
 def test_failed_trials_are_as_frequent_as_the_skill_says():
-    schedule = Schedule(Protocol(trials_per_class=300), Subject(skill=0.4), seed=1)
+    schedule = TrialSchedule(CueProtocol(trials_per_class=300), Subject(skill=0.4), seed=1)
     assert schedule.end_s is not None
     rate = np.mean([i.failed for i in schedule.intents])
     assert rate == pytest.approx(0.15, abs=0.05)
@@ -131,8 +131,8 @@ def test_effects_are_mirrored_between_the_hands():
 
 
 def test_schedule_is_balanced_graz_timed_and_sorted():
-    protocol = Protocol(classes=("left_hand", "right_hand", "rest"), trials_per_class=7)
-    schedule = Schedule(protocol, Subject(), seed=3)
+    protocol = CueProtocol(classes=("left_hand", "right_hand", "rest"), trials_per_class=7)
+    schedule = TrialSchedule(protocol, Subject(), seed=3)
     end = schedule.end_s
     assert end is not None
     labels = [t.label for t in schedule.trials]
@@ -149,7 +149,7 @@ def test_schedule_is_balanced_graz_timed_and_sorted():
 
 
 def test_self_paced_person_sends_intents_but_no_cues():
-    schedule = Schedule(Protocol(cued=False, trials_per_class=3), Subject(), seed=3)
+    schedule = TrialSchedule(CueProtocol(cued=False, trials_per_class=3), Subject(), seed=3)
     assert schedule.end_s is not None
     assert schedule.events == []
     assert len(schedule.intent_events) == 12

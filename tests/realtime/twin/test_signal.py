@@ -13,7 +13,7 @@ from scipy import signal
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.realtime.twin.background import Rhythms, SlowNoise, pink_sos
-from neuript.realtime.twin.cues import Protocol
+from neuript.realtime.twin.cues import CueProtocol
 from neuript.realtime.twin.signal import TwinSignal, record_session
 from neuript.realtime.twin.subject import SessionConditions, Subject
 
@@ -57,7 +57,7 @@ def test_any_cutting_gives_the_same_bits(cuts, seed):
 
 def test_a_plan_with_an_end_does_not_change_the_signal_it_shares():
     """The whole plan is known at once with trials_per_class, and bit by bit without."""
-    protocol = Protocol(trials_per_class=4)
+    protocol = CueProtocol(trials_per_class=4)
     recorded = record_session("unicorn-8", 250.0, protocol=protocol, seed=5)
     twin = TwinSignal("unicorn-8", 250.0, protocol=protocol, seed=5)
     read = np.concatenate([twin.read(125) for _ in range(len(recorded.data) // 125)])
@@ -257,12 +257,12 @@ def test_generation_is_fast():
         (lambda: Subject(mu_hz=0.0), "mu_hz"),
         (lambda: SessionConditions(mains_hz=55.0), "50 or 60"),
         (lambda: SessionConditions(reference="Cz"), "ears"),
-        (lambda: Protocol(classes=("left_foot",)), "left_foot"),
-        (lambda: Protocol(classes=("feet", "feet")), "twice"),
-        (lambda: Protocol(classes=()), "nothing"),
-        (lambda: Protocol(trials_per_class=0), "trials_per_class"),
-        (lambda: Protocol(pause_s=(3.0, 1.0)), "pause_s"),
-        (lambda: record_session("openbci-8", protocol=Protocol()), "no end"),
+        (lambda: CueProtocol(classes=("left_foot",)), "left_foot"),
+        (lambda: CueProtocol(classes=("feet", "feet")), "twice"),
+        (lambda: CueProtocol(classes=()), "nothing"),
+        (lambda: CueProtocol(trials_per_class=0), "trials_per_class"),
+        (lambda: CueProtocol(pause_s=(3.0, 1.0)), "pause_s"),
+        (lambda: record_session("openbci-8", protocol=CueProtocol()), "no end"),
     ],
 )
 def test_nonsense_is_refused_with_a_sentence(build, words):

@@ -14,7 +14,7 @@ from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import load_montage
 from neuript.network.config import preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.training.calibration import calibration as module
@@ -69,7 +69,7 @@ def tiny(n_outputs=2, **kwargs):
 def pretrained(spec):
     """The same settings with an encoder to start from."""
     torch.manual_seed(11)
-    model = NeuriptClassifier(spec.config, MONTAGE.pos_m, MONTAGE.lobe_groups())
+    model = NeurIPTNetwork(spec.config, MONTAGE.pos_m, MONTAGE.lobe_groups())
     return CalibrationSpec(
         config=spec.config, finetune=spec.finetune, n_folds=3, encoder=model.state_dict(), encoder_simulated=True
     )

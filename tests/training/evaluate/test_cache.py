@@ -13,15 +13,15 @@ from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.training.evaluate.protocols import cache
 from neuript.training.evaluate.protocols import gather as build
-from neuript.training.evaluate.protocols.definition import Protocol, Source
-from neuript.training.evaluate.protocols.gather import Part
+from neuript.training.evaluate.protocols.definition import EvalProtocol, ProtocolFile
+from neuript.training.evaluate.protocols.gather import RecordingPart
 
 
-def protocol_of(folder: Path, n: int = 4) -> Protocol:
+def protocol_of(folder: Path, n: int = 4) -> EvalProtocol:
     """A protocol of `n` files whose cleaning is replaced by `part_of` below."""
     for i in range(n):
         (folder / f"{i}.edf").write_text(f"recording {i}")
-    return Protocol(
+    return EvalProtocol(
         name="toy",
         dataset="toy",
         title="toy",
@@ -30,7 +30,7 @@ def protocol_of(folder: Path, n: int = 4) -> Protocol:
         window_s=0.125,
         metrics=("balanced_accuracy",),
         find=lambda where: [
-            Source(p, p.stem, ("train", "val", "test")[i % 3]) for i, p in enumerate(sorted(where.glob("*.edf")))
+            ProtocolFile(p, p.stem, ("train", "val", "test")[i % 3]) for i, p in enumerate(sorted(where.glob("*.edf")))
         ],
         marks=lambda source, recording, cleaned: [],
         layout="N.edf",
@@ -49,7 +49,7 @@ def cleaned(monkeypatch):
         i = int(source.path.stem)
         x = np.random.default_rng(i).normal(size=(i, 2, 8)).astype(np.float32)
         lost = (("bad channels", 2),) if i == 3 else ()
-        return Part(x, np.arange(i) % 2, np.arange(i) * 0.125, f"hash{i}", lost, ("a note",))
+        return RecordingPart(x, np.arange(i) % 2, np.arange(i) * 0.125, f"hash{i}", lost, ("a note",))
 
     monkeypatch.setattr(build, "part_of", part_of)
     return names

@@ -11,7 +11,7 @@ from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
 from neuript.modelfile.deployable import open_model
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import load_montage
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.training.evaluate import plain_methods as baselines
 from neuript.training.evaluate.evaluation import (
@@ -264,7 +264,7 @@ def test_pretrained_and_scratch_differ_in_nothing_but_the_weights(data, checkpoi
     fresh = build_classifier(data, plain, start, 0, pretrained=False)
     assert fresh.config == pretrained.config
     assert fresh.config.d_model == start.manifest.model["d_model"] != 128
-    assert fresh.config.dropout == NeuriptConfig(n_outputs=2).dropout
+    assert fresh.config.dropout == NetworkConfig(n_outputs=2).dropout
     assert not fresh.encoder.embed.weight.equal(pretrained.encoder.embed.weight)
     for method in ("finetune", "scratch"):
         spec = EvaluateSpec(methods=(method,), method=MethodSpec(size="small"))

@@ -16,7 +16,7 @@ from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.realtime.recordings.recording import Event
 from neuript.training.evaluate.protocols import PAPER, PROTOCOLS, fetch, get_protocol
-from neuript.training.evaluate.protocols.definition import Source, split_in_order, split_people
+from neuript.training.evaluate.protocols.definition import ProtocolFile, split_in_order, split_people
 from neuript.training.evaluate.protocols.eval_data import EvalData
 from neuript.training.evaluate.protocols.in_memory import PAUSE_S, recording_of
 
@@ -238,12 +238,12 @@ def test_bcic_iv_2a_test_session_takes_its_classes_from_the_published_labels(tmp
     recording = recording_of(tmp_path / "A01E.gdf", [x], 250.0, names, events)
     savemat(tmp_path / "A01E.mat", {"classlabel": np.array(labels)[:, None] + 1})
     cleaned = clean(recording, load_montage("bcic-iv-2a"))
-    source = Source(tmp_path / "A01E.gdf", "A01", "train", {"labels": tmp_path / "A01E.mat"})
+    source = ProtocolFile(tmp_path / "A01E.gdf", "A01", "train", {"labels": tmp_path / "A01E.mat"})
     marks = _marks(source, recording, cleaned)
     assert [mark.label for mark in marks] == list(labels)
     assert [mark.start_s for mark in marks] == [at + 2 for at in starts]
     with pytest.raises(NeuriptError, match="does not say the classes"):
-        _marks(Source(source.path, "A01", "train", {"labels": None}), recording, cleaned)
+        _marks(ProtocolFile(source.path, "A01", "train", {"labels": None}), recording, cleaned)
 
 
 def tuh_names(reference="REF"):

@@ -10,7 +10,7 @@ from sklearn.svm import SVC
 
 from neuript.errors import NeuriptError
 from neuript.network.config import preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.evaluate.svm_probe import ProbeSpec, draw, extract, probe
 
 
@@ -73,7 +73,7 @@ def test_few_people_fall_back_to_windows_and_say_so(rng):
 
 def test_features_are_what_the_head_sees(rng):
     config = preset("micro", n_outputs=2, n_times=16, d_model=12, n_heads=2, merges=(4, 2), experts=(0, 2))
-    model = NeuriptClassifier(config, rng.normal(size=(3, 3)) * 0.1, [[0, 1], [2]]).train()
+    model = NeurIPTNetwork(config, rng.normal(size=(3, 3)) * 0.1, [[0, 1], [2]]).train()
     x = (rng.normal(size=(5, 3, 16)) * 1e-5).astype(np.float32)
     features = extract(model, x, batch_size=2)
     assert features.shape == (5, 3 * 2 * 12)

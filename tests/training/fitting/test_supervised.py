@@ -7,7 +7,7 @@ from torch import nn
 
 from neuript.errors import NeuriptError
 from neuript.network.config import preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.augment import AugmentSpec
 from neuript.training.fitting.heads import probe_head, zero_head
 from neuript.training.fitting.losses import BalancedBCE
@@ -41,7 +41,7 @@ def make(rng):
         torch.manual_seed(0)
         options = {"n_outputs": 2, "n_times": N_TIMES, "d_model": 12, "n_heads": 2} | options
         config = preset("micro", merges=(4, 2), experts=(0, 2), **options)
-        return NeuriptClassifier(config, pos, [[0, 1], [2]])
+        return NeurIPTNetwork(config, pos, [[0, 1], [2]])
 
     return build
 

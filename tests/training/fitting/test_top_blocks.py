@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from neuript.network.config import preset
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.augment import AugmentSpec, augment
 from neuript.training.fitting.top_blocks import (
     FinetuneSpec,
@@ -35,7 +35,7 @@ def data(rng):
 def model(rng):
     torch.manual_seed(0)
     config = preset("micro", n_outputs=2, n_times=N_TIMES, merges=(4, 1, 1, 2, 1, 2), d_model=32)
-    return NeuriptClassifier(config, rng.normal(size=(N_CHANS, 3)) * 0.1, [[0, 1], [2]])
+    return NeurIPTNetwork(config, rng.normal(size=(N_CHANS, 3)) * 0.1, [[0, 1], [2]])
 
 
 def loss_of(model, x, y):

@@ -16,9 +16,9 @@ from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import save_checkpoint
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import load_montage
-from neuript.network.config import NeuriptConfig
-from neuript.network.network import NeuriptClassifier
-from neuript.network.pretext.pretrainer import NeuriptPretrainer, PretrainSpec
+from neuript.network.config import NetworkConfig
+from neuript.network.network import NeurIPTNetwork
+from neuript.network.pretext.pretrainer import MaskedPretrainer, PretrainSpec
 from neuript.training.pictures import draw_attention, head, style
 from neuript.training.pictures import windows_source as source
 from neuript.training.pictures.load import fit_probe, load_learned, training_subjects
@@ -27,7 +27,7 @@ from neuript.training.pictures.observe import attention_weights, expert_gates, o
 from neuript.training.pictures.page import plain, write_report
 from neuript.training.pictures.perturbation import channel_effects
 from neuript.training.pictures.reconstruction import reconstruct
-from neuript.training.pictures.samples import Windows
+from neuript.training.pictures.samples import PictureWindows
 
 MONTAGE = load_montage("unicorn-8")
 N_TIMES = 64
@@ -46,14 +46,14 @@ TINY = {
 
 def make_model(**changes):
     torch.manual_seed(3)
-    config = NeuriptConfig(**{"n_outputs": 2, **TINY, **changes})
-    return NeuriptClassifier(config, MONTAGE.pos_m, MONTAGE.lobe_groups()).eval()
+    config = NetworkConfig(**{"n_outputs": 2, **TINY, **changes})
+    return NeurIPTNetwork(config, MONTAGE.pos_m, MONTAGE.lobe_groups()).eval()
 
 
 def make_windows(rng, n=18, *, montage=MONTAGE, classes=("rest", "task")):
     person = np.arange(n) % 3
     y = np.arange(n) // 3 % max(len(classes), 1)
-    return Windows(
+    return PictureWindows(
         x=(1e-5 * rng.standard_normal((n, montage.n_chans, N_TIMES))).astype(np.float32),
         y=y,
         subject=np.array([f"set/p{p}" for p in person]),
@@ -188,8 +188,8 @@ def test_a_channel_that_the_head_ignores_contributes_nothing(rng):
 
 def make_pretrainer(**changes):
     torch.manual_seed(4)
-    config = NeuriptConfig(n_outputs=2, **TINY)
-    return NeuriptPretrainer(config, MONTAGE.pos_m, PretrainSpec(**changes)).eval()
+    config = NetworkConfig(n_outputs=2, **TINY)
+    return MaskedPretrainer(config, MONTAGE.pos_m, PretrainSpec(**changes)).eval()
 
 
 def test_reconstruction_masks_the_share_asked_for_and_repeats_with_its_seed(rng):

@@ -14,14 +14,14 @@ from neuript.training.pictures.draw_reconstruction import microvolts, runs
 from neuript.training.pictures.expert_use import participation, total_variation
 from neuript.training.pictures.perturbation import channel_effects, log_odds, perturbed, topographies
 from neuript.training.pictures.reconstruction import Reconstruction, errors, interpolated, visible_mean
-from neuript.training.pictures.samples import Windows, draw_fairly
+from neuript.training.pictures.samples import PictureWindows, draw_fairly
 
 MONTAGE = load_montage("unicorn-8")
 
 
 def make_windows(rng, n=24, *, classes=("a", "b"), n_people=3, montage=MONTAGE, n_times=16):
     subject = np.array([f"set/{i % n_people}" for i in range(n)])
-    return Windows(
+    return PictureWindows(
         x=(1e-5 * rng.standard_normal((n, montage.n_chans, n_times))).astype(np.float32),
         y=np.arange(n) // n_people % max(len(classes), 1),
         subject=subject,
@@ -40,7 +40,7 @@ def test_draw_is_even_over_people_and_classes_however_long_their_recordings(rng)
     subject = np.array(["s/long"] * 80 + ["s/short"] * 10)
     y = np.array([0] * 70 + [1] * 10 + [0] * 5 + [1] * 5)
     windows = make_windows(rng, 90)
-    windows = Windows(**{**vars(windows), "subject": subject, "recording": subject, "y": y})
+    windows = PictureWindows(**{**vars(windows), "subject": subject, "recording": subject, "y": y})
     drawn = draw_fairly(windows, 20, seed=1)
     cells = {(s, c): ((drawn.subject == s) & (drawn.y == c)).sum() for s in set(subject) for c in (0, 1)}
     assert set(cells.values()) == {5}

@@ -11,9 +11,9 @@ import torch
 
 from neuript.errors import NeuriptError
 from neuript.training.pretrain.batches import (
+    BatchPlan,
+    CorpusPart,
     Loader,
-    Part,
-    Plan,
     check_corpora,
     read_windows,
     split_by_subject,
@@ -23,11 +23,11 @@ from neuript.training.pretrain.optimiser import one_cycle
 from neuript.training.pretrain.run_settings import PretrainRun
 
 
-def all_parts(corpus) -> list[Part]:
-    return [Part(g, np.arange(g.n_windows)) for g in corpus.groups]
+def all_parts(corpus) -> list[CorpusPart]:
+    return [CorpusPart(g, np.arange(g.n_windows)) for g in corpus.groups]
 
 
-def seen(plan: Plan, steps: range) -> Counter:
+def seen(plan: BatchPlan, steps: range) -> Counter:
     found: Counter = Counter()
     for step in steps:
         group, windows = plan.windows_of(step)
@@ -36,7 +36,7 @@ def seen(plan: Plan, steps: range) -> Counter:
 
 
 def test_every_window_comes_equally_often():
-    plan = Plan(all_parts(fake_corpus.make_corpus()), batch_size=4, seed=3)
+    plan = BatchPlan(all_parts(fake_corpus.make_corpus()), batch_size=4, seed=3)
     n_steps = 10 * plan.steps_per_round
     counts = seen(plan, range(n_steps))
     assert len(counts) == 37
@@ -48,7 +48,7 @@ def test_every_window_comes_equally_often():
 
 def test_a_pass_has_each_window_once_also_where_batches_do_not_divide():
     part = all_parts(fake_corpus.make_corpus())[1]  # 13 windows in batches of 5
-    plan = Plan([part], batch_size=5, seed=0)
+    plan = BatchPlan([part], batch_size=5, seed=0)
     row = np.concatenate([plan.windows_of(s)[1] for s in range(26)])
     for k in range(10):
         assert sorted(row[13 * k : 13 * k + 13]) == list(range(13))
@@ -56,23 +56,23 @@ def test_a_pass_has_each_window_once_also_where_batches_do_not_divide():
 
 
 def test_a_group_smaller_than_a_batch():
-    part = Part(fake_corpus.make_corpus().groups[0], np.array([4, 7, 9]))
-    plan = Plan([part], batch_size=8, seed=0)
+    part = CorpusPart(fake_corpus.make_corpus().groups[0], np.array([4, 7, 9]))
+    plan = BatchPlan([part], batch_size=8, seed=0)
     counts = Counter(np.concatenate([plan.windows_of(s)[1] for s in range(3)]).tolist())
     assert counts == {4: 8, 7: 8, 9: 8}
 
 
 def test_a_step_does_not_depend_on_those_before():
     parts = all_parts(fake_corpus.make_corpus())
-    plan = Plan(parts, 4, seed=3, max_channels=2)
+    plan = BatchPlan(parts, 4, seed=3, max_channels=2)
     row = [(*plan.windows_of(s), plan.channels_of(s)) for s in range(40)]
     for s in (39, 7, 0, 22):
-        fresh = Plan(parts, 4, seed=3, max_channels=2)
+        fresh = BatchPlan(parts, 4, seed=3, max_channels=2)
         group, windows = fresh.windows_of(s)
         assert group == row[s][0]
         np.testing.assert_array_equal(windows, row[s][1])
         np.testing.assert_array_equal(fresh.channels_of(s), row[s][2])
-    other = Plan(parts, 4, seed=4)
+    other = BatchPlan(parts, 4, seed=4)
     assert any((other.windows_of(s)[1] != row[s][1]).any() for s in range(3))
 
 
@@ -80,7 +80,7 @@ def test_random_channels_go_with_their_positions():
     corpus = fake_corpus.make_corpus()
     group = corpus.groups[0]
     group.x[:] = np.arange(3)[:, None]  # the value is the channel
-    loader = Loader(Plan([Part(group, np.arange(24))], 4, seed=0, max_channels=2), None)
+    loader = Loader(BatchPlan([CorpusPart(group, np.arange(24))], 4, seed=0, max_channels=2), None)
     drawn = set()
     for batch in loader.steps(0, 12):
         channels = batch.micro[0].x[0, :, 0].long().numpy()
@@ -92,7 +92,7 @@ def test_random_channels_go_with_their_positions():
 @pytest.mark.parametrize("world_size", [1, 2, 4])
 def test_processes_share_a_step_out(world_size):
     corpus = fake_corpus.make_corpus()
-    plans = [Plan(all_parts(corpus), 8, seed=1) for _ in range(world_size + 1)]
+    plans = [BatchPlan(all_parts(corpus), 8, seed=1) for _ in range(world_size + 1)]
     whole = Loader(plans[-1], 2).load(5)
     shares = [Loader(plans[r], 2, r, world_size).load(5) for r in range(world_size)]
     micro = [m for share in shares for m in share.micro]
@@ -103,7 +103,7 @@ def test_processes_share_a_step_out(world_size):
 
 
 def test_what_cannot_be_shared_is_refused():
-    plan = Plan(all_parts(fake_corpus.make_corpus()), 8, seed=1)
+    plan = BatchPlan(all_parts(fake_corpus.make_corpus()), 8, seed=1)
     with pytest.raises(NeuriptError, match="multiple of 3"):
         Loader(plan, None, 0, 3)
     with pytest.raises(NeuriptError, match="2 micro-batches of 4"):
@@ -114,7 +114,7 @@ def test_what_cannot_be_shared_is_refused():
     ("batch_size", "world_size", "expected"), [(32, 1, 8), (32, 2, 8), (8, 2, 4), (30, 2, 5), (7, 1, 7)]
 )
 def test_passes_are_small_unless_told(batch_size, world_size, expected):
-    plan = Plan(all_parts(fake_corpus.make_corpus()), batch_size, seed=1)
+    plan = BatchPlan(all_parts(fake_corpus.make_corpus()), batch_size, seed=1)
     loader = Loader(plan, None, 0, world_size)
     assert loader.micro_batch == expected
     sizes = [len(m.x) for m in loader.load(0).micro]
@@ -123,7 +123,7 @@ def test_passes_are_small_unless_told(batch_size, world_size, expected):
 
 def test_reading_ahead_changes_nothing_and_stops():
     corpus = fake_corpus.make_corpus()
-    loader = Loader(Plan(all_parts(corpus), 4, seed=1), None)
+    loader = Loader(BatchPlan(all_parts(corpus), 4, seed=1), None)
     for start, stop in ((0, 7), (5, 6), (3, 5), (4, 4)):
         batches = list(loader.steps(start, stop))
         assert [b.step for b in batches] == list(range(start, stop))

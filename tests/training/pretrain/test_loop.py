@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint
 from neuript.network.companding import compand_volts
-from neuript.network.config import NeuriptConfig
+from neuript.network.config import NetworkConfig
 from neuript.network.experts import PMoE
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.corpus.recipe import RECIPES
 from neuript.training.pretrain import PretrainRun, export_encoder, load_pretrainer, pretrain, read_log
 from neuript.training.pretrain import snapshots as checkpoints
@@ -205,8 +205,8 @@ def test_encoder_file_loads_into_a_classifier_and_says_what_it_saw(run, corpus, 
     assert manifest.provenance["step"] == 7
     assert manifest.metrics["validation"]["step"] == 7
     assert manifest.ch_names == ("C3", "Cz", "C4")
-    config = replace(NeuriptConfig.from_dict(manifest.model), n_outputs=3)
-    classifier = NeuriptClassifier(config, corpus.groups[1].montage.pos_m, [[0], [1]])
+    config = replace(NetworkConfig.from_dict(manifest.model), n_outputs=3)
+    classifier = NeurIPTNetwork(config, corpus.groups[1].montage.pos_m, [[0], [1]])
     classifier.load_encoder(state)
     model = load_pretrainer(tmp_path, corpus.groups[1].montage.pos_m)
     assert not model.training
@@ -330,7 +330,7 @@ def test_log_drops_what_came_after_the_checkpoint_and_half_a_line(tmp_path):
 
 
 def test_choices_are_counted_as_the_layer_makes_them():
-    config = NeuriptConfig(n_outputs=2, d_model=12, n_heads=2, d_expert=4, d_shared=8)
+    config = NetworkConfig(n_outputs=2, d_model=12, n_heads=2, d_expert=4, d_shared=8)
     layer = PMoE(config, 5)
     torch.nn.init.normal_(layer.router.weight)
     z = torch.randn(3, 7, 12, generator=torch.Generator().manual_seed(0))
@@ -346,7 +346,7 @@ def test_choices_are_counted_as_the_layer_makes_them():
 
 
 def test_monitor_sees_a_collapsed_expert_and_says_it_once(caplog):
-    config = NeuriptConfig(n_outputs=2, d_model=12, n_heads=2, d_expert=4, d_shared=8)
+    config = NetworkConfig(n_outputs=2, d_model=12, n_heads=2, d_expert=4, d_shared=8)
     model = torch.nn.ModuleDict({"a": PMoE(config, 4)})
     torch.nn.init.zeros_(model["a"].router.weight)
     model["a"].router.bias.data = torch.tensor([5.0, 1.0, 0.0, 9.0])

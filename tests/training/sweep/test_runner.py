@@ -16,7 +16,7 @@ from neuript.training.evaluate.protocols import EvalData
 from neuript.training.fitting.metrics import balanced_accuracy
 from neuript.training.sweep.channel_sets import deal, pick_pair
 from neuript.training.sweep.frozen_features import frozen_svm
-from neuript.training.sweep.jobs import Job
+from neuript.training.sweep.jobs import SweepJob
 from neuript.training.sweep.measure import Network, finetune, outcome, with_channels
 from neuript.training.sweep.part import PartCorpus, limit_hours
 from neuript.training.sweep.runner import RealRunner, refuse_leak
@@ -268,7 +268,7 @@ def test_the_runner_measures_what_the_job_says(data, tmp_path):
     runner = RealRunner({}, [])
     runner.load = lambda name, cache: data
     config = {"size": "micro", "model": MODEL, "settings": TRAINING, "data": "toy", "pretrained": None, "seed": 3}
-    job = Job("0", "finetune", config, (), "x")
+    job = SweepJob("0", "finetune", config, (), "x")
     (result,) = runner(job, tmp_path / "0", {}, quiet)
     expected = finetune(data, Network("micro", MODEL, None, 3), TRAINING, quiet)
     assert result["metrics"] == expected["metrics"]

@@ -20,7 +20,7 @@ from neuript.training.sweep.canonical import config_id, merged, plain
 from neuript.training.sweep.jobs import make_plan
 from neuript.training.sweep.markdown import tabulate
 from neuript.training.sweep.request import read_plan, write_request
-from neuript.training.sweep.results_folder import Store
+from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.statistics import over_runs, over_subjects, paired
 from neuript.training.sweep.sweep_tables import available_tables, load_sweep, restrict
 from neuript.training.sweep.worker import work
@@ -227,7 +227,7 @@ def test_a_plan_without_what_it_needs_is_refused(sweep):
 
 
 def test_everything_is_done_once_in_order(plan, tmp_path):
-    store, runner = Store(tmp_path / "out"), Stand()
+    store, runner = ResultsFolder(tmp_path / "out"), Stand()
     assert work(plan, store, runner) == {"done": len(plan.jobs)}
     assert runner.done == [job.label for job in plan.jobs]
     again = Stand()
@@ -238,7 +238,7 @@ def test_everything_is_done_once_in_order(plan, tmp_path):
 
 
 def test_stopped_in_the_middle_it_goes_on_with_that_job(plan, tmp_path):
-    store = Store(tmp_path / "out")
+    store = ResultsFolder(tmp_path / "out")
 
     class Stopped(Stand):
         def __call__(self, job, folder, needs, say):
@@ -259,7 +259,7 @@ def test_stopped_in_the_middle_it_goes_on_with_that_job(plan, tmp_path):
 
 
 def test_a_failure_stops_only_what_depends_on_it(plan, tmp_path):
-    store = Store(tmp_path / "out")
+    store = ResultsFolder(tmp_path / "out")
     failing = next(job for job in plan.jobs if job.kind == "pretrain")
     states = work(plan, store, Stand(fail=[failing.label]))
     dependents = [job for job in plan.jobs if failing.id in job.needs]
@@ -274,7 +274,7 @@ def test_a_full_disk_stops_the_sweep_and_is_no_failure_of_the_job(plan, tmp_path
     def full(job, folder, needs, say):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    store = Store(tmp_path / "out")
+    store = ResultsFolder(tmp_path / "out")
     with pytest.raises(NeuriptError, match=r"No space left.*goes on"):
         work(plan, store, full)
     assert store.state(plan.jobs[0].id) == "started"
@@ -282,7 +282,7 @@ def test_a_full_disk_stops_the_sweep_and_is_no_failure_of_the_job(plan, tmp_path
 
 
 def test_a_changed_configuration_is_refused(plan, tmp_path):
-    store = Store(tmp_path / "out")
+    store = ResultsFolder(tmp_path / "out")
     job = plan.jobs[0]
     path = store.begin(job) / "config.json"
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 5'))
@@ -291,7 +291,7 @@ def test_a_changed_configuration_is_refused(plan, tmp_path):
 
 
 def test_a_job_in_other_hands_is_waited_for(plan, tmp_path):
-    store, runner, waits = Store(tmp_path / "out"), Stand(), []
+    store, runner, waits = ResultsFolder(tmp_path / "out"), Stand(), []
     first = plan.jobs[0]
     lock = locks.acquire(store.folder(first.id))
     assert lock is not None
@@ -423,7 +423,7 @@ def test_one_subject_has_no_interval_and_different_ones_cannot_be_compared():
 
 
 def test_the_table_has_means_differences_and_the_papers_number(plan, tmp_path):
-    store = Store(tmp_path / "out")
+    store = ResultsFolder(tmp_path / "out")
     work(plan, store, Stand())
     text = tabulate(plan, store)
     lines = {line.split(" | ")[0].strip("| "): line for line in _section(text, "fine-tuned")}

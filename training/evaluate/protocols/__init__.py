@@ -10,7 +10,7 @@ import difflib
 
 from neuript.errors import NeuriptError
 from neuript.training.evaluate.protocols.bcic_iv_2a import BCIC_IV_2A
-from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source
+from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile
 from neuript.training.evaluate.protocols.eval_data import Dropped, EvalData
 from neuript.training.evaluate.protocols.mental_arithmetic import MENTAL_ARITHMETIC
 from neuript.training.evaluate.protocols.mumtaz import MUMTAZ
@@ -22,13 +22,13 @@ from neuript.training.evaluate.protocols.tuh import TUAB, TUEV
 
 PAPER = (MENTAL_ARITHMETIC, MUMTAZ, PHYSIONET_P300, SLEEP_EDFX, SEED_V, BCIC_IV_2A, TUAB, TUEV)
 """The eight data sets of the paper."""
-PROTOCOLS: dict[str, Protocol] = {p.name: p for p in (*PAPER, *EEGMMIDB, PETERSON, SSVEP)}
+PROTOCOLS: dict[str, EvalProtocol] = {p.name: p for p in (*PAPER, *EEGMMIDB, PETERSON, SSVEP)}
 """All protocols by name: the eight of the paper first, then the sets of our own."""
 
-__all__ = ["PAPER", "PROTOCOLS", "Dropped", "EvalData", "Mark", "Protocol", "Source", "get_protocol"]
+__all__ = ["PAPER", "PROTOCOLS", "Dropped", "EvalData", "EvalProtocol", "Mark", "ProtocolFile", "get_protocol"]
 
 
-def get_protocol(name: str) -> Protocol:
+def get_protocol(name: str) -> EvalProtocol:
     """Return a protocol by its name.
 
     Raises

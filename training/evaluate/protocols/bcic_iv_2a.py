@@ -13,7 +13,7 @@ import numpy as np
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.realtime.recordings.recording import Event, Recording, events_of, read_recording
-from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source
+from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile
 from neuript.training.evaluate.protocols.fetch import moabb_files
 from neuript.training.evaluate.protocols.in_memory import recording_of
 from neuript.training.windows.cleaning import Cleaned
@@ -25,7 +25,7 @@ _TRIAL = "768"
 _N_EEG = 22
 
 
-def _find(folder: Path) -> list[Source]:
+def _find(folder: Path) -> list[ProtocolFile]:
     gdf, mat = dict[str, Path](), dict[str, list[Path]]()
     for path in sorted(folder.rglob("*")):
         match = _FILE.match(path.name)
@@ -39,11 +39,11 @@ def _find(folder: Path) -> list[Source]:
         split = "train" if number <= 5 else "val" if number <= 7 else "test"
         path = gdf.get(session) or mat[session][0]
         labels = mat.get(session, [None])[0] if session in gdf else None
-        sources.append(Source(path, session[:3], split, {"labels": labels}))
+        sources.append(ProtocolFile(path, session[:3], split, {"labels": labels}))
     return sources
 
 
-def _read(source: Source) -> Recording:
+def _read(source: ProtocolFile) -> Recording:
     if source.path.suffix.lower() == ".gdf":
         return _read_gdf(source)
     runs, events, sfreq = [], [], 250.0
@@ -65,7 +65,7 @@ def _read(source: Source) -> Recording:
     return recording_of(source.path, runs, sfreq, _names(runs[0].shape[1], source), events)
 
 
-def _names(n: int, source: Source) -> tuple[str, ...]:
+def _names(n: int, source: ProtocolFile) -> tuple[str, ...]:
     """Name the channels in the order of the data set's files: 22 electrodes, then the eyes."""
     if n < _N_EEG:
         raise NeuriptError(f"{source.path.name} has {n} channels, expected {_N_EEG} and the eyes'")
@@ -73,7 +73,7 @@ def _names(n: int, source: Source) -> tuple[str, ...]:
     return (*names, *(f"EOG{i}" for i in range(n - _N_EEG)))
 
 
-def _read_gdf(source: Source) -> Recording:
+def _read_gdf(source: ProtocolFile) -> Recording:
     """Read the competition's own file; its channels are numbered, its test labels lie in another file."""
     recording = read_recording(source.path)
     eeg = recording.eeg
@@ -83,7 +83,7 @@ def _read_gdf(source: Source) -> Recording:
     return recording
 
 
-def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     first = float(recording.eeg.timestamps[0])
     events = events_of(recording)
     if source.path.suffix.lower() != ".gdf":  # events are trial starts with their class
@@ -99,7 +99,7 @@ def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]
     return [Mark(s + _CUE_S, k) for s, k in zip(starts, labels, strict=True)]
 
 
-def _gdf_labels(source: Source, events: list[str]) -> list[int]:
+def _gdf_labels(source: ProtocolFile, events: list[str]) -> list[int]:
     """Take the classes from the published label file, or from the cues of the training session."""
     path = source.extra["labels"]
     if path is not None:
@@ -126,7 +126,7 @@ def _load_mat(path: Path, name: str) -> Mapping[str, Any]:
     return content
 
 
-BCIC_IV_2A = Protocol(
+BCIC_IV_2A = EvalProtocol(
     name="bcic-iv-2a",
     dataset="bcic-iv-2a",
     title="motor imagery of four classes, 9 people, two days",

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
-    from neuript.training.evaluate.protocols.gather import Part
+    from neuript.training.evaluate.protocols.gather import RecordingPart
 
 MAP_BYTES = 2 << 30
 """Larger arrays are mapped from the file and not read into memory."""
@@ -33,7 +33,7 @@ _BUILDING = re.compile(r"\.building-(\d+)$")
 
 
 @dataclass(frozen=True)
-class Row:
+class CachedRow:
     """What is known of one recording besides its windows."""
 
     y: list[int]
@@ -43,12 +43,12 @@ class Row:
     notes: tuple[str, ...]
 
 
-class Store(Protocol):
+class WindowStore(Protocol):
     """Takes recordings one by one and returns all windows in the end."""
 
-    done: dict[str, Row]
+    done: dict[str, CachedRow]
 
-    def add(self, name: str, part: Part) -> None:
+    def add(self, name: str, part: RecordingPart) -> None:
         """Keep the windows of a recording."""
         ...
 
@@ -56,7 +56,7 @@ class Store(Protocol):
         """Return the windows of all recordings in the order of `done`."""
         ...
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> WindowStore:
         """Begin."""
         ...
 
@@ -65,19 +65,19 @@ class Store(Protocol):
         ...
 
 
-def _row(part: Part) -> Row:
-    return Row(part.y.tolist(), part.start_s.tolist(), part.sha256, part.dropped, part.notes)
+def _row(part: RecordingPart) -> CachedRow:
+    return CachedRow(part.y.tolist(), part.start_s.tolist(), part.sha256, part.dropped, part.notes)
 
 
 class Memory:
     """Keeps the windows in memory."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        self.done: dict[str, Row] = {}
+        self.done: dict[str, CachedRow] = {}
         self._shape = shape
         self._parts: list[NDArray[np.float32]] = []
 
-    def add(self, name: str, part: Part) -> None:
+    def add(self, name: str, part: RecordingPart) -> None:
         """Keep the windows of a recording."""
         self._parts.append(part.x)
         self.done[name] = _row(part)
@@ -127,7 +127,7 @@ class Folder:
     """A growing file of windows and a journal, or a finished folder of both."""
 
     def __init__(self, folder: Path, final: Path, shape: tuple[int, int]) -> None:
-        self.done: dict[str, Row] = {}
+        self.done: dict[str, CachedRow] = {}
         self._folder, self._final, self._shape = folder, final, shape
         self._x: BinaryIO | None = None
         self._journal: BinaryIO | None = None
@@ -173,7 +173,7 @@ class Folder:
             good += len(line)
         return good
 
-    def add(self, name: str, part: Part) -> None:
+    def add(self, name: str, part: RecordingPart) -> None:
         """Append a recording: first its windows, then the line that makes them count."""
         if self._x is None or self._journal is None:
             raise self._damaged(f"its journal does not know {name}")
@@ -222,9 +222,9 @@ def _behind(path: Path, n_bytes: int) -> BinaryIO:
     return file
 
 
-def _from_line(line: bytes) -> tuple[str, Row]:
+def _from_line(line: bytes) -> tuple[str, CachedRow]:
     name, y, start_s, sha256, dropped, notes = json.loads(line)
-    return name, Row(y, start_s, sha256, tuple((r, n) for r, n in dropped), tuple(notes))
+    return name, CachedRow(y, start_s, sha256, tuple((r, n) for r, n in dropped), tuple(notes))
 
 
 def _full(where: Path, error: OSError) -> NeuriptError:

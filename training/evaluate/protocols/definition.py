@@ -23,7 +23,7 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ProtocolFile:
     """One recording of a protocol.
 
     Attributes
@@ -52,13 +52,13 @@ class Mark:
     label: int
 
 
-def whole_recording(source: Source) -> Recording:
+def whole_recording(source: ProtocolFile) -> Recording:
     """Read a source with the reader of its format."""
     return read_recording(source.path)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class EvalProtocol:
     """One downstream data set, as the paper (or we, for the sets of our own) evaluates it."""
 
     name: str
@@ -75,11 +75,11 @@ class Protocol:
     window_s: float
     metrics: tuple[str, ...]
     """Names that the metrics module knows; the first selects."""
-    find: Callable[[Path], list[Source]]
+    find: Callable[[Path], list[ProtocolFile]]
     """All recordings under a folder, with their split; an empty list when none fits."""
-    marks: Callable[[Source, Recording, Cleaned], list[Mark]]
+    marks: Callable[[ProtocolFile, Recording, Cleaned], list[Mark]]
     """The windows of one recording."""
-    read: Callable[[Source], Recording] = whole_recording
+    read: Callable[[ProtocolFile], Recording] = whole_recording
     sfreq: float = 64.0
     mains_hz: float | None = 50.0
     """Mains of the place where it was recorded, as the paper filters it."""
@@ -146,7 +146,7 @@ class Protocol:
 
     def sources(
         self, folder: str | Path, *, subjects: Collection[str] | None = None, limit: int | None = None
-    ) -> list[Source]:
+    ) -> list[ProtocolFile]:
         """Return the recordings that `load` would read."""
         where = Path(folder).expanduser()
         if not where.is_dir():
@@ -171,7 +171,7 @@ class Protocol:
         return found if limit is None else _first_of_each_split(found, limit)
 
 
-def _first_of_each_split(sources: Sequence[Source], limit: int) -> list[Source]:
+def _first_of_each_split(sources: Sequence[ProtocolFile], limit: int) -> list[ProtocolFile]:
     if limit < 1:
         raise NeuriptError(f"limit={limit} leaves no recording; use at least 1")
     taken: dict[str, int] = {}

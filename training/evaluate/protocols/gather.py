@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.montages import Montage
 from neuript.realtime.chain.preprocess import PreprocessSpec
-from neuript.training.evaluate.protocols.cache import Memory, Store, open_store
+from neuript.training.evaluate.protocols.cache import Memory, WindowStore, open_store
 from neuript.training.evaluate.protocols.eval_data import SPLITS, Dropped, EvalData
 from neuript.training.windows.cleaning import Cleaned, clean, cut
 
 if TYPE_CHECKING:
-    from neuript.training.evaluate.protocols.definition import Mark, Progress, Protocol, Source
+    from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, Progress, ProtocolFile
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ RECIPE_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Part:
+class RecordingPart:
     """What one recording gave.
 
     Attributes
@@ -55,18 +55,18 @@ class Part:
 
 
 def build(
-    protocol: Protocol,
+    protocol: EvalProtocol,
     folder: Path,
-    sources: Sequence[Source],
+    sources: Sequence[ProtocolFile],
     montage: Montage,
     *,
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> EvalData:
-    """Return the windows of some recordings; `Protocol.load` explains the arguments."""
+    """Return the windows of some recordings; `EvalProtocol.load` explains the arguments."""
     shape = (montage.n_chans, round(protocol.window_s * protocol.sfreq))
     names = [source.path.relative_to(folder).as_posix() for source in sources]
-    store: Store = Memory(shape)
+    store: WindowStore = Memory(shape)
     if cache is not None:
         store = open_store(Path(cache), shape, _recipe(protocol, montage, sources, names))
     with store:
@@ -79,7 +79,7 @@ def build(
     return _assemble(protocol, sources, names, montage, x, store)
 
 
-def part_of(protocol: Protocol, source: Source, montage: Montage) -> Part:
+def part_of(protocol: EvalProtocol, source: ProtocolFile, montage: Montage) -> RecordingPart:
     """Read, clean and cut one recording; one that cannot be used gives no window and a reason."""
     nothing = np.empty((0, montage.n_chans, round(protocol.window_s * protocol.sfreq)), np.float32)
     digest = ""
@@ -98,11 +98,11 @@ def part_of(protocol: Protocol, source: Source, montage: Montage) -> Part:
     except (NeuriptError, OSError) as error:
         logger.warning("%s: %s", source.path.name, error)
         empty = np.empty(0)
-        return Part(nothing, empty.astype(np.int64), empty, digest, ((str(error), 0),))
+        return RecordingPart(nothing, empty.astype(np.int64), empty, digest, ((str(error), 0),))
     x, y, start_s = _cut(cleaned, marks, protocol.window_s)
     lost = len(marks) - len(y)
     reason = "start or end of the recording, a gap, or bad channels"
-    return Part(x, y, start_s, digest, ((reason, lost),) if lost else (), tuple(map(str, cleaned.notes)))
+    return RecordingPart(x, y, start_s, digest, ((reason, lost),) if lost else (), tuple(map(str, cleaned.notes)))
 
 
 def _cut(
@@ -129,7 +129,9 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _recipe(protocol: Protocol, montage: Montage, sources: Sequence[Source], names: Sequence[str]) -> dict[str, object]:
+def _recipe(
+    protocol: EvalProtocol, montage: Montage, sources: Sequence[ProtocolFile], names: Sequence[str]
+) -> dict[str, object]:
     """Everything that the windows depend on. Files are told apart by size and time: hashing costs a full read."""
     stats = [source.path.stat() for source in sources]
     return {
@@ -149,12 +151,12 @@ def _recipe(protocol: Protocol, montage: Montage, sources: Sequence[Source], nam
 
 
 def _assemble(
-    protocol: Protocol,
-    sources: Sequence[Source],
+    protocol: EvalProtocol,
+    sources: Sequence[ProtocolFile],
     names: Sequence[str],
     montage: Montage,
     x: NDArray[np.float32],
-    store: Store,
+    store: WindowStore,
 ) -> EvalData:
     rows = [store.done[name] for name in names]
     counts = [len(row.y) for row in rows]
@@ -184,7 +186,7 @@ def _assemble(
     return data
 
 
-def _notes(protocol: Protocol, data: EvalData, said: Sequence[str]) -> list[str]:
+def _notes(protocol: EvalProtocol, data: EvalData, said: Sequence[str]) -> list[str]:
     notes = [f"split: {protocol.split_rule}"]
     if protocol.n_paper is not None:
         notes.append(f"{len(data)} windows; the paper has {protocol.n_paper}")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, tile
+from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile, tile
 from neuript.training.evaluate.protocols.fetch import physionet
 from neuript.training.windows.cleaning import Cleaned
 
@@ -14,18 +14,18 @@ _FILE = re.compile(r"^Subject(\d\d)_([12])\.edf$", re.IGNORECASE)
 _WINDOW_S = 5.0
 
 
-def _find(folder: Path) -> list[Source]:
+def _find(folder: Path) -> list[ProtocolFile]:
     sources = []
     for path in sorted(folder.rglob("*")):
         match = _FILE.match(path.name)
         if match:
             number = int(match[1]) + 1  # Subject00 is person 1 of the paper
             split = "train" if number <= 28 else "val" if number <= 32 else "test"
-            sources.append(Source(path, f"Subject{match[1]}", split, {"label": int(match[2]) - 1}))
+            sources.append(ProtocolFile(path, f"Subject{match[1]}", split, {"label": int(match[2]) - 1}))
     return sources
 
 
-def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     return tile(cleaned, _WINDOW_S, int(source.extra["label"]))
 
 
@@ -33,7 +33,7 @@ def _fetch(folder: Path) -> None:
     physionet("eegmat", "1.0.0", folder, r"Subject\d\d_[12]\.edf$")
 
 
-MENTAL_ARITHMETIC = Protocol(
+MENTAL_ARITHMETIC = EvalProtocol(
     name="mental-arithmetic",
     dataset="eegmat",
     title="rest against mental arithmetic, 36 people",

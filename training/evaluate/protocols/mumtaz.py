@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, split_in_order, tile
+from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile, split_in_order, tile
 from neuript.training.evaluate.protocols.fetch import figshare
 from neuript.training.windows.cleaning import Cleaned
 
@@ -16,22 +16,22 @@ _GROUPS = {"H": (19, 4), "MDD": (24, 5)}
 """Group to its people in training and validation, in the order of their numbers; the others test."""
 
 
-def _find(folder: Path) -> list[Source]:
+def _find(folder: Path) -> list[ProtocolFile]:
     found = [(m[1].upper(), int(m[2]), p) for p in folder.rglob("*") if (m := _FILE.search(p.name))]
     split: dict[str, str] = {}
     for group, sizes in _GROUPS.items():
         split |= split_in_order({f"{g}{n:02d}" for g, n, _ in found if g == group}, *sizes)
     return [
-        Source(path, f"{group}{n:02d}", split[f"{group}{n:02d}"], {"label": int(group == "MDD")})
+        ProtocolFile(path, f"{group}{n:02d}", split[f"{group}{n:02d}"], {"label": int(group == "MDD")})
         for group, n, path in sorted(found, key=lambda row: (row[0], row[1], row[2].name))
     ]
 
 
-def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     return tile(cleaned, _WINDOW_S, int(source.extra["label"]))
 
 
-MUMTAZ = Protocol(
+MUMTAZ = EvalProtocol(
     name="mumtaz2016",
     dataset="mumtaz2016",
     title="major depression against health, resting with eyes open and closed",

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, after_events, natural
+from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile, after_events, natural
 from neuript.training.evaluate.protocols.fetch import moabb_files, physionet
 from neuript.training.windows.cleaning import Cleaned
 
@@ -23,24 +23,24 @@ _HANDS = (3, 4, 7, 8, 11, 12)
 _FEET = (5, 6, 9, 10, 13, 14)
 
 
-def _mmidb(name: str, runs: tuple[int, ...], classes: tuple[str, ...]) -> Protocol:
+def _mmidb(name: str, runs: tuple[int, ...], classes: tuple[str, ...]) -> EvalProtocol:
     """One task or both: runs 3-6 train, 7-10 validation, 11-14 test; executed and imagined together."""
 
-    def find(folder: Path) -> list[Source]:
+    def find(folder: Path) -> list[ProtocolFile]:
         sources = []
         for path in sorted(folder.rglob("*")):
             match = _RUN.match(path.name)
             if match and (run := int(match[2])) in runs:
                 split = "train" if run <= 6 else "val" if run <= 10 else "test"
-                sources.append(Source(path, "S001", split, {"run": run}))
+                sources.append(ProtocolFile(path, "S001", split, {"run": run}))
         return sources
 
-    def marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+    def marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
         pair = ("left", "right") if source.extra["run"] in _HANDS else ("fists", "feet")
         labels = {event: classes.index(c) for event, c in zip(("T1", "T2"), pair, strict=True)}
         return after_events(recording, labels, 0.5)
 
-    return Protocol(
+    return EvalProtocol(
         name=name,
         dataset="eegmmidb",
         title=f"motor execution and imagery of one person: {', '.join(classes)}",
@@ -71,7 +71,7 @@ _RUNS = {"002": 2, "003": 3, "004": 4, "005": 5, "Test4": 5}
 _VALIDATION = ("edf01", "edf05", "edf10")
 
 
-def _peterson_find(folder: Path) -> list[Source]:
+def _peterson_find(folder: Path) -> list[ProtocolFile]:
     sources = []
     for path in sorted(folder.rglob("*.edf"), key=lambda p: natural(p.as_posix())):
         run = _RUNS.get(path.parent.name)
@@ -81,15 +81,15 @@ def _peterson_find(folder: Path) -> list[Source]:
         split = "test" if run >= 4 else "train"
         if run == 3 and person in _VALIDATION:
             split = "val"
-        sources.append(Source(path, person, split, {"run": run}))
+        sources.append(ProtocolFile(path, person, split, {"run": run}))
     return sources
 
 
-def _peterson_marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _peterson_marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     return after_events(recording, {"OVTK_GDF_Tongue": 0, "OVTK_GDF_Right": 1}, 0.5)
 
 
-PETERSON = Protocol(
+PETERSON = EvalProtocol(
     name="peterson-mi",
     dataset="peterson2022-mi-rest",
     title="motor imagery of the dominant hand against rest, 6 people, low-cost headset",
@@ -109,21 +109,21 @@ PETERSON = Protocol(
 # --- SSVEP exoskeleton, Kalunga et al. 2016 ------------------------------------------------------
 
 
-def _ssvep_find(folder: Path) -> list[Source]:
+def _ssvep_find(folder: Path) -> list[ProtocolFile]:
     sources = []
     people = sorted({path.parent for path in folder.rglob("record-*_raw.fif")}, key=lambda p: natural(p.name))
     for i, person in enumerate(people):
         for k, path in enumerate(sorted(person.glob("record-*_raw.fif"))):
             split = "train" if k == 0 else ("val", "test")[i % 2]
-            sources.append(Source(path, person.name, split, {"record": k}))
+            sources.append(ProtocolFile(path, person.name, split, {"record": k}))
     return sources
 
 
-def _ssvep_marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _ssvep_marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     return after_events(recording, {"1": 0, "2": 1, "4": 2, "3": 3}, 1.0)
 
 
-SSVEP = Protocol(
+SSVEP = EvalProtocol(
     name="ssvep-exo",
     dataset="ssvep-exoskeleton",
     title="flicker of 13, 17 or 21 Hz against rest, 8 occipital electrodes",

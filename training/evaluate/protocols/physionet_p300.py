@@ -7,7 +7,7 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings.recording import Recording, events_of
-from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, split_people
+from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile, split_people
 from neuript.training.evaluate.protocols.fetch import physionet
 from neuript.training.windows.cleaning import Cleaned
 
@@ -18,15 +18,15 @@ _SPLIT = split_people(_PEOPLE, (0.6, 0.2, 0.2))
 _BEFORE_S = 0.7
 
 
-def _find(folder: Path) -> list[Source]:
+def _find(folder: Path) -> list[ProtocolFile]:
     return [
-        Source(path, path.parent.name.lower(), _SPLIT[path.parent.name.lower()])
+        ProtocolFile(path, path.parent.name.lower(), _SPLIT[path.parent.name.lower()])
         for path in sorted(folder.rglob("*"))
         if _FILE.match(path.name) and _PERSON.match(path.parent.name) and path.parent.name.lower() in _SPLIT
     ]
 
 
-def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     """A flash is annotated with the characters it lights up; the run's target comes after ``#Tgt``."""
     target = ""
     marks = []
@@ -41,7 +41,7 @@ def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]
     return marks
 
 
-PHYSIONET_P300 = Protocol(
+PHYSIONET_P300 = EvalProtocol(
     name="physionet-p300",
     dataset="erpbci",
     title="P300 speller: flashes with the target against flashes without",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, natural, tile
+from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile, natural, tile
 from neuript.training.windows.cleaning import Cleaned
 
 _FILE = re.compile(r"^(\d+)_([123])_\d{8}\.cnt$", re.IGNORECASE)
@@ -39,17 +39,17 @@ _LABELS = (
 )
 
 
-def _find(folder: Path) -> list[Source]:
+def _find(folder: Path) -> list[ProtocolFile]:
     sources = []
     for path in sorted(folder.rglob("*.cnt"), key=lambda p: natural(p.name)):
         match = _FILE.match(path.name)
         if match and (number := int(match[1])) <= 15:
             split = "train" if number <= 8 else "val" if number <= 10 else "test"
-            sources.append(Source(path, str(number), split, {"session": int(match[2])}))
+            sources.append(ProtocolFile(path, str(number), split, {"session": int(match[2])}))
     return sources
 
 
-def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     session = int(source.extra["session"]) - 1
     end = float(cleaned.stamps[-1])
     if end < _SECONDS[session][0][0]:
@@ -61,7 +61,7 @@ def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]
     ]
 
 
-SEED_V = Protocol(
+SEED_V = EvalProtocol(
     name="seed-v",
     dataset="seed-v",
     title="five emotions from films",

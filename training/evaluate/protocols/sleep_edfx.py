@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, split_people
+from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile, split_people
 from neuript.training.evaluate.protocols.fetch import physionet
 from neuript.training.windows.cleaning import Cleaned
 
@@ -25,7 +25,7 @@ _STAGES = {
 """Stages 3 and 4 are N3; movement and unscored time are left out."""
 
 
-def _find(folder: Path) -> list[Source]:
+def _find(folder: Path) -> list[ProtocolFile]:
     scored = {p.name[:6].upper(): p for p in folder.rglob("*-Hypnogram.edf")}
     found = [
         (match[1].upper(), path, scored[path.name[:6].upper()])
@@ -34,10 +34,10 @@ def _find(folder: Path) -> list[Source]:
     ]
     people = {person for person, _, _ in found}
     split = split_people(people, (0.6, 0.2, 0.2)) if found else {}
-    return [Source(path, who, split[who], {"hypnogram": h}) for who, path, h in found]
+    return [ProtocolFile(path, who, split[who], {"hypnogram": h}) for who, path, h in found]
 
 
-def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     import mne
 
     path = source.extra["hypnogram"]
@@ -56,7 +56,7 @@ def _marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]
     return [mark for mark in marks if mark.start_s + _WINDOW_S <= end + 1e-6]  # scored beyond the end
 
 
-SLEEP_EDFX = Protocol(
+SLEEP_EDFX = EvalProtocol(
     name="sleep-edfx",
     dataset="sleep-edfx",
     title="five sleep stages, 30 s, two bipolar channels",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.evaluate.protocols.definition import Mark, Protocol, Source, natural, split_people, tile
+from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile, natural, split_people, tile
 from neuript.training.windows.cleaning import Cleaned
 
 _GET = "On request: https://isip.piconepress.com/projects/nedc/html/tuh_eeg/ (form, then rsync)."
@@ -20,12 +20,12 @@ def _official(path: Path, folder: Path) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _split(found: list[tuple[Path, str, str]], extra: dict[Path, object]) -> list[Source]:
+def _split(found: list[tuple[Path, str, str]], extra: dict[Path, object]) -> list[ProtocolFile]:
     """Sort (path, person, official set) into train, val and test."""
     people = {person for _, person, official in found if official == "train"}
     drawn = split_people(people, (0.8, 0.2, 0.0)) if len(people) > 1 else {}
     return [
-        Source(path, person, "test" if official == "eval" else drawn.get(person, "train"), {"is": extra[path]})
+        ProtocolFile(path, person, "test" if official == "eval" else drawn.get(person, "train"), {"is": extra[path]})
         for path, person, official in sorted(found, key=lambda row: natural(row[0].as_posix()))
     ]
 
@@ -38,7 +38,7 @@ def _edfs(folder: Path) -> list[tuple[Path, str]]:
 # --- TUAB ----------------------------------------------------------------------------------------
 
 
-def _tuab_find(folder: Path) -> list[Source]:
+def _tuab_find(folder: Path) -> list[ProtocolFile]:
     found, extra = [], dict[Path, object]()
     for path, official in _edfs(folder):
         parts = path.relative_to(folder).parts[:-1]
@@ -49,11 +49,11 @@ def _tuab_find(folder: Path) -> list[Source]:
     return _split(found, extra)
 
 
-def _tuab_marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _tuab_marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     return tile(cleaned, TUAB.window_s, int(source.extra["is"]))
 
 
-TUAB = Protocol(
+TUAB = EvalProtocol(
     name="tuab",
     dataset="tuab",
     title="normal or abnormal clinical recordings",
@@ -76,7 +76,7 @@ TUAB = Protocol(
 _BEFORE_S = 2.0
 
 
-def _tuev_find(folder: Path) -> list[Source]:
+def _tuev_find(folder: Path) -> list[ProtocolFile]:
     found, extra = [], dict[Path, object]()
     for path, official in _edfs(folder):
         labels = path.with_suffix(".rec")
@@ -86,7 +86,7 @@ def _tuev_find(folder: Path) -> list[Source]:
     return _split(found, extra)
 
 
-def _tuev_marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[Mark]:
+def _tuev_marks(source: ProtocolFile, recording: Recording, cleaned: Cleaned) -> list[Mark]:
     """Each row (channel, start, end, class) is a window that begins 2 s before the event's second."""
     labels: Path = source.extra["is"]
     marks = []
@@ -103,7 +103,7 @@ def _tuev_marks(source: Source, recording: Recording, cleaned: Cleaned) -> list[
     return marks
 
 
-TUEV = Protocol(
+TUEV = EvalProtocol(
     name="tuev",
     dataset="tuev",
     title="six kinds of events in clinical recordings",

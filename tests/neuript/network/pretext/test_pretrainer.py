@@ -10,12 +10,12 @@ from torch import nn
 
 from neuript.errors import NeuriptError
 from neuript.network.companding import compand_volts
-from neuript.network.config import NeuriptConfig, preset
+from neuript.network.config import NetworkConfig, preset
 from neuript.network.encoder import Encoder
-from neuript.network.network import NeuriptClassifier
+from neuript.network.network import NeurIPTNetwork
 from neuript.network.pretext.masking import Corruption
-from neuript.network.pretext.pretrainer import NeuriptPretrainer, PretrainSpec
-from neuript.network.pretext.reconstructor import CrossAttention, Decoder, DecoderLayer
+from neuript.network.pretext.pretrainer import MaskedPretrainer, PretrainSpec
+from neuript.network.pretext.reconstructor import CrossAttention, Reconstructor, ReconstructorLayer
 
 N_CHANS, N_TIMES = 3, 16
 POS_M = np.array([[0.0, 0.09, 0.0], [-0.06, 0.0, 0.06], [0.06, -0.01, 0.06], [0.0, -0.1, 0.01]])
@@ -39,12 +39,12 @@ def tiny_config(**overrides):
         "companding": "none",
         "dropout": 0.0,
     }
-    return NeuriptConfig(**{**values, **overrides})
+    return NetworkConfig(**{**values, **overrides})
 
 
 def build(config=None, seed=0, **spec):
     torch.manual_seed(seed)
-    model = NeuriptPretrainer(config or tiny_config(), POS_M[:N_CHANS], PretrainSpec(**spec))
+    model = MaskedPretrainer(config or tiny_config(), POS_M[:N_CHANS], PretrainSpec(**spec))
     return model.double().eval()
 
 
@@ -241,7 +241,7 @@ def test_cross_attention_equals_that_of_pytorch(training):
 
 def test_decoder_layer_follows_the_equations():
     torch.manual_seed(2)
-    layer = DecoderLayer(tiny_config(experts=(0, 2, 2)), 1).double().eval()
+    layer = ReconstructorLayer(tiny_config(experts=(0, 2, 2)), 1).double().eval()
     q_in = torch.randn(2, 3, 8, 12, dtype=torch.float64)
     h = torch.randn(2, 3, 4, 12, dtype=torch.float64)
     s, aux = layer.block(q_in, 8)
@@ -259,7 +259,7 @@ def test_decoder_layer_follows_the_equations():
 
 def test_decoder_sums_the_predictions_of_all_layers():
     torch.manual_seed(3)
-    decoder = Decoder(tiny_config(), dropout=0.5).double().eval()
+    decoder = Reconstructor(tiny_config(), dropout=0.5).double().eval()
     scales = [torch.randn(2, 3, n, 12, dtype=torch.float64) for n in (16, 16, 4, 4)]
     q = torch.randn(1, 3, 16, 12, dtype=torch.float64)
     total, state = 0, q.expand(2, -1, -1, -1)
@@ -276,8 +276,8 @@ def test_decoder_dropout_differs_between_windows_and_is_its_own():
     scales = [torch.randn(1, 3, n, 12).expand(2, -1, -1, -1) for n in (16, 16, 4, 4)]
     q = torch.randn(1, 3, 16, 12)
     config = tiny_config(dropout=0.3)
-    same = Decoder(config, dropout=0.0).train()(q, scales)
-    drawn = Decoder(config).train()(q, scales)
+    same = Reconstructor(config, dropout=0.0).train()(q, scales)
+    drawn = Reconstructor(config).train()(q, scales)
     assert torch.equal(same[0], same[1])
     assert not torch.allclose(drawn[0], drawn[1])
 
@@ -307,7 +307,7 @@ def test_loss_is_the_mean_over_masked_points(p, masking):
 
 def test_input_in_volts_is_companded_and_aux_is_zero_in_evaluation():
     torch.manual_seed(0)
-    model = NeuriptPretrainer(tiny_config(companding="alaw"), POS_M[:N_CHANS]).eval()
+    model = MaskedPretrainer(tiny_config(companding="alaw"), POS_M[:N_CHANS]).eval()
     x = 20e-6 * torch.randn(2, N_CHANS, N_TIMES)
     out = model(x, rng(1))
     torch.testing.assert_close(out.target, compand_volts(x))
@@ -318,7 +318,7 @@ def test_input_in_volts_is_companded_and_aux_is_zero_in_evaluation():
 
 
 def test_ratio_is_drawn_once_for_a_batch():
-    model = NeuriptPretrainer(tiny_config(n_times=100), POS_M[:N_CHANS])
+    model = MaskedPretrainer(tiny_config(n_times=100), POS_M[:N_CHANS])
     draws = rng(2)
     x = torch.randn(3, N_CHANS, 100)
     counts = [model.corrupt(x, draws).masked.sum(dim=-1).unique().tolist() for _ in range(40)]
@@ -362,7 +362,7 @@ def test_queries_with_values_hold_the_visible_signal_only():
 def test_other_montages_use_the_same_weights(spatial_pe):
     config = tiny_config(spatial_pe=spatial_pe)
     model = build(config)
-    fresh = NeuriptPretrainer(config, POS_M).double().eval()
+    fresh = MaskedPretrainer(config, POS_M).double().eval()
     fresh.load_state_dict(model.state_dict())
     model.set_montage(POS_M)
     x = torch.randn(2, 4, N_TIMES, dtype=torch.float64, generator=rng(5))
@@ -383,7 +383,7 @@ def test_learned_index_positions_serve_smaller_montages_only():
 
 def test_classifier_takes_the_encoder():
     model = build()
-    classifier = NeuriptClassifier(tiny_config(), POS_M[:N_CHANS], [[0], [1, 2]])
+    classifier = NeurIPTNetwork(tiny_config(), POS_M[:N_CHANS], [[0], [1, 2]])
     classifier.load_encoder(model.state_dict())
     x = torch.randn(2, N_CHANS, N_TIMES, dtype=torch.float64, generator=rng(5))
     for a, b in zip(model.encoder(x)[0], classifier.double().eval().encoder(x)[0], strict=True):
@@ -393,7 +393,7 @@ def test_classifier_takes_the_encoder():
 def test_a_few_steps_read_the_level_of_a_window_from_what_is_visible():
     torch.manual_seed(0)
     spec = PretrainSpec(masking="spans", span=4, decoder_scales=(0, 1), ratios=(0.25,))
-    model = NeuriptPretrainer(tiny_config(experts=(0, 0, 0)), POS_M[:N_CHANS], spec)
+    model = MaskedPretrainer(tiny_config(experts=(0, 0, 0)), POS_M[:N_CHANS], spec)
     sign = torch.tensor([-1.0, 1.0]).repeat(6)[:, None, None]
     x = sign.expand(-1, N_CHANS, N_TIMES)
     optimizer = torch.optim.AdamW(model.train().parameters(), lr=1e-2)
@@ -410,7 +410,7 @@ def test_a_few_steps_read_the_level_of_a_window_from_what_is_visible():
 )
 def test_parameters_of_the_published_models(name, total, activated):
     with torch.device("meta"):
-        model = NeuriptPretrainer(preset(name, n_outputs=2), np.random.default_rng(0).normal(size=(20, 3)))
+        model = MaskedPretrainer(preset(name, n_outputs=2), np.random.default_rng(0).normal(size=(20, 3)))
     count = count_parameters(model)
     assert (count.total, count.activated) == (total, activated)
     if name == "base":
