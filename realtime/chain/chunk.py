@@ -80,8 +80,11 @@ class Source(Protocol):
         """What the stream says about itself."""
         ...
 
-    def pull(self, timeout_s: float) -> Chunk:
-        """Return all samples that wait, blocking at most `timeout_s` for the first."""
+    def pull(self, timeout_s: float, n_min: int = 1) -> Chunk:
+        """Return all samples that wait, once `n_min` are there or `timeout_s` is over.
+
+        A source that waits for nothing, such as a recording, returns its next chunk whatever `n_min` says.
+        """
         ...
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import exp, inf, isfinite, nan
 
@@ -63,10 +63,23 @@ class StampEvent:
     index: int
     """Absolute index of the sample at which it was noticed."""
     kind: StampKind
-    detail: dict[str, float]
-    """`first`: index of the first sample with odd stamps; `seconds`: by how much they were off the
-    line; `missing`: that many sample periods (for a gap, the missing samples); `rate_hz`: the rate that
-    the stamps showed while it was decided (far from nominal: the device changed its rate)."""
+    first: int
+    """Absolute index of the first sample with odd stamps."""
+    seconds: float
+    """By how much the stamps were off the line."""
+    missing: float
+    """The same in sample periods; for a gap, the missing samples."""
+    rate_hz: float
+    """The rate that the stamps showed while it was decided; far from nominal: the device changed its rate."""
+
+    @property
+    def breaks(self) -> bool:
+        """Whether the stream is broken here: what filters hold from before has nothing to do with what follows."""
+        return self.kind in (StampKind.GAP, StampKind.STEP)
+
+    def shifted(self, by: int) -> StampEvent:
+        """Return the event with indices that count from `by` samples earlier."""
+        return replace(self, index=self.index + by, first=self.first + by)
 
 
 class StampFit:
@@ -360,13 +373,8 @@ class StampFit:
             steps = jump.last_index - jump.first_index
             took = steps * self._period + jump.last_error - jump.first_error
             rate = steps / took if took > 0 else rate
-        detail = {
-            "first": self._index if jump is None else jump.first,
-            "seconds": seconds,
-            "missing": seconds / self._period,
-            "rate_hz": rate,
-        }
-        events.append(StampEvent(self._index, kind, detail))
+        first = self._index if jump is None else jump.first
+        events.append(StampEvent(self._index, kind, first, seconds, seconds / self._period, rate))
 
 
 class _Jump:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from neuript.errors import NeuriptError
+
 
 class Windower:
     """Says at which sample counts a decision is due and whether its window holds only clean samples.
@@ -68,3 +70,21 @@ class Windower:
         The absolute count and the grid of hops go on, so that nothing shifts after a gap.
         """
         self._start = max(self._start, self._total if at is None else int(at))
+
+
+def hop_samples(hop_s: float, sfreq: float) -> int:
+    """Return the hop in samples of the model's rate.
+
+    Raises
+    ------
+    NeuriptError
+        If it is not a whole number of samples.
+    """
+    exact = hop_s * sfreq
+    hop = round(exact)
+    if hop < 1 or abs(exact - hop) > 1e-6:
+        raise NeuriptError(
+            f"a hop of {hop_s:g} s is {exact:g} samples at {sfreq:g} Hz; use a multiple of "
+            f"{1 / sfreq:g} s, such as {max(1, hop) / sfreq:g}"
+        )
+    return hop

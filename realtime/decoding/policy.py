@@ -96,7 +96,7 @@ class DecisionPolicy:
             raise ValueError(f"hop_s={hop_s} must be larger than 0")
         if spec.idle_class is not None and spec.idle_class not in classes:
             raise ValueError(f"idle_class={spec.idle_class!r} is not among {list(classes)}")
-        self.spec = spec
+        self.spec, self.classes, self.hop_s = spec, tuple(classes), float(hop_s)
         self._n_classes = len(classes)
         self._idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
         self._keep = math.exp(-hop_s / spec.smoothing_s) if spec.smoothing_s > 0 else 0.0

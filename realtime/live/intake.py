@@ -53,23 +53,15 @@ class Rewound:
     def __init__(self, chunks: Sequence[Chunk], source: Source) -> None:
         self._chunks = deque(chunks)
         self._source = source
-        self._patient = getattr(source, "pull_at_least", None)
 
     @property
     def info(self) -> SignalInfo:
         """What the stream says about itself."""
         return self._source.info
 
-    def pull(self, timeout_s: float) -> Chunk:
+    def pull(self, timeout_s: float, n_min: int = 1) -> Chunk:
         """Return the next chunk."""
-        return self._chunks.popleft() if self._chunks else self._source.pull(timeout_s)
-
-    def pull_at_least(self, n_min: int, timeout_s: float) -> Chunk:
-        """Return the next chunk, waiting for `n_min` samples where the source can."""
-        if self._chunks or self._patient is None:
-            return self.pull(timeout_s)
-        chunk: Chunk = self._patient(n_min, timeout_s)
-        return chunk
+        return self._chunks.popleft() if self._chunks else self._source.pull(timeout_s, n_min)
 
     def close(self) -> None:
         """Let go of the stream."""
@@ -97,9 +89,9 @@ class Paced:
         """What the recording says about its EEG."""
         return self._source.info
 
-    def pull(self, timeout_s: float) -> Chunk:
+    def pull(self, timeout_s: float, n_min: int = 1) -> Chunk:
         """Return the next chunk when its last sample is due."""
-        chunk = self._source.pull(timeout_s)
+        chunk = self._source.pull(timeout_s, n_min)
         if math.isnan(self._begin):
             self._begin = self._clock()
         self._n_samples += len(chunk)

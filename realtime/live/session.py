@@ -18,10 +18,12 @@ from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
 from neuript.files import check_writable
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
+from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.preprocess import PreprocessSpec
-from neuript.realtime.decoding.decoder import Decoder, hop_samples
+from neuript.realtime.chain.windowing import hop_samples
+from neuript.realtime.decoding.decoder import Decoder
 from neuript.realtime.decoding.latency import LatencyLedger
-from neuript.realtime.decoding.policy import PolicySpec
+from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
@@ -173,24 +175,16 @@ class _Session:
     # -- decoding --------------------------------------------------------------------------------
 
     def _decode(self, engine: Engine, intake: Intake) -> int:
-        decoder = Decoder(
-            intake.source,
-            intake.plan.matrix,
-            intake.scale,
-            engine.manifest,
-            engine,
-            clock=_lsl_clock() if self.live else None,
-            spec=_preprocess(engine.manifest, intake.mains_hz, self.options.mains),
-            policy=_policy(engine.manifest, self.options),
-            hop_s=self.options.hop_s,
-        )
+        manifest, options = engine.manifest, self.options
+        spec = _preprocess(manifest, intake.mains_hz, options.mains)
+        conditioner = Conditioner(spec, intake.plan.matrix, intake.scale, intake.source.info.sfreq)
+        policy = DecisionPolicy(_policy(manifest, options), manifest.classes, options.hop_s or manifest.hop_s)
         ledger = LatencyLedger()
-        sinks: list[Sink] = []
+        sinks: list[Sink] = [ledger, *self._listeners(), *filter(None, [self.demo])]
         if self.live:
-            sinks.append(self._open_outlets(engine, intake, decoder))
-        decoder.sinks = [*sinks, ledger, *self._listeners()]
-        if self.demo is not None:
-            decoder.sinks.append(self.demo)
+            sinks.insert(0, self._open_outlets(engine, intake, conditioner, policy))
+        clock = _lsl_clock() if self.live else None
+        decoder = Decoder(intake.source, conditioner, engine, policy, manifest.n_times, sinks, clock=clock)
         costs = ProcessCosts()
         ended = "failed"
         try:
@@ -215,7 +209,7 @@ class _Session:
             if self.demo is not None:
                 self.demo.step()
             if limit is not None:
-                heard_s = decoder.n_samples / decoder.source.info.sfreq
+                heard_s = decoder.conditioner.n_in / decoder.source.info.sfreq
                 passed_s = time.monotonic() - began if self.live else 0.0
                 if max(heard_s, passed_s) >= limit:
                     return "duration reached"
@@ -226,10 +220,10 @@ class _Session:
             return [JsonLines(sys.stdout)]
         return [Sentences(sys.stdout)] if self.options.headless or not self.live else []
 
-    def _open_outlets(self, engine: Engine, intake: Intake, decoder: Decoder) -> Sink:
+    def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:
         from neuript.realtime.lsl.outlet import DecisionOutlets
 
-        info = _outlet_info(engine, intake, decoder, self.options)
+        info = _outlet_info(engine, intake, conditioner, policy, self.options)
         outlets = DecisionOutlets(info, stim=self.options.stim)
         self.stack.callback(outlets.close)
         logger.info("publishing neuript-%s-proba and -events on LSL", info.task)
@@ -345,12 +339,14 @@ def _lsl_clock() -> Callable[[], float]:
     return clock
 
 
-def _outlet_info(engine: Engine, intake: Intake, decoder: Decoder, options: LiveOptions) -> OutletInfo:
+def _outlet_info(
+    engine: Engine, intake: Intake, conditioner: Conditioner, decisions: DecisionPolicy, options: LiveOptions
+) -> OutletInfo:
     from neuript.realtime.lsl.outlet import OutletInfo
 
     manifest, eeg = engine.manifest, intake.source.info
     used = intake.scale[list(intake.plan.used)]
-    policy = decoder.policy_spec
+    policy = decisions.spec
     return OutletInfo(
         task=manifest.task,
         classes=manifest.classes,
@@ -360,7 +356,7 @@ def _outlet_info(engine: Engine, intake: Intake, decoder: Decoder, options: Live
             "eeg_scale_volts": float(np.median(used)),
             "simulated": eeg.simulated,
             "window_s": manifest.window_s,
-            "hop_s": decoder.hop_s,
+            "hop_s": decisions.hop_s,
             "threshold": policy.threshold,
             "release": policy.release,
             "smoothing_s": policy.smoothing_s,
@@ -368,8 +364,8 @@ def _outlet_info(engine: Engine, intake: Intake, decoder: Decoder, options: Live
             "refractory_s": policy.refractory_s,
             "temperature": policy.temperature,
             "idle_class": policy.idle_class,
-            "group_delay_10hz_ms": decoder.chain.group_delay_s(10.0) * 1e3,
-            "group_delay_20hz_ms": decoder.chain.group_delay_s(20.0) * 1e3,
+            "group_delay_10hz_ms": conditioner.chain.group_delay_s(10.0) * 1e3,
+            "group_delay_20hz_ms": conditioner.chain.group_delay_s(20.0) * 1e3,
             "model_name": Path(str(options.model)).name,
             "model_sha256": manifest.weights_sha256,
             "model_simulated": manifest.simulated,

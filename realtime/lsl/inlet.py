@@ -93,11 +93,7 @@ class LslSource:
         self._opened_at = self._last_arrival = self._clock()
         self._update_correction(timeout_s=_OPEN_TIMEOUT_S)
 
-    def pull(self, timeout_s: float) -> Chunk:
-        """Return all samples that wait, blocking at most `timeout_s` for the first."""
-        return self.pull_at_least(1, timeout_s)
-
-    def pull_at_least(self, n_min: int, timeout_s: float) -> Chunk:
+    def pull(self, timeout_s: float, n_min: int = 1) -> Chunk:
         """Return all samples that wait, blocking until `n_min` are there or `timeout_s` is over."""
         if self._inlet is None:
             return self._look_again(timeout_s)

@@ -52,9 +52,9 @@ class ReplaySource:
         """Samples not pulled yet."""
         return int(self._edges[-1] - self._edges[self._next])
 
-    def pull(self, timeout_s: float = 0.0) -> Chunk:
+    def pull(self, timeout_s: float = 0.0, n_min: int = 1) -> Chunk:
         """Return the next chunk at once; after the last, empty chunks with status ENDED."""
-        del timeout_s  # nothing to wait for
+        del timeout_s, n_min  # nothing to wait for
         if self._next + 1 >= len(self._edges):
             return Chunk(self._stream.data[:0], self._stream.timestamps[:0], SourceStatus.ENDED)
         start, stop = self._edges[self._next], self._edges[self._next + 1]

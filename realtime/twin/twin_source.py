@@ -73,8 +73,8 @@ class TwinSource:
         """Markers of the whole duration."""
         return self._device.signal.events(0.0, self._duration_s)
 
-    def pull(self, timeout_s: float) -> Chunk:
-        """Return the next chunk; `timeout_s` is not needed, nothing waits."""
+    def pull(self, timeout_s: float, n_min: int = 1) -> Chunk:
+        """Return the next chunk; nothing waits."""
         n_chans = self._device.signal.n_chans
         nothing = np.empty((0, n_chans), dtype=np.float32), np.empty(0)
         if self._closed:
@@ -89,7 +89,7 @@ class TwinSource:
         if isinstance(step, Unplugged):
             return Chunk(*nothing, SourceStatus.LOST)
         self._status = SourceStatus.RECOVERED
-        return self.pull(timeout_s)
+        return self.pull(timeout_s, n_min)
 
     def close(self) -> None:
         """End it; harmless when called twice."""

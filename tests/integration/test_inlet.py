@@ -53,7 +53,7 @@ def pull_until(source, done, *, timeout_s=20.0, n_min=1):
     """All chunks until `done(chunk)`; fails when that takes too long."""
     chunks, deadline = [], time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        chunks.append(source.pull_at_least(n_min, 0.1))
+        chunks.append(source.pull(0.1, n_min))
         if done(chunks[-1]):
             return chunks
     raise AssertionError(f"not within {timeout_s} s; statuses {[c.status for c in chunks[-5:]]}")

@@ -6,19 +6,18 @@ what the live decoder would have shown it.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuript.errors import NeuriptError
 from neuript.montages import ChannelPlan, Montage, plan_channels
-from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec, measure_mains
-from neuript.realtime.chain.quality import BAND_LIMITS, QualityMonitor, share_lost
-from neuript.realtime.chain.timestamps import StampFit, StampKind
+from neuript.realtime.chain.conditioner import Conditioner, InputChange, Stretch
+from neuript.realtime.chain.preprocess import PreprocessSpec, measure_mains
+from neuript.realtime.chain.quality import BLOCKS, QualityMonitor
+from neuript.realtime.chain.timestamps import StampEvent, StampFit, StampKind
 from neuript.realtime.chain.units import band_rms, scale_of
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
@@ -292,56 +291,70 @@ def _mains(
     return None if mains is None else float(mains)
 
 
+class _KnownStamps:
+    """The times of a recording's samples and its breaks, known beforehand."""
+
+    jitter_s = 0.0
+
+    def __init__(self, sfreq: float, t: NDArray[np.float64], breaks: Sequence[int]) -> None:
+        self.rate_hz = sfreq
+        self._t, self._breaks = t, breaks
+        self._n = 0
+
+    def update(self, stamps: ArrayLike) -> tuple[NDArray[np.float64], list[StampEvent]]:
+        """Return the known times of the next samples, and a `GAP` where they break."""
+        first, self._n = self._n, self._n + len(np.asarray(stamps))
+        events = [StampEvent(i, StampKind.GAP, i, 0.0, 0.0, self.rate_hz) for i in self._breaks if first <= i < self._n]
+        return self._t[first : self._n], events
+
+    def reset(self) -> None:
+        """A recording is one stream from beginning to end."""
+
+
 def _run(
     stream: RecordedStream, matrix: NDArray[np.float64], scale: NDArray[np.float64], spec: PreprocessSpec
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
-    """Filter each uninterrupted stretch from a fresh start; return x, stamps and ok."""
-    chain = CausalChain(spec, matrix, stream.info.sfreq)
-    stamps, cuts = _fit_stamps(stream)
-    raw_bad = _raw_bad(stream, matrix, scale)
-    factor = scale.astype(np.float32)
-    parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
-    for first, last in itertools.pairwise(cuts):
-        chain.reset()
-        pieces = [chain.process(stream.data[a:b] * factor) for a, b in _pieces(first, last, stream.info.sfreq)]
-        y = np.concatenate([y for y, _ in pieces])
-        newest = np.concatenate([newest for _, newest in pieces]) + first
-        ok = _settled_and_good(y, chain.settle_samples, spec)
-        parts.append((y, stamps[newest], ok & ~raw_bad[newest]))
-    x, t, good = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return x, t - stamps[0], good
+    """Condition a recording; return x, seconds from its first sample, and which samples are good."""
+    sfreq, n = stream.info.sfreq, len(stream)
+    t, breaks = _fit_stamps(stream)
+    conditioner = Conditioner(spec, matrix, scale, sfreq, stamps=_KnownStamps(sfreq, t, breaks))
+    runs: list[list[Stretch]] = [[]]
+    input_bad: list[tuple[int, bool]] = []
+    for a, b in _pieces(0, n, sfreq):
+        for piece in conditioner.push(stream.data[a:b], t[a:b]):
+            if isinstance(piece, Stretch):
+                runs[-1].append(piece)
+            elif isinstance(piece, InputChange):
+                input_bad.append((piece.index, piece.lost))
+            else:
+                runs.append([])
+    stretches = [stretch for run in runs for stretch in run]
+    x = np.concatenate([s.y for s in stretches])
+    newest = np.concatenate([s.newest for s in stretches])
+    ok = np.concatenate([_settled_and_good(run, conditioner.settle_samples, spec.sfreq) for run in runs])
+    bad = _marked(input_bad, n, sfreq)
+    return x, np.concatenate([s.t for s in stretches]) - t[0], ok & ~bad[newest]
 
 
-def _settled_and_good(y: NDArray[np.float32], settle: int, spec: PreprocessSpec) -> NDArray[np.bool_]:
-    ok = np.ones(len(y), dtype=np.bool_)
-    ok[:settle] = False
-    if spec.alignment is None and len(y) > settle:  # aligned channels are not in volts
-        monitor = QualityMonitor(y.shape[1], spec.sfreq, BAND_LIMITS)
-        changes = [(c.index, bool(c.verdicts.any())) for c in monitor.update(y[settle:])]
-        ok[settle:] &= ~_marked(changes, len(y) - settle, spec.sfreq)
+def _settled_and_good(run: Sequence[Stretch], settle: int, sfreq: float) -> NDArray[np.bool_]:
+    """Tell which outputs of a run without a break are settled and not bad within the EEG band."""
+    n = sum(len(stretch.y) for stretch in run)
+    ok = np.zeros(n, dtype=np.bool_)
+    if n > settle:
+        begin = run[0].first + settle
+        changes = [(c.index - begin, bool(c.verdicts.any())) for stretch in run for c in stretch.band]
+        ok[settle:] = ~_marked(changes, n - settle, sfreq)
     return ok
-
-
-def _raw_bad(stream: RecordedStream, matrix: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell for each raw sample whether a channel that is needed is bad around it."""
-    monitor = QualityMonitor(stream.data.shape[1], stream.info.sfreq)
-    factor = scale.astype(np.float32)
-    changes = [
-        (change.index, share_lost(matrix, change.verdicts != 0) > 0)
-        for start, stop in _pieces(0, len(stream), stream.info.sfreq)
-        for change in monitor.update(stream.data[start:stop] * factor)
-    ]
-    return _marked(changes, len(stream), stream.info.sfreq)
 
 
 def _marked(changes: list[tuple[int, bool]], n: int, sfreq: float) -> NDArray[np.bool_]:
     """Mark every second that was judged bad: a verdict at sample i is about the second before i."""
-    block = max(2, round(sfreq / 4))
+    block = max(2, round(sfreq / BLOCKS))
     bad = np.zeros(n, dtype=np.bool_)
     since: int | None = None
     for index, is_bad in changes:
         if is_bad and since is None:
-            since = max(0, index - 4 * block)
+            since = max(0, index - BLOCKS * block)
         elif not is_bad and since is not None:
             bad[since : max(since, index - block)] = True
             since = None
@@ -351,26 +364,20 @@ def _marked(changes: list[tuple[int, bool]], n: int, sfreq: float) -> NDArray[np
 
 
 def _fit_stamps(stream: RecordedStream) -> tuple[NDArray[np.float64], list[int]]:
-    """Return a smooth stamp for each sample, and where stretches without a break begin and end."""
+    """Return a smooth stamp for each sample, and the samples at which the filters are to start anew."""
     n, period = len(stream), 1.0 / stream.info.sfreq
-    steps = np.diff(stream.timestamps)
-    if n < 2 or float(np.abs(steps - period).max()) < 1e-3 * period:
-        return stream.timestamps, [0, n]
-    if all(
-        float(np.abs(np.diff(stream.timestamps[a:b]) - period).max(initial=0.0)) < 1e-3 * period
-        for a, b in stream.segments
-    ):
-        return stream.timestamps, sorted({0, n, *(a for a, _ in stream.segments)})
-    fit = StampFit(stream.info.sfreq)
-    fitted, events = fit.update(stream.timestamps)
+    if n < 2 or _is_even(stream.timestamps, period):
+        return stream.timestamps, []
+    if all(_is_even(stream.timestamps[a:b], period) for a, b in stream.segments):
+        return stream.timestamps, sorted({a for a, _ in stream.segments if 0 < a < n})
+    fitted, events = StampFit(stream.info.sfreq).update(stream.timestamps)
     # live a break is noticed a little late; here it is also known where it began
-    cuts = {
-        int(index)
-        for e in events
-        if e.kind in (StampKind.GAP, StampKind.STEP)
-        for index in (e.detail["first"], e.index)
-    }
-    return fitted, sorted({0, n, *(i for i in cuts if 0 < i < n)})
+    cuts = {index for event in events if event.breaks for index in (event.first, event.index)}
+    return fitted, sorted(index for index in cuts if 0 < index < n)
+
+
+def _is_even(stamps: NDArray[np.float64], period: float) -> bool:
+    return float(np.abs(np.diff(stamps) - period).max(initial=0.0)) < 1e-3 * period
 
 
 def _pieces(start: int, stop: int, sfreq: float) -> Iterator[tuple[int, int]]:

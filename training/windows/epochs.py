@@ -98,12 +98,12 @@ def collect_windows(
         Windows of one event are at least this far apart.
     """
     tap = WindowTap(len(manifest.classes))
-    decoder = Decoder(source, matrix, scale, manifest, tap)
+    decoder = Decoder.from_manifest(source, matrix, scale, manifest, tap)
     onsets = [(onset, i) for i, trial in enumerate(trials) for onset in trial.epochs_s or (trial.onset_s,)]
     # ends are stamps of input samples, and a crystal may be slow
-    longest_hop_s = 1.01 * decoder.hop_s + 1.0 / source.info.sfreq
+    longest_hop_s = 1.01 * manifest.hop_s + 1.0 / source.info.sfreq
     last_s = max(ends_s[1], ends_s[0] + longest_hop_s)
-    wanted = _Wanted(onsets, (ends_s[0], last_s), step_s - decoder.hop_s / 8)
+    wanted = _Wanted(onsets, (ends_s[0], last_s), step_s - manifest.hop_s / 8)
     kept: list[NDArray[np.float32]] = []
     owner: list[int] = []
     ends: list[float] = []

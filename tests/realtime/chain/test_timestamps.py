@@ -108,9 +108,9 @@ def test_a_gap_is_found_and_measured(seconds: float, jitter: float, rng: np.rand
     times, events, fit = follow(stamps)
     assert [e.kind for e in events] == [StampKind.SUSPECT, StampKind.GAP]
     suspect, gap = events
-    assert suspect.index == 5000 == gap.detail["first"]
+    assert suspect.index == 5000 == gap.first
     assert 5000 < gap.index <= 5000 + (min(1.0, 0.03 / seconds) + 0.11) * SFREQ
-    assert gap.detail["seconds"] == pytest.approx(seconds, abs=0.002)
+    assert gap.seconds == pytest.approx(seconds, abs=0.002)
     assert fit.missing_samples == pytest.approx(seconds * SFREQ, abs=0.6)
     assert np.abs(times[gap.index :] - TRUE[gap.index :] - seconds).max() < 0.002
 
@@ -123,7 +123,7 @@ def test_a_clock_step_is_found(seconds: float) -> None:
     assert [e.kind for e in events] == [StampKind.SUSPECT, StampKind.STEP]
     step = events[1]
     assert step.index <= 5000 + (0.11 if abs(seconds) > 1 else 0.31) * SFREQ
-    assert step.detail["seconds"] == pytest.approx(seconds, abs=1e-4, rel=1e-6)
+    assert step.seconds == pytest.approx(seconds, abs=1e-4, rel=1e-6)
     assert fit.missing_samples == 0
     np.testing.assert_allclose(times[step.index :], stamps[step.index :], rtol=0, atol=1e-4)
 
@@ -272,7 +272,7 @@ def test_real_losses_are_found(data_dir: Path, name: str, expected: list[tuple[i
     _, events, fit = follow(eeg.timestamps, eeg.info.sfreq)
     gaps = [e for e in events if e.kind is StampKind.GAP]
     assert not [e for e in events if e.kind is StampKind.STEP]
-    assert gaps[0].detail["first"] == pytest.approx(expected[0][0], abs=5)
+    assert gaps[0].first == pytest.approx(expected[0][0], abs=5)
     assert fit.missing_samples == pytest.approx(expected[0][1], abs=10)
 
 
@@ -322,7 +322,7 @@ def test_a_changed_rate_is_reported_again_and_again() -> None:
     _, events, _ = follow(stamps)
     steps = [e for e in events if e.kind is StampKind.STEP]
     assert len(steps) > 20
-    assert np.median([e.detail["rate_hz"] for e in steps]) == pytest.approx(500, rel=0.05)
+    assert np.median([e.rate_hz for e in steps]) == pytest.approx(500, rel=0.05)
 
 
 def test_missing_stamps_are_bridged() -> None:

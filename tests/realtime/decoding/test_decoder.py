@@ -11,7 +11,8 @@ import pytest
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
 from neuript.realtime.chain.preprocess import PreprocessSpec
-from neuript.realtime.decoding.decoder import Decoder, hop_samples
+from neuript.realtime.chain.windowing import hop_samples
+from neuript.realtime.decoding.decoder import Decoder
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.states import State
 
@@ -21,10 +22,13 @@ NAMES = ("C3", "Cz", "C4", "Pz")
 EAGER = PolicySpec(smoothing_s=0.2, threshold=0.6, release=0.5, dwell_s=0.125, refractory_s=0.0)
 
 
-def manifest(policy=EAGER):
+PLAIN = PreprocessSpec()
+
+
+def manifest(policy=EAGER, preprocess=PLAIN):
     return SimpleNamespace(
         classes=CLASSES,
-        preprocess=PreprocessSpec().to_dict(),
+        preprocess=preprocess.to_dict(),
         policy=policy.to_dict(),
         window_s=4.0,
         hop_s=0.125,
@@ -65,7 +69,7 @@ class Script:
         self.chunks = list(chunks)
         self.info = SignalInfo(name="fake", sfreq=sfreq, ch_names=NAMES, uid=uid)
 
-    def pull(self, timeout_s):
+    def pull(self, timeout_s, n_min=1):
         if not self.chunks:
             nothing = np.empty((0, N_CHANS), np.float32)
             return Chunk(nothing, np.empty(0), SourceStatus.ENDED)
@@ -92,8 +96,10 @@ def cut(x, stamps, size):
     return [Chunk(x[i : i + size], stamps[i : i + size]) for i in edges]
 
 
-def decode(chunks, sfreq, *, engine=None, **kwargs):
-    decoder = Decoder(Script(chunks, sfreq), np.eye(N_CHANS), 1e-6, manifest(), engine or LinearEngine(), **kwargs)
+def decode(chunks, sfreq, *, engine=None, spec=PLAIN, **kwargs):
+    decoder = Decoder.from_manifest(
+        Script(chunks, sfreq), np.eye(N_CHANS), 1e-6, manifest(preprocess=spec), engine or LinearEngine(), **kwargs
+    )
     rows = []
     while not decoder.ended:
         rows += decoder.step()
@@ -212,7 +218,7 @@ def test_a_thousand_steps_use_no_more_memory(rng):
         start = (n["k"] - 1) * len(x)
         return Chunk(x, (start + np.arange(len(x))) / 250.0)
 
-    decoder = Decoder(Script([chunk] * 1400, 250.0), np.eye(N_CHANS), 1e-6, manifest(), FlatCost())
+    decoder = Decoder.from_manifest(Script([chunk] * 1400, 250.0), np.eye(N_CHANS), 1e-6, manifest(), FlatCost())
     tracemalloc.start()
     try:
         for _ in range(300):
@@ -223,7 +229,7 @@ def test_a_thousand_steps_use_no_more_memory(rng):
         after = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert decoder.n_samples == 1300 * len(x)
+    assert decoder.conditioner.n_in == 1300 * len(x)
     assert after - before < 50_000
 
 
@@ -240,7 +246,7 @@ def test_warmup_then_ok_and_commands(rng):
     check_promises(rows)
     assert runs_of_states(rows) == [State.WARMUP, State.OK]
     first = next(r for r in rows if r.state is State.OK)
-    assert first.t - 50.0 == pytest.approx(4.0 + decoder.chain.settle_s, abs=0.13)
+    assert first.t - 50.0 == pytest.approx(4.0 + decoder.conditioner.chain.settle_s, abs=0.13)
     assert any(r.committed for r in rows)
     assert rows[-1].rec_t == pytest.approx(rows[-1].t - 50.0)
 
@@ -254,7 +260,7 @@ def test_a_gap_is_flagged_and_nothing_of_it_enters_a_window(rng):
     rows, decoder = play(rng, 16.0, edit=edit)
     check_promises(rows)
     assert runs_of_states(rows) == [State.WARMUP, State.OK, State.GAP, State.OK]
-    assert (decoder.n_gaps, decoder.n_missing) == (1, 75)
+    assert (decoder.admission.n_gaps, decoder.admission.n_missing) == (1, 75)
     ok_again = next(r for r in rows if r.state is State.OK and r.t > 50 + 1875 / 250)
     assert ok_again.t - (50 + 1875 / 250) >= 4.0
     in_hole = [r for r in rows if 0 <= r.t - (50 + 1875 / 250) < 4.0]
@@ -272,7 +278,7 @@ def test_a_clock_step_is_flagged(rng, jump):
     rows, decoder = play(rng, 16.0, edit=edit)
     check_promises(rows)
     assert runs_of_states(rows) == [State.WARMUP, State.OK, State.CLOCK, State.OK]
-    assert decoder.n_clock_steps == 1
+    assert decoder.admission.n_clock_steps == 1
     assert rows[-1].t == pytest.approx(50 + 16.0 + jump, abs=0.2)
 
 
@@ -284,7 +290,7 @@ def test_bursts_are_no_gaps(rng):
     rows, decoder = play(rng, 9.0, edit=edit, size=25)
     check_promises(rows)
     assert runs_of_states(rows) == [State.WARMUP, State.OK]
-    assert decoder.n_gaps == 0
+    assert decoder.admission.n_gaps == 0
 
 
 @pytest.mark.parametrize("value", [np.nan, 3.0, 4e9])
@@ -305,7 +311,7 @@ def test_a_bad_channel_is_flagged_until_it_has_left_the_window(rng, value):
 def test_channels_that_the_model_does_not_use_may_be_bad(rng):
     x = signal(rng, 7.0, 250.0)
     x[:, 3] = np.nan
-    decoder = Decoder(
+    decoder = Decoder.from_manifest(
         Script(cut(x, np.arange(len(x)) / 250.0, 50), 250.0),
         np.eye(4)[[0, 1, 2, 2]],
         1e-6,
@@ -333,7 +339,7 @@ def test_absurd_amplitude_in_the_band_is_flagged_from_the_start(rng, caplog):
 
     rows, decoder = play(rng, 12.0, edit=edit)
     check_promises(rows)
-    assert not decoder.quality.bad.any()
+    assert not decoder.conditioner.input_quality.bad.any()
     assert runs_of_states(rows) == [State.WARMUP, State.BAD_SIGNAL]
     said = [r.getMessage() for r in caplog.records if "electrode" in r.getMessage()]
     assert len(said) == 1
@@ -467,7 +473,7 @@ def test_stale_and_lost_rows_come_at_the_pace_of_the_hop_and_recovery_is_flagged
     assert 6 <= len(stale) <= 10
     assert stale[-1].sample_age_ms > stale[0].sample_age_ms + 500
     assert all(r.t == stale[0].t for r in stale)
-    assert decoder.n_gaps == 1
+    assert decoder.admission.n_gaps == 1
 
 
 def test_late_data_without_a_hole_recovers_within_half_a_second(rng):
@@ -492,7 +498,7 @@ def test_late_data_without_a_hole_recovers_within_half_a_second(rng):
         perf=clock,
     )  # fmt: skip
     check_promises(rows)
-    assert decoder.n_gaps == 0
+    assert decoder.admission.n_gaps == 0
     assert runs_of_states(rows) == [
         State.WARMUP, State.OK, State.STALE, State.RECOVERED, State.OK,
     ]  # fmt: skip
@@ -516,7 +522,9 @@ def test_a_new_instance_of_the_stream_starts_over(rng):
         return chunk
 
     source.chunks += [returned(i) for i in range(0, 1600, 25)]
-    decoder = Decoder(source, np.eye(4), 1e-6, manifest(), LinearEngine(sure=True), clock=clock, perf=clock)
+    decoder = Decoder.from_manifest(
+        source, np.eye(4), 1e-6, manifest(), LinearEngine(sure=True), clock=clock, perf=clock
+    )
     rows = []
     while not decoder.ended:
         rows += decoder.step()
@@ -539,13 +547,15 @@ def test_overload_skips_counts_and_commands_nothing(rng):
         return Chunk(x[part], begin + np.arange(len(x))[part] / 250.0, pulled_at=clock.now)
 
     engine = LinearEngine(cost_s=0.3, perf=clock, sure=True)
-    decoder = Decoder(Script([chunk] * 400, 250.0), np.eye(4), 1e-6, manifest(), engine, clock=clock, perf=clock)
+    decoder = Decoder.from_manifest(
+        Script([chunk] * 400, 250.0), np.eye(4), 1e-6, manifest(), engine, clock=clock, perf=clock
+    )
     rows = []
     while sent["n"] < len(x):
         rows += decoder.step()
     check_promises(rows)
     assert State.OVERLOAD in runs_of_states(rows)
-    assert decoder.n_skipped > 60
+    assert decoder.skipper.n_skipped > 60
     assert rows[-1].sample_age_ms < 400  # nothing queues up
     assert rows[-1].window_index == 30 * 8 - 1
     assert [r.window_index for r in rows] == sorted({r.window_index for r in rows})
@@ -556,7 +566,7 @@ def test_two_hops_per_chunk_are_both_decoded_when_there_is_time(rng):
     chunks, _, _ = live_source(rng, 8.0, 250.0, clock, size=250)
     engine = LinearEngine(cost_s=0.02, perf=clock)
     decoder, rows = decode(chunks, 250.0, engine=engine, clock=clock, perf=clock)
-    assert decoder.n_skipped == 0
+    assert decoder.skipper.n_skipped == 0
     assert len(rows) == 64
 
 
@@ -567,7 +577,7 @@ def test_replay_never_skips(rng):
         cut(x, np.arange(len(x)) / 250.0, 500), 250.0,
         engine=LinearEngine(cost_s=1.0, perf=perf), perf=perf,
     )  # fmt: skip
-    assert decoder.n_skipped == 0
+    assert decoder.skipper.n_skipped == 0
     assert len(rows) == 64
 
 
@@ -622,20 +632,20 @@ def test_the_decoder_waits_for_exactly_the_samples_of_the_next_window(rng):
     class Patient(Script):
         at = 0
 
-        def pull_at_least(self, n_min, timeout_s):
+        def pull(self, timeout_s, n_min=1):
             asked.append(n_min)
             part = slice(self.at, min(self.at + n_min, len(x)))
             self.at = part.stop
             status = SourceStatus.ENDED if part.start == part.stop else SourceStatus.OK
             return Chunk(x[part], np.arange(len(x))[part] / sfreq, status)
 
-    decoder = Decoder(Patient([], sfreq), np.eye(4), 1e-6, manifest(), LinearEngine())
+    decoder = Decoder.from_manifest(Patient([], sfreq), np.eye(4), 1e-6, manifest(), LinearEngine())
     n_rows = 0
     while not decoder.ended:
         rows = decoder.step()
         n_rows += len(rows)
         assert len(rows) <= 1
         if rows:  # the newest sample pulled is the newest of the window
-            assert rows[0].t == pytest.approx((decoder.n_samples - 1) / sfreq, abs=1e-6)
+            assert rows[0].t == pytest.approx((decoder.conditioner.n_in - 1) / sfreq, abs=1e-6)
     assert n_rows == 56
     assert max(asked) <= 30

@@ -36,7 +36,7 @@ def decode(script, seconds, *, chunk_s=0.02, seed=1):
         hop_s=HOP_S,
         n_times=int(WINDOW_S * 64),
     )
-    decoder = Decoder(source, np.eye(8), 1e-6, manifest, Even())
+    decoder = Decoder.from_manifest(source, np.eye(8), 1e-6, manifest, Even())
     rows = []
     while not decoder.ended:
         rows += decoder.step()
@@ -57,7 +57,7 @@ def test_nothing_is_lost_without_faults():
 @pytest.mark.parametrize("jitter_ms", [4, 8, 16])
 def test_jitter_costs_a_moment(jitter_ms, chunk_s):
     rows, decoder = decode(f"jitter@10:6:{jitter_ms}", 20.0, chunk_s=chunk_s)
-    assert (decoder.n_gaps, decoder.n_clock_steps) == (0, 0)
+    assert (decoder.admission.n_gaps, decoder.admission.n_clock_steps) == (0, 0)
     assert lost_s(rows, 6.0) <= 1.0
     assert lost_s(rows, 12.0) <= 0.25
 
@@ -66,7 +66,7 @@ def test_jitter_costs_a_moment(jitter_ms, chunk_s):
 @pytest.mark.parametrize("lump_s", [0.05, 0.1, 0.25, 0.5])
 def test_lumps_cost_a_moment(lump_s, at):
     rows, decoder = decode(f"burst@{at}:6:{lump_s}", 20.0)
-    assert (decoder.n_gaps, decoder.n_clock_steps) == (0, 0)
+    assert (decoder.admission.n_gaps, decoder.admission.n_clock_steps) == (0, 0)
     assert lost_s(rows, 6.0) <= 1.2 + 2 * lump_s
     assert lost_s(rows, 11.0 + 4 * lump_s) == 0
 
@@ -85,8 +85,8 @@ def test_lumps_cost_a_moment(lump_s, at):
 )
 def test_no_window_reaches_across_lost_samples(script, at, lost):
     rows, decoder = decode(script, 22.0)
-    assert (decoder.n_gaps, decoder.n_clock_steps) == (1, 0)
-    assert decoder.n_missing == pytest.approx(lost * 250, abs=6)
+    assert (decoder.admission.n_gaps, decoder.admission.n_clock_steps) == (1, 0)
+    assert decoder.admission.n_missing == pytest.approx(lost * 250, abs=6)
     near = [row.state for row in rows if at + 0.02 < row.t < at + lost + WINDOW_S]
     assert len(near) > 30
     assert set(near) == {State.GAP}
@@ -96,7 +96,7 @@ def test_no_window_reaches_across_lost_samples(script, at, lost):
 
 def test_no_window_reaches_across_a_step_of_the_clock():
     rows, decoder = decode("clock@12:-0.06", 22.0)
-    assert (decoder.n_gaps, decoder.n_clock_steps) == (0, 1)
+    assert (decoder.admission.n_gaps, decoder.admission.n_clock_steps) == (0, 1)
     near = [row.state for row in rows if 12.0 < row.t < 12.0 + WINDOW_S]
     assert set(near) == {State.CLOCK}
     assert rows[-1].state is State.OK

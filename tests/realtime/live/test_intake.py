@@ -20,7 +20,7 @@ class Amplifier:
         units = (unit,) * len(names)
         self.info = SignalInfo(name="amp", sfreq=sfreq, ch_names=names, units=units)
 
-    def pull(self, timeout_s):
+    def pull(self, timeout_s, n_min=1):
         part = slice(self.at, self.at + self.size)
         self.at = part.stop
         data = self.x[part]
@@ -142,7 +142,7 @@ def test_an_empty_or_silent_source_is_refused(eeg):
         take_in(Amplifier(eeg[:60]), MODEL)
 
     class Silent(Amplifier):
-        def pull(self, timeout_s):
+        def pull(self, timeout_s, n_min=1):
             now[0] += timeout_s
             return Chunk(np.empty((0, 5), np.float32), np.empty(0), SourceStatus.STALE)
 

@@ -28,7 +28,7 @@ class Played:
         edges = range(0, len(x), chunk)
         self._chunks = [Chunk(x[i : i + chunk], stamps[i : i + chunk]) for i in edges]
 
-    def pull(self, timeout_s):
+    def pull(self, timeout_s, n_min=1):
         if self._chunks:
             return self._chunks.pop(0)
         return Chunk(np.empty((0, len(NAMES)), np.float32), np.empty(0), SourceStatus.ENDED)
@@ -88,7 +88,7 @@ def collect(x, stamps, manifest, found=None, *, chunk=512, ends=ENDS, step_s=0.2
 @pytest.mark.parametrize("chunk", [1, 7, 125])
 def test_windows_are_those_that_the_live_decoder_hands_its_engine(signal, manifest, chunk):
     keeper = Keeper()
-    live = Decoder(Played(*signal, chunk), np.eye(3), SCALE, manifest, keeper, clock=lambda: 0.0)
+    live = Decoder.from_manifest(Played(*signal, chunk), np.eye(3), SCALE, manifest, keeper, clock=lambda: 0.0)
     rows = []
     while not live.ended:
         rows += live.step(0.0)
@@ -226,7 +226,7 @@ def test_only_windows_in_state_ok_are_kept(signal, manifest):
     x, stamps = signal
     at = round(15 * SFREQ)
     stamps = np.r_[stamps[:at], stamps[at:] + 0.4]
-    decoder = Decoder(Played(x, stamps), np.eye(3), SCALE, manifest, Keeper())
+    decoder = Decoder.from_manifest(Played(x, stamps), np.eye(3), SCALE, manifest, Keeper())
     states = {}
     while not decoder.ended:
         states |= {row.t: row.state for row in decoder.step(0.0)}

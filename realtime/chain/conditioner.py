@@ -1,0 +1,209 @@
+"""From raw samples to what the model sees, with every break and every bad second named.
+
+The live decoder and everything that prepares recordings (corpus, evaluation, calibration) run their samples through
+this one class, so a model is trained and tested on what it will be shown. It never looks back: a break or a bad channel
+is reported when it is noticed. Who has the whole recording may mark backwards from these reports (`training.windows`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neuript.realtime.chain.filters import as_rate
+from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
+from neuript.realtime.chain.quality import BAND_LIMITS, QualityChange, QualityMonitor, share_lost
+from neuript.realtime.chain.timestamps import StampEvent, StampFit
+
+
+class Stamps(Protocol):
+    """What gives each sample its time and says where the stream broke: `StampFit`, or one that knows."""
+
+    @property
+    def rate_hz(self) -> float:
+        """Measured rate in Hz."""
+        ...
+
+    @property
+    def jitter_s(self) -> float:
+        """Mean distance of the stamps from a smooth line, seconds."""
+        ...
+
+    def update(self, stamps: ArrayLike) -> tuple[NDArray[np.float64], list[StampEvent]]:
+        """Return the time of each sample, shape (n_times,), and what happened, by absolute index."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all stamps; the next sample has index 0."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Samples at the model's rate, without a break inside.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n_times, n_model_chans)
+        float32, volts.
+    newest : ndarray of int64, shape (n_times,)
+        For each the absolute index of the newest input sample in it.
+    t : ndarray, shape (n_times,)
+        The time of that input sample, seconds.
+    first : int
+        Absolute index of the first row among all output samples.
+    band : tuple of QualityChange
+        Verdicts of the model's channels within the EEG band; `index` counts output samples.
+    """
+
+    y: NDArray[np.float32]
+    newest: NDArray[np.int64]
+    t: NDArray[np.float64]
+    first: int
+    band: tuple[QualityChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InputChange:
+    """From input sample `index` on the raw verdicts are these; `lost`: a channel that the model needs is bad."""
+
+    index: int
+    verdicts: NDArray[np.int8]
+    lost: bool
+
+
+Piece = Stretch | StampEvent | InputChange
+
+
+class Conditioner:
+    """Stamps, quality, channel matrix and causal chain, cut wherever something changes.
+
+    The pieces, and every bit in them, depend on the samples alone, not on how they were cut into chunks. After a gap
+    or a step of the clock the filters start anew with the next sample.
+
+    Parameters
+    ----------
+    spec : PreprocessSpec
+        The causal chain.
+    matrix : array_like, shape (n_model_chans, n_stream_chans)
+        From stream channels to model channels.
+    scale : array_like, shape (n_stream_chans,) or scalar
+        Volts per number of the stream.
+    sfreq : float
+        Nominal rate of the stream, Hz.
+    stamps : Stamps, optional
+        Default: a `StampFit`, which finds breaks causally.
+
+    Raises
+    ------
+    NeuriptError
+        Where the chain cannot work at this rate.
+    """
+
+    def __init__(
+        self, spec: PreprocessSpec, matrix: ArrayLike, scale: ArrayLike, sfreq: float, *, stamps: Stamps | None = None
+    ) -> None:
+        self.spec, self.sfreq = spec, float(sfreq)
+        self.matrix = np.array(matrix, dtype=np.float64)
+        self.chain = CausalChain(spec, self.matrix, sfreq)
+        self.stamps: Stamps = stamps or StampFit(sfreq)
+        self.input_quality = QualityMonitor(self.matrix.shape[1], sfreq)
+        self.band_quality: QualityMonitor | None = None
+        if spec.alignment is None:  # aligned channels are not in volts
+            self.band_quality = QualityMonitor(len(self.matrix), spec.sfreq, BAND_LIMITS)
+        self.n_in = 0
+        """Input samples so far."""
+        self.n_out = 0
+        """Output samples so far."""
+        self.newest_t = math.nan
+        """Time of the newest input sample."""
+        self._scale = np.asarray(scale, dtype=np.float32)
+        self._ratio = as_rate(sfreq) / as_rate(spec.sfreq)  # input samples per output
+        self._stamps_from = 0  # absolute input index of the stamps' sample 0
+        self._chain_from = 0  # absolute input index of the chain's sample 0
+        self._output_from = 0  # absolute output index of the chain's output 0
+
+    @property
+    def n_chans(self) -> int:
+        """Number of the model's channels."""
+        return len(self.matrix)
+
+    @property
+    def settle_samples(self) -> int:
+        """Output samples after a start during which the filters still ring."""
+        return self.chain.settle_samples
+
+    def push(self, data: NDArray[np.floating[Any]], stamps: ArrayLike) -> Iterator[Piece]:
+        """Take the next samples and yield what they give, in order of time.
+
+        Parameters
+        ----------
+        data : ndarray, shape (n_times, n_stream_chans)
+            In the stream's own unit.
+        stamps : array_like, shape (n_times,)
+            Seconds.
+
+        Yields
+        ------
+        Stretch, StampEvent or InputChange
+            An event's `index` counts input samples since the beginning. When a `GAP` or `STEP` is yielded, the filters
+            have started anew.
+        """
+        volts = data * self._scale
+        t, events = self.stamps.update(stamps)
+        first, stop = self.n_in, self.n_in + len(volts)
+        cuts: list[StampEvent | InputChange] = [e.shifted(self._stamps_from) for e in events]
+        cuts += [self._input_change(change) for change in self.input_quality.update(volts)]
+        for cut in sorted(cuts, key=lambda cut: cut.index):
+            yield from self._filter(volts, t, first, min(cut.index, stop))
+            if isinstance(cut, StampEvent) and cut.breaks:
+                self.restart()
+            yield cut
+        yield from self._filter(volts, t, first, stop)
+        if len(t):
+            self.newest_t = float(t[-1])
+
+    def restart(self) -> None:
+        """Start the filters anew with the next sample."""
+        self.chain.reset()
+        if self.band_quality is not None:
+            self.band_quality.reset()
+        self._chain_from, self._output_from = self.n_in, self.n_out
+
+    def restart_stream(self) -> None:
+        """Start anew with another instance of the stream: its stamps have nothing to do with those so far."""
+        self.stamps.reset()
+        self._stamps_from = self.n_in
+        self.restart()
+
+    def inputs_until(self, output: int) -> int:
+        """Return how many more input samples complete the output with this absolute index, 0 or less if it is there."""
+        return math.floor((output - self._output_from) * self._ratio) + 1 - self.chain.n_in
+
+    def _input_change(self, change: QualityChange) -> InputChange:
+        lost = share_lost(self.matrix, change.verdicts != 0) > 0
+        return InputChange(change.index, change.verdicts, lost)
+
+    def _filter(self, volts: NDArray[np.float32], t: NDArray[np.float64], first: int, stop: int) -> Iterator[Stretch]:
+        """Run input samples `n_in ... stop - 1` through the chain; row 0 of `volts` is number `first`."""
+        part = volts[self.n_in - first : stop - first]
+        self.n_in = max(self.n_in, stop)
+        if not len(part):
+            return
+        y, newest = self.chain.process(part)
+        newest = newest + self._chain_from
+        begin, self.n_out = self.n_out, self.n_out + len(y)
+        yield Stretch(y, newest, t[newest - first], begin, self._band_changes(y, begin))
+
+    def _band_changes(self, y: NDArray[np.float32], begin: int) -> tuple[QualityChange, ...]:
+        """Judge new outputs, the first of which is number `begin`, once the filters have settled."""
+        settled = self._output_from + self.settle_samples
+        if self.band_quality is None or begin + len(y) <= settled:
+            return ()
+        changes = self.band_quality.update(y[max(0, settled - begin) :])
+        return tuple(QualityChange(settled + change.index, change.verdicts) for change in changes)

@@ -1,0 +1,138 @@
+"""Which windows are due, which of them may be decoded, and in which state the others are."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from neuript.realtime.chain.conditioner import InputChange, Piece, Stretch
+from neuript.realtime.chain.timestamps import STEP_S, StampEvent, StampKind
+from neuript.realtime.chain.windowing import Windower
+from neuript.realtime.decoding.states import State
+
+logger = logging.getLogger(__name__)
+
+SOFT_RECOVERY_S = 0.5
+"""After late data went on without a hole, nothing is committed for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueWindow:
+    """A decision that has fallen due.
+
+    Attributes
+    ----------
+    end : int
+        Absolute index, in output samples, just after the newest sample of the window.
+    t : float
+        Time of its newest input sample, seconds.
+    index : int
+        Hops since the beginning.
+    state : State
+        What the row is to say.
+    ready : bool
+        Whether there is a whole window without a break or a bad channel, so that it can be decoded.
+    """
+
+    end: int
+    t: float
+    index: int
+    state: State
+    ready: bool
+
+
+class Admission:
+    """Follows the pieces of a conditioner and admits windows to decoding.
+
+    A window is admitted when it lies wholly behind the last break, start or bad second and the stamps raise no
+    suspicion. All it counts are samples, so it says the same however the stream was cut into chunks.
+
+    Parameters
+    ----------
+    n_times : int
+        Samples of a window.
+    hop : int
+        Samples from one decision to the next.
+    settle_samples : int
+        Output samples after a start that no window may hold.
+    """
+
+    def __init__(self, n_times: int, hop: int, settle_samples: int) -> None:
+        self.windower = Windower(n_times, hop)
+        self.windower.restart(settle_samples)
+        self.n_gaps = self.n_missing = self.n_clock_steps = 0
+        self._settle_samples = settle_samples
+        self._until_full = State.WARMUP
+        self._suspicion: State | None = None
+        self._input_bad = self._band_bad = False
+        self._soft_until = 0
+        self._index = -1
+
+    @property
+    def index(self) -> int:
+        """Number of the newest decision that fell due."""
+        return self._index
+
+    @property
+    def next_end(self) -> int:
+        """Absolute output index just after the newest sample of the next decision's window."""
+        return (self.windower.total // self.windower.hop + 1) * self.windower.hop
+
+    def take(self, piece: Piece) -> list[DueWindow]:
+        """Follow one piece and return the decisions that fell due in it, oldest first."""
+        if isinstance(piece, Stretch):
+            return self._due_in(piece)
+        if isinstance(piece, InputChange):
+            self._input_bad = piece.lost
+        else:
+            self._note_stamps(piece)
+        return []
+
+    def recovered(self, n_in: int, sfreq: float) -> None:
+        """Data flow again after input sample `n_in` of a stream with `sfreq` Hz."""
+        self._soft_until = n_in + round(SOFT_RECOVERY_S * sfreq)
+
+    def start_over(self, state: State) -> None:
+        """Admit nothing from before the next sample; `state` until a window without the break is full."""
+        self._suspicion = None
+        self._band_bad = False
+        self.windower.restart(self.windower.total + self._settle_samples)
+        self._until_full = state
+
+    def _due_in(self, piece: Stretch) -> list[DueWindow]:
+        changes = [(change.index, bool(change.verdicts.any())) for change in piece.band]
+        due = []
+        for end in self.windower.advance(len(piece.y)):
+            while changes and changes[0][0] <= end:
+                self._band_bad = changes.pop(0)[1]
+            newest = end - 1 - piece.first
+            due.append(self._admit(end, int(piece.newest[newest]), float(piece.t[newest])))
+        if changes:
+            self._band_bad = changes[-1][1]
+        return due
+
+    def _admit(self, end: int, newest: int, t: float) -> DueWindow:
+        self._index += 1
+        if self._input_bad or self._band_bad:  # no window may touch the bad stretch
+            self._until_full = State.BAD_SIGNAL
+            self.windower.restart(end)
+        full = self.windower.is_full(end)
+        state = self._suspicion or (State.OK if full else self._until_full)
+        if newest < self._soft_until and state in (State.OK, State.GAP):
+            state = State.RECOVERED
+        return DueWindow(end, t, self._index, state, full and self._suspicion is None)
+
+    def _note_stamps(self, event: StampEvent) -> None:
+        if event.kind is StampKind.SUSPECT:
+            self._suspicion = State.GAP if 0 < event.seconds <= STEP_S else State.CLOCK
+        elif event.kind is StampKind.BURST:
+            self._suspicion = None
+        elif event.kind is StampKind.GAP:
+            self.n_gaps += 1
+            self.n_missing += round(event.missing)
+            logger.warning("%.0f samples are missing", event.missing)
+            self.start_over(State.RECOVERED if event.index <= self._soft_until else State.GAP)
+        else:
+            self.n_clock_steps += 1
+            logger.warning("the clock of the stream jumped by %.3f s", event.seconds)
+            self.start_over(State.CLOCK)

@@ -1,0 +1,73 @@
+"""Log, once for each channel, that its signal or its contact is lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuript.realtime.chain.conditioner import InputChange, Piece, Stretch
+from neuript.realtime.chain.quality import BAND_LIMITS, Verdict
+
+logger = logging.getLogger(__name__)
+
+_DEAD = {
+    Verdict.MISSING: "no numbers (NaN)",
+    Verdict.FLAT: "flat",
+    Verdict.RAIL: "stuck, mostly at the amplifier's limit",
+    Verdict.HUGE: "too large to be cleaned",
+}
+_NAMED = 6
+"""At most so many channels are named in one sentence."""
+
+
+class ContactLog:
+    """Says in words which channels went bad.
+
+    Parameters
+    ----------
+    ch_names : sequence of str
+        Labels of the stream's channels.
+    matrix : ndarray, shape (n_model_chans, n_stream_chans)
+        From stream channels to model channels.
+    live : bool
+        Live, somebody can do something about a dead channel; of a recording only lost contacts are told.
+    """
+
+    def __init__(self, ch_names: Sequence[str], matrix: NDArray[np.float64], *, live: bool) -> None:
+        self._ch_names, self._live = tuple(ch_names), live
+        self._used = np.abs(matrix).sum(axis=0) > 0
+        self._strongest = np.abs(matrix).argmax(axis=1)
+        self._told: set[int] = set()
+
+    def note(self, piece: Piece) -> None:
+        """Log what a piece of the conditioned stream says of channels not named yet."""
+        if isinstance(piece, Stretch):
+            for change in piece.band:
+                self._lost_contact(change.verdicts)
+        elif isinstance(piece, InputChange) and self._live:
+            self._dead(piece.verdicts)
+
+    def _lost_contact(self, verdicts: NDArray[np.int8]) -> None:
+        text = self._unnamed(int(i) for i in self._strongest[verdicts != Verdict.OK])
+        if not text:
+            return
+        huge = f"more than {BAND_LIMITS.huge_pp_v * 1e3:g} mV"
+        what = huge if (verdicts == Verdict.HUGE).any() else "nothing"
+        logger.warning(
+            "%s: %s within the EEG band, so a contact is lost or the head is moving; check the electrodes", text, what
+        )
+
+    def _dead(self, verdicts: NDArray[np.int8]) -> None:
+        for verdict in np.unique(verdicts[self._used & (verdicts != Verdict.OK)]):
+            if text := self._unnamed(np.flatnonzero(self._used & (verdicts == verdict)).tolist()):
+                logger.warning("%s: %s; check the electrodes and the cable", text, _DEAD[Verdict(int(verdict))])
+
+    def _unnamed(self, channels: Iterable[int]) -> str:
+        """Return the labels of those channels that no sentence has named yet."""
+        new = [i for i in dict.fromkeys(channels) if i not in self._told]
+        self._told.update(new)
+        text = ", ".join(self._ch_names[i] or f"channel {i + 1}" for i in new[:_NAMED])
+        return text + (f" and {len(new) - _NAMED} more" if len(new) > _NAMED else "")
