@@ -649,3 +649,9 @@ def test_the_decoder_waits_for_exactly_the_samples_of_the_next_window(rng):
             assert rows[0].t == pytest.approx((decoder.conditioner.n_in - 1) / sfreq, abs=1e-6)
     assert n_rows == 56
     assert max(asked) <= 30
+
+
+def test_the_decoder_stays_small(rng):
+    """What it holds are its parts; a new duty gets a class of its own."""
+    decoder, _ = decode(cut(signal(rng, 1.0, 250.0), np.arange(250) / 250.0, 50), 250.0)
+    assert len(vars(decoder)) <= 20
