@@ -28,7 +28,8 @@ import numpy as np
 from neuript.cli.score import figures, read_decisions
 from neuript.montages import load_montage
 from neuript.realtime.decoding.scoring import ScoreCard, Trial, TrialScore, score_trials
-from neuript.realtime.recordings.recording import events_of, read_recording
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import events_of
 from neuript.training.calibration.dataset import Dataset, DatasetSpec, load_dataset
 from neuript.training.fitting.plain import BASELINES
 from neuript.training.windows.events import parse_event_map, trials_of

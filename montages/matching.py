@@ -53,8 +53,8 @@ def plan_channels(
     max_interpolated : float
         The largest share of the model's electrodes that may be interpolated.
     ch_types : sequence of str
-        The stream's channel types (``EEG``, ``EOG``, ...), where it sends them; what is neither
-        empty nor EEG is ignored.
+        The stream's channel types (``EEG``, ``EOG``, ...), where it sends them; what is not EEG by
+        `is_eeg_channel` is ignored.
     reference : str
         The electrode that the stream is referenced to, where it says so; against the average or in
         a pair it is then known to be zero.

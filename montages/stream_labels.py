@@ -14,8 +14,19 @@ REFERENCE = "(reference)"
 """The node against which a referential channel is measured."""
 
 EARS = frozenset({"A1", "A2", "M1", "M2"})
-_EEG_TYPES = frozenset({"", "EEG"})
+EEG_TYPES = frozenset({"EEG", "EXG"})
+"""What senders write as the type of EEG: many call their amplifier's inputs ExG, whatever is connected."""
 _UNNAMED = ("names no electrode", "has no label")
+
+
+def is_eeg_stream(stype: str) -> bool:
+    """Tell whether the type of a whole stream says that it is EEG."""
+    return stype.strip().upper() in EEG_TYPES
+
+
+def is_eeg_channel(ch_type: str) -> bool:
+    """Tell whether a channel counts as EEG by its type: it says so, or says nothing."""
+    return not ch_type.strip() or is_eeg_stream(ch_type)
 
 
 @dataclass(slots=True)
@@ -83,13 +94,18 @@ def read_labels(
     reading = Reading([], [], reference=electrode_name(canonical_name(reference)) or "")
     for index, (label, kind) in enumerate(zip(labels, types, strict=True)):
         channel = StreamChannel(index, label, interpreter.name(label))
-        if kind not in _EEG_TYPES:
+        if not is_eeg_channel(kind):
             channel.reason = f"type {kind}, not EEG"
         elif not channel.name and is_auxiliary(label):
             channel.reason = "not EEG"
         elif not channel.name:
             channel.reason = _UNNAMED[0] if label else _UNNAMED[1]
         reading.channels.append(channel)
+    if types and not any(map(is_eeg_channel, types)):
+        reading.problem = (
+            f"none of the stream's channels is EEG by its type ({', '.join(sorted(set(types)))}); types that count are "
+            f"{', '.join(sorted(EEG_TYPES))} and none at all: correct them in the sender or the file's channel table"
+        )
     _name_by_order(reading, model, cap)
     _mark_bads(reading, bads)
     _mark_duplicates(reading)

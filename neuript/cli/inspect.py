@@ -71,8 +71,8 @@ def run(argv: list[str] | None = None) -> int:
         return 0
     import logging
 
-    logging.getLogger("neuript.realtime.recordings.recording").setLevel(logging.ERROR)  # shown below instead
-    from neuript.realtime.recordings.recording import read_recording
+    logging.getLogger("neuript.realtime.recordings.read").setLevel(logging.ERROR)  # shown below instead
+    from neuript.realtime.recordings.read import read_recording
 
     recording = read_recording(args.file, eeg=args.eeg, require_eeg=False)
     eeg = eeg_report(recording.eeg) if recording.eeg_index is not None else None

@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str] | None = None) -> int:
     """Parse, publish, return the exit code."""
     args = build_parser().parse_args(argv)
-    from neuript.realtime.recordings.recording import read_recording
+    from neuript.realtime.recordings.read import read_recording
 
     recording = read_recording(args.file, eeg=args.eeg)
     from neuript.interrupt import Interrupt

@@ -50,7 +50,8 @@ def run(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
 
     from neuript.realtime.decoding.scoring import score_trials
-    from neuript.realtime.recordings.recording import events_of, read_recording
+    from neuript.realtime.recordings.read import read_recording
+    from neuript.realtime.recordings.recording import events_of
     from neuript.training.windows.events import parse_event_map, require_classes, trials_of
 
     event_map = parse_event_map(args.event)

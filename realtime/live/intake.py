@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.montages import ChannelPlan, Montage, plan_channels
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, Source, SourceStatus
-from neuript.realtime.chain.preprocess import measure_mains
-from neuript.realtime.chain.quality import QualityMonitor, Verdict
-from neuript.realtime.chain.units import scale_of
+from neuript.realtime.chain.quality import Verdict
+from neuript.realtime.recordings.look import Look
 
 logger = logging.getLogger(__name__)
 
 LISTEN_S = 2.0
 SILENT_S = 10.0
-OTHER_CLOCK_S = 5.0
 """A stream that sends nothing for so long is refused."""
+OTHER_CLOCK_S = 5.0
+"""Stamps that are further than this from the LSL clock are another clock's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +145,11 @@ def take_in(
     heard = np.concatenate([c.data for c in chunks])[: math.ceil(LISTEN_S * info.sfreq)]
     if len(heard) < 0.5 * info.sfreq:
         raise NeuriptError(f"'{info.name}' ends after {len(heard) / info.sfreq:.2f} s; there is nothing to decode")
-    scale, note = _scale(info, plan, heard, unit)
-    notes = [n for n in (note, _clock_note(chunks[-1])) if n]
-    verdicts = _verdicts(heard * scale, info.sfreq)
+    look = Look(info=info, x=heard, channels=tuple(plan.used))
+    found = look.scale(unit)
+    scale = found.scale
+    notes = [n for n in (found.note, _clock_note(chunks[-1])) if n]
+    verdicts = look.verdicts(scale)
     bad = [i for i in plan.used if verdicts[i] in (Verdict.MISSING, Verdict.FLAT)]
     if len(bad) == len(plan.used):
         raise NeuriptError(
@@ -160,8 +162,7 @@ def take_in(
         what = ", ".join(f"{plan.ch_names[i]} ({_WORDS[int(verdicts[i])]})" for i in bad)
         notes.append(f"dead from the start, so interpolated: {what}")
     if mains is None:
-        used = list(plan.used)
-        mains = measure_mains(heard[:, used] * scale[used], info.sfreq)
+        mains = look.mains_hz(scale, tuple(plan.used))
         notes.append(f"mains: {mains:g} Hz measured" if mains else "mains: none measured")
     return Intake(
         source=Rewound(chunks, source), plan=plan, scale=scale, mains_hz=mains or None, bads=names, notes=tuple(notes)
@@ -189,17 +190,6 @@ def _listen(source: Source, n_samples: int, clock: Callable[[], float], check: C
     return chunks
 
 
-def _scale(
-    info: SignalInfo, plan: ChannelPlan, heard: NDArray[np.float32], unit: str | None
-) -> tuple[NDArray[np.float64], str]:
-    """Volts per number of each channel; channels that are not used stay 0."""
-    used = list(plan.used)
-    found = scale_of(info, heard, used, unit)
-    scale = np.zeros(len(info.ch_names))
-    scale[used] = found.scale
-    return scale, found.note
-
-
 def _clock_note(chunk: Chunk) -> str:
     """Notice stamps that are not on the LSL clock (device time, Unix time)."""
     away_s = float(chunk.pulled_at - chunk.timestamps[-1])
@@ -209,12 +199,6 @@ def _clock_note(chunk: Chunk) -> str:
         f"the stamps are {away_s:+.1f} s away from this computer's LSL clock: the sender uses another "
         "clock, so sample ages mean nothing and decisions carry that clock's times"
     )
-
-
-def _verdicts(volts: NDArray[np.float64], sfreq: float) -> NDArray[np.int8]:
-    monitor = QualityMonitor(volts.shape[1], sfreq)
-    monitor.update(volts)
-    return monitor.verdicts
 
 
 _WORDS = {int(Verdict.MISSING): "not a number", int(Verdict.FLAT): "flat"}

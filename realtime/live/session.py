@@ -164,7 +164,7 @@ class _Session:
             self.demo.check()
 
     def _open_recording(self, path: str) -> Source:
-        from neuript.realtime.recordings.recording import read_recording
+        from neuript.realtime.recordings.read import read_recording
         from neuript.realtime.recordings.replay_source import ReplaySource
 
         recording = read_recording(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import to_volts, unit_name
-from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import RecordedStream, Recording, find_gaps, segments_between
+from neuript.realtime.recordings.build_stream import marker_stream, replay_source_id, signal_stream
+from neuript.realtime.recordings.recording import RecordedStream, Recording
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -76,20 +75,10 @@ def _mne_signal(raw: BaseRaw, path: Path) -> RecordedStream:
         ch_names=tuple(raw.ch_names[i] for i in picks),
         units=units,
         ch_types=tuple(_channel_type(raw.ch_names[i], kinds[i]) for i in picks),
-        source_id=_source_id(path),
+        source_id=replay_source_id(path),
         positions_m=_mne_positions(raw, picks),
     )
-    timestamps = np.flatnonzero(keep) / sfreq
-    gaps = find_gaps(timestamps, sfreq)
-    return RecordedStream(
-        info=info,
-        values=values,
-        timestamps=timestamps,
-        raw_timestamps=timestamps,
-        header=header_xml(info),
-        segments=segments_between(len(timestamps), [gap.index for gap in gaps]),
-        gaps=gaps,
-    )
+    return signal_stream(info, values, np.flatnonzero(keep) / sfreq)
 
 
 def _acquired(raw: BaseRaw) -> NDArray[np.bool_]:
@@ -151,7 +140,7 @@ def _mne_markers(raw: BaseRaw, path: Path) -> list[RecordedStream]:
     sidecar = _sidecar(path)
     if sidecar is not None:
         found.append((sidecar.name, _sidecar_events(sidecar, raw)))
-    return [_marker_stream(name, rows, path) for name, rows in found if rows]
+    return [marker_stream(path, name, rows) for name, rows in found if rows]
 
 
 def _stim_events(raw: BaseRaw, name: str) -> list[tuple[float, str]]:
@@ -188,31 +177,3 @@ def _sidecar_events(path: Path, raw: BaseRaw) -> list[tuple[float, str]]:
 def _event_rows(rows: NDArray[Any], raw: BaseRaw) -> list[tuple[float, str]]:
     sfreq = float(raw.info["sfreq"])
     return [((int(row[0]) - raw.first_samp) / sfreq, str(int(row[2]))) for row in rows]
-
-
-def _marker_stream(name: str, rows: list[tuple[float, str]], path: Path) -> RecordedStream:
-    rows = sorted(rows, key=lambda row: row[0])
-    info = SignalInfo(
-        name=name,
-        sfreq=0.0,
-        ch_names=("",),
-        units=("",),
-        ch_types=("",),
-        stype="Markers",
-        source_id=_source_id(path, name),
-        channel_format="string",
-    )
-    timestamps = np.array([time_s for time_s, _ in rows])
-    return RecordedStream(
-        info=info,
-        values=[(label,) for _, label in rows],
-        timestamps=timestamps,
-        raw_timestamps=timestamps,
-        header=header_xml(info),
-        segments=segments_between(len(rows), []),
-    )
-
-
-def _source_id(path: Path, *more: str) -> str:
-    digest = hashlib.sha256("|".join([str(path.resolve()), *more]).encode()).hexdigest()
-    return f"neuript-replay-{digest[:8]}"

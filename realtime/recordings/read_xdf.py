@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings import xdf_walk
+from neuript.realtime.recordings.gaps import find_gaps, segments_between
 from neuript.realtime.recordings.header import signal_info
-from neuript.realtime.recordings.recording import CLOCK_STEP_S, RecordedStream, Recording, find_gaps, segments_between
+from neuript.realtime.recordings.recording import CLOCK_STEP_S, RecordedStream, Recording
 
 
 def read_xdf(path: Path) -> Recording:
@@ -132,6 +133,3 @@ def _collect_log(name: str, notes: list[str]) -> Iterator[None]:
     finally:
         library.removeHandler(handler)
         library.propagate = propagate
-
-
-# --- EDF, BDF, GDF, BrainVision, FIF, SET, CNT through MNE ------------------------------------

@@ -1,12 +1,7 @@
-"""Recordings in, whatever the format: EEG and events on one clock, numbers and units as they were recorded.
-
-What a recording is, and `read_recording`; the formats are in `read_xdf` and `read_mne`.
-"""
+"""What a recording is: EEG and events on one clock, numbers and units as they were recorded."""
 
 from __future__ import annotations
 
-import itertools
-import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,17 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.montages.stream_labels import is_eeg_stream
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.header import as_dict
 
-logger = logging.getLogger(__name__)
-
-EEG_TYPES = ("EEG", "EXG")
-XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")
-MNE_SUFFIXES = (".edf", ".bdf", ".gdf", ".vhdr", ".fif", ".fif.gz", ".set", ".cnt")
-SUFFIXES = XDF_SUFFIXES + MNE_SUFFIXES
 OTHER_CLOCK_S = 6 * 3600.0
+"""A stream that lies further than this from the EEG was stamped by another clock."""
 CLOCK_STEP_S = 5.0
+"""Stamps that step back by more than this are a clock that was set, not a burst."""
 _WHOLE = re.compile(r"^([+-]?\d+)\.0*$")
 
 
@@ -180,58 +172,6 @@ class Recording:
         return [stream for stream in self.streams if stream.is_markers]
 
 
-def read_recording(path: str | Path, *, eeg: str | None = None, require_eeg: bool = True) -> Recording:
-    """Read a recording of any known format.
-
-    Parameters
-    ----------
-    path : str or Path
-        XDF (`.xdf`, `.xdfz`, `.xdf.gz`), or EDF, BDF, GDF, BrainVision (`.vhdr`), FIF, EEGLAB `.set`, `.cnt`
-        through MNE. Events beside a FIF file (`X_raw.fif` with `X-eve.fif`) are read too.
-    eeg : str, optional
-        Name of the stream to take as EEG, if its type does not say so or there are several.
-    require_eeg : bool
-        False reads files without EEG as well (`neuript inspect`).
-
-    Returns
-    -------
-    Recording
-        Damaged files are read as far as they go; `warnings` says what is missing, and it is logged.
-
-    Raises
-    ------
-    NeuriptError
-        No such file, empty, not of a known format, beyond repair, or without EEG.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise NeuriptError(f"there is no file {path}")
-    if not path.is_file():
-        raise NeuriptError(f"{path} is not a file")
-    name = path.name.lower()
-    if name.endswith(XDF_SUFFIXES):
-        from neuript.realtime.recordings.read_xdf import read_xdf
-
-        recording = read_xdf(path)
-    elif name.endswith(MNE_SUFFIXES):
-        from neuript.realtime.recordings.read_mne import read_mne
-
-        recording = read_mne(path)
-    else:
-        raise NeuriptError(
-            f"{path} is not a recording that neuript reads; known endings are {' '.join(SUFFIXES)}"
-            + (f"; open its header {path.stem}.vhdr" if name.endswith((".eeg", ".vmrk")) else "")
-        )
-    recording.eeg_index = _choose_eeg(recording, eeg)
-    if recording.eeg_index is not None:
-        _check_clocks(recording)
-    for warning in recording.warnings:
-        logger.warning("%s: %s", path.name, warning)
-    if require_eeg:
-        _ = recording.eeg
-    return recording
-
-
 def events_of(recording: Recording) -> list[Event]:
     """Return the events of all marker streams and annotations, ordered by time.
 
@@ -242,90 +182,14 @@ def events_of(recording: Recording) -> list[Event]:
     events = [
         Event(float(time_s), _WHOLE.sub(r"\1", label), stream.info.name)
         for stream in recording.marker_streams
-        if recording.eeg_index is None or not _other_clock(recording.eeg, stream)
+        if recording.eeg_index is None or not other_clock(recording.eeg, stream)
         for time_s, label in zip(stream.timestamps, stream.labels, strict=True)
     ]
     return sorted(events, key=lambda event: event.time_s)
 
 
-def find_gaps(timestamps: NDArray[np.float64], sfreq: float) -> tuple[Gap, ...]:
-    """Find missing samples in the stamps of a regular stream.
-
-    Bursts are not gaps: a jump counts only if the stamps stay late afterwards, compared over one second
-    on both sides, by more than one and a half sample periods and more than the stamps' own noise.
-
-    Parameters
-    ----------
-    timestamps : ndarray, shape (n_times,)
-        Seconds.
-    sfreq : float
-        Nominal rate in Hz; 0 (irregular) has no gaps.
-    """
-    n = len(timestamps)
-    width = max(int(sfreq), 8)
-    if sfreq <= 0 or n < 2:
-        return ()
-    period = 1.0 / sfreq
-    noise = 0.0
-    if n > 2 * width:
-        spans = timestamps[width:] - timestamps[:-width]
-        period = float(np.median(spans)) / width
-        noise = float(np.median(np.abs(spans - period * width)))
-    if period <= 0:
-        return ()
-    threshold = max(1.5 * period, 6.0 * noise)
-    late = timestamps - period * np.arange(n)
-    shifts: dict[int, float] = {}
-    for i in (np.flatnonzero(np.diff(timestamps) > period + threshold) + 1).tolist():
-        shift = float(np.median(late[i : i + width]) - np.median(late[max(0, i - width) : i]))
-        if shift > threshold:
-            shifts[i] = shift
-    gaps: list[Gap] = []
-    for i in sorted(shifts, key=lambda i: -shifts[i]):  # one loss shows at all jumps around it
-        if all(abs(i - gap.index) > width for gap in gaps):
-            gaps.append(Gap(i, shifts[i], round(shifts[i] / period)))
-    gaps.sort(key=lambda gap: gap.index)
-    return tuple(gaps)
-
-
-# --- choosing ---------------------------------------------------------------------------------
-
-
-def segments_between(n: int, cuts: list[int]) -> tuple[tuple[int, int], ...]:
-    """Return the half-open runs of `n` samples between cuts."""
-    edges = sorted({0, n, *cuts})
-    return tuple(itertools.pairwise(edges))
-
-
-def _choose_eeg(recording: Recording, name: str | None) -> int | None:
-    numeric = [i for i, s in enumerate(recording.streams) if not s.is_text]
-    if name is not None:
-        found = [i for i in numeric if recording.streams[i].info.name == name]
-        if not found:
-            names = ", ".join(f"'{recording.streams[i].info.name}'" for i in numeric) or "none"
-            raise NeuriptError(f"{recording.path} has no numeric stream named '{name}'; it has {names}")
-    else:
-        found = [i for i in numeric if recording.streams[i].info.stype.upper() in EEG_TYPES]
-    usable = [i for i in found if len(recording.streams[i]) and recording.streams[i].info.sfreq > 0]
-    if not usable:
-        return None
-    best = max(usable, key=lambda i: len(recording.streams[i]))
-    if len(usable) > 1:
-        names = ", ".join(f"'{recording.streams[i].info.name}'" for i in usable)
-        recording.warnings.append(f"{len(usable)} EEG streams ({names}); using '{recording.streams[best].info.name}'")
-    return best
-
-
-def _no_eeg(recording: Recording) -> str:
-    for stream in recording.streams:
-        if stream.info.stype.upper() in EEG_TYPES and not stream.is_text:
-            why = "holds no samples" if not len(stream) else "has no sampling rate"
-            return f"{recording.path}: its EEG stream '{stream.info.name}' {why}"
-    names = ", ".join(f"'{s.info.name}' ({s.info.stype})" for s in recording.streams)
-    return f"{recording.path} has no stream of type EEG; it has {names or 'no streams at all'}"
-
-
-def _other_clock(eeg: RecordedStream, stream: RecordedStream) -> bool:
+def other_clock(eeg: RecordedStream, stream: RecordedStream) -> bool:
+    """Tell whether a stream was stamped by another clock than the EEG: hours lie between the two."""
     if not len(stream):
         return False
     first, last = float(eeg.timestamps.min()), float(eeg.timestamps.max())
@@ -334,14 +198,10 @@ def _other_clock(eeg: RecordedStream, stream: RecordedStream) -> bool:
     return max(before, after) > OTHER_CLOCK_S
 
 
-def _check_clocks(recording: Recording) -> None:
+def _no_eeg(recording: Recording) -> str:
     for stream in recording.streams:
-        if _other_clock(recording.eeg, stream):
-            hours = (stream.timestamps[0] - recording.eeg.timestamps[0]) / 3600
-            recording.warnings.append(
-                f"stream '{stream.info.name}' is stamped by another clock ({hours:+.1f} h from the EEG); "
-                "its samples cannot be placed"
-            )
-
-
-# --- XDF --------------------------------------------------------------------------------------
+        if is_eeg_stream(stream.info.stype) and not stream.is_text:
+            why = "holds no samples" if not len(stream) else "has no sampling rate"
+            return f"{recording.path}: its EEG stream '{stream.info.name}' {why}"
+    names = ", ".join(f"'{s.info.name}' ({s.info.stype})" for s in recording.streams)
+    return f"{recording.path} has no stream of type EEG; it has {names or 'no streams at all'}"

@@ -51,7 +51,7 @@ def write_edf(path, data, unit, labels):
 def test_microvolts_called_volts_in_a_file_are_refused_with_a_fix_that_works(tmp_path, capsys, rng):
     """The sentence names the unit of the file, and `--unit` speaks of the numbers in the file."""
     from neuript.realtime.chain.units import band_rms, resolve_scale
-    from neuript.realtime.recordings.recording import read_recording
+    from neuript.realtime.recordings.read import read_recording
 
     microvolts = rng.normal(scale=20, size=(30, 100, 4)).round()
     path = write_edf(tmp_path / "v.edf", microvolts, "V", NAMES)

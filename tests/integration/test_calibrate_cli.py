@@ -120,7 +120,8 @@ def test_two_runs_and_three_classes_by_way_of_a_fif_file(recordings, tmp_path, c
     """Also a format that MNE reads, with annotations as markers."""
     import mne
 
-    from neuript.realtime.recordings.recording import events_of, read_recording
+    from neuript.realtime.recordings.read import read_recording
+    from neuript.realtime.recordings.recording import events_of
 
     fifs = []
     for i, path in enumerate(recordings):

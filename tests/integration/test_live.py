@@ -420,7 +420,7 @@ def test_replay_at_the_recorded_pace(model, tmp_path, capsys):
 def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path, capsys):
     import pyxdf
 
-    from neuript.realtime.recordings.recording import read_recording
+    from neuript.realtime.recordings.read import read_recording
 
     path = tmp_path / "session.xdf"
     with amplifier() as source_id:

@@ -17,7 +17,8 @@ import xdf_writer
 
 from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.recordings.header import parse_xml, signal_info
-from neuript.realtime.recordings.recording import events_of, read_recording
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
 
 pytestmark = pytest.mark.lsl

@@ -24,7 +24,7 @@ from neuript.errors import StreamNotFoundError
 from neuript.realtime.dashboard.launch import View, launch
 from neuript.realtime.lsl.outlet import OutletInfo
 from neuript.realtime.lsl.publisher import LslReplay
-from neuript.realtime.recordings.recording import read_recording
+from neuript.realtime.recordings.read import read_recording
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(120)]
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +14,18 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import Montage, draft_plan, plan_channels
-from neuript.realtime.chain.preprocess import PreprocessSpec, measure_mains
-from neuript.realtime.chain.quality import QualityMonitor
-from neuript.realtime.chain.units import scale_of
+from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
-from neuript.realtime.recordings.recording import Event, Recording, events_of, read_recording
+from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, short_name, volts_per_number
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.windows.epochs import collect_windows, ends_within
 from neuript.training.windows.events import require_classes, trials_of
 
-if TYPE_CHECKING:
-    from neuript.realtime.recordings.recording import RecordedStream
-
 logger = logging.getLogger(__name__)
 
-BAD_SHARE = 0.2
-"""A channel that is bad for more than this share of a recording is left out of the model."""
-LOOK_S = 30.0
-"""Stretch from the middle of a recording that speaks for its amplitude and mains."""
 MIN_TRIALS_PER_CLASS = 5
 
 
@@ -176,7 +169,7 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
         present = np.unique(windows.trial)
         if len(present) < len(part):
             notes.append(
-                f"{_short_name(recording)}: {len(part) - len(present)} of {len(part)} trials have no clean window "
+                f"{short_name(recording)}: {len(part) - len(present)} of {len(part)} trials have no clean window "
                 "(start of the recording, a gap, or a bad channel)"
             )
         renumber = {int(old): len(kept) + i for i, old in enumerate(present)}
@@ -203,38 +196,12 @@ def _require_trials(trials: Sequence[Trial], events: Sequence[Event], spec: Data
             )
 
 
-def _short_name(recording: Recording) -> str:
-    """Folder and file: many recorders call every file `eeg.edf`."""
-    path = recording.path.resolve()
-    return f"{path.parent.name}/{path.name}".lstrip("/")
-
-
-def _middle(stream: RecordedStream) -> NDArray[np.float32]:
-    """Return up to `LOOK_S` seconds from the middle of a recording, shape (n_times, n_chans)."""
-    n = min(len(stream), round(LOOK_S * stream.info.sfreq))
-    start = (len(stream) - n) // 2
-    return stream.data[start : start + n]
-
-
 def _scale(recording: Recording, unit: str | None) -> NDArray[np.float64]:
     """Volts per number of each stream channel."""
-    info = recording.eeg.info
-    look = _middle(recording.eeg)
-    if len(look) < info.sfreq:
-        raise NeuriptError(
-            f"{_short_name(recording)} holds {len(look) / info.sfreq:.2g} s of EEG; calibration needs minutes"
-        )
-    is_eeg = np.array([t in ("", "EEG") for t in info.ch_types or [""] * len(info.ch_names)])
-    eeg = np.flatnonzero(is_eeg)
-    try:
-        found = scale_of(info, look, eeg.tolist(), unit)
-    except NeuriptError as error:
-        raise type(error)(f"{_short_name(recording)}: {error}") from error
+    found = volts_per_number(recording, unit)
     if found.note:
-        logger.warning("%s: %s", _short_name(recording), found.note)
-    scale = np.ones(len(is_eeg))
-    scale[eeg] = found.scale
-    return scale
+        logger.warning("%s: %s", short_name(recording), found.note)
+    return found.scale
 
 
 def _choose_channels(
@@ -250,19 +217,19 @@ def _choose_channels(
         info = recording.eeg.info
         plan = draft_plan(info.ch_names, plain, spec.cap, ch_types=info.ch_types, max_interpolated=1.0)
         measured = plan.expected_error <= 0
-        bad = _bad_channels(recording, scale)
+        bad = bad_channels(recording.eeg, scale)
         for i, name in enumerate(cap.ch_names):
             if name not in usable:
                 continue
             if not measured[i] or not plan.matrix[i].any():
                 usable.remove(name)
                 if recording is not recordings[0]:
-                    notes.append(f"{name} is left out: {_short_name(recording)} does not have it, other recordings do")
+                    notes.append(f"{name} is left out: {short_name(recording)} does not have it, other recordings do")
             elif bad[plan.matrix[i] != 0].any():
                 usable.remove(name)
                 notes.append(
                     f"{name} is left out: flat, stuck or not a number for more than {BAD_SHARE:.0%} of "
-                    f"{_short_name(recording)}"
+                    f"{short_name(recording)}"
                 )
     if len(usable) < 2:
         info = recordings[0].eeg.info
@@ -273,26 +240,13 @@ def _choose_channels(
     return cap.pick(usable), notes
 
 
-def _bad_channels(recording: Recording, scale: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which stream channels are bad for more than `BAD_SHARE` of the recording, shape (n_stream_chans,)."""
-    stream = recording.eeg
-    monitor = QualityMonitor(stream.data.shape[1], stream.info.sfreq)
-    bad = np.zeros(stream.data.shape[1])
-    last, verdict = 0, monitor.bad.copy()
-    for change in monitor.update(stream.data * scale.astype(np.float32)):
-        bad += verdict * (change.index - last)
-        last, verdict = change.index, change.verdicts != 0
-    bad += verdict * (len(stream) - last)
-    return np.asarray(bad > BAD_SHARE * len(stream))
-
-
 def _choose_mains(
     recordings: Sequence[Recording], scales: Sequence[NDArray[np.float64]], spec: DatasetSpec
 ) -> float | None:
     if spec.mains_hz != "auto":
         return None if spec.mains_hz is None else float(spec.mains_hz)
     for recording, scale in zip(recordings, scales, strict=True):
-        found = measure_mains(_middle(recording.eeg) * scale, recording.eeg.info.sfreq)
+        found = look_at(recording.eeg).mains_hz(scale)
         if found is not None:
             return found
     return None

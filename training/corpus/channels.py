@@ -12,11 +12,10 @@ from neuript.errors import NeuriptError
 from neuript.montages import Montage, draft_plan, fit_montage, load_montage, parse_montage
 from neuript.montages.loader import TEMPLATE, template_positions
 from neuript.montages.names import canonical_name, electrode_name, split_pair
-from neuript.montages.stream_labels import EARS
+from neuript.montages.stream_labels import EARS, is_eeg_channel
 
 PAPER_MONTAGE = "double-banana"
 """The 20 bipolar pairs of the paper."""
-_EEG_TYPES = ("", "EEG")
 
 
 def choose_montage(
@@ -74,10 +73,10 @@ def _places(ch_names: Sequence[str], ch_types: Sequence[str], bads: Collection[s
     """Return the electrodes and the pairs among the labels that have a known place, in montage order."""
     known = template_positions()
     order = {name: i for i, name in enumerate(known)}
-    types = [t.strip().upper() for t in ch_types] or [""] * len(ch_names)
+    types = ch_types or [""] * len(ch_names)
     singles, pairs = set(), []
     for label, kind in zip(ch_names, types, strict=True):
-        if kind not in _EEG_TYPES or label in bads:
+        if not is_eeg_channel(kind) or label in bads:
             continue
         name = canonical_name(label)
         pair = split_pair(name)

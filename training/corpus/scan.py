@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.realtime.recordings.recording import SUFFIXES
-from neuript.training.corpus.read_csv import is_csv_recording
+from neuript.realtime.recordings.read import SUFFIXES, is_recording
 
 _NOT_DATA = ("derivatives", "code", "stimuli")
 """Folders of BIDS that hold no recordings as they were made."""
@@ -99,7 +98,7 @@ def scan(folder: str | Path, options: ScanOptions | None = None) -> tuple[list[S
     if not found and not excluded:
         what = " that the patterns take" if options.include or options.exclude else ""
         raise NeuriptError(
-            f"{root} holds no recordings{what}; known endings are {' '.join(SUFFIXES)} and .csv of Muse recorders"
+            f"{root} holds no recordings{what}; known endings are {' '.join(SUFFIXES)} (of Muse recorders)"
         )
     return found, sorted(excluded)
 
@@ -164,14 +163,7 @@ def _files(root: Path) -> list[Path]:
     for folder, names, files in os.walk(root, onerror=refuse):
         names[:] = sorted(n for n in names if n not in _NOT_DATA and not n.startswith("."))
         found += [Path(folder) / f for f in files if not f.startswith(".")]
-    return sorted(path for path in found if _is_recording(path))
-
-
-def _is_recording(path: Path) -> bool:
-    name = path.name.lower()
-    if name.endswith(("-eve.fif", "_eve.fif", "-eve.fif.gz", "_eve.fif.gz")):
-        return False
-    return name.endswith(SUFFIXES) or (name.endswith(".csv") and is_csv_recording(path))
+    return sorted(path for path in found if is_recording(path))
 
 
 def _wanted(name: str, options: ScanOptions) -> bool:

@@ -13,24 +13,26 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.montages import Montage, load_montage
-from neuript.realtime.recordings.recording import Recording, read_recording
+from neuript.montages.stream_labels import is_eeg_channel
+from neuript.realtime.recordings.look import volts_per_number
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import Recording
 from neuript.training.corpus.atomic import DiskFullError, is_full, write_json
 from neuript.training.corpus.bids import find_channels, read_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.outcome import FileReport
-from neuript.training.corpus.read_csv import read_csv
 from neuript.training.corpus.recipe import Recipe
 from neuript.training.corpus.rejection import judge
 from neuript.training.corpus.scan import ScannedFile, companions
 from neuript.training.corpus.shards import file_sha256, write_shard
-from neuript.training.windows.cleaning import Cleaned, bad_channels, clean, cut, scale_to_volts
+from neuript.training.windows.cleaning import Cleaned, bad_labels, clean, cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-WORK_VERSION = 1
+WORK_VERSION = 2
 """Raised when the same recording would give other windows; what is older is then made anew."""
 SHARDS, RECORDS = "shards", "records"
 _MISSING_NOTE = 1e-4
@@ -125,8 +127,7 @@ def work(job: RecordingJob) -> dict[str, Any]:
 
 def _windows_to_shard(job: RecordingJob, report: FileReport) -> dict[str, Any]:
     """Fill the report; write the shard if anything is left; return what the index needs."""
-    path = job.source.path
-    recording = read_csv(path) if path.name.lower().endswith(".csv") else read_recording(path)
+    recording = read_recording(job.source.path)
     stream, recipe = recording.eeg, job.recipe
     report.sfreq, report.duration_s = stream.info.sfreq, len(stream) / stream.info.sfreq
     report.notes = (*recording.warnings, *_missing(recording))
@@ -168,7 +169,7 @@ def _told_bad(recording: Recording, report: FileReport) -> list[str]:
     types = sidecar.types_of(info.ch_names, info.ch_types)
     recording.eeg.info = replace(info, ch_types=types)
     bads = [name for name in info.ch_names if name in sidecar.bads]
-    others = [n for n in info.ch_names if sidecar.types.get(n, "EEG") not in ("", "EEG")]
+    others = [n for n in info.ch_names if not is_eeg_channel(sidecar.types.get(n, ""))]
     for names, what in ((others, "not EEG"), (bads, "bad")):
         if names:
             report.notes += (f"{path.name} says that {', '.join(names)} is {what}",)
@@ -178,8 +179,8 @@ def _told_bad(recording: Recording, report: FileReport) -> list[str]:
 def _clean(recording: Recording, job: RecordingJob, told_bad: list[str]) -> Cleaned:
     options, stream = job.options, recording.eeg
     cap = None if options.cap is None else load_montage(options.cap)
-    scale, _ = scale_to_volts(recording, options.unit, rescale=options.rescale)
-    bads = list(dict.fromkeys([*bad_channels(stream, scale), *told_bad]))
+    scale = volts_per_number(recording, options.unit, rescale=options.rescale).scale
+    bads = list(dict.fromkeys([*bad_labels(stream, scale), *told_bad]))
     montage: Montage = choose_montage(
         stream.info.ch_names,
         stream.info.ch_types,

@@ -12,26 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuript.errors import NeuriptError
 from neuript.montages import ChannelPlan, Montage, plan_channels
 from neuript.realtime.chain.conditioner import Conditioner, InputChange, Stretch
-from neuript.realtime.chain.preprocess import PreprocessSpec, measure_mains
-from neuript.realtime.chain.quality import BLOCKS, QualityMonitor
+from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.realtime.chain.quality import BLOCKS
 from neuript.realtime.chain.timestamps import StampEvent, StampFit, StampKind
-from neuript.realtime.chain.units import band_rms, scale_of
+from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, volts_per_number
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
-BAD_SHARE = 0.2
-"""A channel that is bad for more than this share of a recording counts as absent."""
-LOOK_S = 30.0
-"""Stretch from the middle of a recording that speaks for its amplitude and mains."""
-MIN_S = 2.0
-"""A shorter recording holds nothing that the chain could settle on."""
 PIECE_S = 16.0
 """A recording is worked off in pieces of this length, so that little is held in float64."""
-TYPICAL_EEG_V = 15e-6
-"""Median 1-40 Hz rms to which `rescale` brings a recording whose numbers have no known unit."""
-
 _EPS_S = 1e-6
 
 
@@ -99,7 +89,7 @@ def clean(
     unit : str, optional
         Unit of the recording's numbers, where the file says nothing or the wrong thing.
     mains_hz : float, "auto" or None
-        50, 60, None for no notch, or "auto" to measure in the middle of the recording.
+        50, 60, None for no notch, or "auto" to measure.
     max_interpolated : float
         The largest share of the montage's electrodes that may be interpolated.
     bads : collection of str, optional
@@ -119,9 +109,9 @@ def clean(
         The recording is too short, its unit is unknown or implausible, or it lacks the channels.
     """
     stream = recording.eeg
-    _require_length(stream, recording)
-    scale, notes = scale_to_volts(recording, unit, rescale=rescale)
-    absent = bad_channels(stream, scale) if bads is None else list(bads)
+    found = volts_per_number(recording, unit, rescale=rescale)
+    scale, notes = found.scale, [found.note] if found.note else []
+    absent = bad_labels(stream, scale) if bads is None else list(bads)
     if absent:
         why = f"bad for more than {BAD_SHARE:.0%} of the recording, so " if bads is None else ""
         notes.append(f"{why}treated as absent: {', '.join(absent)}")
@@ -129,7 +119,8 @@ def clean(
     estimated = plan.names_with("interpolated")
     if estimated:
         notes.append(f"interpolated: {', '.join(estimated)}")
-    hum = _mains(stream, plan, scale, mains_hz)
+    hum = look_at(stream).mains_hz(scale, plan.used) if mains_hz == "auto" else mains_hz
+    hum = None if hum is None else float(hum)
     spec = replace(preprocess or PreprocessSpec(), mains_hz=hum)
     x, stamps, ok = _run(stream, plan.matrix, scale, spec)
     return Cleaned(x, stamps, ok, montage, spec.sfreq, hum, tuple(notes))
@@ -191,80 +182,10 @@ def good_runs(ok: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def scale_to_volts(
-    recording: Recording, unit: str | None = None, *, rescale: bool = False
-) -> tuple[NDArray[np.float64], list[str]]:
-    """Return volts per number of each stream channel, and what is to be said about it.
-
-    Raises
-    ------
-    NeuriptError
-        Where a unit is unknown or the amplitude cannot be that of EEG; the sentence holds the fix.
-    """
-    stream = recording.eeg
-    look, eeg = _middle(stream), eeg_channels(stream)
-    scale = np.ones(len(stream.info.ch_names))
-    if not (np.nan_to_num(look[:, eeg]) != np.nan_to_num(look[0, eeg])).any():
-        raise NeuriptError(
-            f"{short_name(recording)}: every channel is flat or missing in the middle {LOOK_S:g} s; was the "
-            "amplifier measuring?"
-        )
-    if rescale:
-        rms = band_rms(look[:, eeg], stream.info.sfreq)
-        alive = rms[np.isfinite(rms) & (rms > 0)]
-        if not len(alive):
-            raise NeuriptError(f"{short_name(recording)}: no channel shows a signal to scale by")
-        scale[eeg] = TYPICAL_EEG_V / float(np.median(alive))
-        return scale, [f"rescaled: one unit of the file taken as {scale[eeg[0]] * 1e6:.4g} µV"]
-    try:
-        found = scale_of(stream.info, look, eeg, unit)
-    except NeuriptError as error:
-        raise type(error)(f"{short_name(recording)}: {error}") from error
-    scale[eeg] = found.scale
-    return scale, [found.note] if found.note else []
-
-
-def eeg_channels(stream: RecordedStream) -> list[int]:
-    """Return the indices of the channels whose type does not say that they are something else."""
-    types = stream.info.ch_types or ("",) * len(stream.info.ch_names)
-    found = [i for i, kind in enumerate(types) if kind in ("", "EEG")]
-    return found or list(range(len(types)))
-
-
-def bad_channels(stream: RecordedStream, scale: NDArray[np.float64]) -> list[str]:
-    """Return the labels of the channels that are bad for more than `BAD_SHARE` of the recording."""
-    monitor = QualityMonitor(stream.data.shape[1], stream.info.sfreq)
-    bad = np.zeros(stream.data.shape[1])
-    last, verdict = 0, monitor.bad.copy()
-    for start, stop in _pieces(0, len(stream), stream.info.sfreq):
-        for change in monitor.update(stream.data[start:stop] * scale.astype(np.float32)):
-            bad += verdict * (change.index - last)
-            last, verdict = change.index, change.verdicts != 0
-    bad += verdict * (len(stream) - last)
-    eeg = set(eeg_channels(stream))
-    return [
-        stream.info.ch_names[i]
-        for i in np.flatnonzero(bad > BAD_SHARE * len(stream))
-        if int(i) in eeg and stream.info.ch_names[i]
-    ]
-
-
-def short_name(recording: Recording) -> str:
-    """Folder and file: many recorders call every file `eeg.edf`."""
-    path = recording.path.resolve()
-    return f"{path.parent.name}/{path.name}".lstrip("/")
-
-
-def _require_length(stream: RecordedStream, recording: Recording) -> None:
-    seconds = len(stream) / stream.info.sfreq
-    if seconds < MIN_S:
-        raise NeuriptError(f"{short_name(recording)} holds {seconds:.2g} s of EEG; at least {MIN_S:g} s are needed")
-
-
-def _middle(stream: RecordedStream) -> NDArray[np.float32]:
-    n = min(len(stream), round(LOOK_S * stream.info.sfreq))
-    start = (len(stream) - n) // 2
-    return stream.data[start : start + n]
+def bad_labels(stream: RecordedStream, scale: NDArray[np.float64]) -> list[str]:
+    """Return the labels of the EEG channels that are bad for more than `BAD_SHARE` of a recording."""
+    names = stream.info.ch_names
+    return [names[i] for i in np.flatnonzero(bad_channels(stream, scale)) if names[i]]
 
 
 def _plan(
@@ -280,15 +201,6 @@ def _plan(
         reference=info.reference,
         max_interpolated=max_interpolated,
     )
-
-
-def _mains(
-    stream: RecordedStream, plan: ChannelPlan, scale: NDArray[np.float64], mains: float | str | None
-) -> float | None:
-    if mains == "auto":
-        used = list(plan.used)
-        return measure_mains(_middle(stream)[:, used] * scale[used], stream.info.sfreq)
-    return None if mains is None else float(mains)
 
 
 class _KnownStamps:

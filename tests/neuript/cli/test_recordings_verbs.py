@@ -11,7 +11,7 @@ import pytest
 import xdf_writer
 
 from neuript.cli import main
-from neuript.realtime.recordings.recording import read_recording
+from neuript.realtime.recordings.read import read_recording
 
 SFREQ = 250.0
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec, measure_mains
 from neuript.realtime.chain.quality import BAND_LIMITS, BLOCKS, Limits, QualityMonitor, Verdict, share_lost
-from neuript.realtime.recordings.recording import read_recording
+from neuript.realtime.recordings.read import read_recording
 
 SFREQ = 250.0
 LOST_CONTACTS = "bci4als-xdf/sub-P001_ses-S001_task-Default_run-001_eeg.xdf"

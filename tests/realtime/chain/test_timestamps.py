@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuript.realtime.chain.timestamps import StampEvent, StampFit, StampKind
-from neuript.realtime.recordings.recording import read_recording
+from neuript.realtime.recordings.read import read_recording
 
 N, SFREQ = 15_000, 250.0
 TRUE = 1000.0 + np.arange(N) / SFREQ

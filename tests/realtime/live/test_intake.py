@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -164,3 +166,25 @@ def test_paced_replay_keeps_the_recorded_pace(eeg):
         n += len(chunk)
         assert now[0] - 100.0 == pytest.approx(n / 250.0 / 2.0)
     assert n == 1500
+
+
+@pytest.mark.parametrize("kind", ["EXG", "exg", " EXG ", ""])
+def test_channels_of_type_exg_are_eeg(eeg, kind):
+    amplifier = Amplifier(eeg)
+    amplifier.info = replace(amplifier.info, ch_types=(kind,) * 5, stype="EXG")
+    intake, plain = take_in(amplifier, MODEL), take_in(Amplifier(eeg), MODEL)
+    np.testing.assert_array_equal(intake.plan.matrix, plain.plan.matrix)
+    np.testing.assert_array_equal(intake.scale, plain.scale)
+    assert (intake.bads, intake.mains_hz, intake.notes) == (plain.bads, plain.mains_hz, plain.notes)
+
+
+def test_what_is_beside_the_eeg_changes_nothing(eeg):
+    beside = np.stack([np.full(1500, 7.0), 3e4 * np.sin(np.arange(1500) * 2 * np.pi / 5)], axis=1)
+    amplifier = Amplifier(np.concatenate([beside, eeg], axis=1), names=("Trigger", "X1", *NAMES))
+    units = ("number", "g", *amplifier.info.units[2:])
+    amplifier.info = replace(amplifier.info, ch_types=("TRG", "AUX") + ("EXG",) * 5, units=units)
+    intake, plain = take_in(amplifier, MODEL), take_in(Amplifier(eeg), MODEL)
+    np.testing.assert_array_equal(intake.plan.matrix[:, 2:], plain.plan.matrix)
+    assert not intake.plan.matrix[:, :2].any()
+    np.testing.assert_array_equal(intake.scale[2:], plain.scale)
+    assert (intake.bads, intake.mains_hz, intake.notes) == (plain.bads, plain.mains_hz, plain.notes)

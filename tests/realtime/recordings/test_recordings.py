@@ -14,8 +14,10 @@ import xdf_writer
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings import header as metadata
 from neuript.realtime.recordings import xdf_walk as xdf
+from neuript.realtime.recordings.gaps import find_gaps
 from neuript.realtime.recordings.header import header_xml, parse_xml, signal_info
-from neuript.realtime.recordings.recording import Event, events_of, find_gaps, read_recording
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import Event, events_of
 
 SFREQ = 250.0
 

@@ -9,7 +9,8 @@ import xdf_writer
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import SourceStatus
 from neuript.realtime.lsl.publisher import LslReplay, make_schedule
-from neuript.realtime.recordings.recording import Recording, read_recording
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import Recording
 from neuript.realtime.recordings.replay_source import ReplaySource, chunk_edges, play_times
 
 SFREQ = 250.0

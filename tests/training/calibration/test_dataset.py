@@ -10,7 +10,7 @@ import xdf_writer
 
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
-from neuript.realtime.recordings.recording import read_recording
+from neuript.realtime.recordings.read import read_recording
 from neuript.training.calibration.dataset import DatasetSpec, build_dataset, load_dataset
 
 SFREQ = 125.0
@@ -227,3 +227,42 @@ def test_simulated_recordings_are_marked(record, signal):
     made_up = read_recording(record(signal, name="neuript-twin (simulated)"))
     assert not build_dataset([real], SPEC).manifest.simulated
     assert build_dataset([real, made_up], SPEC).manifest.simulated
+
+
+@pytest.mark.parametrize(
+    ("kind", "stype"),
+    [
+        ("EXG", "EEG"),
+        ("EXG", "EXG"),
+        ("exg", "ExG"),
+        (" EXG ", "EEG"),
+        ("", "EXG"),
+        (["EXG", "EEG", "", "eeg", "EXG"], "EXG"),
+    ],
+)
+def test_channels_of_type_exg_are_eeg(record, signal, kind, stype):
+    data = load_dataset([record(signal, kind=kind, stype=stype)], SPEC)
+    np.testing.assert_array_equal(data.x, load_dataset([record(signal)], SPEC).x)
+
+
+def test_what_is_beside_the_eeg_changes_nothing(record, signal, rng):
+    """An auxiliary input in another unit and with loud mains, and a trigger channel."""
+    t = np.arange(len(signal)) / SFREQ
+    beside = np.stack([3e4 * np.sin(2 * np.pi * 50 * t), np.round(t) % 2], axis=1)
+    mixed = np.concatenate([signal[:, :2], beside, signal[:, 2:]], axis=1)
+    labels = [*NAMES[:2], "X1", "Trigger", *NAMES[2:]]
+    kinds = ["EXG", "EXG", "AUX", "TRG", "EXG", "EXG", "EXG"]
+    units = ["microvolts"] * 2 + ["g", "number"] + ["microvolts"] * 3
+    data = load_dataset([record(mixed, labels, kind=kinds, unit=units)], SPEC)
+    plain = load_dataset([record(signal)], SPEC)
+    np.testing.assert_array_equal(data.x, plain.x)
+    assert data.manifest.mains_hz is None
+
+
+@pytest.mark.parametrize("hz", [50.0, 60.0])
+def test_mains_are_those_of_the_eeg(record, signal, hz, rng):
+    """Auxiliary inputs without any mains, more of them than electrodes, speak for nothing."""
+    t = np.arange(len(signal))[:, None] / SFREQ
+    noisy = np.concatenate([signal + 40 * np.sin(2 * np.pi * hz * t), rng.normal(size=(len(t), 7))], axis=1)
+    labels, kinds = [*NAMES, *(f"X{i}" for i in range(7))], ["EEG"] * 5 + ["AUX"] * 7
+    assert load_dataset([record(noisy, labels, kind=kinds)], SPEC).manifest.mains_hz == hz

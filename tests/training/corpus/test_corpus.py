@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xdf_writer
 
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
+from neuript.realtime.recordings.read import read_recording
 from neuript.training.corpus import (
     RECIPES,
     Corpus,
@@ -25,7 +27,6 @@ from neuript.training.corpus import (
 from neuript.training.corpus.atomic import DiskFullError, replacing
 from neuript.training.corpus.bids import find_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
-from neuript.training.corpus.read_csv import is_csv_recording, read_csv
 from neuript.training.corpus.rejection import judge
 from neuript.training.corpus.scan import companions, scan, subject_of
 from neuript.training.corpus.shards import BATCH, Shard, file_sha256, write_shard
@@ -251,23 +252,6 @@ def test_damaged_shards(tmp_path: Path, damage: str) -> None:
         Shard(path)
 
 
-# --- reading csv --------------------------------------------------------------------------------
-
-
-def test_csv_of_a_muse(tmp_path: Path) -> None:
-    path = tmp_path / "m.csv"
-    x = write_csv(path, [*MUSE, "Right AUX", "Marker0"], 8.0, 256.0)
-    made = read_csv(path)
-    assert made.eeg.info.ch_names == MUSE
-    assert made.eeg.info.sfreq == 256.0
-    np.testing.assert_allclose(made.eeg.data, x[:, :4], rtol=1e-5, atol=1e-5)
-    (tmp_path / "t.csv").write_text("timestamps,TP9,AF7\n0,1,oops\n")
-    with pytest.raises(NeuriptError, match="cannot be read"):
-        read_csv(tmp_path / "t.csv")
-    (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
-    assert not is_csv_recording(tmp_path / "b.csv")
-
-
 # --- a corpus -----------------------------------------------------------------------------------
 
 
@@ -313,13 +297,38 @@ def test_a_simulated_person_is_not_taken_for_a_real_one(
     from neuript.training.corpus import work
 
     def read(path: Path):
-        made = read_csv(path)
+        made = read_recording(path)
         made.eeg.info = replace(made.eeg.info, simulated=simulated)
         return made
 
-    monkeypatch.setattr(work, "read_csv", read)
+    monkeypatch.setattr(work, "read_recording", read)
     prepare([folder], tmp_path / "twins", SHORT)
     assert Corpus.open(tmp_path / "twins").simulated is simulated
+
+
+@pytest.mark.parametrize(("kind", "stype"), [("EXG", "EEG"), ("exg", "EXG"), ("", "EXG")])
+def test_channels_of_type_exg_are_eeg(tmp_path: Path, rng, kind: str, stype: str) -> None:
+    x = 12 * rng.standard_normal((2560, 4))
+    stamps = 5 + np.arange(len(x)) / 128
+    for name, how in (("plain", {}), ("exg", {"kind": kind, "stype": stype})):
+        session = xdf_writer.session(x, stamps, [], sfreq=128.0, labels=["C3", "Cz", "C4", "Pz"], **how)
+        (tmp_path / name).mkdir()
+        session.save(tmp_path / name / "sub-01_eeg.xdf")
+        report = prepare([tmp_path / name], tmp_path / f"{name}-corpus", SHORT).files[0]
+        assert (report.status, report.n_chans) == ("kept", 4), report.reason
+    plain, exg = (Corpus.open(tmp_path / f"{name}-corpus").groups[0] for name in ("plain", "exg"))
+    assert exg.montage == plain.montage
+    np.testing.assert_array_equal(exg.read(np.arange(len(exg))), plain.read(np.arange(len(plain))))
+
+
+def test_a_channel_table_may_say_exg(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_csv(tmp_path / "in" / "sub-01_task-a_eeg.csv", MUSE, 16.0, 256.0)
+    rows = "".join(f"{name}\t{kind}\tuV\n" for name, kind in zip(MUSE, ("EXG", "exg", "MISC", ""), strict=True))
+    (tmp_path / "in" / "sub-01_task-a_channels.tsv").write_text(f"name\ttype\tunits\n{rows}")
+    report = prepare([tmp_path / "in"], tmp_path / "corpus", SHORT).files[0]
+    assert report.notes[0] == "sub-01_task-a_channels.tsv says that AF8 is not EEG"
+    assert report.n_chans == 3
 
 
 def test_a_corpus_holds_what_cleaning_gives(corpus: Path, folder: Path) -> None:
@@ -334,7 +343,7 @@ def test_a_corpus_holds_what_cleaning_gives(corpus: Path, folder: Path) -> None:
     group = found.groups[0]
     assert group.subjects.tolist() == ["lab/01"] * 7 + ["lab/02"] * 4
     source = folder / "sub-02/eeg/sub-02_task-rest_eeg.csv"
-    x, start_s = cut(clean(read_csv(source), PAPER), None, 4.0)
+    x, start_s = cut(clean(read_recording(source), PAPER), None, 4.0)
     np.testing.assert_array_equal(group.read(np.arange(7, 11)), x)
     np.testing.assert_array_equal(group.start_s[7:], start_s)
     assert file_sha256(source) in found.file_hashes

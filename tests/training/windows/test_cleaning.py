@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
+from neuript.realtime.recordings.gaps import find_gaps, segments_between
 from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import RecordedStream, Recording, find_gaps, read_recording, segments_between
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import RecordedStream, Recording
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.windows.cleaning import clean, cut, good_runs
 from neuript.training.windows.epochs import collect_windows
@@ -155,3 +158,23 @@ def test_real_mental_arithmetic(data_dir) -> None:
     x, _ = cut(clean(made, PAPER), None, 5.0)
     assert len(x) >= 11
     assert 2e-6 < x.std() < 40e-6
+
+
+@pytest.mark.parametrize("kind", ["EXG", "exg", " EXG ", ""])
+def test_channels_of_type_exg_are_eeg(noise, kind) -> None:
+    made = recording(noise)
+    made.eeg.info = replace(made.eeg.info, ch_types=(kind,) * 17)
+    plain, cleaned = clean(recording(noise), PAPER), clean(made, PAPER)
+    np.testing.assert_array_equal(cleaned.x, plain.x)
+    np.testing.assert_array_equal(cleaned.ok, plain.ok)
+    assert cleaned.notes == plain.notes == ()
+
+
+def test_what_is_beside_the_eeg_changes_nothing(noise) -> None:
+    beside = np.stack([3e4 * np.sin(np.arange(len(noise)) / 3), np.zeros(len(noise))], axis=1)
+    made = recording(np.concatenate([beside, noise], axis=1), names=("X1", "Trigger", *PAPER.electrodes))
+    info = made.eeg.info
+    made.eeg.info = replace(info, ch_types=("AUX", "TRG") + ("EXG",) * 17, units=("g", "number", *info.units[2:]))
+    plain, cleaned = clean(recording(noise), PAPER), clean(made, PAPER)
+    np.testing.assert_array_equal(cleaned.x, plain.x)
+    np.testing.assert_array_equal(cleaned.ok, plain.ok)

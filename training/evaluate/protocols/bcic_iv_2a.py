@@ -12,7 +12,8 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
-from neuript.realtime.recordings.recording import Event, Recording, events_of, read_recording
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile
 from neuript.training.evaluate.protocols.fetch import moabb_files
 from neuript.training.evaluate.protocols.in_memory import recording_of

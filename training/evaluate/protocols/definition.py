@@ -11,7 +11,8 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.montages import Montage, load_montage
-from neuript.realtime.recordings.recording import Recording, events_of, read_recording
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import Recording, events_of
 
 if TYPE_CHECKING:
     from neuript.training.evaluate.protocols.eval_data import EvalData

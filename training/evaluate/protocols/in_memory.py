@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.realtime.chain.chunk import SignalInfo
-from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import Event, RecordedStream, Recording, find_gaps, segments_between
+from neuript.realtime.recordings.build_stream import marker_stream, replay_source_id, signal_stream
+from neuript.realtime.recordings.recording import Event, Recording
 
 PAUSE_S = 10.0
 """Time between runs on the recording's clock, so that each run is filtered from a fresh start."""
@@ -56,41 +55,11 @@ def recording_of(
         ch_names=tuple(ch_names),
         units=(unit,) * len(ch_names),
         ch_types=tuple(ch_types) or ("EEG",) * len(ch_names),
-        source_id=_source_id(path),
+        source_id=replay_source_id(path),
     )
-    eeg = RecordedStream(
-        info=info,
-        values=np.concatenate(runs).astype(np.float32),
-        timestamps=stamps,
-        raw_timestamps=stamps,
-        header=header_xml(info),
-        segments=segments_between(len(stamps), edges),
-        gaps=find_gaps(stamps, sfreq),
-    )
+    eeg = signal_stream(info, np.concatenate(runs).astype(np.float32), stamps, edges)
     rows = [
-        Event(float(start) + event.time_s, event.label)
-        for start, run in zip(starts, events, strict=False)
-        for event in run
+        (float(start) + event.time_s, event.label) for start, run in zip(starts, events, strict=False) for event in run
     ]
-    streams = [eeg, _markers(path, rows)] if rows else [eeg]
+    streams = [eeg, marker_stream(path, "events", rows)] if rows else [eeg]
     return Recording(path, streams, path.suffix[1:].upper(), eeg_index=0)
-
-
-def _markers(path: Path, events: Sequence[Event]) -> RecordedStream:
-    info = SignalInfo(
-        name="events",
-        sfreq=0.0,
-        ch_names=("",),
-        units=("",),
-        ch_types=("",),
-        stype="Markers",
-        source_id=_source_id(path) + "-events",
-        channel_format="string",
-    )
-    stamps = np.array([event.time_s for event in events])
-    values: list[tuple[str, ...]] = [(event.label,) for event in events]
-    return RecordedStream(info, values, stamps, stamps, header_xml(info), ((0, len(values)),))
-
-
-def _source_id(path: Path) -> str:
-    return "neuript-replay-" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]

@@ -1,12 +1,13 @@
 """Comma-separated EEG of the Muse recorders (`muselsl record` and kin): a column of stamps, one per electrode.
 
 Not a general reader: the first line must name a `timestamps` column and at least two electrodes, and the numbers are
-microvolts, as these recorders write them.
+microvolts, as these recorders write them. Columns called `Marker...` hold events.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.montages.names import canonical_name, electrode_name
 from neuript.realtime.chain.chunk import SignalInfo
-from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import RecordedStream, Recording, find_gaps, segments_between
+from neuript.realtime.recordings.build_stream import marker_stream, replay_source_id, signal_stream
+from neuript.realtime.recordings.recording import RecordedStream, Recording
 
 STAMPS = "timestamps"
+MARKER = "marker"
 
 
 def is_csv_recording(path: Path) -> bool:
@@ -30,15 +32,14 @@ def is_csv_recording(path: Path) -> bool:
     return STAMPS in names and sum(_is_electrode(name) for name in names) >= 2
 
 
-def read_csv(path: str | Path) -> Recording:
-    """Read one of these recordings.
+def read_csv(path: Path) -> Recording:
+    """Read one of these recordings; see `read_recording` for what else is refused.
 
     Raises
     ------
     NeuriptError
         If it is not one, or a row of it is not numbers.
     """
-    path = Path(path)
     if not is_csv_recording(path):
         raise NeuriptError(
             f"{path} is not a recording: its first line must name '{STAMPS}' and at least two electrodes"
@@ -54,8 +55,7 @@ def read_csv(path: str | Path) -> Recording:
             "at least 2 full rows are needed"
         )
     stamps = table[:, names.index(STAMPS)]
-    eeg = [i for i, name in enumerate(names) if _is_electrode(name)]
-    return Recording(path, [_signal(path, names, eeg, table, stamps)], "CSV", [], 0)
+    return Recording(path, [_signal(path, names, table, stamps), *_markers(path, names, table, stamps)], "CSV")
 
 
 def _columns(path: Path) -> list[str]:
@@ -67,26 +67,28 @@ def _is_electrode(name: str) -> bool:
     return electrode_name(canonical_name(name)) is not None
 
 
-def _signal(
-    path: Path, names: list[str], eeg: list[int], table: NDArray[np.float64], stamps: NDArray[np.float64]
-) -> RecordedStream:
+def _signal(path: Path, names: list[str], table: NDArray[np.float64], stamps: NDArray[np.float64]) -> RecordedStream:
+    eeg = [i for i, name in enumerate(names) if _is_electrode(name)]
     info = SignalInfo(
         name=path.name,
         sfreq=_rate(stamps, path),
         ch_names=tuple(names[i] for i in eeg),
         units=("microvolts",) * len(eeg),
         ch_types=("EEG",) * len(eeg),
+        source_id=replay_source_id(path),
     )
-    gaps = find_gaps(stamps, info.sfreq)
-    return RecordedStream(
-        info=info,
-        values=np.ascontiguousarray(table[:, eeg], dtype=np.float32),
-        timestamps=stamps,
-        raw_timestamps=stamps,
-        header=header_xml(info),
-        segments=segments_between(len(stamps), [gap.index for gap in gaps]),
-        gaps=gaps,
-    )
+    return signal_stream(info, np.ascontiguousarray(table[:, eeg], dtype=np.float32), stamps)
+
+
+def _markers(
+    path: Path, names: list[str], table: NDArray[np.float64], stamps: NDArray[np.float64]
+) -> Iterator[RecordedStream]:
+    """Each marker column is 0 but in the rows of its events, whose number is the label."""
+    for name, column in zip(names, table.T, strict=True):
+        if name.casefold().startswith(MARKER):
+            at = np.flatnonzero((column != 0) & np.isfinite(column) & (np.diff(column, prepend=0.0) != 0))
+            if len(at):
+                yield marker_stream(path, name, [(float(stamps[i]), f"{column[i]:g}") for i in at])
 
 
 def _rate(stamps: NDArray[np.float64], path: Path) -> float:

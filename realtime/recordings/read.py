@@ -1,0 +1,115 @@
+"""Any known recording to a `Recording`: which reader, which of its streams is the EEG, whether the clocks agree."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from neuript.errors import NeuriptError
+from neuript.montages.stream_labels import is_eeg_stream
+from neuript.realtime.recordings.recording import Recording, other_clock
+
+logger = logging.getLogger(__name__)
+
+XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")
+MNE_SUFFIXES = (".edf", ".bdf", ".gdf", ".vhdr", ".fif", ".fif.gz", ".set", ".cnt")
+CSV_SUFFIX = ".csv"
+SUFFIXES = (*XDF_SUFFIXES, *MNE_SUFFIXES, CSV_SUFFIX)
+
+
+def read_recording(path: str | Path, *, eeg: str | None = None, require_eeg: bool = True) -> Recording:
+    """Read a recording of any known format.
+
+    Parameters
+    ----------
+    path : str or Path
+        XDF (`.xdf`, `.xdfz`, `.xdf.gz`), or EDF, BDF, GDF, BrainVision (`.vhdr`), FIF, EEGLAB `.set`, `.cnt`
+        through MNE, or the `.csv` of Muse recorders. Events beside a FIF file (`X_raw.fif` with `X-eve.fif`) are
+        read too.
+    eeg : str, optional
+        Name of the stream to take as EEG, if its type does not say so or there are several.
+    require_eeg : bool
+        False reads files without EEG as well (`neuript inspect`).
+
+    Returns
+    -------
+    Recording
+        Damaged files are read as far as they go; `warnings` says what is missing, and it is logged.
+
+    Raises
+    ------
+    NeuriptError
+        No such file, empty, not of a known format, beyond repair, or without EEG.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise NeuriptError(f"there is no file {path}")
+    if not path.is_file():
+        raise NeuriptError(f"{path} is not a file")
+    name = path.name.lower()
+    if name.endswith(XDF_SUFFIXES):
+        from neuript.realtime.recordings.read_xdf import read_xdf
+
+        recording = read_xdf(path)
+    elif name.endswith(MNE_SUFFIXES):
+        from neuript.realtime.recordings.read_mne import read_mne
+
+        recording = read_mne(path)
+    elif name.endswith(CSV_SUFFIX):
+        from neuript.realtime.recordings.read_csv import read_csv
+
+        recording = read_csv(path)
+    else:
+        raise NeuriptError(
+            f"{path} is not a recording that neuript reads; known endings are {' '.join(SUFFIXES)}"
+            + (f"; open its header {path.stem}.vhdr" if name.endswith((".eeg", ".vmrk")) else "")
+        )
+    recording.eeg_index = _choose_eeg(recording, eeg)
+    if recording.eeg_index is not None:
+        _check_clocks(recording)
+    for warning in recording.warnings:
+        logger.warning("%s: %s", path.name, warning)
+    if require_eeg:
+        _ = recording.eeg
+    return recording
+
+
+def is_recording(path: Path) -> bool:
+    """Tell whether a file of a folder is a recording; tables of other things and lists of events are none."""
+    name = path.name.lower()
+    if name.endswith(("-eve.fif", "_eve.fif", "-eve.fif.gz", "_eve.fif.gz")):
+        return False
+    if name.endswith(CSV_SUFFIX):
+        from neuript.realtime.recordings.read_csv import is_csv_recording
+
+        return is_csv_recording(path)
+    return name.endswith(SUFFIXES)
+
+
+def _choose_eeg(recording: Recording, name: str | None) -> int | None:
+    numeric = [i for i, s in enumerate(recording.streams) if not s.is_text]
+    if name is not None:
+        found = [i for i in numeric if recording.streams[i].info.name == name]
+        if not found:
+            names = ", ".join(f"'{recording.streams[i].info.name}'" for i in numeric) or "none"
+            raise NeuriptError(f"{recording.path} has no numeric stream named '{name}'; it has {names}")
+    else:
+        found = [i for i in numeric if is_eeg_stream(recording.streams[i].info.stype)]
+    usable = [i for i in found if len(recording.streams[i]) and recording.streams[i].info.sfreq > 0]
+    if not usable:
+        return None
+    best = max(usable, key=lambda i: len(recording.streams[i]))
+    if len(usable) > 1:
+        names = ", ".join(f"'{recording.streams[i].info.name}'" for i in usable)
+        recording.warnings.append(f"{len(usable)} EEG streams ({names}); using '{recording.streams[best].info.name}'")
+    return best
+
+
+def _check_clocks(recording: Recording) -> None:
+    for stream in recording.streams:
+        if other_clock(recording.eeg, stream):
+            hours = (stream.timestamps[0] - recording.eeg.timestamps[0]) / 3600
+            recording.warnings.append(
+                f"stream '{stream.info.name}' is stamped by another clock ({hours:+.1f} h from the EEG); "
+                "its samples cannot be placed"
+            )
