@@ -1,7 +1,8 @@
 """neuript: real-time EEG decoding over Lab Streaming Layer with the NeurIPT transformer.
 
 Importing this package is cheap: PyTorch, MNE and Qt are loaded by the modules that need them. `NeurIPT` (the
-network under braindecode's parameter names) and `NeurIPTClassifier` (scikit-learn's face) are loaded on first use.
+network under braindecode's parameter names), `NeurIPTClassifier` (scikit-learn's face) and `inspect` (what a recording
+or a model is) are loaded on first use.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 if (_CHECKOUT / "pyproject.toml").is_file() and (_CHECKOUT / "montages").is_dir():
     __path__.append(str(_CHECKOUT))  # run from a clone, where `realtime`, ... lie beside this folder
 
-_LAZY = {"NeurIPT": "neuript.braindecode", "NeurIPTClassifier": "neuript.training.estimator"}
+_LAZY = {
+    "NeurIPT": "neuript.braindecode",
+    "NeurIPTClassifier": "neuript.training.estimator",
+    "inspect": "neuript.inspection",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Load one of the two classes on first use."""
+    """Load a public name on first use."""
     if name not in _LAZY:
         raise AttributeError(f"module 'neuript' has no attribute {name!r}")
     from importlib import import_module
@@ -27,5 +32,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """List the lazily loaded classes as well."""
+    """List the lazily loaded names as well."""
     return sorted([*globals(), *_LAZY])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,18 +31,17 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str] | None = None) -> int:
     """Parse, check or repair, return the exit code."""
     args = build_parser().parse_args(argv)
-    from neuript.realtime.recordings import xdf_walk
+    from neuript.realtime.recordings.xdf_repair import save_whole_chunks
+    from neuript.realtime.recordings.xdf_walk import load_bytes, scan
 
-    if not args.file.is_file():
-        raise NeuriptError(f"there is no file {args.file}")
-    blob = xdf_walk.load_bytes(args.file)
-    found = xdf_walk.scan(blob)
+    blob = load_bytes(args.file)
+    found = scan(blob)
     _report(found)
     if not found.streams:
         raise NeuriptError(f"{args.file} has no whole stream header, so nothing can be read or saved of it")
     if args.action == "check":
         return 0 if found.intact else 2
-    _write_new(args.out, xdf_walk.clean_bytes(blob, found))
+    save_whole_chunks(blob, found, args.out)
     print(f"wrote {args.out} ({found.n_kept} bytes)")
     return 0
 
@@ -60,20 +58,3 @@ def _report(found: XdfScan) -> None:
     state = "whole" if found.intact else "DAMAGED"
     share = 100 * found.n_kept / found.n_bytes
     print(f"{state}: {found.n_kept} of {found.n_bytes} bytes in {found.n_chunks} whole chunks ({share:.1f} %)")
-
-
-def _write_new(path: Path, blob: bytes) -> None:
-    """Write to a temporary file beside `path` and link it there, so that no half file appears."""
-    part = path.with_name(path.name + f".{os.getpid()}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            raise NeuriptError(f"{path} exists already; give another name")
-        part.replace(path)
-    except OSError as error:
-        raise NeuriptError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
-    finally:
-        part.unlink(missing_ok=True)

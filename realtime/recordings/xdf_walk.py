@@ -110,8 +110,10 @@ def load_bytes(path: Path) -> bytes:
     Raises
     ------
     NeuriptError
-        Empty, without the XDF magic, or larger than 8 GiB.
+        No such file, empty, without the XDF magic, or larger than 8 GiB.
     """
+    if not path.is_file():
+        raise NeuriptError(f"there is no file {path}")
     if path.stat().st_size == 0:
         raise NeuriptError(f"{path} is empty (0 bytes): the recorder wrote nothing into it")
     packed = path.suffix.lower() in (".xdfz", ".gz")

@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "training.sweep": "training.fitting training.corpus training.evaluate training.pretrain montages "
     "neuript.network neuript.modelfile",
     "training.estimator": "training.fitting realtime.chain montages neuript.network neuript.braindecode",
+    "neuript.inspection": "realtime.recordings neuript.modelfile",
     "neuript.cli": "neuript realtime training montages",
 }
 """Folder (or lone module) to the folders that it may import from, its own and `BASE` aside; the layers of

@@ -122,3 +122,20 @@ def test_help_is_light():
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("kind", ["EXG", "exg", ""])
+def test_inspect_of_channels_of_type_exg_beside_others(tmp_path, rng, capsys, kind):
+    """The auxiliary input and the trigger have no say in the unit and in what is typical."""
+    data = (15 * rng.standard_normal((1500, 5))).astype(np.float32)
+    data[:, 3] = 4e5 * np.sin(np.arange(1500) / 8)
+    data[:, 4] = 0
+    out = xdf_writer.session(
+        data, 5 + np.arange(1500) / SFREQ, [], labels=["C3", "Cz", "C4", "X1", "Trigger"], stype="EXG",
+        kind=[kind, kind, kind, "AUX", "TRG"], unit=["uV", "uV", "uV", "g", "number"],
+    )  # fmt: skip
+    assert main(["inspect", str(out.save(tmp_path / "e.xdf")), "--json"]) == 0
+    eeg = json.loads(capsys.readouterr().out)["eeg"]
+    assert eeg["unit_ok"], eeg["unit_verdict"]
+    verdicts = {c["label"]: c["verdict"] for c in eeg["channels"]}
+    assert verdicts == {"C3": "ok", "Cz": "ok", "C4": "ok", "X1": "", "Trigger": "flat"}

@@ -1,0 +1,63 @@
+"""`neuript.inspect`: what a recording or a model file is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neuript.modelfile.manifest import Manifest
+    from neuript.realtime.recordings.recording_report import RecordingReport
+
+MODEL_SUFFIXES = (".ts", ".pt2", ".safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """What a model file is.
+
+    Attributes
+    ----------
+    path : Path
+    manifest : Manifest
+        Classes, channels, preprocessing, window, provenance.
+    description : str
+        The same and the form, seal and trust of the file, in lines for a person.
+    """
+
+    path: Path
+    manifest: Manifest
+    description: str
+
+
+def inspect(path: str | Path, eeg: str | None = None) -> RecordingReport | ModelReport:
+    """Look at a recording or at a model file; no program in it is run.
+
+    Parameters
+    ----------
+    path : str or Path
+        A recording that `read_recording` knows, or a model (`.ts`, `.pt2`, `.safetensors`).
+    eeg : str, optional
+        Name of the stream to take as EEG, if its type does not say so or there are several.
+
+    Returns
+    -------
+    RecordingReport or ModelReport
+        A damaged recording is reported as far as it goes, one without EEG with `eeg=None`.
+
+    Raises
+    ------
+    NeuriptError
+        No such file, empty, not of a known format, or beyond repair; of its kinds, `ModelRefusedError` for a
+        file that is not an intact model.
+    """
+    path = Path(path)
+    if path.suffix.lower() in MODEL_SUFFIXES:
+        from neuript.modelfile.deployable import describe_model, read_manifest
+
+        return ModelReport(path, read_manifest(path), describe_model(path))
+    from neuript.realtime.recordings.read import read_recording
+    from neuript.realtime.recordings.recording_report import report_of
+
+    return report_of(read_recording(path, eeg=eeg, require_eeg=False))
