@@ -61,7 +61,7 @@ class Look:
         return not (x != x[:1]).any()
 
     def scale(self, unit: str | None = None) -> UnitScale:
-        """Return the volts per number of each channel, shape (n_chans,), 0 for those that are not judged.
+        """Return the volts per number of each channel, shape (n_chans,), 1 for those that are not judged.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Look:
         return monitor.verdicts
 
     def _everywhere(self, scale: NDArray[np.float64] | float, note: str) -> UnitScale:
-        every = np.zeros(self.x.shape[1])
+        every = np.ones(self.x.shape[1])
         every[list(self.channels)] = scale
         return UnitScale(every, note)
 
@@ -134,7 +134,7 @@ def look_at(stream: RecordedStream, *, unbroken: bool = False) -> Look:
 
 
 def volts_per_number(recording: Recording, unit: str | None = None, *, rescale: bool = False) -> UnitScale:
-    """Return the volts per number of each channel of a recording's EEG, 0 for channels that are not EEG.
+    """Return the volts per number of each channel of a recording's EEG stream, 1 for channels that are not EEG.
 
     Parameters
     ----------

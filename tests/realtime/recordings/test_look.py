@@ -76,7 +76,7 @@ def test_an_unbroken_look_keeps_clear_of_gaps(noise):
 @pytest.mark.parametrize(("unit", "factor"), [("microvolts", 1e-6), ("mV", 1e-3), ("volts", 1.0), ("", 1e-6)])
 def test_volts_per_number_of_the_eeg_alone(noise, unit, factor):
     found = volts_per_number(recording_of(noise * 1e-6 / factor, unit=unit))
-    np.testing.assert_allclose(found.scale, np.where(np.isin(np.arange(5), EEG), factor, 0.0), rtol=1e-12)
+    np.testing.assert_allclose(found.scale, np.where(np.isin(np.arange(5), EEG), factor, 1.0), rtol=1e-12)
     assert bool(found.note) == (not unit)
 
 

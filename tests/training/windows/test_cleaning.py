@@ -172,6 +172,7 @@ def test_channels_of_type_exg_are_eeg(noise, kind) -> None:
 
 def test_what_is_beside_the_eeg_changes_nothing(noise) -> None:
     beside = np.stack([3e4 * np.sin(np.arange(len(noise)) / 3), np.zeros(len(noise))], axis=1)
+    beside[[500, 1500], [0, 1]] = np.inf
     made = recording(np.concatenate([beside, noise], axis=1), names=("X1", "Trigger", *PAPER.electrodes))
     info = made.eeg.info
     made.eeg.info = replace(info, ch_types=("AUX", "TRG") + ("EXG",) * 17, units=("g", "number", *info.units[2:]))
