@@ -48,6 +48,8 @@ class DatasetSpec:
     sfreq: float = 64.0
     """Rate of the model, Hz."""
     reference: str = "as recorded"
+    eeg: str | None = None
+    """Name of the stream to take as EEG, where the types do not say so or there are several."""
     unit: str | None = None
     """Unit of the recordings' numbers, where the files say nothing or the wrong thing."""
     mains_hz: float | str | None = "auto"
@@ -128,7 +130,7 @@ def load_dataset(paths: Sequence[str | Path], spec: DatasetSpec) -> Dataset:
     twice = next((path for i, path in enumerate(paths) if where[i] in where[:i]), None)
     if twice is not None:  # its copy would be held out against itself
         raise NeuriptError(f"{twice} is given twice; name each recording once")
-    return build_dataset([read_recording(path) for path in paths], spec)
+    return build_dataset([read_recording(path, eeg=spec.eeg) for path in paths], spec)
 
 
 def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset:

@@ -266,3 +266,11 @@ def test_mains_are_those_of_the_eeg(record, signal, hz, rng):
     noisy = np.concatenate([signal + 40 * np.sin(2 * np.pi * hz * t), rng.normal(size=(len(t), 7))], axis=1)
     labels, kinds = [*NAMES, *(f"X{i}" for i in range(7))], ["EEG"] * 5 + ["AUX"] * 7
     assert load_dataset([record(noisy, labels, kind=kinds)], SPEC).manifest.mains_hz == hz
+
+
+def test_the_stream_to_take_as_eeg_may_be_named(record, signal):
+    path = record(signal, stype="Data", name="my amp")
+    with pytest.raises(NeuriptError, match=r"no stream of type EEG; it has 'my amp' \(Data\)"):
+        load_dataset([path], SPEC)
+    named = load_dataset([path], replace(SPEC, eeg="my amp"))
+    np.testing.assert_array_equal(named.x, load_dataset([record(signal)], SPEC).x)
