@@ -1,14 +1,47 @@
-"""Writing a file so that either the new one is there, complete, or the old one still is."""
+"""Writing a file so that either the new one is there, complete, or the old one still is; and what to say when not."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from neuript.errors import NeuriptError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL_WORDS = ("No space left", "File too large", "Disk quota exceeded")
+_FAILING = frozenset({errno.EIO, errno.EROFS})
+_MARK = ".tmp"
+
+
+class UnwritableError(NeuriptError):
+    """A file cannot be written; what was there before is unchanged."""
+
+
+class DiskFullError(UnwritableError):
+    """There is no room for a file; what was finished before is whole."""
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Say whether an error, or what caused it, is that there is no room: on the disk, in a quota or for a larger file.
+
+    Libraries that write in another language pass on the words, but not always the number.
+    """
+    return any(
+        e.errno in _FULL or any(words in str(e) for words in _FULL_WORDS)
+        for e in _causes(error)
+        if isinstance(e, OSError)
+    )
+
+
+def is_disk_fault(error: BaseException | None) -> bool:
+    """Say whether the next file could not be written either: the disk is full, failing or read-only."""
+    return is_full(error) or any(e.errno in _FAILING for e in _causes(error) if isinstance(e, OSError))
 
 
 def check_writable(path: str | Path, *, keep: Iterable[str | Path | None] = ()) -> Path:
@@ -39,40 +72,141 @@ def check_writable(path: str | Path, *, keep: Iterable[str | Path | None] = ()) 
     return path
 
 
-def write_atomically(path: str | Path, data: bytes, *, mode: int | None = None) -> None:
-    """Write `data` to a temporary file beside `path` and put it in place in one step.
+@contextlib.contextmanager
+def replacing(path: str | Path, *, mode: int | None = None, overwrite: bool = True) -> Iterator[Path]:
+    """Give an empty temporary file beside `path` to write to, and put it in place when the block ends well.
+
+    Its content is on the disk before it gets its name, so a kill or a power cut leaves the old file or the new one.
+    A writer that is killed leaves its temporary file behind; see `remove_leftovers`.
 
     Parameters
     ----------
-    path, data
-        Where and what.
+    path
+        What is written, or replaced.
     mode
         Permissions; None means those of the old file, or the user's default.
+    overwrite
+        False refuses to replace a file, also one that appears while the block runs.
 
     Raises
     ------
-    NeuriptError
-        If that fails; a file that was at `path` before is unchanged.
+    DiskFullError
+        If there is no room.
+    UnwritableError
+        If it cannot be written for another reason, or is there already and must not be replaced.
     """
-    path = check_writable(path)
-    temporary = ""
+    path, temporary = Path(path), None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_MARK, dir=path.parent)
+        os.close(descriptor)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(_mode(path) if mode is None else mode)
+        if overwrite:
+            temporary.replace(path)
+        else:
+            _put_new(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)  # gone already when it was put in place
+
+
+def write_atomically(path: str | Path, data: bytes, *, mode: int | None = None, overwrite: bool = True) -> None:
+    """Write `data` with `replacing`, whose parameters and errors these are; refuse a path that can be no file."""
+    with replacing(check_writable(path), mode=mode, overwrite=overwrite) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: str | Path, value: Any, *, indent: int | None = 1, sort_keys: bool = False) -> None:
+    """Write `value` as strict JSON (no NaN) and a line end, with `write_atomically`."""
+    text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, f"{text}\n".encode())
+
+
+def append_json(path: str | Path, value: Any) -> None:
+    """Add `value` as one line of strict JSON; it is on the disk when this returns.
+
+    What a kill left of a last line is ended first, so that this one can be read.
+
+    Raises
+    ------
+    UnwritableError
+        If that fails; the lines before are unchanged.
+    """
+    line = f"{json.dumps(value, allow_nan=False)}\n".encode()
+    try:
+        with Path(path).open("ab+") as file:
+            if _is_cut_off(file):
+                file.write(b"\n")
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode(path) if mode is None else mode)
-        os.replace(temporary, path)
     except OSError as error:
-        raise NeuriptError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "free it (another program may hold it, or the disk is full) or choose another name"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            if temporary:
-                os.unlink(temporary)  # gone already when it was put in place
+        raise unwritable(path, error) from error
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Delete the temporary files of writers that were killed, and return how many there were.
+
+    Nobody else may be writing to `folder` at the same time.
+    """
+    left = list(folder.glob(f".*{_MARK}"))
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
+def unwritable(path: str | Path, error: OSError) -> UnwritableError:
+    """Return the error to raise where the system refused to write `path`."""
+    why = error.strerror or error
+    if is_full(error):
+        return DiskFullError(f"cannot write {path}: there is no room ({why}); free some, or choose another place")
+    if isinstance(error, FileExistsError):
+        return UnwritableError(f"{path} exists already and is not replaced; give another name")
+    return UnwritableError(f"cannot write {path}: {why}; free it (another program may hold it) or choose another name")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _put_new(temporary: Path, path: Path) -> None:
+    """Give `temporary` the name `path`, or raise FileExistsError; no moment lies between the look and the act."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links, such as FAT: take the name first
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        temporary.replace(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a new name on the disk, where a folder can be opened and synced: not on Windows, nor on every network."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_cut_off(file: BinaryIO) -> bool:
+    """Say whether an open file ends in the middle of a line."""
+    if not file.seek(0, os.SEEK_END):
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
 
 
 def _mode(path: Path) -> int:

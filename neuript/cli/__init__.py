@@ -6,7 +6,6 @@ It imports as little as it can before `run_verb`: until then Ctrl-C ends in a tr
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -36,8 +35,6 @@ VERBS: dict[str, str] = {
 EXIT_INTERNAL = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-
-_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 _EPILOG = """\
 exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost · 5 model refused ·
@@ -135,7 +132,9 @@ def _is_of_stdout(error: Exception) -> bool:
     """Whether stdout was closed by its reader (`| head`) or cannot take more (a full disk)."""
     if isinstance(error, BrokenPipeError):
         return True
-    return isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None
+    from neuript.files import is_disk_fault
+
+    return isinstance(error, OSError) and is_disk_fault(error) and error.filename is None
 
 
 def _let_go_of_stdout() -> None:

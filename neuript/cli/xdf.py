@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuript.errors import NeuriptError
+from neuript.files import write_atomically
 
 if TYPE_CHECKING:
     from neuript.realtime.recordings.xdf_walk import XdfScan
@@ -31,7 +32,6 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str] | None = None) -> int:
     """Parse, check or repair, return the exit code."""
     args = build_parser().parse_args(argv)
-    from neuript.realtime.recordings.xdf_repair import save_whole_chunks
     from neuript.realtime.recordings.xdf_walk import load_bytes, scan
 
     blob = load_bytes(args.file)
@@ -41,7 +41,7 @@ def run(argv: list[str] | None = None) -> int:
         raise NeuriptError(f"{args.file} has no whole stream header, so nothing can be read or saved of it")
     if args.action == "check":
         return 0 if found.intact else 2
-    save_whole_chunks(blob, found, args.out)
+    write_atomically(args.out, xdf_walk.clean_bytes(blob, found), overwrite=False)
     print(f"wrote {args.out} ({found.n_kept} bytes)")
     return 0
 

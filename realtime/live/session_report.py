@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from neuript import __version__
-from neuript.files import write_atomically
+from neuript.files import write_json
 
 if TYPE_CHECKING:
     from neuript.modelfile.manifest import Manifest
@@ -121,5 +120,4 @@ def build_report(
 
 def write_report(path: str, report: dict[str, Any]) -> None:
     """Write the report; an old file stays whole if that fails."""
-    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, text.encode() + b"\n")
+    write_json(path, report)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from neuript.errors import NeuriptError
-from neuript.training.corpus.atomic import DiskFullError, remove_leftovers, write_json
+from neuript.files import DiskFullError, remove_leftovers, write_json
 from neuript.training.corpus.corpus import FORMAT, INDEX, VERSION, read_index
 from neuript.training.corpus.executor import run_jobs
 from neuript.training.corpus.index import Records
@@ -139,7 +139,7 @@ def _finish(out: Path, recipe: Recipe, records: Records, new: set[str], excluded
 def _write_index(out: Path, recipe: Recipe, records: Records) -> None:
     entries, montages = records.index()
     index: dict[str, Any] = {"format": FORMAT, "version": VERSION, "recipe": recipe.to_dict()}
-    write_json(out / INDEX, index | {"montages": montages, "recordings": entries}, indent=1)
+    write_json(out / INDEX, index | {"montages": montages, "recordings": entries})
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from neuript.errors import NeuriptError
-from neuript.training.corpus.atomic import DiskFullError, write_json
+from neuript.files import DiskFullError, write_json
 from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.work import RecordingJob, work
 
@@ -131,5 +131,5 @@ def _result(future: Any, job: RecordingJob) -> dict[str, Any]:
     )
     record = {"settings": job.settings, "stamp": job.stamp(), "shard": None}
     record["report"] = asdict(report)
-    write_json(job.record, record)
+    write_json(job.record, record, indent=None)
     return record

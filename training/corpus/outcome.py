@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from neuript.training.corpus.atomic import replacing, write_json
+from neuript.files import write_atomically, write_json
 
 Status = Literal["kept", "empty", "refused", "failed", "duplicate"]
 
@@ -125,13 +125,12 @@ class CorpusReport:
 
     def write(self, folder: Path) -> None:
         """Write `report.json` and the table `report.csv`."""
-        write_json(folder / "report.json", self.to_dict(), indent=1)
+        write_json(folder / "report.json", self.to_dict())
         text = io.StringIO()
         table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows(f.row() for f in self.files)
-        with replacing(folder / "report.csv") as temporary:
-            temporary.write_text(text.getvalue(), encoding="utf-8")
+        write_atomically(folder / "report.csv", text.getvalue().encode())
 
     def text(self) -> str:
         """Return the table for the screen."""

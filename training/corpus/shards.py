@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
-from neuript.training.corpus.atomic import replacing
+from neuript.files import replacing
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuript.errors import NeuriptError
+from neuript.files import DiskFullError, UnwritableError, is_full, write_json
 from neuript.montages import Montage, load_montage
 from neuript.montages.stream_labels import is_eeg_channel
 from neuript.realtime.recordings.look import volts_per_number
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.corpus.atomic import DiskFullError, is_full, write_json
 from neuript.training.corpus.bids import find_channels, read_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.outcome import FileReport
@@ -109,6 +109,8 @@ def work(job: RecordingJob) -> dict[str, Any]:
         record |= _windows_to_shard(job, report)
     except DiskFullError:
         raise
+    except UnwritableError as error:
+        report.reason = str(error)
     except NeuriptError as error:
         report.status, report.reason = "refused", _reason(error, job)
     except OSError as error:
@@ -121,7 +123,7 @@ def work(job: RecordingJob) -> dict[str, Any]:
     if record["shard"] is None:
         job.shard.unlink(missing_ok=True)
     record["report"] = asdict(report)
-    write_json(job.record, record)
+    write_json(job.record, record, indent=None)
     return record
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from neuript import __version__
 from neuript.errors import NeuriptError
-from neuript.files import write_atomically
+from neuript.files import append_json, write_atomically
 from neuript.training.evaluate.leaks import check_leak
 from neuript.training.evaluate.methods import (
     DETERMINISTIC,
@@ -264,19 +263,7 @@ class ResultStore:
     def add(self, result: dict[str, Any], outcome: Outcome) -> None:
         """Keep a result: predictions first, then its line."""
         write_atomically(self.predictions_path(result["id"]), _npz(outcome.proba))
-        line = json.dumps(_finite(result), allow_nan=False) + "\n"
-        path = self.folder / RESULTS
-        try:
-            with path.open("ab+") as file:
-                if file.tell() and not _ends_with_newline(path):
-                    file.write(b"\n")  # behind a line that a kill cut off
-                file.write(line.encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise NeuriptError(
-                f"cannot write {path}: {error.strerror or error}; make room and call it again"
-            ) from error
+        append_json(self.folder / RESULTS, _finite(result))
         self._known[result["id"]] = result
 
     def keep_windows(self, data: EvalData) -> str:
@@ -317,12 +304,6 @@ def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
 
 
 def _finite(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,7 +13,7 @@ import numpy as np
 
 from neuript import __version__
 from neuript.errors import NeuriptError
-from neuript.files import write_atomically
+from neuript.files import write_atomically, write_json
 
 if TYPE_CHECKING:
     from neuript.training.pictures.make import Section
@@ -79,8 +78,7 @@ def write_report(
         "notes": list(notes),
         **{s.name: {"skipped": s.skipped} if s.skipped else s.numbers for s in sections},
     }
-    text = json.dumps(plain(numbers), indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(folder / "numbers.json", text.encode() + b"\n")
+    write_json(folder / "numbers.json", plain(numbers))
     page = folder / "report.html"
     write_atomically(page, _page(title, facts, notes, sections).encode())
     return page

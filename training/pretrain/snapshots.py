@@ -6,12 +6,9 @@ all random numbers are functions of the step, so the step is all that is saved o
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +17,7 @@ import torch
 from torch import Tensor
 
 from neuript.errors import ModelRefusedError, NeuriptError
+from neuript.files import UnwritableError, remove_leftovers, replacing
 from neuript.network.config import NetworkConfig
 from neuript.training.pretrain.distributed import World, assign, gather_whole, reshard
 from neuript.training.pretrain.run_settings import NOT_IN_SETTINGS, PretrainRun, differences
@@ -76,24 +74,16 @@ def save(out: Path, step: int, tensors: Mapping[str, Tensor], about: Mapping[str
 
     text = json.dumps({"format": FORMAT, "step": step, **about}, allow_nan=False)
     path = folder_of(out) / f"step-{step:08d}.safetensors"
-    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-        os.close(handle)
-        save_file({k: t.contiguous() for k, t in tensors.items()}, temporary, {_KEY: text})
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
+        with replacing(path) as temporary:
+            save_file({k: t.contiguous() for k, t in tensors.items()}, temporary, {_KEY: text})
+    except (OSError, SafetensorError, UnwritableError) as error:
+        why = error.__cause__ or error
         raise NeuriptError(
-            f"the checkpoint of step {step} cannot be written to {path.parent}: {error}; "
+            f"the checkpoint of step {step} cannot be written to {path.parent}: {why}; "
             "make room: the same command goes on from the last whole checkpoint"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
     return path
 
 
@@ -101,8 +91,7 @@ def prune(out: Path, keep: int) -> None:
     """Remove all but the newest `keep` checkpoints, and what killed writers left."""
     for path in find_checkpoints(out)[keep:]:
         path.unlink(missing_ok=True)
-    for path in folder_of(out).glob(".writing-*"):
-        path.unlink(missing_ok=True)
+    remove_leftovers(folder_of(out))
 
 
 def read_about(path: Path) -> dict[str, Any]:

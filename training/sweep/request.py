@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neuript.errors import NeuriptError
-from neuript.files import write_atomically
+from neuript.files import write_json
 from neuript.training.sweep.jobs import SweepPlan, make_plan
 from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.sweep_tables import Sweep
@@ -25,7 +25,7 @@ def write_request(
         raise NeuriptError(f"cannot make the folder {out}: {error.strerror or error}") from error
     content = {"sweep": asdict(plan.sweep), "data": list(data), "seeds": list(seeds), "corpus": corpus}
     path = _path(out, table)
-    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+    write_json(path, content)
     return path
 
 

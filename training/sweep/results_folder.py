@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from neuript.errors import NeuriptError
-from neuript.files import write_atomically
+from neuript.files import append_json, write_json
 from neuript.training.sweep.canonical import config_id
 from neuript.training.sweep.jobs import SweepJob
 from neuript.training.sweep.locks import holder
@@ -70,17 +70,13 @@ class ResultsFolder:
                     f"{path} is not the configuration of this job; it was changed by hand: remove the folder {folder}"
                 )
         else:
-            _write(path, {"label": job.label, "needs": list(job.needs), "config": job.config})
+            write_json(path, {"label": job.label, "needs": list(job.needs), "config": job.config}, sort_keys=True)
         (folder / "failed.json").unlink(missing_ok=True)
         return folder
 
     def append(self, job_id: str, result: Mapping[str, Any]) -> None:
         """Add one result; it is on the disk when this returns."""
-        path = self.folder(job_id) / "results.jsonl"
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(result, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_json(self.folder(job_id) / "results.jsonl", result)
 
     def results(self, job_id: str) -> list[dict[str, Any]]:
         """Return the results of a finished job; none of one that is not finished."""
@@ -92,12 +88,12 @@ class ResultsFolder:
 
     def finish(self, job_id: str, seconds: float) -> None:
         """Mark a job as done."""
-        _write(self.folder(job_id) / "done.json", {"at": _now(), "seconds": round(seconds, 1)})
+        write_json(self.folder(job_id) / "done.json", {"at": _now(), "seconds": round(seconds, 1)})
 
     def fail(self, job_id: str, reason: str, details: str = "") -> None:
         """Mark a job as failed; the next call of the sweep tries it again."""
         content = {"at": _now(), "reason": reason, "details": details}
-        _write(self.folder(job_id) / "failed.json", content)
+        write_json(self.folder(job_id) / "failed.json", content)
 
     def forget_failure(self, job_id: str) -> None:
         """Let a failed job be tried again."""
@@ -122,10 +118,6 @@ class ResultsFolder:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    write_atomically(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _read(path: Path) -> dict[str, Any]:

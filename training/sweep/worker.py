@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 import traceback
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from neuript.errors import NeuriptError
+from neuript.files import is_disk_fault
 from neuript.training.sweep.jobs import SweepJob, SweepPlan
 from neuript.training.sweep.locks import acquire
 from neuript.training.sweep.results_folder import ResultsFolder
 
 _LOG = logging.getLogger(__name__)
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 POLL_S = 5.0
 
 
@@ -115,11 +114,11 @@ def _do(job: SweepJob, store: ResultsFolder, runner: Runner, log: _Log, place: s
             store.append(job.id, result)
         store.finish(job.id, time.monotonic() - began)
     except NeuriptError as error:
-        _refuse_full_disk(error.__cause__)
+        _refuse_disk_fault(error)
         store.fail(job.id, str(error))
         log(f"{place} {job.id} failed · {job.label}: {error}")
     except Exception as error:
-        _refuse_full_disk(error)
+        _refuse_disk_fault(error)
         _LOG.exception("job %s (%s)", job.id, job.label)
         store.fail(job.id, f"{type(error).__name__}: {error}", traceback.format_exc())
         log(f"{place} {job.id} failed · {job.label}: {type(error).__name__}: {error}")
@@ -127,10 +126,10 @@ def _do(job: SweepJob, store: ResultsFolder, runner: Runner, log: _Log, place: s
         log(f"{place} {job.id} done in {time.monotonic() - began:.0f} s · {job.label}")
 
 
-def _refuse_full_disk(error: BaseException | None) -> None:
-    if isinstance(error, OSError) and error.errno in _DISK:
+def _refuse_disk_fault(error: BaseException) -> None:
+    if is_disk_fault(error):
         raise NeuriptError(
-            f"the sweep stopped: {error.strerror or error}; free the disk and call it again, it goes on where it was"
+            f"the sweep stopped: {error}; free the disk and call it again, it goes on where it was"
         ) from error
 
 

@@ -11,6 +11,7 @@ import pytest
 import xdf_writer
 
 from neuript.errors import NeuriptError
+from neuript.files import DiskFullError, replacing
 from neuript.montages import load_montage
 from neuript.realtime.recordings.read import read_recording
 from neuript.training.corpus import (
@@ -24,7 +25,6 @@ from neuript.training.corpus import (
     get_recipe,
     prepare,
 )
-from neuript.training.corpus.atomic import DiskFullError, replacing
 from neuript.training.corpus.bids import find_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.rejection import judge
@@ -437,7 +437,7 @@ def test_a_broken_off_run_goes_on_to_the_same_corpus(corpus: Path, folder: Path,
         prepare([folder], tmp_path / "b", SHORT, progress=stop)
     with pytest.raises(NeuriptError, match="no windows yet"):
         Corpus.open(tmp_path / "b")
-    torn = tmp_path / "b" / "shards" / "x.arrow.tmp-123"
+    torn = tmp_path / "b" / "shards" / ".x.arrow.abc.tmp"
     torn.write_bytes(b"half")
     (tmp_path / "b" / "records" / "torn.json").write_text('{"settings": ')
     assert prepare([folder], tmp_path / "b", SHORT).n_new == 2

@@ -296,7 +296,7 @@ def test_a_full_disk_under_the_log_is_said(tmp_path, monkeypatch):
 
 def test_only_the_newest_checkpoints_are_kept(run, corpus, tmp_path):
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / ".writing-abc").write_text("left by a killed run")
+    (tmp_path / "checkpoints" / ".step-00000003.safetensors.abc.tmp").write_text("left by a killed run")
     pretrain(replace(run, checkpoint_every=1, keep=3), corpus, tmp_path)
     names = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
     assert names == [f"step-{s:08d}.safetensors" for s in (5, 6, 7)]
