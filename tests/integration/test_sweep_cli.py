@@ -22,7 +22,7 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from neuript.training.sweep.request import read_plan
-from neuript.training.sweep.results_folder import Store
+from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.worker import work
 
 out = Path(sys.argv[1])
@@ -35,7 +35,7 @@ def runner(job, folder, needs, say):
         sys.stdin.read()  # until it is killed
     yield {"metrics": {"balanced_accuracy": 0.5}}
 
-work(read_plan(out, "masking"), Store(out), runner, wait=lambda s: time.sleep(0.05))
+work(read_plan(out, "masking"), ResultsFolder(out), runner, wait=lambda s: time.sleep(0.05))
 """
 
 

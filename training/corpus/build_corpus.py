@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from neuript.errors import NeuriptError
 from neuript.files import DiskFullError, remove_leftovers, write_json
+from neuript.locks import locked
 from neuript.training.corpus.corpus import FORMAT, INDEX, VERSION, read_index
 from neuript.training.corpus.executor import run_jobs
 from neuript.training.corpus.index import Records
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[int, int, FileReport], None]
 """Called with (done, all, what became of the last one)."""
 _INDEX_EVERY_S = 60.0
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +151,11 @@ def _opened(out: Path, recipe: Recipe) -> Iterator[None]:
     try:
         for folder in (out, out / SHARDS, out / RECORDS):
             folder.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("w")
     except OSError as error:
         raise NeuriptError(f"cannot write to {out}: {error.strerror}") from error
-    with lock:
-        _take(lock, out)
+    with locked(out / LOCK) as free:
+        if not free:
+            raise NeuriptError(f"another prepare is writing to {out}; wait for it, or give another --out")
         for folder in (out, out / SHARDS, out / RECORDS):
             remove_leftovers(folder)
         if not (out / INDEX).exists():
@@ -161,23 +163,11 @@ def _opened(out: Path, recipe: Recipe) -> Iterator[None]:
         yield
 
 
-def _take(lock: IO[str], out: Path) -> None:
-    """Hold the lock until the file is closed, also by a kill; Windows goes without."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise NeuriptError(f"another prepare is writing to {out}; wait for it, or give another --out") from error
-
-
 def _check_out(out: Path, recipe: Recipe) -> None:
     if out.exists() and not out.is_dir():
         raise NeuriptError(f"{out} is a file; --out is a folder")
     if not (out / INDEX).exists():
-        if out.is_dir() and any(p.name not in (SHARDS, RECORDS, ".lock") for p in out.iterdir()):
+        if out.is_dir() and any(p.name not in (SHARDS, RECORDS, LOCK) for p in out.iterdir()):
             raise NeuriptError(f"{out} has other things in it; give a folder that is new, empty or a corpus")
         return
     theirs = Recipe.from_dict(read_index(out)["recipe"])

@@ -4,6 +4,7 @@ OUT/<id>/config.json     the complete configuration, and its label
 OUT/<id>/results.jsonl   one JSON object a line, in the order in which they were found
 OUT/<id>/done.json       it is finished: when, how long it took
 OUT/<id>/failed.json     it was refused or broke: the reason
+OUT/<id>/.lock         locked by the worker that is at it
 OUT/<id>/pretrain/       checkpoints of a pretraining, from which it goes on
 OUT/sweep.log            what happened, one line each
 """
@@ -20,10 +21,11 @@ from typing import Any, Literal
 
 from neuript.errors import NeuriptError
 from neuript.files import append_json, write_json
+from neuript.locks import is_locked
 from neuript.training.sweep.canonical import config_id
 from neuript.training.sweep.jobs import SweepJob
-from neuript.training.sweep.locks import holder
 
+LOCK = ".lock"
 State = Literal["done", "failed", "running", "started", "waiting"]
 
 
@@ -37,6 +39,10 @@ class ResultsFolder:
         """Return the folder of a job."""
         return self.out / job_id
 
+    def lock(self, job_id: str) -> Path:
+        """Return the file whose lock the worker at a job holds."""
+        return self.folder(job_id) / LOCK
+
     def state(self, job_id: str) -> State:
         """Return how far a job is; "started" is one that was stopped in the middle."""
         folder = self.folder(job_id)
@@ -44,9 +50,14 @@ class ResultsFolder:
             return "done"
         if (folder / "failed.json").exists():
             return "failed"
-        if folder.exists() and holder(folder) is not None:
+        if is_locked(self.lock(job_id)):
             return "running"
         return "started" if (folder / "config.json").exists() else "waiting"
+
+    def is_over(self, job_id: str) -> bool:
+        """Say whether a job is done or failed; unlike `state`, it does not ask for the lock."""
+        folder = self.folder(job_id)
+        return (folder / "done.json").exists() or (folder / "failed.json").exists()
 
     def is_done(self, job_id: str) -> bool:
         """Say whether a job is finished."""

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from neuript.errors import NeuriptError
 from neuript.files import is_disk_fault
+from neuript.locks import locked
 from neuript.training.sweep.jobs import SweepJob, SweepPlan
-from neuript.training.sweep.locks import acquire
 from neuript.training.sweep.results_folder import ResultsFolder
 
 _LOG = logging.getLogger(__name__)
@@ -87,19 +87,17 @@ def _next(plan: SweepPlan, store: ResultsFolder, runner: Runner, log: _Log) -> s
     """Do the first job that can be done; say whether one was done, or others are at work."""
     others = False
     for job in plan.jobs:
-        if store.state(job.id) in ("done", "failed"):
+        if store.is_over(job.id):
             continue
         if not all(store.is_done(need) for need in job.needs):
-            others |= not any(store.state(need) == "failed" for need in job.needs)
+            others |= not any(store.is_over(need) and not store.is_done(need) for need in job.needs)
             continue
-        lock = acquire(store.folder(job.id))
-        if lock is None:
+        with locked(store.lock(job.id)) as free:
+            if free:
+                if not store.is_over(job.id):
+                    _do(job, store, runner, log, _place(plan, job))
+                return "done"
             others = True
-            continue
-        with lock:
-            if store.state(job.id) not in ("done", "failed"):
-                _do(job, store, runner, log, _place(plan, job))
-        return "done"
     return "others" if others else "nothing"
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 
 from neuript.errors import NeuriptError
+from neuript.locks import locked, log
 from neuript.montages import load_montage
 from neuript.training.evaluate.protocols import cache
 from neuript.training.evaluate.protocols import gather as build
@@ -110,7 +112,7 @@ def interrupted(protocol, tmp_path, after):
 
     with pytest.raises(Killed):
         load(protocol, tmp_path, progress=progress)
-    (left,) = (tmp_path / "cache").iterdir()
+    (left,) = (tmp_path / "cache").glob("*.building")
     return left
 
 
@@ -128,35 +130,40 @@ def test_an_interrupted_run_goes_on_where_it_was(protocol, tmp_path, cleaned, da
     elif damage == "lost windows":  # the line reached the disk, its windows did not
         x.write_bytes(x.read_bytes()[:-4])
         again = 2
-    left.rename(left.with_name(left.name.rpartition("-")[0] + "-999999999"))  # of a process that is gone
     del cleaned[:]
     assert_same(load(protocol, tmp_path), plain)
     assert len(cleaned) == again
     assert not list((tmp_path / "cache").glob("*building*"))
 
 
-def test_a_running_process_keeps_its_folder(protocol, tmp_path, cleaned):
-    left = interrupted(protocol, tmp_path, 2)
-    other = left.rename(left.with_name(left.name.rpartition("-")[0] + f"-{os.getppid()}"))
-    del cleaned[:]
-    load(protocol, tmp_path)
-    assert len(cleaned) == 4
-    assert (other / "journal.jsonl").exists()
+def test_who_comes_while_another_writes_waits_and_cleans_nothing_again(protocol, tmp_path, cleaned):
+    with ThreadPoolExecutor(1) as pool:
+        second = []
 
+        def progress(done, total, name):
+            if done == 2:
+                second.append(pool.submit(load, protocol, tmp_path))
 
-def test_two_that_finish_the_same_leave_one_folder(protocol, tmp_path, cleaned, monkeypatch):
-    mine = os.getpid()
-
-    def progress(done, total, name):  # another process does all of it while this one is at the last
-        if done == total:
-            with monkeypatch.context() as other:
-                other.setattr(cache.os, "getpid", lambda: mine + 1)
-                load(protocol, tmp_path)
-
-    first = load(protocol, tmp_path, progress=progress)
-    assert len(cleaned) == 8
+        first = load(protocol, tmp_path, progress=progress)
+        assert_same(second[0].result(timeout=60), first)
+    assert cleaned == ["0", "1", "2", "3"]
     assert_same(first, protocol.load(tmp_path / "data"))
     assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_living_process_of_another_host_keeps_its_folder(protocol, tmp_path, cleaned, monkeypatch):
+    """Its process id is nobody's here; the lock is what counts."""
+    said = Event()
+    monkeypatch.setattr(log, "info", lambda *_: said.set())
+    left = interrupted(protocol, tmp_path, 2)
+    before = {p.name: p.read_bytes() for p in left.iterdir()}
+    with ThreadPoolExecutor(1) as pool:
+        with locked(left.with_name(f".{left.stem}.lock")) as free:
+            assert free
+            waiting = pool.submit(load, protocol, tmp_path)
+            assert said.wait(timeout=30)
+            assert {p.name: p.read_bytes() for p in left.iterdir()} == before
+        assert_same(waiting.result(timeout=60), protocol.load(tmp_path / "data"))
 
 
 def test_a_full_disk_is_said_and_what_is_there_is_used(protocol, tmp_path, cleaned, monkeypatch):

@@ -1,21 +1,19 @@
-"""Sweeps: tables, ids, order, locks, resuming, statistics, report. The runner is a stand-in."""
+"""Sweeps: tables, ids, order, resuming, statistics, report. The runner is a stand-in."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from neuript.errors import NeuriptError
+from neuript.locks import locked
 from neuript.training.fitting.metrics import balanced_accuracy
-from neuript.training.sweep import locks
 from neuript.training.sweep.canonical import config_id, merged, plain
 from neuript.training.sweep.jobs import make_plan
 from neuript.training.sweep.markdown import tabulate
@@ -293,83 +291,20 @@ def test_a_changed_configuration_is_refused(plan, tmp_path):
 def test_a_job_in_other_hands_is_waited_for(plan, tmp_path):
     store, runner, waits = ResultsFolder(tmp_path / "out"), Stand(), []
     first = plan.jobs[0]
-    lock = locks.acquire(store.folder(first.id))
-    assert lock is not None
+    other = contextlib.ExitStack()
+    assert other.enter_context(locked(store.lock(first.id)))
 
     def wait(seconds):
         waits.append(seconds)
+        assert store.state(first.id) == "running"
         store.begin(first)
         store.finish(first.id, 1.0)  # the other worker is done
-        lock.release()
+        other.close()
 
     assert work(plan, store, runner, wait=wait) == {"done": len(plan.jobs)}
     assert len(waits) == 1
     assert first.label not in runner.done
     assert runner.done[0].startswith("b"), "what does not depend on it was not done meanwhile"
-
-
-# --- locks
-
-
-def test_a_lock_is_held_by_one(tmp_path):
-    first = locks.acquire(tmp_path / "job")
-    assert first is not None
-    assert locks.acquire(tmp_path / "job") is None
-    who = locks.holder(tmp_path / "job")
-    assert who is not None
-    assert who["pid"] == os.getpid()
-    first.release()
-    assert locks.holder(tmp_path / "job") is None
-    assert locks.acquire(tmp_path / "job") is not None
-    assert not list((tmp_path / "job").glob(".lock-*"))
-
-
-def test_the_lock_of_a_killed_process_is_taken_over_by_exactly_one(tmp_path):
-    code = (
-        "import sys, os; from pathlib import Path; from neuript.training.sweep.locks import acquire\n"
-        "assert acquire(Path(sys.argv[1])); os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-P", "-c", code, str(tmp_path)], check=False, timeout=60)
-    assert (tmp_path / "lock.0").exists()
-    assert locks.holder(tmp_path) is None
-    assert locks.acquire(tmp_path) is not None
-    assert locks.acquire(tmp_path) is None
-
-
-def test_a_pid_that_was_given_to_another_process_is_not_the_holder(tmp_path):
-    who = locks._me() | {"started": 1.0}
-    (tmp_path / "lock.3").write_text(json.dumps(who))
-    assert locks.holder(tmp_path) is None
-    lock = locks.acquire(tmp_path)
-    assert lock is not None
-    assert lock.path.name == "lock.4"
-
-
-def test_a_lock_of_another_host_goes_by_its_age(tmp_path):
-    path = tmp_path / "lock.0"
-    path.write_text(json.dumps({"pid": 1, "host": "elsewhere", "started": 0.0}))
-    assert locks.acquire(tmp_path) is None
-    old = path.stat().st_mtime - locks.STALE_S - 10
-    os.utime(path, (old, old))
-    assert locks.acquire(tmp_path) is not None
-
-
-def test_a_heartbeat_touches_the_lock(tmp_path):
-    lock = locks.acquire(tmp_path)
-    assert lock is not None
-    os.utime(lock.path, (1, 1))
-    touched = locks.threading.Event()
-
-    class Once(locks.threading.Event):
-        def wait(self, timeout=None):
-            if touched.is_set():
-                return True
-            touched.set()
-            return False
-
-    lock._stop = Once()
-    lock._beat()
-    assert lock.path.stat().st_mtime > 1
 
 
 # --- statistics

@@ -2,7 +2,7 @@
 
 A folder is written as a growing file of float32 beside a journal with one line per recording, and gets its final name
 when it is complete. After a kill or a full disk the next run takes the unfinished folder over, cuts a half-written tail
-off and goes on behind the last line; nothing is cleaned twice.
+off and goes on behind the last line; nothing is cleaned twice. Who comes while another process is writing waits for it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.locks import locked
 
 if TYPE_CHECKING:
     from neuript.training.evaluate.protocols.gather import RecordingPart
 
 MAP_BYTES = 2 << 30
 """Larger arrays are mapped from the file and not read into memory."""
-_BUILDING = re.compile(r"\.building-(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -98,51 +95,60 @@ def open_store(cache: Path, shape: tuple[int, int], recipe: Mapping[str, Any]) -
     """Return the folder of a recipe inside a cache: complete, taken over unfinished, or new."""
     text = json.dumps(recipe, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    final = cache / f"{recipe['protocol']}-{key}"
-    if final.is_dir():
-        return Folder(final, final, shape)
-    building = final.with_name(f"{final.name}.building-{os.getpid()}")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        _adopt(final, building)
-        building.mkdir(exist_ok=True)
-        (building / "recipe.json").write_text(text)
-    except OSError as error:
-        raise _full(cache, error) from error
-    return Folder(building, final, shape)
-
-
-def _adopt(final: Path, building: Path) -> None:
-    """Take over what a process that is gone has left."""
-    import psutil
-
-    for left in sorted(final.parent.glob(f"{final.name}.building-*")):
-        match = _BUILDING.search(left.name)
-        if match and not building.exists() and not psutil.pid_exists(int(match[1])):
-            with contextlib.suppress(OSError):  # another process was faster
-                left.rename(building)
+    return Folder(cache / f"{recipe['protocol']}-{key}", shape, text)
 
 
 class Folder:
     """A growing file of windows and a journal, or a finished folder of both."""
 
-    def __init__(self, folder: Path, final: Path, shape: tuple[int, int]) -> None:
+    def __init__(self, final: Path, shape: tuple[int, int], recipe: str) -> None:
         self.done: dict[str, CachedRow] = {}
-        self._folder, self._final, self._shape = folder, final, shape
+        self._final, self._shape, self._recipe = final, shape, recipe
+        self._folder = final
+        self._lock_path = final.with_name(f".{final.name}.lock")
+        self._lock = contextlib.ExitStack()
         self._x: BinaryIO | None = None
         self._journal: BinaryIO | None = None
 
     def __enter__(self) -> Folder:
         """Read what is there; open an unfinished folder behind its last whole recording."""
-        journal = self._folder / "journal.jsonl"
-        good = self._read(journal) if journal.exists() else 0
-        if self._folder != self._final:
-            self._journal = _behind(journal, good)
-            self._x = _behind(self._folder / "x.f32", self._n_bytes)
+        with self._lock:
+            if not self._final.is_dir():
+                self._take_over()
+            journal = self._folder / "journal.jsonl"
+            good = self._read(journal) if journal.exists() else 0
+            if self._folder != self._final:
+                self._journal = _behind(journal, good)
+                self._x = _behind(self._folder / "x.f32", self._n_bytes)
+            self._lock = self._lock.pop_all()  # kept, as nothing went wrong
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the files."""
+        """Close the files, and let others at an unfinished folder."""
+        self._close()
+        self._lock.close()
+
+    def _take_over(self) -> None:
+        """Wait until nobody else writes this folder; then it is finished, or ours to begin or to go on with."""
+        try:
+            self._final.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.enter_context(locked(self._lock_path, wait=True))
+            if self._final.is_dir():
+                self._give_back()
+                return
+            self._folder = self._final.with_name(f"{self._final.name}.building")
+            self._folder.mkdir(exist_ok=True)
+            (self._folder / "recipe.json").write_text(self._recipe)
+        except OSError as error:
+            raise _full(self._final.parent, error) from error
+
+    def _give_back(self) -> None:
+        """Release the lock of a finished folder, which nobody needs any more."""
+        with contextlib.suppress(OSError):
+            self._lock_path.unlink(missing_ok=True)
+        self._lock.close()
+
+    def _close(self) -> None:
         for file in (self._x, self._journal):
             if file is not None:
                 with contextlib.suppress(OSError):
@@ -191,14 +197,10 @@ class Folder:
     def finish(self) -> NDArray[np.float32]:
         """Give the folder its final name and return its windows."""
         if self._folder != self._final:
-            self.__exit__()
-            try:
-                self._folder.rename(self._final)
-            except OSError:  # another process finished the same
-                if not self._final.is_dir():
-                    raise
-                shutil.rmtree(self._folder, ignore_errors=True)
+            self._close()
+            self._folder.rename(self._final)
             self._folder = self._final
+            self._give_back()
         return self._open()
 
     def _damaged(self, how: str) -> NeuriptError:
