@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 
 import neuript.weights
 from neuript.modelfile import trust
@@ -59,17 +62,39 @@ def test_many_at_once_lose_nothing() -> None:
     assert all(trust.is_trusted(h) for h in hashes)
 
 
-def test_places_follow_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert trust.config_dir() == tmp_path / "config"
-    assert trust.cache_dir() == tmp_path / "config" / "cache"
+def test_a_folder_of_ones_own_is_taken_for_settings_and_cache(own_config: Path) -> None:
+    assert trust.config_dir() == own_config
+    assert trust.cache_dir() == own_config / "cache"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the environment of POSIX")
+@pytest.mark.parametrize(
+    ("folders", "settings", "cache"),
+    [
+        (Unix, "home/.config/neuript", "home/.cache/neuript"),
+        (MacOS, "home/Library/Application Support/neuript", "home/Library/Caches/neuript"),
+        (Windows, "roaming/neuript", "local/neuript/Cache"),
+    ],
+)
+def test_places_are_those_that_the_documentation_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: type, settings: str, cache: str
+) -> None:
+    for name in ("NEURIPT_CONFIG_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    of_windows = {"CSIDL_APPDATA": "roaming", "CSIDL_LOCAL_APPDATA": "local"}
+    monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda name: str(tmp_path / of_windows[name]))
+    monkeypatch.setattr(trust, "PlatformDirs", folders)
+    assert trust.config_dir() == tmp_path / settings
+    assert trust.cache_dir() == tmp_path / cache
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG folders")
+def test_the_folders_that_a_linux_user_has_set_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NEURIPT_CONFIG_DIR")
-    for platform in ("linux", "darwin", "win32"):
-        monkeypatch.setattr(sys, "platform", platform)
-        assert trust.config_dir().name == "neuript"
-        assert "neuript" in trust.cache_dir().parts
-    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/x")
-    assert trust.config_dir() == Path("/x/neuript")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/y")
+    assert (trust.config_dir(), trust.cache_dir()) == (Path("/x/neuript"), Path("/y/neuript"))
 
 
 def test_hashes_for_the_package_are_written_as_sha256sum_does(tmp_path: Path) -> None:
