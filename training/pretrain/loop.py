@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from neuript.errors import NeuriptError
+from neuript.interrupt import CLUSTER, Interrupt
 from neuript.network.pretext.masking import Share
 from neuript.network.pretext.pretrainer import MaskedPretrainer
 from neuript.training.pretrain import snapshots
@@ -38,7 +39,6 @@ from neuript.training.pretrain.monitor import ExpertMonitor
 from neuript.training.pretrain.optimiser import build_optimizer, one_cycle
 from neuript.training.pretrain.result import ENCODER, build_manifest, describe_data, export_encoder
 from neuript.training.pretrain.run_settings import NOT_IN_SETTINGS, PretrainRun
-from neuript.training.pretrain.stop import Stop
 
 _log = logging.getLogger(__name__)
 
@@ -108,8 +108,10 @@ def pretrain(
         step = trainer.restore(resume)
         if step == trainer.n_steps and (trainer.out / ENCODER).is_file():
             return trainer.out / ENCODER
-        with trainer.open_log(step) as log, Stop(alone=world.size == 1) as stop:
-            trainer.train(step, log, stop, progress)
+        # torchrun passes on a Ctrl-C that its children have had already; and a cluster sends one signal after another
+        insist = ("SIGINT",) if world.size == 1 else ()
+        with trainer.open_log(step) as log, Interrupt(CLUSTER, insist=insist) as interrupt:
+            trainer.train(step, log, interrupt, progress)
         return trainer.finish()
 
 
@@ -189,13 +191,13 @@ class Trainer:
         log.write("start", step, processes=self.world.size, parameters=n, data=self.data.counts)
         return log
 
-    def train(self, step: int, log: Logbook | NoLog, stop: Stop, progress: Progress | None = None) -> None:
+    def train(self, step: int, log: Logbook | NoLog, interrupt: Interrupt, progress: Progress | None = None) -> None:
         """Take the steps from `step` to the last, with log, validation and snapshots."""
         run = self.run
         clock = Clock()
         for batch in self.loader.steps(step, self.n_steps):
             step = batch.step + 1
-            stopping = self.world.any(stop.requested)
+            stopping = self.world.any(interrupt.requested)
             saving = stopping or step % run.checkpoint_every == 0 or step == self.n_steps
             logging_now = saving or step % run.log_every == 0
             self.monitor.watching = logging_now
