@@ -32,10 +32,10 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str] | None = None) -> int:
     """Parse, check or repair, return the exit code."""
     args = build_parser().parse_args(argv)
-    from neuript.realtime.recordings.xdf_walk import load_bytes, scan
+    from neuript.realtime.recordings import xdf_walk
 
-    blob = load_bytes(args.file)
-    found = scan(blob)
+    blob = xdf_walk.load_bytes(args.file)
+    found = xdf_walk.scan(blob)
     _report(found)
     if not found.streams:
         raise NeuriptError(f"{args.file} has no whole stream header, so nothing can be read or saved of it")
