@@ -1,7 +1,7 @@
-"""The one place that imports pylsl for the decoder: quiet liblsl, user's network settings kept.
+"""The one place that imports pylsl: quiet liblsl, user's network settings kept.
 
 liblsl writes its own log to stderr, which belongs to the user. Its level can only be set in its
-configuration, before its first call, so import pylsl from here:
+configuration, before its first call, so the modules of this folder import pylsl from here:
 
 >>> from neuript.realtime.lsl.library import pylsl
 """
@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 _LEVEL = -3  # only what ends the process; we report lost streams ourselves, with a state
 _LOG_SECTION = re.compile(r"^\s*\[log\]\s*$", re.MULTILINE | re.IGNORECASE)
 _LOG_LEVEL = re.compile(r"^\s*\[log\][^\[]*^\s*level\s*=", re.MULTILINE | re.IGNORECASE)
+
+
+def lsl_clock() -> float:
+    """Return the LSL clock of this computer, in seconds."""
+    return float(pylsl.local_clock())
 
 
 def quiet_config(user_config: str) -> str:
@@ -57,4 +62,4 @@ def _silence() -> None:
 
 _silence()
 
-__all__ = ["LostError", "pylsl", "quiet_config", "user_config"]
+__all__ = ["LostError", "lsl_clock", "pylsl", "quiet_config", "user_config"]

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import TracebackType
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
-from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.lsl.broadcast import TICK_S, Broadcast
+from neuript.realtime.lsl.library import lsl_clock
+from neuript.realtime.lsl.stream_info import element
 from neuript.realtime.recordings.header import text_of
 from neuript.realtime.recordings.recording import OTHER_CLOCK_S, RecordedStream, Recording
 from neuript.realtime.recordings.replay_source import check_start, chunk_edges, play_times
 
 EARLY_S = 60.0
 LINGER_S = 2.0
-_TICK_S = 0.05
-_FORMATS = {
-    "float32": pylsl.cf_float32,
-    "double64": pylsl.cf_double64,
-    "string": pylsl.cf_string,
-    "int8": pylsl.cf_int8,
-    "int16": pylsl.cf_int16,
-    "int32": pylsl.cf_int32,
-    "int64": pylsl.cf_int64,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +108,7 @@ def _overlaps(times: NDArray[np.float64], eeg_times: NDArray[np.float64]) -> boo
     return away <= OTHER_CLOCK_S
 
 
-class LslReplay:
+class LslReplay(Broadcast):
     """Outlets for all streams of a recording, and the loop that feeds them.
 
     Stamps are `start + (stamp - first stamp) / speed`: at speed 1 they keep their spacing exactly. At other
@@ -162,15 +153,13 @@ class LslReplay:
     ) -> None:
         if not 0 < speed < float("inf"):
             raise NeuriptError(f"--speed {speed:g} must be a positive number, such as 1 or 4")
+        super().__init__()
         self.recording = recording
         self.speed = speed
         self.loop = loop
         self.schedule = make_schedule(recording, chunk=chunk, start_s=start_s)
-        self.started_at: float | None = None
         self._stamp_speed = 1.0 if recorded_spacing else speed
         self._suffix = suffix
-        self._outlets: dict[int, pylsl.StreamOutlet] = {}
-        self._n_samples = 0
 
     @property
     def published(self) -> list[RecordedStream]:
@@ -179,45 +168,17 @@ class LslReplay:
         skip = {i for i in other if len(self.recording.streams[i])}
         return [s for i, s in enumerate(self.recording.streams) if i not in skip]
 
+    @property
+    def main(self) -> int | None:
+        """Index of the EEG stream."""
+        return self.recording.eeg_index
+
     def open(self) -> None:
         """Create the outlets; the streams become visible on the network."""
         published = {id(stream) for stream in self.published}
         for i, stream in enumerate(self.recording.streams):
-            if id(stream) in published and i not in self._outlets:
-                self._outlets[i] = pylsl.StreamOutlet(self._stream_info(i))
-
-    def close(self) -> None:
-        """Withdraw the streams; harmless when called twice."""
-        self._outlets.clear()
-
-    def __enter__(self) -> LslReplay:
-        """Open."""
-        self.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()
-
-    def wait_for_consumers(self, timeout_s: float, *, others_s: float = 1.0) -> bool:
-        """Wait until somebody listens to the EEG, then a little for the other streams.
-
-        LSL drops what nobody has subscribed to, so without this the first samples may be lost.
-
-        Returns
-        -------
-        bool
-            False if nobody came within `timeout_s`.
-        """
-        index = self.recording.eeg_index
-        if index is None or not self._outlets[index].wait_for_consumers(timeout_s):
-            return False
-        deadline = time.monotonic() + others_s
-        for outlet in self._outlets.values():
-            outlet.wait_for_consumers(max(0.0, deadline - time.monotonic()))
-        return True
+            if id(stream) in published:
+                self._publish_stream(i)
 
     def run(
         self,
@@ -237,7 +198,7 @@ class LslReplay:
         linger_s : float
             How long the outlets stay after the last sample, so that it reaches the consumers.
         """
-        self.started_at = pylsl.local_clock()
+        self.started_at = lsl_clock()
         pass_number = 0
         while not stop():
             before = pass_number * self.schedule.duration_s
@@ -247,7 +208,7 @@ class LslReplay:
             done = self._run_once(begin, stamp_begin, pass_number, stop, on_progress)
             if not (done and self.loop):
                 break
-        self._sleep_until(pylsl.local_clock() + linger_s, stop)
+        self.sleep_until(lsl_clock() + linger_s, stop)
 
     def _run_once(
         self,
@@ -261,71 +222,47 @@ class LslReplay:
 
         def tell(now: float) -> None:
             position = min(max((now - begin) * self.speed, 0.0), plan.duration_s)
-            on_progress(ReplayProgress(position, plan.duration_s, pass_number, self._n_samples))
+            on_progress(ReplayProgress(position, plan.duration_s, pass_number, self.n_samples))
 
         rows = zip(plan.due_s, plan.stream, plan.start, plan.stop, strict=True)
         for due_s, stream, start, end in rows:
             wanted = begin + float(due_s) / self.speed
-            if wanted > told + _TICK_S:
+            if wanted > told + TICK_S:
                 told = wanted
-                tell(pylsl.local_clock())
-            if not self._sleep_until(wanted, stop, tell):
+                tell(lsl_clock())
+            if not self.sleep_until(wanted, stop, tell):
                 return False
             self._push(int(stream), slice(int(start), int(end)), stamp_begin)
         tell(begin + plan.duration_s / self.speed)
         return True
 
-    def _sleep_until(
-        self, wanted: float, stop: Callable[[], bool], tick: Callable[[float], None] = lambda now: None
-    ) -> bool:
-        """Sleep in short pieces; return False if asked to stop."""
-        while (left := wanted - pylsl.local_clock()) > 0:
-            if stop():
-                return False
-            if left > _TICK_S:
-                tick(wanted - left)
-            time.sleep(min(left, _TICK_S))
-        return not stop()
-
     def _push(self, index: int, part: slice, stamp_begin: float) -> None:
-        stream, outlet = self.recording.streams[index], self._outlets[index]
+        stream = self.recording.streams[index]
         recorded_s = stream.timestamps[part] - self.schedule.origin
         stamps = stamp_begin + recorded_s / self._stamp_speed
-        values = stream.values[part]
-        outlet.push_chunk([list(row) for row in values] if isinstance(values, list) else values, stamps.tolist())
-        self._n_samples += len(stamps)
+        self.push(index, stream.values[part], stamps.tolist())
+        self.n_samples += len(stamps)
 
-    def _stream_info(self, index: int) -> pylsl.StreamInfo:
+    def _publish_stream(self, index: int) -> None:
         recorded = self.recording.streams[index]
         said = recorded.info
         source_id = said.source_id or self._own_source_id(index)
-        info = pylsl.StreamInfo(
-            said.name + self._suffix,
-            said.stype,
-            len(said.ch_names),
-            said.sfreq,
-            _FORMATS[said.channel_format],
-            source_id + self._suffix,
+        desc = deepcopy(recorded.header.find("desc"))
+        desc = Element("desc") if desc is None else desc
+        desc.append(self._note(recorded))
+        self.publish(index, replace(said, name=said.name + self._suffix, source_id=source_id + self._suffix), desc)
+
+    def _note(self, recorded: RecordedStream) -> Element:
+        """What tells the replay from the device."""
+        return element(
+            "replay",
+            file=self.recording.path.name,
+            speed=f"{self.speed:g}",
+            recorded_hostname=recorded.info.hostname,
+            recorded_created_at=text_of(recorded.header, "created_at"),
+            recorded_first_stamp=repr(float(self.schedule.origin)),
         )
-        desc = recorded.header.find("desc")
-        if desc is not None:
-            _copy_children(desc, info.desc())
-        note = info.desc().append_child("replay")
-        note.append_child_value("file", self.recording.path.name)
-        note.append_child_value("speed", f"{self.speed:g}")
-        note.append_child_value("recorded_hostname", said.hostname)
-        note.append_child_value("recorded_created_at", text_of(recorded.header, "created_at"))
-        note.append_child_value("recorded_first_stamp", repr(float(self.schedule.origin)))
-        return info
 
     def _own_source_id(self, index: int) -> str:
         text = f"{self.recording.path.resolve()}|{index}"
         return f"neuript-replay-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _copy_children(source: Element, target: pylsl.XMLElement) -> None:
-    for child in source:
-        if len(child):
-            _copy_children(child, target.append_child(child.tag))
-        else:
-            target.append_child_value(child.tag, child.text or "")

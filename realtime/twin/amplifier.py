@@ -5,24 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from types import TracebackType
+from dataclasses import asdict, replace
+from xml.etree.ElementTree import Element, SubElement
 
-from neuript.realtime.lsl.library import pylsl
-from neuript.realtime.twin.cues import GDF_CODES
+from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.lsl.broadcast import TICK_S, Broadcast
+from neuript.realtime.lsl.gdf import TRIAL_CODES, gdf_codes
+from neuript.realtime.lsl.library import lsl_clock
+from neuript.realtime.lsl.stream_info import described, element
+from neuript.realtime.twin.cues import CLASSES, TwinEvent
 from neuript.realtime.twin.device import CHUNK_S, Device, Packet, Step, Unplugged
 from neuript.realtime.twin.faults import Fault
 from neuript.realtime.twin.signal import TwinSignal
-from neuript.realtime.twin.twin_source import MANUFACTURER, NAME
+from neuript.realtime.twin.twin_source import MANUFACTURER, NAME, twin_info
 
-MAX_NAP_S = 0.05
-"""Longest sleep, so that Ctrl-C is answered at once."""
 _SIMULATED = " (simulated)"
+_EEG, _MARKERS, _INTENT = "eeg", "markers", "intent"
 
 
-class TwinAmplifier:
+class TwinAmplifier(Broadcast):
     """Publishes a twin on LSL in real time.
 
     Samples are counted against the LSL clock, so the pace never drifts: sample k is stamped start + k / rate and leaves
@@ -65,20 +67,16 @@ class TwinAmplifier:
         unit: str = "microvolts",
         labels: bool = True,
     ) -> None:
+        super().__init__()
         self.name = name if "simulated" in name.lower() else name + _SIMULATED
         self._stem = self.name.lower().replace(_SIMULATED, "").strip() or "twin"
         self.source_id = source_id or _stable_id(self.name, signal.cap.name)
-        self.started_at: float | None = None
-        self.n_samples = 0
         self._device = Device(signal, chunk_s, faults)
         self._steps = self._device.steps()
         self._pending: Step | None = None
         self._speed = 1.0 + 1e-6 * clock_ppm
         self._unit, self._labels = unit, labels
         self._events_until_s = 0.0
-        self._eeg: pylsl.StreamOutlet | None = None
-        self._markers: pylsl.StreamOutlet | None = None
-        self._intents: pylsl.StreamOutlet | None = None
 
     @property
     def signal(self) -> TwinSignal:
@@ -93,42 +91,28 @@ class TwinAmplifier:
     @property
     def markers_name(self) -> str:
         """Name of the stream of cues."""
-        return f"{self._stem}-markers{_SIMULATED}"
+        return f"{self._stem}-{_MARKERS}{_SIMULATED}"
 
     @property
     def intents_name(self) -> str:
         """Name of the stream of true intents."""
-        return f"{self._stem}-intent{_SIMULATED}"
+        return f"{self._stem}-{_INTENT}{_SIMULATED}"
+
+    @property
+    def main(self) -> str:
+        """The EEG stream."""
+        return _EEG
 
     def open(self) -> None:
         """Create the outlets; the streams become visible, nothing is sent yet."""
         self._device.prepare()
-        self._eeg = pylsl.StreamOutlet(self._eeg_info(), 0, 360)
-        self._markers = pylsl.StreamOutlet(self._text_info(self.markers_name, "Markers", "markers"), 0, 360)
-        self._intents = pylsl.StreamOutlet(self._text_info(self.intents_name, "Intent", "intent"), 0, 360)
-
-    def close(self) -> None:
-        """Withdraw the streams; harmless when called twice."""
-        self._eeg = self._markers = self._intents = None
-
-    def __enter__(self) -> TwinAmplifier:
-        """Open."""
-        self.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()
-
-    def wait_for_consumers(self, timeout_s: float) -> bool:
-        """Wait until somebody listens to the EEG; False if nobody came in time."""
-        return self._eeg is not None and bool(self._eeg.wait_for_consumers(timeout_s))
+        self._plug_in()
+        self._publish_text(_MARKERS, self.markers_name, "Markers")
+        self._publish_text(_INTENT, self.intents_name, "Intent")
 
     def start(self, now: float | None = None) -> None:
         """Set the time of the first sample on the LSL clock (now, unless told)."""
-        self.started_at = pylsl.local_clock() if now is None else now
+        self.started_at = lsl_clock() if now is None else now
 
     def lsl_time(self, session_s: float) -> float:
         """Time on the LSL clock of a time in the session, by the amplifier's clock."""
@@ -138,7 +122,7 @@ class TwinAmplifier:
 
     def step(self) -> float:
         """Push everything that is due; return the LSL time at which the next thing is."""
-        now = pylsl.local_clock()
+        now = lsl_clock()
         while True:
             step = self._pending if self._pending is not None else next(self._steps)
             self._pending = step
@@ -164,97 +148,95 @@ class TwinAmplifier:
         end = self.lsl_time(duration_s) if duration_s is not None else float("inf")
         while not stop():
             due = self.step()
-            now = pylsl.local_clock()
+            now = lsl_clock()
             while told and self.lsl_time(told[0].at_s) <= now:
                 on_status(f"fault at {told.pop(0).text()}")
             if now >= end:
                 break
             self._device.prepare()
-            nap = min(due, end) - pylsl.local_clock()
-            if nap > 0:
-                time.sleep(min(nap, MAX_NAP_S))
+            self.sleep_until(min(due, end, lsl_clock() + TICK_S))
 
     def _do(self, step: Step) -> None:
         if isinstance(step, Packet):
-            if self._eeg is not None:
-                stamps = [self.lsl_time(t) for t in step.stamps_s.tolist()]
-                self._eeg.push_chunk(step.data, stamps)
-                self.n_samples += len(stamps)
+            self.push(_EEG, step.data, [self.lsl_time(t) for t in step.stamps_s.tolist()])
+            self.n_samples += len(step.data)
         elif isinstance(step, Unplugged):
-            self._eeg = None  # the last reference: the outlet is destroyed
+            self.withdraw(_EEG)
         else:
-            self._eeg = pylsl.StreamOutlet(self._eeg_info(), 0, 360)
+            self._plug_in()
 
     def _push_events(self, until_s: float) -> None:
         if until_s <= self._events_until_s:
             return
         since, self._events_until_s = self._events_until_s, until_s
-        for outlet, events in (
-            (self._markers, self.signal.events(since, until_s)),
-            (self._intents, self.signal.intent_events(since, until_s)),
-        ):
-            if outlet is not None:
-                for event in events:
-                    outlet.push_sample([event.label], self.lsl_time(event.time_s))
+        self._push_texts(_MARKERS, self.signal.events(since, until_s))
+        self._push_texts(_INTENT, self.signal.intent_events(since, until_s))
 
-    def _eeg_info(self) -> pylsl.StreamInfo:
+    def _push_texts(self, key: str, events: list[TwinEvent]) -> None:
+        for event in events:
+            self.push(key, [[event.label]], [self.lsl_time(event.time_s)])
+
+    def _plug_in(self) -> None:
+        """Publish the EEG stream, at the rate that the device has now."""
         signal = self.signal
-        info = pylsl.StreamInfo(self.name, "EEG", signal.n_chans, signal.sfreq, pylsl.cf_float32, self.source_id)
-        desc = info.desc()
-        self._describe_maker(desc)
-        channels = desc.append_child("channels")
-        for label, position in zip(signal.ch_names, signal.cap.pos_m, strict=True):
-            if not self._labels:
-                break
-            channel = channels.append_child("channel")
-            channel.append_child_value("label", label)
-            if self._unit:
-                channel.append_child_value("unit", self._unit)
-            channel.append_child_value("type", "EEG")
-            location = channel.append_child("location")
-            for axis, metres in zip("XYZ", position, strict=True):
-                location.append_child_value(axis, f"{1e3 * metres:.3f}")
-        reference = desc.append_child("reference")
-        kind = signal.conditions.reference
-        for label in ("A1", "A2") if kind == "ears" else ():
-            reference.append_child_value("label", label)
-        reference.append_child_value("subtracted", "No" if kind == "infinity" else "Yes")
-        reference.append_child_value("common_average", "Yes" if kind == "average" else "No")
-        cap = desc.append_child("cap")
-        cap.append_child_value("name", signal.cap.name)
-        cap.append_child_value("labelscheme", "10-20")
-        timing = desc.append_child("synchronization")
-        timing.append_child_value("offset_mean", "0")
-        timing.append_child_value("can_drop_samples", "false")
-        twin = desc.append_child("simulation")
-        twin.append_child_value("simulated", "true")
-        twin.append_child_value("seed", str(signal.seed))
-        twin.append_child_value("subject", json.dumps(asdict(signal.subject)))
-        twin.append_child_value("conditions", json.dumps(asdict(signal.conditions)))
-        twin.append_child_value("classes", ",".join(signal.schedule.protocol.classes))
-        return info
+        info = replace(twin_info(signal, self.name, self.source_id), reference="")
+        nothing = ("",) * signal.n_chans
+        if self._labels:
+            info = replace(info, units=(self._unit,) * signal.n_chans)
+        else:
+            info = replace(info, ch_names=nothing, units=nothing, ch_types=nothing, positions_m={})
+        timing = element("synchronization", offset_mean="0", can_drop_samples="false")
+        cap = element("cap", name=signal.cap.name, labelscheme="10-20")
+        more = (_acquisition(), _reference(signal.conditions.reference), cap, timing, _simulation(signal))
+        self.publish(_EEG, info, described(info, *more))
 
-    def _text_info(self, name: str, stype: str, suffix: str) -> pylsl.StreamInfo:
-        info = pylsl.StreamInfo(name, stype, 1, 0.0, pylsl.cf_string, f"{self.source_id}-{suffix}")
-        desc = info.desc()
-        self._describe_maker(desc)
-        channel = desc.append_child("channels").append_child("channel")
-        channel.append_child_value("label", suffix)
-        channel.append_child_value("type", stype)
-        desc.append_child_value("eeg_source_id", self.source_id)
-        codes = desc.append_child("codes")
-        for label, code in GDF_CODES.items():
-            entry = codes.append_child("code")
-            entry.append_child_value("label", label)
-            entry.append_child_value("gdf", str(code))
-        return info
+    def _publish_text(self, key: str, name: str, stype: str) -> None:
+        info = SignalInfo(
+            name=name,
+            stype=stype,
+            sfreq=0.0,
+            ch_names=(key,),
+            ch_types=(stype,),
+            units=("",),
+            source_id=f"{self.source_id}-{key}",
+            channel_format="string",
+            manufacturer=MANUFACTURER,
+        )
+        belongs = Element("eeg_source_id")
+        belongs.text = self.source_id
+        self.publish(key, info, described(info, _acquisition(), belongs, _codes()))
 
-    @staticmethod
-    def _describe_maker(desc: pylsl.XMLElement) -> None:
-        desc.append_child_value("manufacturer", MANUFACTURER)
-        acquisition = desc.append_child("acquisition")
-        acquisition.append_child_value("manufacturer", MANUFACTURER)
-        acquisition.append_child_value("model", "digital twin")
+
+def _acquisition() -> Element:
+    return element("acquisition", manufacturer=MANUFACTURER, model="digital twin")
+
+
+def _reference(kind: str) -> Element:
+    root = Element("reference")
+    for label in ("A1", "A2") if kind == "ears" else ():
+        SubElement(root, "label").text = label
+    SubElement(root, "subtracted").text = "No" if kind == "infinity" else "Yes"
+    SubElement(root, "common_average").text = "Yes" if kind == "average" else "No"
+    return root
+
+
+def _simulation(signal: TwinSignal) -> Element:
+    return element(
+        "simulation",
+        simulated="true",
+        seed=str(signal.seed),
+        subject=json.dumps(asdict(signal.subject)),
+        conditions=json.dumps(asdict(signal.conditions)),
+        classes=",".join(signal.schedule.protocol.classes),
+    )
+
+
+def _codes() -> Element:
+    """What number each marker has in GDF."""
+    root = Element("codes")
+    for label, code in {**TRIAL_CODES, **gdf_codes(CLASSES)}.items():
+        root.append(element("code", label=label, gdf=str(code)))
+    return root
 
 
 def _stable_id(name: str, cap: str) -> str:

@@ -21,17 +21,6 @@ CLASSES = ("left_hand", "right_hand", "both_hands", "feet", "tongue", "rest")
 TRIAL_START = "trial_start"
 TRIAL_END = "trial_end"
 IDLE = "idle"
-GDF_CODES = {
-    TRIAL_START: 768,
-    "left_hand": 769,
-    "right_hand": 770,
-    "feet": 771,
-    "tongue": 772,
-    "both_hands": 774,
-    "rest": 779,
-    TRIAL_END: 800,
-}
-"""GDF codes of the marker strings (rest and both hands have none of their own; these are private)."""
 NO_INTENT = frozenset({"rest"})
 
 
