@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import default_signals
+
+
+@pytest.fixture(scope="session", autouse=True)
+def started_as_from_a_terminal() -> Iterator[None]:
+    """Tests that press Ctrl-C in their own process work where the suite was started with SIGINT ignored."""
+    with default_signals():
+        yield
 
 
 @pytest.fixture

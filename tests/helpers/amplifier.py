@@ -1,7 +1,7 @@
 """A small amplifier for tests: an EEG outlet in a process of its own, with scripted faults.
 
-It imports nothing of neuript. The signal is made from the seed, so a test can make the same one with
-`signal(...)`. Faults are `SECOND:KIND:VALUE`, several separated by commas:
+`plugged_in(...)` starts and ends it. It imports nothing of neuript. The signal is made from the seed, so a test can
+make the same one with `signal(...)`. Faults are `SECOND:KIND:VALUE`, several separated by commas:
 
     5:gap:0.4       0.4 s of samples are never sent
     5:silence:1     nothing is sent for 1 s, then everything that was recorded meanwhile
@@ -17,9 +17,30 @@ It imports nothing of neuript. The signal is made from the seed, so a test can m
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from processes import Child
+
+
+@contextmanager
+def plugged_in(
+    *options: str, source_id: str | None = None, name: str = "test amplifier"
+) -> Iterator[tuple[str, Child]]:
+    """Run an amplifier; give its `source_id`, which nobody else has, and its process."""
+    from processes import running
+
+    source_id = source_id or f"test-{uuid.uuid4().hex[:10]}"
+    with running([sys.executable, __file__, "--name", name, "--source-id", source_id, *options]) as child:
+        child.wait_until_it_says("ready")
+        yield source_id, child
 
 
 def signal(seed: int, n_times: int, n_chans: int, sfreq: float) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from processes import finished, python
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {
@@ -182,8 +182,7 @@ def test_lsl_and_qt_stay_in_their_folders(module: str, path: Path):
 )
 def test_the_root_of_a_clone_works_as_a_working_folder(words: list[str]):
     """Python puts the working folder first, where `neuript/` lies without its siblings inside."""
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr
+    finished([sys.executable, *words], cwd=ROOT, within_s=100, ok=True)
 
 
 def test_a_file_name_means_one_thing():
@@ -205,21 +204,15 @@ def test_every_folder_with_code_is_a_declared_package():
 def test_wheel_holds_every_module_and_data_file(tmp_path: Path):
     pytest.importorskip("setuptools", minversion="77")
     source = tmp_path / "source"
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.split("\0")
+    tracked = finished(["git", "ls-files", "-z"], cwd=ROOT).stdout.split("\0")
     if not any(tracked):
         pytest.skip("not a git checkout")
     for name in filter(None, tracked):
         if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "benchmarks/")):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source],
-        check=True,
-        capture_output=True,
-        timeout=100,
-    )
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    finished([*pip, "-w", tmp_path, source], within_s=100, ok=True)
     (wheel,) = tmp_path.glob("neuript-*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())
     for package, folder in FOLDERS.items():
@@ -235,8 +228,7 @@ def test_import_is_cheap(module: str):
         f"import sys, {module}; heavy = {{'torch','mne','scipy','numpy','PyQt6','pylsl','sklearn'}} & set(sys.modules);"
         "sys.exit(f'imports {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    finished(python(code), ok=True)
 
 
 def test_programs_are_started_so_that_a_checkout_does_not_hide_the_package():

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import finished, neuript
 
 from neuript import cli
 from neuript.errors import ModelRefusedError, NeuriptError
@@ -18,13 +17,6 @@ from neuript.realtime.live.options import LiveOptions
 
 MODEL = Path(cli.__file__).parents[1] / "weights" / "demo.ts"
 NAMES = ["C3", "Cz", "C4", "Pz"]
-
-
-def neuript(*arguments, stdout=subprocess.PIPE):
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "neuript", *map(str, arguments)],
-        stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60,
-    )  # fmt: skip
 
 
 def write_edf(path, data, unit, labels):
@@ -166,7 +158,7 @@ def test_a_reader_that_is_gone_is_no_fault(arguments):
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = neuript(*arguments, stdout=writer)
+        done = finished(neuript(*arguments), stdout=writer)
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
@@ -178,7 +170,7 @@ def test_a_reader_that_is_gone_is_no_fault(arguments):
 )  # argparse swallows it
 def test_a_full_disk_is_said_and_is_no_fault_of_neuript(arguments):
     with open("/dev/full", "w") as full:
-        done = neuript(*arguments, stdout=full)
+        done = finished(neuript(*arguments), stdout=full)
     assert done.returncode == 2
     assert "the output cannot be written: No space left on device" in done.stderr
     assert len(done.stderr.splitlines()) == 1

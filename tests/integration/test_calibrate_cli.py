@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import xdf_writer
+from processes import neuript, running
 
 from neuript import cli
 
@@ -249,24 +247,14 @@ def test_nothing_given(capsys):
 def test_ctrl_c_ends_with_130_and_keeps_the_old_model(recordings, tmp_path, moment):
     out = tmp_path / "mi.ts"
     out.write_bytes(b"the old model")
-    command = [
-        sys.executable, "-P", "-m", "neuript", "calibrate", "--from", recordings[0], *EVENTS,
-        "--out", str(out), "--network", "micro", "--epochs", "500",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if moment in line:
-                break
-        process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    assert process.returncode == 130, said
-    assert said.strip().endswith("neuript calibrate: interrupted")
-    assert "Traceback" not in said
-    assert rest == ""
+    options = ("--out", out, "--network", "micro", "--epochs", "500")
+    with running(neuript("calibrate", "--from", recordings[0], *EVENTS, *options), cwd=tmp_path) as child:
+        child.wait_until_it_says(moment)
+        child.interrupt()
+        assert child.wait(120) == 130, child.err
+        assert child.err.strip().endswith("neuript calibrate: interrupted")
+        assert "Traceback" not in child.err
+        assert child.out == ""
     assert out.read_bytes() == b"the old model"
     assert [p.name for p in tmp_path.iterdir() if p.name != "config"] == ["mi.ts"]
 

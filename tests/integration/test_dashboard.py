@@ -6,16 +6,18 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
+from processes import Child, finished, python, running
+from waiting import wait_for
 
 from neuript.realtime.dashboard.client import DashboardClient, quoted
 from neuript.realtime.dashboard.launch import launch
@@ -38,28 +40,10 @@ def prefix() -> str:
 
 
 @contextlib.contextmanager
-def publisher(prefix: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, str(HELPER), "--prefix", prefix, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "READY"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"waited {timeout_s} s in vain for: {what}"
-        time.sleep(0.02)
+def publisher(prefix: str, *options: str) -> Iterator[Child]:
+    with running([sys.executable, str(HELPER), "--prefix", prefix, *options]) as child:
+        child.wait_until_it_says("READY")
+        yield child
 
 
 def snapshot(client: DashboardClient):
@@ -184,17 +168,13 @@ def test_window_shows_traces_state_and_banner(prefix, tmp_path, options, theme):
 
     picture = tmp_path / "window.png"
     with publisher(prefix, *options):
-        done = subprocess.run(
+        done = finished(
             [
                 *(sys.executable, "-P", "-W", "error", "-m", "neuript.realtime.dashboard", "--window"),
                 *("--proba-source-id", f"{prefix}-proba-x", "--theme", theme, "--stats"),
                 *("--screenshot", str(picture), "--after", "6"),
             ],
-            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+            env={"QT_QPA_PLATFORM": "offscreen"},
         )
     assert done.returncode == 0, done.stderr
     assert "frames" in done.stderr
@@ -319,7 +299,7 @@ def test_stopping_and_killing_the_window_disturbs_nobody(prefix, tmp_path, monke
     report = tmp_path / "report.json"
     options = ("--channels", "128", "--sfreq", "2000", "--chunk", "40", "--count")
     ending = ("--duration", "15", "--report", str(report))
-    with publisher(prefix, *options, *ending) as process:
+    with publisher(prefix, *options, *ending) as child:
         found = pylsl.resolve_bypred(f"source_id='{prefix}-eeg'", timeout=15)
         inlet = pylsl.StreamInlet(found[0], max_buflen=60, recover=False, as_numpy=True)
         inlet.open_stream(timeout=10)
@@ -328,7 +308,7 @@ def test_stopping_and_killing_the_window_disturbs_nobody(prefix, tmp_path, monke
         counts: list[np.ndarray] = []
         marks: dict[str, float] = {}
         began = time.monotonic()
-        while process.poll() is None:
+        while child.running:
             data, stamps = inlet.pull_chunk(timeout=0.2, max_samples=2048, min_samples=1)
             if len(stamps):
                 counts.append(data[:, -1].copy())
@@ -342,7 +322,7 @@ def test_stopping_and_killing_the_window_disturbs_nobody(prefix, tmp_path, monke
                 os.kill(handle.process.pid, signal.SIGKILL)
             if len(counts) and counts[-1][-1] >= 29_800:
                 break
-        process.wait(20)
+        child.wait(20)
         handle.process.wait(5)
     received = np.concatenate(counts)
     np.testing.assert_array_equal(np.diff(received), 1.0)  # another client loses nothing
@@ -358,27 +338,21 @@ def test_stopping_and_killing_the_window_disturbs_nobody(prefix, tmp_path, monke
 
 @posix
 def test_console_process_is_modest_and_ends_with_its_parent(prefix):
-    psutil = pytest.importorskip("psutil")
     code = (
-        "import sys, time; from neuript.realtime.dashboard.launch import launch;"
+        "import time; from neuript.realtime.dashboard.launch import launch;"
         f"handle = launch('{prefix}-proba-x', console=True);"
         "print(handle.process.pid, flush=True); time.sleep(60)"
     )
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as parent:
-        child = psutil.Process(int(parent.stdout.readline()))
-        try:
-            wait_for(lambda: child.nice() == 10, 20, "low priority")
-            assert child.pid != parent.pid
-            assert os.getsid(child.pid) != os.getsid(parent.pid)  # Ctrl-C reaches the parent alone
-            line = parent.stderr.readline()
-            assert "SEARCHING" in line
-        finally:
-            parent.kill()
+    with running(python(code)) as parent:
+        wait_for(lambda: parent.lines, 60, "its process id")
+        view = psutil.Process(int(parent.lines[0]))
+        wait_for(lambda: view.nice() == 10, 20, "low priority")
+        assert view.pid != parent.process.pid
+        assert os.getsid(view.pid) != os.getsid(parent.process.pid)  # Ctrl-C reaches the parent alone
+        parent.wait_until_it_says("SEARCHING")
+        parent.process.kill()
         gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-        wait_for(lambda: not child.is_running() or child.status() in gone, 15, "the end")
-        parent.stderr.read()
+        wait_for(lambda: not view.is_running() or view.status() in gone, 15, "the end")
 
 
 def test_launch_without_a_display_gives_the_console_view_and_closes(prefix, monkeypatch):

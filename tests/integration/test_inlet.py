@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from amplifier import plugged_in as amplifier
+from amplifier import signal
+from processes import finished, python
+from waiting import wait_for
 
 from neuript.errors import NeuriptError, StreamLostError, StreamNotFoundError
 from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
@@ -20,23 +21,6 @@ from neuript.realtime.lsl.inlet import LslSource, check_same_signal
 from neuript.realtime.lsl.library import pylsl, quiet_config
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(60)]
-
-AMPLIFIER = Path(__file__).parents[1] / "helpers" / "amplifier.py"
-
-
-@contextmanager
-def amplifier(*options, name="test amplifier"):
-    source_id = f"test-{uuid.uuid4().hex[:10]}"
-    process = subprocess.Popen(
-        [sys.executable, str(AMPLIFIER), "--name", name, "--source-id", source_id, *options],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout.readline() == "ready\n"
-        yield source_id, process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @contextmanager
@@ -51,12 +35,14 @@ def listening(source_id, **options):
 
 def pull_until(source, done, *, timeout_s=20.0, n_min=1):
     """All chunks until `done(chunk)`; fails when that takes too long."""
-    chunks, deadline = [], time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
+    chunks = []
+
+    def pulled():
         chunks.append(source.pull(0.1, n_min))
-        if done(chunks[-1]):
-            return chunks
-    raise AssertionError(f"not within {timeout_s} s; statuses {[c.status for c in chunks[-5:]]}")
+        return done(chunks[-1])
+
+    wait_for(pulled, timeout_s, lambda: f"a chunk; statuses {[c.status for c in chunks[-5:]]}", poll_s=0)
+    return chunks
 
 
 def test_samples_stamps_and_metadata_arrive_whole_and_young(amplifier_signal):
@@ -84,9 +70,7 @@ def test_samples_stamps_and_metadata_arrive_whole_and_young(amplifier_signal):
 
 @pytest.fixture
 def amplifier_signal():
-    import amplifier
-
-    return amplifier.signal
+    return signal
 
 
 @pytest.mark.parametrize("form", ["double64", "int16", "int32"])
@@ -106,9 +90,8 @@ def test_it_waits_for_as_many_samples_as_are_asked_for():
 
 def test_a_long_pause_before_the_first_pull_does_not_deliver_old_samples():
     with amplifier() as (source_id, _), listening(source_id) as source:
-        deadline = time.monotonic() + 1.2
-        while time.monotonic() < deadline:  # a model is being loaded
-            time.sleep(0.05)
+        end = pylsl.local_clock() + 1.2
+        wait_for(lambda: pylsl.local_clock() > end, 5)  # a model is being loaded
         first = pull_until(source, len)[-1]
     assert first.pulled_at - first.timestamps[0] < 0.5
 
@@ -125,24 +108,17 @@ def test_silence_is_stale_soon_and_recovers_by_itself():
 
 
 def test_a_killed_sender_is_lost_at_once_and_found_again():
-    with amplifier() as (source_id, process), listening(source_id) as source:
+    with amplifier() as (source_id, child), listening(source_id) as source:
         pull_until(source, len)
-        process.kill()
-        process.wait()
+        child.process.kill()
+        child.wait()
         began = time.monotonic()
         pull_until(source, lambda c: c.status is SourceStatus.LOST)
         assert time.monotonic() - began < 1.0
-        again = subprocess.Popen(
-            [sys.executable, str(AMPLIFIER), "--name", "test amplifier", "--source-id", source_id],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            uid = source.info.uid
+        uid = source.info.uid
+        with amplifier(source_id=source_id):
             assert pull_until(source, len)[-1].status is SourceStatus.RECOVERED
             assert source.info.uid != uid
-        finally:
-            again.kill()
-            again.wait()
 
 
 def test_a_predicate_finds_one_and_two_are_refused():
@@ -219,6 +195,5 @@ def test_liblsl_is_silent():
         "i = pylsl.StreamInfo('quiet', 'EEG', 1, 100, 'float32', 'quiet-test')\n"
         "o = pylsl.StreamOutlet(i); pylsl.resolve_byprop('source_id', 'quiet-test', 1, 5)\n"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stderr == ""
+    assert finished(python(code), ok=True).stderr == ""
     assert pylsl.library_version() >= 117

@@ -5,11 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import os
 import pickle
-import signal
 import subprocess
-import sys
 import time
 import uuid
 from contextlib import contextmanager
@@ -18,79 +15,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xdf_writer
+from amplifier import plugged_in
+from amplifier import signal as made_signal
+from builders import save_power_model
+from processes import finished, neuript, running
+from waiting import wait_for
 
 from neuript import cli
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(90)]
 
-AMPLIFIER = Path(__file__).parents[1] / "helpers" / "amplifier.py"
 NAMES = ("C3", "Cz", "C4", "Pz")
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A real model file of a small network, trusted in a configuration folder of its own."""
-    import torch
-
-    from neuript.modelfile.deployable import save_model
-    from neuript.modelfile.manifest import Manifest, provenance
-    from neuript.montages import load_montage
-    from neuript.realtime.chain.preprocess import PreprocessSpec
-    from neuript.realtime.decoding.policy import PolicySpec
-
-    class Power(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            torch.manual_seed(3)
-            self.linear = torch.nn.Linear(len(NAMES), 2)
-
-        def forward(self, x_BCT):
-            return self.linear(torch.log((x_BCT * 1e6).var(dim=-1) + 1e-3))
-
     folder = tmp_path_factory.mktemp("model")
-    before = os.environ.get("NEURIPT_CONFIG_DIR")
-    os.environ["NEURIPT_CONFIG_DIR"] = str(folder / "config")
-    policy = PolicySpec(threshold=0.55, release=0.5, smoothing_s=0.2, refractory_s=0.0)
-    manifest = Manifest(
-        task="testing",
-        classes=("left_hand", "right_hand"),
-        model={"architecture": "power"},
-        montage=load_montage("10-20").pick(NAMES).to_dict(),
-        preprocess=PreprocessSpec().to_dict(),
-        window_s=0.5,
-        hop_s=0.125,
-        policy=policy.to_dict(),
-        provenance=provenance(data=["none"], simulated=True),
-    )
-    path = folder / "power.ts"
-    save_model(path, Power(), manifest)
-    yield path
-    if before is None:
-        del os.environ["NEURIPT_CONFIG_DIR"]
-    else:
-        os.environ["NEURIPT_CONFIG_DIR"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEURIPT_CONFIG_DIR", str(folder / "config"))
+        yield save_power_model(folder / "power.ts", task="testing")
 
 
 @contextmanager
-def amplifier(*options, source_id=None, name="test amplifier"):
-    source_id = source_id or f"test-{uuid.uuid4().hex[:10]}"
-    command = [
-        sys.executable, str(AMPLIFIER), "--name", name, "--source-id", source_id, *options,
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+def amplifier(*options, **how):
+    with plugged_in(*options, **how) as (source_id, _):
         yield source_id
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def made_signal(*arguments):
-    from amplifier import signal
-
-    return signal(*arguments)
 
 
 def live(model, source_id, *options):
@@ -124,17 +74,10 @@ def test_live_over_lsl_and_direct_replay_agree_bit_for_bit(model, tmp_path, caps
     assert code == 0
     direct = rows_of(capsys.readouterr().out)
 
-    replay = subprocess.Popen(
-        [sys.executable, "-P", "-m", "neuript", "replay", str(path), "--wait-for-consumers", "--quiet",
-         "--json", "--linger", "10"],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
+    command = neuript("replay", path, "--wait-for-consumers", "--quiet", "--json", "--linger", "10")
+    with running(command) as replay:
         code = live(model, source_id, "--json", "--wait", "20", "--duration", "5.9")
-        started = json.loads(replay.stdout.readline())
-    finally:
-        replay.kill()
-        replay.communicate()
+        started = json.loads(replay.wait_until_it_says("started"))
     assert code == 0
     heard = rows_of(capsys.readouterr().out)
     n = len(heard)
@@ -270,60 +213,35 @@ def test_other_formats_rates_and_spellings_are_decoded(model, capsys):
 # -- Ctrl-C, closed pipes ------------------------------------------------------------------------
 
 
-def wait_for_import(process, library):
-    """Return as soon as the process has mapped a library (or, where that cannot be seen, soon)."""
-    maps, deadline = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 20
-    if not maps.exists():
-        time.sleep(1.0)
-    while maps.exists() and time.monotonic() < deadline and library not in maps.read_bytes():
-        assert process.poll() is None
+def live_command(model, source_id, *options):
+    return neuript("live", "--model", model, "--source-id", source_id, "--headless", "--json", *options)
 
 
 @pytest.mark.parametrize("moment", ["importing", "looking", "decoding"])
 def test_ctrl_c_is_clean_at_any_moment(model, tmp_path, moment):
     report = tmp_path / "report.json"
-    with amplifier() as source_id:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "neuript", "live", "--model", str(model), "--source-id",
-             source_id, "--headless", "--json", "--report", str(report)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        try:
-            if moment == "decoding":
-                lines = [process.stdout.readline() for _ in range(20)]
-            elif moment == "looking":
-                lines = [process.stderr.readline()]  # the first word it says
-            else:
-                wait_for_import(process, b"libtorch")
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
-        finally:
-            process.kill()
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
+    said = {"PYTHONPROFILEIMPORTTIME": "1"} if moment == "importing" else {}  # it names each module that it has read
+    with amplifier() as source_id, running(live_command(model, source_id, "--report", str(report)), env=said) as child:
+        if moment == "decoding":
+            wait_for(lambda: len(child.lines) >= 20, 60, lambda: f"20 decisions; it said {child.err}")
+        else:
+            child.wait_until_it_says("torch" if moment == "importing" else "looking")
+        child.interrupt()
+        assert child.wait(30) == 130, child.err
+        assert "Traceback" not in child.err
+        rows = rows_of(child.out)
     if moment == "decoding":
-        assert all(json.loads(line) for line in lines + out.splitlines())
+        assert len(rows) >= 20
         assert json.loads(report.read_text())["ended"] == "interrupted"
 
 
 def test_a_reader_that_goes_away_ends_the_session_quietly(model):
-    with amplifier() as source_id:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "neuript", "live", "--model", str(model), "--source-id",
-             source_id, "--headless", "--json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        try:
-            process.stdout.readline()
-            process.stdout.close()
-            code = process.wait(timeout=30)
-            err = process.stderr.read()
-        finally:
-            process.kill()
-            process.stderr.close()
-    assert code == 0, err
-    assert "Traceback" not in err
-    assert "Exception" not in err
+    with amplifier() as source_id, running(live_command(model, source_id), stdout=subprocess.PIPE) as child:
+        child.process.stdout.readline()
+        child.process.stdout.close()
+        assert child.wait(30) == 0, child.err
+        assert "Traceback" not in child.err
+        assert "Exception" not in child.err
 
 
 def test_streams_lists_and_shows_the_plan(model, capsys):
@@ -342,11 +260,7 @@ def test_streams_lists_and_shows_the_plan(model, capsys):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_said(model):
     with amplifier() as source_id, open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "neuript", "live", "--model", str(model), "--source-id",
-             source_id, "--headless", "--json"],
-            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
-        )  # fmt: skip
+        done = finished(live_command(model, source_id), stdout=full)
     assert done.returncode == 2
     assert "cannot be written: No space left" in done.stderr
 

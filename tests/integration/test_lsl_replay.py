@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import xdf_writer
+from processes import Child, neuript, running
+from waiting import wait_for
 
 from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.recordings.header import parse_xml, signal_info
@@ -47,14 +45,9 @@ def recording(tmp_path, rng):
 
 
 @contextmanager
-def replaying(recording, *options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-P", "-m", "neuript", "replay", str(recording.path), "--json", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+def replaying(recording, *options: str) -> Iterator[Child]:
+    with running(neuript("replay", recording.path, "--json", *options)) as child:
+        yield child
 
 
 def listen(source_id: str) -> pylsl.StreamInlet:
@@ -84,12 +77,12 @@ class Heard:
 
 
 def pull_until(heard: list[Heard], done, timeout_s: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not done():
-        assert time.monotonic() < deadline, [len(h.stamps) for h in heard]
+    def pulled() -> bool:
         for one in heard:
             one.pull()
-        time.sleep(0.002)
+        return done()
+
+    wait_for(pulled, timeout_s, lambda: [len(h.stamps) for h in heard], poll_s=0.002)
 
 
 def hear_all(recording) -> list[Heard]:
@@ -99,14 +92,13 @@ def hear_all(recording) -> list[Heard]:
 
 
 def test_everything_arrives_as_it_was_recorded(recording):
-    with replaying(recording, "--wait-for-consumers", "20") as process:
+    with replaying(recording, "--wait-for-consumers", "20") as child:
         heard = hear_all(recording)
         pull_until(heard, lambda: all(
             len(h.stamps) >= len(s) for h, s in zip(heard, recording.streams, strict=True)
         ))  # fmt: skip
-        out, err = process.communicate(timeout=20)
-    assert process.returncode == 0, err
-    started, ended = (json.loads(line) for line in out.splitlines())
+        assert child.wait(20) == 0, child.err
+        started, ended = map(json.loads, child.lines)
     assert (started["event"], ended["event"]) == ("started", "ended")
     assert ended["n_samples"] == sum(map(len, recording.streams))
 
@@ -172,17 +164,16 @@ def test_loop_goes_on_without_a_seam_until_interrupted(recording):
     with replaying(
         recording, "--wait-for-consumers", "20", "--speed", "4", "--loop", "--start", "1.5",
         "--suffix=-b",
-    ) as process:  # fmt: skip
+    ) as child:  # fmt: skip
         heard = Heard(recording.eeg.info.source_id + "-b")
         assert heard.info.name() == "Replay test-b"
         n_pass = len(recording.eeg) - np.searchsorted(recording.eeg.timestamps, recording.eeg.timestamps[0] + 1.5)
         pull_until([heard], lambda: len(heard.stamps) > 2 * n_pass + 50)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert "interrupted" in err
-    assert "Traceback" not in err
-    assert json.loads(out.splitlines()[-1])["event"] == "ended"
+        child.interrupt()
+        assert child.wait(20) == 130
+        assert "interrupted" in child.err
+        assert "Traceback" not in child.err
+        assert json.loads(child.lines[-1])["event"] == "ended"
     values = np.array(heard.values, dtype=np.float32)
     np.testing.assert_array_equal(values[n_pass : 2 * n_pass], values[:n_pass])
     np.testing.assert_array_equal(values[:n_pass], recording.eeg.data[-n_pass:])
@@ -192,11 +183,10 @@ def test_loop_goes_on_without_a_seam_until_interrupted(recording):
 
 
 def test_nobody_listens(recording):
-    with replaying(recording, "--wait-for-consumers", "0.3") as process:
-        out, err = process.communicate(timeout=20)
-    assert process.returncode == 2
-    assert "nobody listened to 'Replay test' within 0.3 s" in err
-    assert out == ""
+    with replaying(recording, "--wait-for-consumers", "0.3") as child:
+        assert child.wait(20) == 2
+        assert "nobody listened to 'Replay test' within 0.3 s" in child.err
+        assert child.out == ""
 
 
 def test_formats_of_mne_are_published_with_units_and_annotations(tmp_path, rng):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 import uuid
+from contextlib import closing
 
 import pytest
+from processes import python, running
 
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.states import State
@@ -76,19 +76,11 @@ def heard():
     )  # fmt: skip
     outlets = DecisionOutlets(info, stim=True)
     ids = [info.source_id(s) for s in ("proba", "events", "stim")]
-    client = subprocess.Popen(
-        [sys.executable, "-P", "-c", CLIENT, *ids], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True,
-    )  # fmt: skip
-    try:
-        assert client.stdout.readline() == "ready\n"
+    with closing(outlets), running(python(CLIENT, *ids)) as client:
+        client.wait_until_it_says("ready")
         for row in rows():
             outlets.publish(row)
-        answer = json.loads(client.stdout.readline())
-    finally:
-        client.kill()
-        client.communicate()
-        outlets.close()
+        answer = json.loads(client.wait_until_it_says("heads"))
     return info, [answer["rows"][i] for i in ids], [answer["heads"][i] for i in ids]
 
 

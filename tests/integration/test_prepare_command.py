@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import finished, neuript, python, running
 
 from neuript.cli import run_verb
 from neuript.training.corpus import RECIPES, Corpus, prepare
-
-COMMAND = [sys.executable, "-P", "-m", "neuript", "train", "prepare"]
 
 
 @pytest.fixture
@@ -39,8 +38,11 @@ def whole(folder: Path, tmp_path: Path) -> Path:
 
 
 def call(folder: Path, out: Path, *more: str, **how) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, str(folder), "--out", str(out), "--recipe", "short", *more]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, **how)
+    return finished(command(folder, out, *more), within_s=100, **how)
+
+
+def command(folder: Path, out: Path, *more: str) -> list[str]:
+    return neuript("train", "prepare", folder, "--out", out, "--recipe", "short", *more)
 
 
 def same(one: Path, other: Path) -> bool:
@@ -58,12 +60,10 @@ def test_in_parallel_it_makes_the_same_corpus(folder: Path, whole: Path, tmp_pat
 
 def test_killed_it_goes_on(folder: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
-    command = [*COMMAND, str(folder), "--out", str(out), "--recipe", "short"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        first = process.stderr.readline()  # said after the first recording is on disk
-        process.send_signal(signal.SIGKILL)
-    assert first.startswith("[1/9]"), first
+    with running(command(folder, out)) as child:
+        child.wait_until_it_says("[1/9]")  # said after the first recording is on disk
+        child.process.kill()
+        child.wait()
     n_left = 9 - len(list((out / "records").glob("*.json")))
     assert n_left <= 8
     assert prepare([folder], out, RECIPES["short"]).n_new == n_left
@@ -95,7 +95,7 @@ def test_help_is_light_and_bad_input_is_one_sentence(tmp_path: Path, capsys) -> 
         "import sys; from neuript.cli.train import prepare as t; t.build_parser().format_help(); "
         "sys.exit(any(m in sys.modules for m in ('torch', 'mne', 'scipy', 'pyarrow', 'dask')))"
     )
-    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)
+    finished(python(code), ok=True)
 
 
 def test_where_nothing_could_be_kept_the_exit_says_so(tmp_path: Path, capsys) -> None:
@@ -137,9 +137,8 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
         ["distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", *shared],
     )
     with contextlib.ExitStack() as stack:
-        for command in commands:
-            process = stack.enter_context(subprocess.Popen([*dask, *command], cwd=elsewhere, stderr=subprocess.DEVNULL))
-            stack.callback(process.kill)
+        for words in commands:
+            stack.enter_context(running([*dask, *words], cwd=elsewhere))
         with Client(scheduler_file=str(file), timeout=60) as client:
             client.wait_for_workers(1, timeout=60)
             address = client.scheduler.address

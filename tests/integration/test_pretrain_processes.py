@@ -6,13 +6,14 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import fake_corpus
 import pytest
 import torch
+from processes import finished, running
 from safetensors.torch import load_file
 
 from neuript.modelfile.checkpoint import load_checkpoint
@@ -24,31 +25,26 @@ SETTINGS = {"steps": 7}
 LIMIT_S = 250  # of a process; importing PyTorch takes most of it on a busy machine
 
 
-def start(out: Path, settings: dict, **environment: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-P", str(HELPER), str(out), json.dumps({**SETTINGS, **settings})],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def run_alone(out: Path, settings: dict, **environment: str) -> tuple[int, str]:
+    """Return the exit code and stderr of a pretraining in a process of its own."""
+    done = finished(command(out, settings), env={"OMP_NUM_THREADS": "1", **environment}, within_s=LIMIT_S)
+    return done.returncode, done.stderr
 
 
-def start_two(out: Path, settings: dict, **environment: str) -> list[subprocess.Popen]:
+def command(out: Path, settings: dict) -> list[str]:
+    return [sys.executable, "-P", str(HELPER), str(out), json.dumps({**SETTINGS, **settings})]
+
+
+def run_two(out: Path, settings: dict, **environment: str) -> list[tuple[int, str]]:
+    """Return the exit codes and stderrs of two processes that pretrain together."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **environment}
-    return [start(out, settings, RANK=str(r), LOCAL_RANK=str(r), **common) for r in range(2)]
-
-
-def finish(processes: list[subprocess.Popen]) -> list[tuple[int, str]]:
-    try:
-        ends = [(p, p.communicate(timeout=LIMIT_S)) for p in processes]
-        return [(p.returncode, err) for p, (_, err) in ends]
-    finally:
-        for p in processes:
-            p.kill()
+    common = {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **environment}
+    with ExitStack() as stack:
+        ranks = [{"RANK": str(r), "LOCAL_RANK": str(r)} for r in range(2)]
+        children = [stack.enter_context(running(command(out, settings), env=common | rank)) for rank in ranks]
+        return [(child.wait(LIMIT_S), child.err) for child in children]
 
 
 def losses(out: Path) -> list[float]:
@@ -71,7 +67,7 @@ def whole(run, tmp_path_factory) -> Path:
 
 
 def test_killed_and_resumed_gives_the_same_curve(run, whole, tmp_path):
-    ((code, _),) = finish([start(tmp_path, {}, FAIL_RANK="0", FAIL_STEP="5")])
+    code, _ = run_alone(tmp_path, {}, FAIL_RANK="0", FAIL_STEP="5")
     assert code == -signal.SIGKILL
     assert [e["step"] for e in read_log(tmp_path, "train")] == [1, 2, 3, 4, 5]
     pretrain(run, fake_corpus.make_corpus(), tmp_path, resume="must")
@@ -81,7 +77,7 @@ def test_killed_and_resumed_gives_the_same_curve(run, whole, tmp_path):
 
 
 def test_two_processes_one_dies_and_one_alone_goes_on(run, whole, tmp_path):
-    ends = finish(start_two(tmp_path, {}, FAIL_RANK="1", FAIL_STEP="4"))
+    ends = run_two(tmp_path, {}, FAIL_RANK="1", FAIL_STEP="4")
     assert ends[1][0] == -signal.SIGKILL
     assert ends[0][0] == 2
     assert "process 0 of 2 lost the others" in ends[0][1]
@@ -99,7 +95,7 @@ def test_sharded_over_two_processes_goes_on_with_the_run_of_one(run, whole, tmp_
 
     with pytest.raises(KeyboardInterrupt):
         pretrain(run, fake_corpus.make_corpus(), tmp_path, progress=stop)
-    ends = finish(start_two(tmp_path, {"shard": True}))
+    ends = run_two(tmp_path, {"shard": True})
     assert [code for code, _ in ends] == [0, 0], ends
     assert [e["processes"] for e in read_log(tmp_path, "start")] == [1, 2]
     assert losses(tmp_path) == pytest.approx(losses(whole), rel=1e-4)

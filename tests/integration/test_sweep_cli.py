@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
-import sys
 
 import fake_corpus
 import pytest
+from processes import python, running
 
 from neuript.cli.train import sweep as train_sweep
 from neuript.errors import NeuriptError
@@ -47,13 +46,12 @@ def plan(tmp_path):
 
 
 def start(out, hold="-"):
-    command = [sys.executable, "-P", "-c", WORKER, str(out), hold]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return running(python(WORKER, out, hold), stdin=subprocess.PIPE)
 
 
 def test_two_workers_share_the_work_and_do_nothing_twice(tmp_path, plan):
     with start(tmp_path) as one, start(tmp_path) as other:
-        assert [w.wait(timeout=60) for w in (one, other)] == [0, 0]
+        assert [w.wait() for w in (one, other)] == [0, 0]
     ran = (tmp_path / "ran").read_text().split()
     assert sorted(ran) == sorted(job.id for job in plan.jobs)
 
@@ -62,13 +60,13 @@ def test_after_sigkill_another_worker_takes_the_job_over(tmp_path, plan):
     held = plan.jobs[3]
     store = ResultsFolder(tmp_path)
     with start(tmp_path, held.label) as worker:
-        assert worker.stdout.readline() == "there\n"
+        worker.wait_until_it_says("there")
         assert store.state(held.id) == "running"
-        worker.send_signal(signal.SIGKILL)
-        worker.wait(timeout=60)
+        worker.process.kill()
+        worker.wait()
     assert store.state(held.id) == "started"
     with start(tmp_path) as worker:
-        assert worker.wait(timeout=60) == 0
+        assert worker.wait() == 0
     ran = (tmp_path / "ran").read_text().split()
     assert ran.count(held.id) == 2
     assert len(ran) == len(plan.jobs) + 1

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal as signals
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from processes import Child, neuript, running
+from waiting import wait_for
 
 from neuript.montages import load_montage
 from neuript.realtime.lsl.library import pylsl
@@ -25,18 +23,11 @@ SFREQ = 250.0
 
 
 @contextmanager
-def simulating(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def simulating(*options: str) -> Iterator[tuple[Child, str]]:
     source_id = f"test-twin-{uuid.uuid4().hex[:10]}"
-    command = [
-        sys.executable, "-P", "-m", "neuript", "simulate", "--json", "--wait-for-consumers",
-        "--source-id", source_id, "--montage", "openbci-8", *options,
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
-    try:
-        yield process, source_id
-    finally:
-        process.kill()
-        process.communicate()
+    words = ("--json", "--wait-for-consumers", "--source-id", source_id, "--montage", "openbci-8", *options)
+    with running(neuript("simulate", *words)) as child:
+        yield child, source_id
 
 
 class Heard:
@@ -68,24 +59,24 @@ class Heard:
 
 
 def pull_until(condition, *heard: Heard, within_s: float = 20.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
+    def pulled() -> bool:
         for one in heard:
             one.pull(0.02)
-        assert time.monotonic() < deadline, "the condition did not come true in time"
+        return condition()
+
+    wait_for(pulled, within_s, poll_s=0)
 
 
 def test_streams_say_what_they_are_and_carry_the_twin():
-    with simulating("--seed", "5", "--duration", "30") as (process, source_id):
+    with simulating("--seed", "5", "--duration", "30") as (child, source_id):
         markers = Heard(f"{source_id}-markers")
         intents = Heard(f"{source_id}-intent")
         eeg = Heard(source_id)
         pull_until(lambda: len(intents.stamps) >= 1 and len(eeg.stamps) > 1000, eeg, markers, intents)
-        process.send_signal(signals.SIGINT)
-        out, err = process.communicate(timeout=20)
-    assert process.returncode == 130
-    started, ended = (json.loads(line) for line in out.splitlines())
-    assert "simulated" in err
+        child.interrupt()
+        assert child.wait(20) == 130
+        started, ended = map(json.loads, child.lines)
+        assert "simulated" in child.err
 
     info = signal_info(eeg.xml)
     montage = load_montage("openbci-8")
@@ -137,12 +128,13 @@ def test_pace_is_real_time_without_drift_and_chunks_are_short():
 
 def test_gap_flat_and_clock_step_on_the_wire():
     script = "gap@1:0.5,flat:C3@2:1,clock@3.5:0.3"
-    with simulating("--faults", script, "--duration", "30") as (process, source_id):
+    with simulating("--faults", script, "--duration", "30") as (child, source_id):
         eeg = Heard(source_id)
         pull_until(lambda: len(eeg.stamps) > 4.5 * SFREQ, eeg)
-        process.send_signal(signals.SIGINT)
-        out, err = process.communicate(timeout=20)
-    t = np.array(eeg.stamps) - json.loads(out.splitlines()[0])["lsl_start"]
+        child.interrupt()
+        child.wait(20)
+        out, err = child.lines, child.err
+    t = np.array(eeg.stamps) - json.loads(out[0])["lsl_start"]
     steps = np.diff(t)
     jumps = np.flatnonzero(steps > 0.1)
     assert len(jumps) == 2

@@ -6,18 +6,19 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 import xdf_writer
+from builders import save_power_model
+from processes import Child, neuript, running
+from waiting import wait_for
 
 from neuript import cli
 from neuript.errors import StreamNotFoundError
@@ -37,40 +38,10 @@ HOP_S = 0.125
 @pytest.fixture(scope="module")
 def make_model(tmp_path_factory) -> Iterator[Callable[[str], Path]]:
     """Make a model file: task name -> path. All of them have the same weights."""
-    import torch
-
-    from neuript.modelfile.deployable import save_model
-    from neuript.modelfile.manifest import Manifest, provenance
-    from neuript.montages import load_montage
-    from neuript.realtime.chain.preprocess import PreprocessSpec
-    from neuript.realtime.decoding.policy import PolicySpec
-
-    class Power(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            torch.manual_seed(3)
-            self.linear = torch.nn.Linear(len(NAMES), 2)
-
-        def forward(self, x_BCT):
-            return self.linear(torch.log((x_BCT * 1e6).var(dim=-1) + 1e-3))
-
     folder = tmp_path_factory.mktemp("models")
 
     def make(task: str) -> Path:
-        manifest = Manifest(
-            task=task,
-            classes=("left_hand", "right_hand"),
-            model={"architecture": "power"},
-            montage=load_montage("10-20").pick(NAMES).to_dict(),
-            preprocess=PreprocessSpec().to_dict(),
-            window_s=0.5,
-            hop_s=HOP_S,
-            policy=PolicySpec(threshold=0.55, release=0.5, smoothing_s=0.2, refractory_s=0.0).to_dict(),
-            provenance=provenance(data=["none"], simulated=True),
-        )
-        path = folder / f"{task}.ts"
-        save_model(path, Power(), manifest)
-        return path
+        return save_power_model(folder / f"{task}.ts", task=task)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEURIPT_CONFIG_DIR", str(folder / "config"))
@@ -93,56 +64,45 @@ def replay(tmp_path, rng) -> Iterator[LslReplay]:
 
 
 class Live:
-    """A `neuript-live` process; what it writes goes to files."""
+    """A `neuript-live` process and the report that it writes at its end."""
 
-    def __init__(self, folder: Path, model: Path, source_id: str, *options: str) -> None:
-        self.rows_path, self.log_path = folder / f"{model.stem}.jsonl", folder / f"{model.stem}.log"
-        self.report_path = folder / f"{model.stem}.json"
-        with self.rows_path.open("w") as out, self.log_path.open("w") as log:
-            self.process = psutil.Popen(
-                [sys.executable, "-P", "-m", "neuript", "live", "--model", str(model), "--source-id",
-                 source_id, "--wait", "40", "--json", "--report", str(self.report_path), *options],
-                stdout=out, stderr=log, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-            )  # fmt: skip
+    def __init__(self, child: Child, report_path: Path) -> None:
+        self.child, self.report_path = child, report_path
 
     @property
     def lines(self) -> list[str]:
         """Whole lines on stdout so far."""
         self.check()
-        return self.rows_path.read_text().split("\n")[:-1]
+        return self.child.lines
 
     def check(self) -> None:
-        assert self.process.poll() in (None, 130), self.log_path.read_text()
+        assert self.child.process.poll() in (None, 130), self.child.err
 
     @property
     def listening(self) -> bool:
         """True once it has subscribed to the EEG."""
         self.check()
-        return "stream '" in self.log_path.read_text()
+        return "stream '" in self.child.err
 
     def dashboard(self) -> psutil.Process | None:
         """The process of its dashboard."""
         self.check()
-        views = (c for c in self.process.children() if "neuript.realtime.dashboard" in c.cmdline())
+        views = (c for c in self.child.process.children() if "neuript.realtime.dashboard" in c.cmdline())
         return next(views, None)
+
+
+@contextmanager
+def decoding(model: Path, source_id: str, *options: str) -> Iterator[Live]:
+    report = model.with_suffix(".json")
+    words = ("--model", model, "--source-id", source_id, "--wait", "40", "--json", "--report", report, *options)
+    with running(neuript("live", *words), env={"QT_QPA_PLATFORM": "offscreen"}) as child:
+        yield Live(child, report)
 
 
 def receives(view: psutil.Process) -> bool:
     """True once EEG, probabilities and events flow to a dashboard."""
     connections = view.net_connections("tcp")
     return sum(c.status == psutil.CONN_ESTABLISHED for c in connections) >= 3
-
-
-@contextmanager
-def running(*decoders: Live) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for live in decoders:
-            with suppress(psutil.NoSuchProcess):
-                for process in (*live.process.children(), live.process):
-                    process.kill()
-            live.process.wait()
 
 
 @contextmanager
@@ -157,23 +117,17 @@ def publishing(replay: LslReplay) -> Iterator[None]:
         thread.join()
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float, what: str) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"waited {timeout_s} s in vain for: {what}"
-        time.sleep(0.02)
-
-
 @pytest.mark.qt
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
-def test_stopped_and_killed_dashboards_change_no_decision(make_model, replay, tmp_path) -> None:
+def test_stopped_and_killed_dashboards_change_no_decision(make_model, replay) -> None:
     """Two decoders side by side on one stream: one with a window and a console view, one with nothing."""
     pytest.importorskip("PyQt6")
     source_id = replay.recording.eeg.info.source_id
-    watched = Live(tmp_path, make_model("watched"), source_id)
-    alone = Live(tmp_path, make_model("alone"), source_id, "--headless")
-    decoders = (watched, alone)
-    with running(*decoders):
+    with (
+        decoding(make_model("watched"), source_id) as watched,
+        decoding(make_model("alone"), source_id, "--headless") as alone,
+    ):
+        decoders = (watched, alone)
         wait_for(lambda: all(d.listening for d in decoders), 80, "two subscriptions")
         proba = OutletInfo(
             task="watched", classes=("left_hand", "right_hand"), eeg_source_id=source_id, decoder={}
@@ -195,16 +149,16 @@ def test_stopped_and_killed_dashboards_change_no_decision(make_model, replay, tm
             enough = killed + round(1.5 / HOP_S)
             wait_for(lambda: all(len(d.lines) >= enough for d in decoders), 20, "1.5 s more")
             for live in decoders:
-                live.process.send_signal(signal.SIGINT)
+                live.child.interrupt()
             for live in decoders:
-                assert live.process.wait(20) == 130, live.log_path.read_text()
-    told = [
-        [
-            (row["t"], row["state"], row["proba"], row["decision"], row["confidence"])
-            for row in map(json.loads, live.lines)
+                assert live.child.wait(20) == 130, live.child.err
+        told = [
+            [
+                (row["t"], row["state"], row["proba"], row["decision"], row["confidence"])
+                for row in map(json.loads, live.lines)
+            ]
+            for live in decoders
         ]
-        for live in decoders
-    ]
     n = min(map(len, told))
     assert n >= enough
     assert told[0][:n] == told[1][:n]

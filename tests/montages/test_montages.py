@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from processes import finished, python
 
 from neuript.errors import NeuriptError
 from neuript.montages import (
@@ -229,7 +229,7 @@ def test_the_live_path_does_not_import_mne_or_scipy() -> None:
         "m = load_montage('10-20'); plan_channels(m.ch_names[1:], m);"
         "print([n for n in ('mne', 'scipy', 'torch') if n in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = finished(python(code), ok=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -8,15 +8,15 @@ import mne
 import numpy as np
 import pytest
 import torch
+from builders import make_manifest
 
 import neuript
 from neuript.braindecode import NeurIPT, find_checkpoint
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
-from neuript.modelfile.manifest import Manifest, provenance
+from neuript.modelfile.manifest import provenance
 from neuript.network.network import NeurIPTNetwork
 from neuript.network.resampling import resample
-from neuript.realtime.chain.preprocess import PreprocessSpec
 
 NAMES = ("Fz", "C3", "C4", "Oz")
 SMALL = {
@@ -38,12 +38,10 @@ def build(**changes):
 
 
 def manifest_of(module, classes):
-    return Manifest(
-        task="test",
+    return make_manifest(
         classes=classes,
-        model=module.config.to_dict(),
-        montage=module.montage.to_dict(),
-        preprocess=PreprocessSpec().to_dict(),
+        model=module.config,
+        montage=module.montage,
         window_s=module.config.n_times / 64,
         hop_s=1.0,
         provenance=provenance(data=["noise"], simulated=True),

@@ -71,3 +71,19 @@ def test_another_thread_leaves_the_signals_alone():
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(inside).result(timeout=30) == before
+
+
+@pytest.mark.parametrize("ignored", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_was_ignored_stays_ignored(ignored):
+    """So a script starts what stands before an `&`: the Ctrl-C of its user is not for it."""
+    before = signal.signal(ignored, signal.SIG_IGN)
+    other = signal.SIGTERM if ignored == signal.SIGINT else signal.SIGINT
+    try:
+        with Interrupt(CLUSTER) as interrupt:
+            signal.raise_signal(ignored)
+            assert not interrupt.requested
+            signal.raise_signal(other)
+            assert interrupt.requested
+        assert signal.getsignal(ignored) is signal.SIG_IGN
+    finally:
+        signal.signal(ignored, before)

@@ -7,6 +7,7 @@ import mne
 import numpy as np
 import pytest
 import torch
+from builders import make_manifest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -19,8 +20,7 @@ import neuript
 from neuript.braindecode import NeurIPT
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import save_checkpoint
-from neuript.modelfile.manifest import Manifest, provenance
-from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.modelfile.manifest import provenance
 from neuript.training.estimator import NeurIPTClassifier
 
 NAMES = ["C3", "Cz", "C4"]
@@ -199,14 +199,11 @@ def test_wrong_data_are_named(windows):
 def test_pretrained_encoder_is_what_training_starts_from(windows, tmp_path):
     x, y = windows
     source = NeurIPT(n_outputs=2, n_times=128, chs_info=["Fz", "Pz"], size="micro", **OPTIONS)
-    manifest = Manifest(
+    manifest = make_manifest(
         task="pretraining",
         classes=(),
-        model=source.config.to_dict(),
-        montage=source.montage.to_dict(),
-        preprocess=PreprocessSpec().to_dict(),
-        window_s=2.0,
-        hop_s=1.0,
+        model=source.config,
+        montage=source.montage,
         provenance=provenance(data=["noise"], simulated=True),
     )
     encoder = {k: v for k, v in source.state_dict().items() if k.startswith("encoder.")}

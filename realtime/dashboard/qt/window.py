@@ -14,6 +14,7 @@ import numpy as np
 import pyqtgraph as pg
 from PyQt6 import QtCore, QtGui, QtWidgets
 
+from neuript.interrupt import take_over
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.process import parent_lives
 from neuript.realtime.dashboard.qt.cards import BarsCard, CommandCard, RecentCard, StateCard, TimingCard
@@ -310,8 +311,7 @@ def run(options: Namespace) -> int:
     QtCore.qInstallMessageHandler(lambda kind, where, text: logger.debug("Qt: %s", text))
     app = QtWidgets.QApplication(sys.argv[:1])
     app.setApplicationName("neuript")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: app.quit())  # seen at the next frame
+    take_over((signal.SIGINT, signal.SIGTERM), lambda *_: app.quit())  # seen at the next frame
     window = Dashboard(client, THEMES[options.theme], options.parent)
     width, height = (int(part) for part in options.size.split("x"))
     window.resize(width, height)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import types
 from pathlib import Path
 
 import pytest
+from processes import finished, python
 
 from neuript import cli
 from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError, StreamNotFoundError
@@ -26,13 +26,8 @@ def test_an_interrupt_while_modules_load_ends_with_130_too(tmp_path):
         "if __name__ == '__main__':\n"
         "    sys.exit(cli.run_verb('doctor', []))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "early"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = finished([sys.executable, "-P", "-m", "early"], env={"PYTHONPATH": path})
     assert done.stderr == "neuript doctor: interrupted\n"
     assert done.returncode == 130
 
@@ -50,7 +45,7 @@ def test_help_loads_nothing_heavy(arguments):
         f"bad = [m for m in {HEAVY} if m in sys.modules]; "
         "print('LOADED', bad, 'CODE', code)"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+    done = finished(python(code, *arguments))
     assert "LOADED [] CODE 0" in done.stdout, done.stdout + done.stderr
     assert "usage" in done.stdout
 
@@ -169,15 +164,6 @@ def test_what_is_left_for_a_full_stdout_does_not_change_the_exit_code():
         "sys.modules['neuript.cli.score'] = module\n"
         "sys.exit(cli.run_verb('score', []))"
     )
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", code],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            env=environment,
-            check=False,
-        )
+        done = finished(python(code), stdout=full, env={"PYTHONUNBUFFERED": ""})
     assert (done.returncode, done.stderr.strip()) == (2, "neuript score: bad")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import xdf_writer
+from processes import finished, python
 
 from neuript.cli import main
 from neuript.realtime.recordings.read import read_recording
@@ -120,7 +119,7 @@ def test_help_is_light():
         "for verb in ('replay', 'inspect', 'xdf'): main([verb, '--help'])\n"
         "print([m for m in ('torch','scipy','mne','pyxdf','pylsl','rich','numpy') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = finished(python(code), ok=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import finished, python
 
 from neuript.cli.train import evaluate as train_evaluate
 from neuript.cli.train import finetune as train_finetune
@@ -119,11 +118,7 @@ def test_help_needs_no_torch(verb, tmp_path):
         "import sys; from neuript.cli import main; code = main(['train', sys.argv[1], '--help']);"
         "assert not {'torch', 'scipy', 'mne', 'sklearn'} & set(sys.modules); sys.exit(code)"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", program, verb],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = finished(python(program, verb), cwd=tmp_path, ok=True)
     assert "examples:" in done.stdout
 
 

@@ -6,14 +6,13 @@ import fake_corpus
 import numpy as np
 import pytest
 import torch
+from builders import make_manifest
 
 from neuript.cli import main
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
 from neuript.modelfile.deployable import open_model
-from neuript.modelfile.manifest import Manifest
 from neuript.network.config import NetworkConfig
 from neuript.network.network import NeurIPTNetwork
-from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.training.pretrain import PretrainRun, pretrain
 
 CONFIG = NetworkConfig(
@@ -39,15 +38,7 @@ def test_classifier_to_a_deployable(tmp_path):
     montage = fake_corpus.channels(("C3", "Cz", "C4"))
     torch.manual_seed(0)
     model = NeurIPTNetwork(CONFIG, montage.pos_m, list(montage.lobes.values())).eval()
-    manifest = Manifest(
-        task="mi",
-        classes=("left", "right"),
-        model=CONFIG.to_dict(),
-        montage=montage.to_dict(),
-        preprocess=PreprocessSpec().to_dict(),
-        window_s=0.5,
-        hop_s=0.125,
-    )
+    manifest = make_manifest(classes=("left", "right"), model=CONFIG, montage=montage, window_s=0.5)
     save_checkpoint(tmp_path / "mi.safetensors", model, manifest)
     out = tmp_path / "mi.ts"
     assert main(["train", "export", str(tmp_path / "mi.safetensors"), "--out", str(out)]) == 0

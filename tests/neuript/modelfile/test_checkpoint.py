@@ -7,24 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from builders import make_manifest
 from torch import nn
 
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint, weights_sha256
 from neuript.modelfile.deployable import describe_model, read_manifest
-from neuript.modelfile.manifest import Manifest
-
-
-def make_manifest() -> Manifest:
-    return Manifest(
-        task="pretraining",
-        classes=(),
-        model={"d_model": 8},
-        montage={"ch_names": ["C3", "C4"]},
-        preprocess={"sfreq": 64.0},
-        window_s=4.0,
-        hop_s=0.125,
-    )
 
 
 @pytest.fixture
@@ -38,7 +26,7 @@ def module() -> nn.Module:
 @pytest.fixture
 def saved(tmp_path: Path, module: nn.Module) -> Path:
     path = tmp_path / "encoder.safetensors"
-    save_checkpoint(path, module, make_manifest())
+    save_checkpoint(path, module, make_manifest(classes=()))
     return path
 
 

@@ -8,6 +8,7 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
+import builders
 import numpy as np
 import pytest
 import torch
@@ -51,7 +52,7 @@ def make_manifest(**changes: object) -> Manifest:
         "metrics": {"accuracy": {"value": 0.8, "protocol": "blocked 5-fold"}},
         "provenance": {"simulated": True, "data": ["one.xdf"], "counts": {"left_hand": 20}},
     }
-    return Manifest(**(values | changes))
+    return builders.make_manifest(**(values | changes))
 
 
 def refused(path: Path, match: str, **kwargs: object) -> None:

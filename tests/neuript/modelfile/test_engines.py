@@ -3,18 +3,18 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import shutil
-import subprocess
 import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import builders
 import numpy as np
 import pytest
 import torch
+from processes import finished
 from torch import nn
 
 from neuript.errors import ModelRefusedError, NeuriptError
@@ -53,7 +53,7 @@ def make_manifest(**changes: Any) -> Manifest:
         "window_s": 2.0,
         "hop_s": 0.125,
     }
-    return Manifest(**(values | changes))
+    return builders.make_manifest(**(values | changes))
 
 
 @pytest.fixture(autouse=True)
@@ -211,13 +211,8 @@ def test_another_process_gives_the_same_bits(
         "e = open_model(sys.argv[1], trust=True); x = np.load(sys.argv[2]);"
         "print([e.infer(x).tobytes().hex() for _ in range(3)])"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-W", "error", "-c", code, files["ts"], tmp_path / "window.npy"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": threads},
-    )
+    command = [sys.executable, "-P", "-W", "error", "-c", code, files["ts"], tmp_path / "window.npy"]
+    done = finished(command, env={"OMP_NUM_THREADS": threads}, ok=True)
     expected = open_model(files["ts"], trust=True).infer(window).tobytes().hex()
     assert done.stdout.strip() == str([expected] * 3)
     assert done.stderr == ""  # and no notice of PyTorch reaches the user

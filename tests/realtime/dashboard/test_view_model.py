@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import subprocess
-import sys
 from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
+from processes import finished, python
 from rich.console import Console
 from scipy import signal
 
@@ -505,8 +505,7 @@ def test_only_the_qt_modules_import_qt():
         "bad = [m for m in sys.modules if m.startswith(('PyQt6', 'pyqtgraph', 'torch', 'mne'))];"
         "sys.exit(str(bad) if bad else 0)"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    finished(python(code), ok=True)
 
 
 def test_without_a_display_the_reason_is_one_sentence(monkeypatch):

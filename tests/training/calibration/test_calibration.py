@@ -8,14 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from builders import make_manifest
 
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
-from neuript.modelfile.manifest import Manifest
 from neuript.montages import load_montage
 from neuript.network.config import preset
 from neuript.network.network import NeurIPTNetwork
-from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.training.calibration import calibration as module
 from neuript.training.calibration.calibration import (
@@ -45,15 +44,8 @@ def dataset(rng, n_classes=2, n_trials=24, *, per_trial=2, n_times=N_TIMES, simu
     for i, c in enumerate(y[trial]):
         x[i, c] += 14 * np.sin(2 * np.pi * 10 * t + rng.uniform(0, 7))
     classes = ("left", "right", "rest")[:n_classes]
-    manifest = Manifest(
-        task="test",
-        classes=classes,
-        model={},
-        montage=MONTAGE.to_dict(),
-        preprocess=PreprocessSpec().to_dict(),
-        window_s=n_times / 64,
-        hop_s=0.125,
-        provenance={"simulated": simulated},
+    manifest = make_manifest(
+        classes=classes, montage=MONTAGE, window_s=n_times / 64, provenance={"simulated": simulated}
     )
     trials = tuple(Trial(classes[c], 8.0 * i) for i, c in enumerate(y))
     return Dataset((x * 1e-6).astype(np.float32), trial, trials, MONTAGE, manifest)

@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders import make_manifest
 
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
 from neuript.modelfile.deployable import open_model
-from neuript.modelfile.manifest import Manifest
 from neuript.montages import load_montage
 from neuript.network.config import NetworkConfig
-from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.training.evaluate import plain_methods as baselines
 from neuript.training.evaluate.evaluation import (
     RESULTS,
@@ -70,12 +69,11 @@ def data(rng):
 
 
 def encoder_manifest(data, model, **provenance):
-    return Manifest(
+    return make_manifest(
         task="pretraining",
         classes=(),
-        model=model.config.to_dict(),
-        montage=data.montage.to_dict(),
-        preprocess=PreprocessSpec().to_dict(),
+        model=model.config,
+        montage=data.montage,
         window_s=1.5,
         hop_s=1.5,
         provenance={"simulated": False, **provenance},

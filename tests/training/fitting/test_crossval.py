@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from builders import make_manifest
 
 from neuript.errors import NeuriptError
-from neuript.modelfile.manifest import Manifest
 from neuript.montages import load_montage
 from neuript.network.config import preset
-from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.scoring import Trial, chance_bound
 from neuript.training.calibration.calibration import NETWORK, STACK, TANGENT, CalibrationSpec, calibrate
 from neuript.training.calibration.dataset import Dataset
@@ -96,15 +95,7 @@ N_TIMES = 128
 
 
 def dataset(x, trial, y, end_s=None, recording=None):
-    manifest = Manifest(
-        task="test",
-        classes=("left", "right"),
-        model={},
-        montage=load_montage("10-20").pick(NAMES).to_dict(),
-        preprocess=PreprocessSpec().to_dict(),
-        window_s=N_TIMES / 64,
-        hop_s=0.125,
-    )
+    manifest = make_manifest(classes=("left", "right"), window_s=N_TIMES / 64)
     recording = np.zeros(len(y), int) if recording is None else recording
     trials = tuple(
         Trial(manifest.classes[c], 10.0 * i, int(r)) for i, (c, r) in enumerate(zip(y, recording, strict=True))

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from types import SimpleNamespace
 
+import builders
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,6 @@ import torch
 from neuript.cli import main
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import save_checkpoint
-from neuript.modelfile.manifest import Manifest
 from neuript.montages import load_montage
 from neuript.network.config import NetworkConfig
 from neuript.network.network import NeurIPTNetwork
@@ -66,21 +66,16 @@ def make_windows(rng, n=18, *, montage=MONTAGE, classes=("rest", "task")):
 
 
 def make_manifest(model, classes=("rest", "task"), **changes):
+    corpus = {"subjects": ["set/p0", "set/p1"], "held_out": ["set/p1"], "hours": 1.5}
     values = {
-        "task": "test",
         "classes": classes,
-        "model": model.config.to_dict(),
-        "montage": MONTAGE.to_dict(),
-        "preprocess": {"sfreq": 64.0},
+        "model": model.config,
+        "montage": MONTAGE,
         "window_s": N_TIMES / 64.0,
         "hop_s": 0.25,
-        "provenance": {
-            "simulated": False,
-            "data": ["set"],
-            "corpus": {"subjects": ["set/p0", "set/p1"], "held_out": ["set/p1"], "hours": 1.5},
-        },
+        "provenance": {"simulated": False, "data": ["set"], "corpus": corpus},
     }
-    return Manifest(**{**values, **changes})
+    return builders.make_manifest(**{**values, **changes})
 
 
 @pytest.fixture

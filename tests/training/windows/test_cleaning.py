@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import make_manifest
 
 from neuript.errors import NeuriptError
-from neuript.modelfile.manifest import Manifest
 from neuript.montages import load_montage, plan_channels
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.preprocess import PreprocessSpec
@@ -47,11 +47,9 @@ def test_windows_are_those_of_the_live_decoder(noise) -> None:
     made = recording(noise)
     cleaned = clean(made, PAPER, mains_hz=None)
     preprocess = PreprocessSpec()
-    manifest = Manifest(
-        task="t", classes=("a", "b"), idle_class=None, model={}, montage=PAPER.to_dict(),
-        preprocess=preprocess.to_dict(), policy=PolicySpec().to_dict(), window_s=4.0, hop_s=0.125, mains_hz=None,
-        units={"input": "volts"}, provenance={"simulated": True},
-    )  # fmt: skip
+    manifest = make_manifest(
+        classes=("a", "b"), montage=PAPER, preprocess=preprocess, policy=PolicySpec(), window_s=4.0
+    )
     plan = plan_channels(made.eeg.info.ch_names, PAPER)
     trials = [Trial("a", 105.0, 0), Trial("a", 113.0, 0), Trial("b", 119.5, 0)]
     live = collect_windows(ReplaySource(made, chunk=37), plan.matrix, np.full(17, 1e-6), manifest, trials, (4.0, 6.0))

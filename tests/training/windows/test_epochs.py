@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from builders import make_manifest
 
-from neuript.modelfile.manifest import Manifest
 from neuript.montages import load_montage
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
 from neuript.realtime.chain.preprocess import PreprocessSpec
@@ -50,14 +50,9 @@ class Keeper:
 
 @pytest.fixture(scope="module")
 def manifest():
-    return Manifest(
-        task="test",
-        classes=("left", "right"),
-        model={},
-        montage=load_montage("10-20").pick(NAMES).to_dict(),
-        preprocess=PreprocessSpec(mains_hz=50.0).to_dict(),
-        window_s=WINDOW_S,
-        hop_s=0.125,
+    montage = load_montage("10-20").pick(NAMES)
+    return make_manifest(
+        classes=("left", "right"), montage=montage, preprocess=PreprocessSpec(mains_hz=50.0), window_s=WINDOW_S
     )
 
 
