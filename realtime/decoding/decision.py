@@ -25,6 +25,8 @@ class Decision:
     state : State
     proba : dict of str to float, or None
         Probability of each class for this window; None where there is no valid window.
+    evidence : dict of str to float, or None
+        Accumulated evidence of each class, skipped hops considered; None where there is no valid window.
     decision : str or None
         Class that is commanded at the moment; None is "no command".
     confidence : float
@@ -43,6 +45,7 @@ class Decision:
     window_index: int
     state: State
     proba: dict[str, float] | None = None
+    evidence: dict[str, float] | None = None
     decision: str | None = None
     confidence: float = 0.0
     committed: bool = False

@@ -222,13 +222,13 @@ class Decoder:
     ) -> Decision:
         result = self.policy.update(logits, state, hops=self._hops)
         self._hops = 1
-        classes = self.policy.classes
         row = Decision(
             t=t,
             window_index=index,
             state=state,
-            proba=None if result.proba is None else dict(zip(classes, result.proba.tolist(), strict=True)),
-            decision=None if result.decision is None else classes[result.decision],
+            proba=self._by_class(result.proba),
+            evidence=self._by_class(result.evidence),
+            decision=None if result.decision is None else self.policy.classes[result.decision],
             confidence=result.confidence,
             committed=result.committed,
             rec_t=t - self._rec_zero if self._clock is None else None,
@@ -242,6 +242,9 @@ class Decoder:
             now = self._perf()
             latency["publish"], latency["total"] = (now - began) * 1e3, (now - zero) * 1e3
         return row
+
+    def _by_class(self, values: NDArray[np.float64] | None) -> dict[str, float] | None:
+        return None if values is None else dict(zip(self.policy.classes, values.tolist(), strict=True))
 
     def _silent(self, chunk: Chunk, zero: float) -> list[Decision]:
         """Say at the pace of the hop that nothing arrives."""

@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuript.realtime.decoding.states import State
 
+_LOG_FLOOR = math.log(1e-4)
+"""One window cannot bring more evidence than this, so that one outlier cannot silence a class."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySpec:
@@ -62,6 +65,8 @@ class PolicyResult(NamedTuple):
 
     proba: NDArray[np.float64] | None
     """Temperature-scaled probabilities of this window, shape (n_classes,); None without a window."""
+    evidence: NDArray[np.float64] | None
+    """What the threshold is compared with, shape (n_classes,), sum 1; None without a window."""
     confidence: float
     """Evidence of the leading class, 0..1; 0 without a window."""
     decision: int | None
@@ -70,14 +75,43 @@ class PolicyResult(NamedTuple):
     """True in the one row where `decision` begins."""
 
 
+class Evidence:
+    """Probabilities of many windows as one: the softmax of an exponentially weighted mean of their logarithms.
+
+    It starts from "nothing known" (uniform), so that no single window right after a reset can command anything.
+
+    Parameters
+    ----------
+    n_classes : int
+    smoothing_s : float
+        Time constant of the mean in seconds; 0 keeps nothing of the past.
+    hop_s : float
+        Seconds from one window to the next.
+    """
+
+    def __init__(self, n_classes: int, smoothing_s: float, hop_s: float) -> None:
+        self._nothing = np.full(n_classes, -math.log(n_classes))
+        self._keep = math.exp(-hop_s / smoothing_s) if smoothing_s > 0 else 0.0
+        self._log = self._nothing
+
+    def forget(self) -> None:
+        """Know nothing again."""
+        self._log = self._nothing
+
+    def add(self, log_proba: NDArray[np.float64], hops: int = 1) -> NDArray[np.float64]:
+        """Take the log-probabilities of a window, `hops` after the one before, and return the evidence (n_classes,)."""
+        keep = self._keep**hops
+        bounded = np.maximum(log_proba, _LOG_FLOOR)
+        self._log = keep * self._log + (1.0 - keep) * bounded
+        return _softmax(self._log)
+
+
 class DecisionPolicy:
     """Evidence accumulation and the commit rule, one `update` per hop.
 
-    Evidence is the softmax of an exponentially weighted mean of log-probabilities. It starts from "nothing
-    known" (uniform), so no single window right after a reset can command anything, and it starts again
-    after every row that has no window. The leading class is committed when it has stayed at or above
-    `threshold` for `dwell_s`, is not the idle class, the state is OK and `refractory_s` has passed since
-    the last commit. It is held until its evidence falls below `release`, another class takes over,
+    `Evidence` starts anew after every row that has no window. The leading class is committed when it has stayed
+    at or above `threshold` for `dwell_s`, is not the idle class, the state is OK and `refractory_s` has passed
+    since the last commit. It is held until its evidence falls below `release`, another class takes over,
     or the state is no longer OK.
 
     Parameters
@@ -99,11 +133,10 @@ class DecisionPolicy:
         self.spec, self.classes, self.hop_s = spec, tuple(classes), float(hop_s)
         self._n_classes = len(classes)
         self._idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
-        self._keep = math.exp(-hop_s / spec.smoothing_s) if spec.smoothing_s > 0 else 0.0
+        self._evidence = Evidence(len(classes), spec.smoothing_s, hop_s)
         self._dwell_hops = max(1, math.ceil(spec.dwell_s / hop_s - 1e-9))
         self._refractory_hops = math.ceil(spec.refractory_s / hop_s - 1e-9)
         self._since_commit = self._refractory_hops
-        self._log_evidence: NDArray[np.float64]
         self._held: int | None
         self._candidate: int | None
         self._run_hops: int
@@ -123,15 +156,12 @@ class DecisionPolicy:
         self._since_commit += hops
         if logits is None:
             self._forget()
-            return PolicyResult(None, 0.0, None, committed=False)
+            return PolicyResult(None, None, 0.0, None, committed=False)
         log_proba = self._log_softmax(logits)
-        keep = self._keep**hops
-        bounded = np.maximum(log_proba, _LOG_FLOOR)
-        self._log_evidence = keep * self._log_evidence + (1.0 - keep) * bounded
-        evidence = _softmax(self._log_evidence)
+        evidence = self._evidence.add(log_proba, hops)
         leader = int(np.argmax(evidence))
         committed = self._advance(evidence, leader, state, hops)
-        return PolicyResult(np.exp(log_proba), float(evidence[leader]), self._held, committed)
+        return PolicyResult(np.exp(log_proba), evidence, float(evidence[leader]), self._held, committed)
 
     def _advance(self, evidence: NDArray[np.float64], leader: int, state: State, hops: int) -> bool:
         above = float(evidence[leader]) >= self.spec.threshold and leader != self._idle
@@ -152,7 +182,7 @@ class DecisionPolicy:
         return True
 
     def _forget(self) -> None:
-        self._log_evidence = np.full(self._n_classes, -math.log(self._n_classes))
+        self._evidence.forget()
         self._held = self._candidate = None
         self._run_hops = 0
 
@@ -168,10 +198,6 @@ class DecisionPolicy:
         z = z - z.max()
         log_proba: NDArray[np.float64] = z - math.log(float(np.exp(z).sum()))
         return log_proba
-
-
-_LOG_FLOOR = math.log(1e-4)
-"""One window cannot bring more evidence than this, so that one outlier cannot silence a class."""
 
 
 def _softmax(log_values: NDArray[np.float64]) -> NDArray[np.float64]:

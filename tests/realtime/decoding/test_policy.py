@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
+from neuript.realtime.decoding.policy import DecisionPolicy, PolicyResult, PolicySpec
 from neuript.realtime.decoding.states import State
 
 CLASSES = ("left", "right", "rest")
@@ -53,6 +53,15 @@ def test_skipped_hops_age_the_evidence_as_time_does():
     for _ in range(4):
         b = skipping.update(z, hops=3)
     assert a.confidence == pytest.approx(b.confidence, rel=1e-12)
+
+
+def test_the_evidence_of_all_classes_is_told_and_its_leader_is_the_confidence(rng):
+    policy = DecisionPolicy(PolicySpec(smoothing_s=0.4), CLASSES, HOP)
+    for hops in (1, 3, 1, 2):
+        result = policy.update(rng.normal(size=3), hops=hops)
+        assert result.evidence.shape == (3,)
+        assert result.evidence.sum() == pytest.approx(1.0)
+        assert result.evidence.max() == result.confidence
 
 
 def test_dwell_then_commit_then_hold_until_released():
@@ -109,7 +118,7 @@ def test_a_row_without_a_window_forgets_everything():
     strong = logits_for(0.98, 0.01, 0.01)
     first = policy.update(strong)
     run(policy, [strong] * 10)
-    assert policy.update(None, State.GAP) == (None, 0.0, None, False)
+    assert policy.update(None, State.GAP) == PolicyResult(None, None, 0.0, None, committed=False)
     again = policy.update(strong)
     assert again.confidence == first.confidence
 
