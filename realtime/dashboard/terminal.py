@@ -21,9 +21,10 @@ from rich.text import Text
 
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.process import parent_lives
-from neuript.realtime.dashboard.view_model import Snapshot, ViewModel, channel_verdicts, fitting_scale
+from neuript.realtime.dashboard.traces import channel_verdicts, fitting_scale
+from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
 from neuript.realtime.dashboard.words import Tone, describe, duration
-from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.lsl.library import lsl_clock
 
 FRAMES_PER_S = 5.0
 LINE_EVERY_S = 2.0
@@ -57,7 +58,7 @@ def _lines(client: DashboardClient, parent: int | None) -> None:
     """Where nothing can be redrawn (a file, a pipe), say a line now and then."""
     while client.failure is None and parent_lives(parent):
         with client.lock:
-            snapshot = client.model.snapshot(pylsl.local_clock())
+            snapshot = client.model.snapshot(lsl_clock())
         print(status_line(snapshot), file=sys.stderr, flush=True)
         time.sleep(LINE_EVERY_S)
 
@@ -78,7 +79,7 @@ def frame(client: DashboardClient, width: int, height: int) -> RenderableType:
     """Take what is shown now from the client and lay it out."""
     with client.lock:
         model = client.model
-        snapshot = model.snapshot(pylsl.local_clock())
+        snapshot = model.snapshot(lsl_clock())
         extremes = np.empty((0, 2, 0), np.float32)
         if model.ring is not None:
             n = round(TRACE_S / model.ring.column_s)

@@ -5,10 +5,15 @@ All of it is arithmetic by sample counts: no clock, no thread, no Qt.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from neuript.realtime.chain.quality import BAND_LIMITS
+
+_SCALES_UV = tuple(m * 10.0**e for e in range(-3, 10) for m in (1.0, 2.0, 5.0))
 MAX_GAP_S = 30.0
 """A longer hole in the time stamps is drawn as this much."""
 
@@ -172,6 +177,9 @@ class GapFinder:
 
     Late, bunched or jittering stamps are no gap: what counts is that the stamps run ahead of
     the count by more than `tolerance_s` and stay there.
+
+    The decoder's `StampFit` answers another question: it waits for up to a second, in which nothing may be decided,
+    until late samples and lost ones can be told apart. A picture that moves has to draw the hole, or no hole, at once.
     """
 
     def __init__(self, sfreq: float, tolerance_s: float = 0.3) -> None:
@@ -231,3 +239,61 @@ class ScrollPacer:
             self._credit = min(self._credit - n, 2.0)
         self._last = waiting - n
         return n
+
+
+def fitting_scale(extremes: NDArray[np.float32], fill: float = 1.25) -> float:
+    """Choose how many microvolts one row of traces spans.
+
+    Parameters
+    ----------
+    extremes : ndarray, shape (n_columns, 2, n_chans)
+        What is on screen.
+    fill : float
+        How many rows the typical channel's central 98 % may fill at most (2 = rows overlap).
+
+    Returns
+    -------
+    float
+        A number from the series 1, 2, 5 in the unit of the traces. 100 where there is nothing to
+        measure.
+    """
+    flat = extremes.reshape(-1, extremes.shape[-1])
+    flat = flat[np.isfinite(flat).all(axis=1)]
+    if len(flat) < 20:
+        return 100.0
+    low, high = np.percentile(flat, [1, 99], axis=0)
+    span = float(np.median(high - low))
+    if not span > 0:
+        return 100.0
+    return next((scale for scale in _SCALES_UV if scale >= span / fill), _SCALES_UV[-1])
+
+
+def next_scale(scale: float, steps: int) -> float:
+    """Move along the series 1, 2, 5 by `steps` (negative: finer)."""
+    at = int(np.argmin(np.abs(np.log(np.array(_SCALES_UV) / scale))))
+    return _SCALES_UV[min(len(_SCALES_UV) - 1, max(0, at + steps))]
+
+
+def channel_verdicts(extremes: NDArray[np.float32], *, in_uv: bool) -> list[str]:
+    """Name channels that look wrong on screen: "flat", "no data", "huge"; empty where fine.
+
+    The limits are those of the decoder behind its own filters.
+
+    Parameters
+    ----------
+    extremes : ndarray, shape (n_columns, 2, n_chans)
+        About the last two seconds of drawn columns.
+    in_uv : bool
+        True where the numbers are microvolts; otherwise only "no data" and exactly flat are told.
+    """
+    if len(extremes) == 0:
+        return [""] * extremes.shape[-1]
+    flat = extremes.reshape(-1, extremes.shape[-1])
+    dead = np.isnan(flat).mean(axis=0) > 0.5
+    filled = np.where(np.isnan(flat), 0.0, flat)
+    span = filled.max(axis=0) - filled.min(axis=0)
+    floor, ceiling = (1e6 * BAND_LIMITS.flat_pp_v, 1e6 * BAND_LIMITS.huge_pp_v) if in_uv else (0.0, math.inf)
+    return [
+        "no data" if d else "flat" if s <= floor else "huge" if s > ceiling else ""
+        for d, s in zip(dead, span, strict=True)
+    ]

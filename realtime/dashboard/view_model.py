@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.realtime.dashboard.stream_info import DecoderInfo, EegInfo
+from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.chain.units import to_volts, unit_name
 from neuript.realtime.dashboard.traces import DisplayFilter, EnvelopeRing, GapFinder
-from neuript.realtime.dashboard.words import StateWords, Tone, describe, state_name
+from neuript.realtime.dashboard.words import StateWords, describe, state_name
+from neuript.realtime.decoding.decoder_header import DecoderHeader
+from neuript.realtime.decoding.proba_row import unpack_row
 
-HISTORY_S = 120.0
 LATENCY_S = 30.0
-_SCALES_UV = tuple(m * 10.0**e for e in range(-3, 10) for m in (1.0, 2.0, 5.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,12 @@ class Snapshot:
     words: StateWords
     since_s: float
     """Seconds since this state began."""
-    decoder: DecoderInfo | None
-    eeg: EegInfo | None
+    decoder: DecoderHeader | None
+    eeg: SignalInfo | None
     proba: tuple[float, ...] | None
     """One probability per class for the newest window; None where there is no valid one."""
     evidence: tuple[float, ...] | None
-    """The same smoothed over time as the decoder does it: what is compared with the threshold."""
+    """The decoder's evidence per class: what is compared with the threshold."""
     confidence: float | None
     held: str | None
     """The command that is being given right now."""
@@ -73,7 +75,7 @@ class Snapshot:
         """Task and stream in a few words."""
         if self.decoder is None:
             return "neuript"
-        return f"neuript · {self.decoder.task or self.decoder.name}"
+        return f"neuript · {self.decoder.task}"
 
     @property
     def stream_words(self) -> str:
@@ -108,7 +110,7 @@ class Snapshot:
         """Delay of the decoder's filters at 10 and 20 Hz."""
         if self.decoder is None:
             return "–"
-        return _ms(self.decoder.delay_10hz_ms, self.decoder.delay_20hz_ms)
+        return _ms(self.decoder.group_delay_10hz_ms, self.decoder.group_delay_20hz_ms)
 
     @property
     def rhythm_words(self) -> str:
@@ -138,18 +140,17 @@ class ViewModel:
 
     def __init__(self, *, column_s: float = 0.01, n_columns: int = 4096) -> None:
         self._column_s, self._n_columns = column_s, n_columns
-        self.decoder: DecoderInfo | None = None
-        self.eeg: EegInfo | None = None
+        self.decoder: DecoderHeader | None = None
+        self.eeg: SignalInfo | None = None
         self.ring: EnvelopeRing | None = None
         self.ring_generation = 0
         """Counts the rings: a view that sees a new number starts its picture anew."""
         self.wide_filter = False
+        self._declared_uv: NDArray[np.float32] | None = None
         self._filter: DisplayFilter | None = None
         self._gaps: GapFinder | None = None
-        self._scale: NDArray[np.float32] | None = None
         self._rows: deque[tuple[float, float, float, float]] = deque(maxlen=4096)
         self._proba: deque[tuple[float, NDArray[np.float64], NDArray[np.float64]]] = deque(maxlen=4096)
-        self._evidence = Evidence(2, 0.0)
         self._log: deque[LogEntry] = deque(maxlen=200)
         self._arrivals: deque[tuple[float, int]] = deque(maxlen=512)
         self._n_samples = 0
@@ -159,12 +160,12 @@ class ViewModel:
         self._last_eeg_at: float | None = None
         self._state = "SEARCHING"
         self._state_since: float | None = None
-        self._decision = -1
+        self._decision: int | None = None
         self._confidence: float | None = None
 
     # --- streams come and go -------------------------------------------------------------------
 
-    def connect_decoder(self, info: DecoderInfo, now: float) -> None:
+    def connect_decoder(self, info: DecoderHeader, now: float) -> None:
         """Take the header of the decoder's stream; another set of classes clears the history."""
         if self.decoder is not None and self.decoder.classes != info.classes:
             self._proba.clear()
@@ -172,10 +173,7 @@ class ViewModel:
         self.decoder = info
         self._connected = True
         self._last_row_at = now
-        self._decision = -1
-        hop_s, smoothing_s = info.hop_s or 0.125, info.smoothing_s or 0.0
-        keep = math.exp(-hop_s / smoothing_s) if smoothing_s > 0 else 0.0
-        self._evidence = Evidence(len(info.classes), keep)
+        self._decision = None
         self._set_state("SEARCHING" if self._state in {"SEARCHING", "GONE"} else self._state, now)
 
     def disconnect_decoder(self, now: float) -> None:
@@ -184,9 +182,11 @@ class ViewModel:
         self._confidence = None
         self._set_state("GONE" if self.decoder is not None else "SEARCHING", now)
 
-    def connect_eeg(self, info: EegInfo) -> None:
+    def connect_eeg(self, info: SignalInfo) -> None:
         """Take the header of the EEG stream and start its traces anew."""
-        self.eeg = info
+        names = tuple(name or str(k + 1) for k, name in enumerate(info.ch_names))
+        self.eeg = replace(info, ch_names=names)
+        self._declared_uv = declared_uv(info.units)
         sfreq = info.sfreq or 250.0
         n_chans = len(info.ch_names)
         self.ring = EnvelopeRing(n_chans, sfreq, column_s=self._column_s, n_columns=self._n_columns)
@@ -218,11 +218,9 @@ class ViewModel:
         """Microvolts per stream unit, one per channel; None where nobody knows."""
         if self.eeg is None:
             return None
-        if self.decoder is not None and self.decoder.eeg_scale_uv is not None:
-            return np.full(len(self.eeg.ch_names), self.decoder.eeg_scale_uv, np.float32)
-        if self.eeg.scale_uv is None:
-            return None
-        return np.asarray(self.eeg.scale_uv, np.float32)
+        if self.decoder is not None and self.decoder.eeg_scale_volts is not None:
+            return np.full(len(self.eeg.ch_names), 1e6 * self.decoder.eeg_scale_volts, np.float32)
+        return self._declared_uv
 
     @property
     def unit(self) -> str:
@@ -267,19 +265,16 @@ class ViewModel:
         for row, stamp in zip(rows, stamps, strict=True):
             self._add_row(info, row, float(stamp), now)
 
-    def _add_row(self, info: DecoderInfo, row: NDArray[np.float32], stamp: float, now: float) -> None:
+    def _add_row(self, info: DecoderHeader, row: NDArray[np.float32], stamp: float, now: float) -> None:
         self._last_row_at = now
-        values = {key: float(row[column]) for key, column in info.columns.items()}
-        self._set_state(state_name(values["state"]), now, stamp)
-        proba = row[: len(info.classes)].astype(np.float64)
-        self._proba.append((stamp, proba, self._evidence.update(proba)))
-        self._rows.append((now, stamp, values["latency_ms"], values["sample_age_ms"]))
-        confidence = values["confidence"]
-        self._confidence = confidence if math.isfinite(confidence) else None
-        decision = int(values["decision"]) if math.isfinite(values["decision"]) else -1
-        if decision != self._decision and 0 <= decision < len(info.classes):
-            self._note(LogEntry(stamp, "decision", info.classes[decision]))
-        self._decision = decision if decision < len(info.classes) else -1
+        read = unpack_row(row, len(info.classes))
+        self._set_state(state_name(read.state_code), now, stamp)
+        self._proba.append((stamp, read.proba, read.evidence))
+        self._rows.append((now, stamp, read.latency_ms, read.sample_age_ms))
+        self._confidence = read.confidence if math.isfinite(read.confidence) else None
+        if read.decision is not None and read.decision != self._decision:
+            self._note(LogEntry(stamp, "decision", info.classes[read.decision]))
+        self._decision = read.decision
 
     def add_events(self, markers: list[str], stamps: NDArray[np.float64]) -> None:
         """Add markers of the decoder's events stream; what the rows told already is not doubled."""
@@ -289,7 +284,7 @@ class ViewModel:
                 self._note(LogEntry(float(stamp), parts[1], parts[2]))
 
     def _note(self, entry: LogEntry) -> None:
-        hop_s = (self.decoder.hop_s if self.decoder else None) or 0.125
+        hop_s = self._hop_s
         near_s = 0.9 * hop_s if entry.kind == "decision" else max(0.5, hop_s)
         for known in self._log:
             same = known.kind == entry.kind and known.label == entry.label
@@ -334,7 +329,7 @@ class ViewModel:
             proba=_finite(proba),
             evidence=_finite(evidence),
             confidence=self._confidence if live else None,
-            held=info.classes[self._decision] if info and live and self._decision >= 0 else None,
+            held=info.classes[self._decision] if info and live and self._decision is not None else None,
             last_decision=decisions[-1] if decisions else None,
             log=tuple(reversed(self._log)),
             n_decisions=self._n_decisions,
@@ -356,7 +351,7 @@ class ViewModel:
         since = self._state_since
         if not self._connected or self._last_row_at is None or self._state in {"STALE", "LOST"}:
             return self._state, since
-        hop_s = (self.decoder.hop_s if self.decoder else None) or 0.125
+        hop_s = self._hop_s
         if self._state != "SEARCHING" and now - self._last_row_at > max(2.0, 8 * hop_s):
             return "SILENT", self._last_row_at
         return self._state, since
@@ -372,6 +367,11 @@ class ViewModel:
     def decisions_since(self, since: float) -> list[LogEntry]:
         """Return committed decisions stamped after `since`, oldest first."""
         return [e for e in self._log if e.kind == "decision" and e.stamp >= since]
+
+    @property
+    def _hop_s(self) -> float:
+        """Seconds from row to row, as the decoder says or as usual."""
+        return (self.decoder.hop_s if self.decoder else None) or 0.125
 
     def _rows_per_s(self) -> float | None:
         if len(self._rows) < 3:
@@ -389,33 +389,16 @@ class ViewModel:
         return (n1 - n0) / (t1 - t0) if t1 - t0 > 5.0 else None
 
 
-class Evidence:
-    """Smooth probabilities over time as `neuript.realtime.decoding.policy` does before its threshold.
+def declared_uv(units: Sequence[str]) -> NDArray[np.float32] | None:
+    """Return microvolts per number of each channel, or None where no unit is known.
 
-    The decoder publishes only the leader's evidence (`confidence`); with the smoothing that its
-    header states, the rows give it for every class.
-
-    Parameters
-    ----------
-    n_classes : int
-        Number of classes.
-    keep : float
-        What is kept of the old evidence per row, 0..1.
+    A trigger or counter has no unit in volts; it is drawn in the unit of the first channel that has one.
     """
-
-    def __init__(self, n_classes: int, keep: float) -> None:
-        self._keep = keep
-        self._log = self._nothing = np.full(n_classes, -math.log(n_classes))
-
-    def update(self, proba: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Take a row's probabilities (n_classes,); NaN forgets everything and gives NaN."""
-        if not np.isfinite(proba).all():
-            self._log = self._nothing
-            return np.full(len(proba), np.nan)
-        new = np.log(np.maximum(proba, 1e-4))
-        self._log = self._keep * self._log + (1.0 - self._keep) * new
-        grown: NDArray[np.float64] = np.exp(self._log - self._log.max())
-        return grown / float(grown.sum())
+    known = [1e6 * to_volts(unit) if unit_name(unit) else None for unit in units]
+    common = next((scale for scale in known if scale is not None), None)
+    if common is None:
+        return None
+    return np.array([common if scale is None else scale for scale in known], np.float32)
 
 
 def _finite(values: NDArray[np.float64] | None) -> tuple[float, ...] | None:
@@ -426,64 +409,3 @@ def _finite(values: NDArray[np.float64] | None) -> tuple[float, ...] | None:
 
 def _percentile(values: NDArray[np.float64], q: float) -> float | None:
     return float(np.percentile(values, q)) if len(values) else None
-
-
-def fitting_scale(extremes: NDArray[np.float32], fill: float = 1.25) -> float:
-    """Choose how many microvolts one row of traces spans.
-
-    Parameters
-    ----------
-    extremes : ndarray, shape (n_columns, 2, n_chans)
-        What is on screen.
-    fill : float
-        How many rows the typical channel's central 98 % may fill at most (2 = rows overlap).
-
-    Returns
-    -------
-    float
-        A number from the series 1, 2, 5 in the unit of the traces. 100 where there is nothing to
-        measure.
-    """
-    flat = extremes.reshape(-1, extremes.shape[-1])
-    flat = flat[np.isfinite(flat).all(axis=1)]
-    if len(flat) < 20:
-        return 100.0
-    low, high = np.percentile(flat, [1, 99], axis=0)
-    span = float(np.median(high - low))
-    if not span > 0:
-        return 100.0
-    return next((scale for scale in _SCALES_UV if scale >= span / fill), _SCALES_UV[-1])
-
-
-def next_scale(scale: float, steps: int) -> float:
-    """Move along the series 1, 2, 5 by `steps` (negative: finer)."""
-    at = int(np.argmin(np.abs(np.log(np.array(_SCALES_UV) / scale))))
-    return _SCALES_UV[min(len(_SCALES_UV) - 1, max(0, at + steps))]
-
-
-def channel_verdicts(extremes: NDArray[np.float32], *, in_uv: bool) -> list[str]:
-    """Name channels that look wrong on screen: "flat", "no data", "huge"; empty where fine.
-
-    Parameters
-    ----------
-    extremes : ndarray, shape (n_columns, 2, n_chans)
-        About the last two seconds of drawn columns.
-    in_uv : bool
-        True where the numbers are microvolts; otherwise only "no data" and exactly flat are told.
-    """
-    if len(extremes) == 0:
-        return [""] * extremes.shape[-1]
-    flat = extremes.reshape(-1, extremes.shape[-1])
-    dead = np.isnan(flat).mean(axis=0) > 0.5
-    filled = np.where(np.isnan(flat), 0.0, flat)
-    span = filled.max(axis=0) - filled.min(axis=0)
-    floor, ceiling = (0.5, 1000.0) if in_uv else (0.0, math.inf)
-    return [
-        "no data" if d else "flat" if s <= floor else "huge" if s > ceiling else ""
-        for d, s in zip(dead, span, strict=True)
-    ]
-
-
-def is_alarm(tone: Tone) -> bool:
-    """Say whether a state of this tone keeps commands from being given for a bad reason."""
-    return tone in {Tone.WARN, Tone.BAD}

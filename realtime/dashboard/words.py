@@ -106,6 +106,11 @@ def describe(name: str, window_s: float | None = None) -> StateWords:
     return StateWords(title, hint.format(window=window), tone, _MARKS[tone])
 
 
+def spoken(label: str) -> str:
+    """Say a class name as a person does: `left hand`."""
+    return label.replace("_", " ")
+
+
 def duration(seconds: float) -> str:
     """Say a time span: `0.4 s`, `12 s`, `3:05`, `1:02:03`."""
     if seconds < 10:

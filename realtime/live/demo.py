@@ -18,11 +18,11 @@ from neuript.errors import NeuriptError
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.scoring import PublishedRow, Trial, score_trials
 from neuript.realtime.decoding.states import State
-from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.lsl.discovery import predicate_for
+from neuript.realtime.lsl.marker_inlet import LslMarkers
 
 if TYPE_CHECKING:
     from neuript.modelfile.manifest import Manifest
-    from neuript.realtime.lsl.inlet import LslMarkers
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,7 @@ class Demo:
         self.source_id = f"neuript-demo-{uuid.uuid4().hex[:12]}"
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
-        self._resolver: pylsl.ContinuousResolver | None = None
-        self._markers: LslMarkers | None = None
+        self._markers = LslMarkers(predicate_for(source_id=f"{self.source_id}-markers"))
         self._cues: list[tuple[float, str]] = []
         self._rows: deque[PublishedRow] = deque(maxlen=_KEPT_ROWS)
 
@@ -70,7 +69,7 @@ class Demo:
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=sys.platform != "win32",  # Ctrl-C is for us; we end it
         )
-        self._resolver = pylsl.ContinuousResolver(pred=f"source_id='{self.source_id}-markers'", forget_after=60.0)
+        self._markers.start()
 
     def _arguments(self, manifest: Manifest) -> list[str]:
         person = manifest.provenance.get("demo_person", {})
@@ -101,13 +100,6 @@ class Demo:
 
     def step(self) -> None:
         """Read the cues that have arrived; never waits."""
-        if self._markers is None:
-            found = self._resolver.results() if self._resolver is not None else []
-            if not found:
-                return
-            from neuript.realtime.lsl.inlet import LslMarkers
-
-            self._markers, self._resolver = LslMarkers(found[0]), None
         self._cues += self._markers.pull()
 
     def publish(self, decision: Decision) -> None:
@@ -116,8 +108,7 @@ class Demo:
 
     def score(self, manifest: Manifest) -> dict[str, Any]:
         """Return the accuracy against the twin's cues, with the bound of guessing."""
-        if self._markers is not None:
-            self.step()
+        self.step()
         trials = scored_trials(self._cues, list(self._rows), manifest.classes)
         if not trials:
             return {"simulated": True, "trials": 0, "text": "demo (SIMULATED): no trial was over"}
@@ -146,9 +137,7 @@ class Demo:
 
     def close(self) -> None:
         """End the twin; harmless when called twice."""
-        markers, self._markers, self._resolver = self._markers, None, None
-        if markers is not None:
-            markers.close()
+        self._markers.close()
         process, self._process = self._process, None
         if process is not None:
             process.terminate()

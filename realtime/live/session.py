@@ -22,6 +22,7 @@ from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.windowing import hop_samples
 from neuript.realtime.decoding.decoder import Decoder
+from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.latency import LatencyLedger
 from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.live.intake import Intake, Paced, take_in
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from neuript.realtime.decoding.decision import Sink
     from neuript.realtime.live.demo import Demo
     from neuript.realtime.lsl.labrecorder import Recorder
-    from neuript.realtime.lsl.outlet import DecisionOutlets, OutletInfo
+    from neuript.realtime.lsl.outlet import DecisionOutlets
 
 logger = logging.getLogger(__name__)
 
@@ -223,14 +224,14 @@ class _Session:
     def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:
         from neuript.realtime.lsl.outlet import DecisionOutlets
 
-        info = _outlet_info(engine, intake, conditioner, policy, self.options)
-        outlets = DecisionOutlets(info, stim=self.options.stim)
+        header = _decoder_header(engine, intake, conditioner, policy, self.options)
+        outlets = DecisionOutlets(header, stim=self.options.stim)
         self.stack.callback(outlets.close)
-        logger.info("publishing neuript-%s-proba and -events on LSL", info.task)
+        logger.info("publishing neuript-%s-proba and -events on LSL", header.task)
         if self.options.record is not None:
             self._start_recorder(self.options.record, intake.source.info, outlets)
         if self.view is not None:
-            self._open_dashboard(self.view, info, intake.source.info)
+            self._open_dashboard(self.view, header, intake.source.info)
         return outlets
 
     def _start_recorder(self, path: str, eeg: SignalInfo, outlets: DecisionOutlets) -> None:
@@ -242,10 +243,11 @@ class _Session:
         self.stack.callback(self.recorder.close)  # before the outlets close
         self.recorder.start()
 
-    def _open_dashboard(self, view: View, info: OutletInfo, eeg: SignalInfo) -> None:
+    def _open_dashboard(self, view: View, header: DecoderHeader, eeg: SignalInfo) -> None:
         from neuript.realtime.dashboard.launch import launch
+        from neuript.realtime.lsl.outlet import decoder_source_id
 
-        handle = launch(info.source_id("proba"), eeg.source_id, view=view)
+        handle = launch(decoder_source_id(header, "proba"), eeg.source_id, view=view)
         self.stack.callback(handle.close)
         if handle.kind == "console":  # it draws on stderr; our lines would tear it
             ours = logging.getLogger("neuript")
@@ -333,45 +335,41 @@ def _policy(manifest: Manifest, options: LiveOptions) -> PolicySpec:
 
 
 def _lsl_clock() -> Callable[[], float]:
-    from neuript.realtime.lsl.library import pylsl
+    """Only a live session loads LSL."""
+    from neuript.realtime.lsl.library import lsl_clock
 
-    clock: Callable[[], float] = pylsl.local_clock
-    return clock
+    return lsl_clock
 
 
-def _outlet_info(
+def _decoder_header(
     engine: Engine, intake: Intake, conditioner: Conditioner, decisions: DecisionPolicy, options: LiveOptions
-) -> OutletInfo:
-    from neuript.realtime.lsl.outlet import OutletInfo
-
+) -> DecoderHeader:
     manifest, eeg = engine.manifest, intake.source.info
     used = intake.scale[list(intake.plan.used)]
     policy = decisions.spec
-    return OutletInfo(
+    return DecoderHeader(
         task=manifest.task,
         classes=manifest.classes,
         eeg_source_id=eeg.source_id or eeg.name,
-        decoder={
-            "eeg_name": eeg.name,
-            "eeg_scale_volts": float(np.median(used)),
-            "simulated": eeg.simulated,
-            "window_s": manifest.window_s,
-            "hop_s": decisions.hop_s,
-            "threshold": policy.threshold,
-            "release": policy.release,
-            "smoothing_s": policy.smoothing_s,
-            "dwell_s": policy.dwell_s,
-            "refractory_s": policy.refractory_s,
-            "temperature": policy.temperature,
-            "idle_class": policy.idle_class,
-            "group_delay_10hz_ms": conditioner.chain.group_delay_s(10.0) * 1e3,
-            "group_delay_20hz_ms": conditioner.chain.group_delay_s(20.0) * 1e3,
-            "model_name": Path(str(options.model)).name,
-            "model_sha256": manifest.weights_sha256,
-            "model_simulated": manifest.simulated,
-            "engine": engine.name,
-            "config_sha256": options.sha256,
-        },
+        eeg_name=eeg.name,
+        eeg_scale_volts=float(np.median(used)),
+        simulated=eeg.simulated,
+        window_s=manifest.window_s,
+        hop_s=decisions.hop_s,
+        threshold=policy.threshold,
+        release=policy.release,
+        smoothing_s=policy.smoothing_s,
+        dwell_s=policy.dwell_s,
+        refractory_s=policy.refractory_s,
+        temperature=policy.temperature,
+        idle_class=policy.idle_class,
+        group_delay_10hz_ms=conditioner.chain.group_delay_s(10.0) * 1e3,
+        group_delay_20hz_ms=conditioner.chain.group_delay_s(20.0) * 1e3,
+        model_name=Path(str(options.model)).name,
+        model_sha256=manifest.weights_sha256,
+        model_simulated=manifest.simulated,
+        engine=engine.name,
+        config_sha256=options.sha256,
     )
 
 

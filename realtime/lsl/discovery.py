@@ -67,10 +67,20 @@ def predicate_for(predicate: str | None = None, name: str | None = None, source_
     """Return the XPath predicate for what the user asked; any EEG stream when nothing is given."""
     parts = [f"({predicate})"] if predicate else []
     if name is not None:
-        parts.append(f"name={_quoted(name)}")
+        parts.append(f"name={quoted(name)}")
     if source_id is not None:
-        parts.append(f"source_id={_quoted(source_id)}")
+        parts.append(f"source_id={quoted(source_id)}")
     return " and ".join(parts) or ANY_EEG
+
+
+def quoted(text: str) -> str:
+    """Return `text` as an XPath string literal; XPath 1.0 has no escapes, so one with both quotes is put together."""
+    if "'" not in text:
+        return f"'{text}'"
+    if '"' not in text:
+        return f'"{text}"'
+    pieces = ', "\'", '.join(f"'{piece}'" for piece in text.split("'"))
+    return f"concat({pieces})"
 
 
 def visible_streams(wait_s: float = RIVALS_S) -> list[StreamSummary]:
@@ -169,12 +179,3 @@ def _several_found(infos: Sequence[pylsl.StreamInfo]) -> str:
         f"{len(streams)} streams match, and decoding the wrong one would look normal; "
         f"choose with --source-id or --stream 'name=\"...\"':\n{lines}"
     )
-
-
-def _quoted(text: str) -> str:
-    """Return an XPath string literal (XPath 1.0 has no escapes)."""
-    if "'" not in text:
-        return f"'{text}'"
-    if '"' not in text:
-        return f'"{text}"'
-    raise NeuriptError(f"{text!r} holds both kinds of quotes; use --stream with a predicate")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError, StreamLostError, StreamNotFoundError
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
 from neuript.realtime.lsl.discovery import predicate_for
-from neuript.realtime.lsl.library import LostError, pylsl
+from neuript.realtime.lsl.library import LostError, lsl_clock, pylsl
 from neuript.realtime.recordings.header import signal_info
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class LslSource:
         *,
         lost_after_s: float = 5.0,
         give_up_s: float = 30.0,
-        clock: Callable[[], float] = pylsl.local_clock,
+        clock: Callable[[], float] = lsl_clock,
     ) -> None:
         self._inlet: pylsl.StreamInlet | None = _inlet(resolved)
         self._info = _read_info(self._inlet)
@@ -74,11 +74,6 @@ class LslSource:
     def info(self) -> SignalInfo:
         """What the stream says about itself."""
         return self._info
-
-    @property
-    def clock_offset_s(self) -> float:
-        """What is added to the stamps of a remote stream; exactly 0 on this computer."""
-        return self._correction_s
 
     def start(self) -> None:
         """Subscribe; samples from now on are delivered."""
@@ -243,23 +238,6 @@ class LslSource:
         n_chans = len(self._info.ch_names)
         nothing = np.empty((0, n_chans), np.float32)
         return Chunk(nothing, np.empty(0, np.float64), status, self._clock())
-
-
-class LslMarkers:
-    """A text marker stream, read without waiting (the demo's cues)."""
-
-    def __init__(self, resolved: pylsl.StreamInfo) -> None:
-        self._inlet = pylsl.StreamInlet(resolved, max_buflen=360, recover=True)
-        self._inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
-
-    def pull(self) -> list[tuple[float, str]]:
-        """Return (stamp, text) of the markers that have arrived."""
-        samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=256)
-        return [(t, str(row[0])) for t, row in zip(stamps, samples, strict=True)]
-
-    def close(self) -> None:
-        """Let go of the stream."""
-        self._inlet.close_stream()
 
 
 def check_same_signal(before: SignalInfo, after: SignalInfo) -> None:

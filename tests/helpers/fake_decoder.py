@@ -47,12 +47,13 @@ def eeg_outlet(args: argparse.Namespace) -> tuple[pylsl.StreamOutlet, list[str]]
 def proba_outlets(args: argparse.Namespace) -> tuple[pylsl.StreamOutlet, pylsl.StreamOutlet]:
     classes = CLASSES[args.classes]
     labels = [*classes, "decision", "confidence", "state", "sample_age_ms", "latency_ms"]
+    labels += [f"evidence_{name}" for name in classes]
     info = pylsl.StreamInfo("neuript-mi-proba", "Predictions", len(labels), 0, "float32", f"{args.prefix}-proba-x")
     channels = info.desc().append_child("channels")
     for label in labels:
         channel = channels.append_child("channel")
         channel.append_child_value("label", label)
-        channel.append_child_value("type", "Probability" if label in classes else "Status")
+        channel.append_child_value("type", "Status" if label in labels[len(classes) : -len(classes)] else "Probability")
         channel.append_child_value("unit", "none")
     decoder = info.desc().append_child("decoder")
     for key, value in {
@@ -192,6 +193,7 @@ def main() -> int:
                 STATES.index(state),
                 rng.gamma(4, 1.2),
                 rng.gamma(9, 1.6),
+                *(q if valid else np.full(args.classes, np.nan)),
             ]
             proba.push_sample(np.asarray(row, np.float32), stamp)
         time.sleep(0.002)

@@ -14,8 +14,8 @@ import pytest
 from neuript.cli import EXIT_USAGE, VERBS
 from neuript.cli.train import VERBS as TRAINING
 from neuript.montages import load_montage
+from neuript.realtime.decoding.proba_row import ROW_CHANNELS
 from neuript.realtime.decoding.states import STATE_ORDER
-from neuript.realtime.lsl.outlet import ROW_CHANNELS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]

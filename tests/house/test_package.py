@@ -150,22 +150,12 @@ def test_a_public_class_name_means_one_thing():
     assert not {name: found for name, found in classes.items() if len(found) > 1}
 
 
-STILL_USE_PYLSL = {
-    "neuript.realtime.dashboard.client",
-    "neuript.realtime.dashboard.qt.window",
-    "neuript.realtime.dashboard.terminal",
-    "neuript.realtime.live.demo",
-    "neuript.realtime.live.session",
-    "neuript.realtime.twin.amplifier",
-}
-
-
 @pytest.mark.parametrize(("module", "path"), MODULES.items(), ids=MODULES.keys())
 def test_lsl_and_qt_stay_in_their_folders(module: str, path: Path):
     names = imports(path)
     tops = {name.split(".")[0] for name in names}
-    if "pylsl" in tops or "neuript.realtime.lsl.library.pylsl" in names:
-        assert room(module) == "realtime.lsl" or module in STILL_USE_PYLSL, f"{module} uses pylsl"
+    if any("pylsl" in name.split(".") for name in names):
+        assert room(module) == "realtime.lsl", f"{module} uses pylsl"
     if tops & {"PyQt6", "pyqtgraph"}:
         assert module.startswith("neuript.realtime.dashboard.qt"), f"{module} uses Qt"
 

@@ -19,14 +19,16 @@ import pytest
 from processes import Child, finished, python, running
 from waiting import wait_for
 
-from neuript.realtime.dashboard.client import DashboardClient, quoted
+from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.launch import launch
-from neuript.realtime.dashboard.stream_info import EegInfo
 from neuript.realtime.dashboard.view_model import ViewModel
 from neuript.realtime.decoding.decision import Decision
+from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.states import State
+from neuript.realtime.lsl.discovery import quoted
 from neuript.realtime.lsl.library import pylsl
-from neuript.realtime.lsl.outlet import DecisionOutlets, OutletInfo
+from neuript.realtime.lsl.outlet import DecisionOutlets, decoder_source_id
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(90)]
 
@@ -79,17 +81,20 @@ def test_client_follows_decoder_eeg_and_events(prefix):
 
 def test_client_reads_what_the_decoder_really_publishes(prefix):
     """The real outlets of neuript, not the stand-in: same words on both sides."""
-    info = OutletInfo(
+    header = DecoderHeader(
         task=prefix,
         classes=("left_hand", "rest"),
         eeg_source_id="nobody",
-        decoder={"threshold": 0.8, "idle_class": "rest", "simulated": True, "smoothing_s": 0.0},
+        threshold=0.8,
+        idle_class="rest",
+        simulated=True,
+        smoothing_s=0.5,
     )
-    outlets = DecisionOutlets(info)
+    outlets = DecisionOutlets(header)
     try:
-        with DashboardClient(ViewModel(), info.source_id("proba")) as client:
+        with DashboardClient(ViewModel(), decoder_source_id(header, "proba")) as client:
             wait_for(lambda: snapshot(client).decoder is not None, 25, "the header")
-            wait_for(lambda: client._streams[2].inlet is not None, 25, "the events stream")
+            wait_for(lambda: client.events.connected, 25, "the events stream")
             began = pylsl.local_clock()
             for k in range(8):
                 gap = k >= 6
@@ -99,6 +104,7 @@ def test_client_reads_what_the_decoder_really_publishes(prefix):
                         window_index=k,
                         state=State.GAP if gap else State.OK,
                         proba=None if gap else {"left_hand": 0.9, "rest": 0.1},
+                        evidence=None if gap else {"left_hand": 0.8, "rest": 0.2},
                         decision="left_hand" if 2 <= k < 6 else None,
                         confidence=0.0 if gap else 0.9,
                         committed=k == 2,
@@ -120,7 +126,8 @@ def test_client_reads_what_the_decoder_really_publishes(prefix):
             with client.lock:
                 stamps, evidence = client.model.evidence_history(0.0)
             assert len(stamps) == 8
-            np.testing.assert_allclose(evidence[:6, 0], 0.9, atol=1e-6)
+            np.testing.assert_allclose(evidence[:6, 0], 0.8, atol=1e-6)
+            assert np.isnan(evidence[6:]).all()
     finally:
         outlets.close()
 
@@ -142,14 +149,26 @@ def test_client_finds_streams_again_and_takes_their_new_header(prefix):
 
 
 @pytest.mark.parametrize("text", ["plain", "it's", 'say "x"', "both ' and \""])
-def test_any_source_id_can_be_looked_for(text):
-    literal = quoted(text)
-    if literal.startswith("concat("):
-        pieces = eval("[" + literal[len("concat(") : -1] + "]")
-        assert "".join(pieces) == text
-    else:
-        assert literal[1:-1] == text
-        assert literal[0] not in literal[1:-1]
+def test_any_source_id_can_be_looked_for(prefix, text):
+    """As liblsl itself understands the predicate, with a stream beside it that must not match."""
+    wanted = pylsl.StreamOutlet(pylsl.StreamInfo("wanted", "Test", 1, 0, "float32", f"{prefix} {text}"))
+    other = pylsl.StreamOutlet(pylsl.StreamInfo("other", "Test", 1, 0, "float32", f"{prefix} x{text}"))
+    found = pylsl.resolve_bypred(f"source_id={quoted(f'{prefix} {text}')}", timeout=20)
+    assert [info.name() for info in found] == ["wanted"]
+    del wanted, other
+
+
+def test_a_stream_of_another_program_is_refused_once_and_waited_past(prefix, caplog):
+    """Something calls itself predictions and has other channels; the decoder that comes later is found."""
+    source_id = f"{prefix}-proba-x"
+    other = pylsl.StreamOutlet(pylsl.StreamInfo("neuript-x-proba", "Predictions", 2, 0, "float32", source_id))
+    with DashboardClient(ViewModel(), source_id) as client:
+        wait_for(lambda: "is not a predictions stream" in caplog.text, 25, "the refusal")
+        with publisher(prefix, "--script", "OK:60"):
+            wait_for(lambda: snapshot(client).state == "OK", 25, "the decoder")
+        assert caplog.text.count("is not a predictions stream") == 1
+        assert client.failure is None
+    del other
 
 
 @pytest.mark.qt
@@ -208,7 +227,7 @@ def window(monkeypatch, rng) -> Iterator[Any]:
     app = QApplication.instance() or QApplication(["test"])
     client = DashboardClient(ViewModel())
     names = tuple(f"E{k}" for k in range(20))
-    client.model.connect_eeg(EegInfo(name="x", source_id="x", sfreq=250, ch_names=names))
+    client.model.connect_eeg(SignalInfo(name="x", source_id="x", sfreq=250, ch_names=names))
     view = Dashboard(client, DARK)
     view.resize(1200, 760)
     view.show()
@@ -262,11 +281,11 @@ def test_keys_pause_scale_and_turn_pages(window):
     for k in range(200):
         window.feed(8 * k, 8 * k + 8)
         traces.advance(8 / 250)
-    scale = traces.scale
+    scale = traces.shown.scale
     press(Qt.Key.Key_Minus)
-    assert traces.scale > scale
+    assert traces.shown.scale > scale
     press(Qt.Key.Key_Plus)
-    assert traces.scale == scale
+    assert traces.shown.scale == scale
     assert list(traces.shown_channels()) == list(range(20))
     press(Qt.Key.Key_C)
     assert list(traces.shown_channels()) == list(range(8))

@@ -152,9 +152,13 @@ def test_predicates(arguments, expected):
     assert predicate_for(**arguments) == expected
 
 
-def test_predicate_injection_is_refused():
-    with pytest.raises(NeuriptError, match="quotes"):
-        predicate_for(source_id="'\"")
+@pytest.mark.parametrize("text", ["x' or '1'='1", 'x" or "1"="1', 'x\' or "1"="1', "', '') or \"1\"=\"1"])
+def test_a_source_id_cannot_reach_out_of_its_quotes(text):
+    """A stream that is there is not found by an identity that pretends to be a predicate."""
+    victim = pylsl.StreamOutlet(pylsl.StreamInfo("victim", "Test", 1, 0, "float32", f"victim-{uuid.uuid4().hex}"))
+    source_id = victim.get_info().source_id()
+    assert len(pylsl.resolve_bypred(predicate_for(source_id=source_id), timeout=20)) == 1
+    assert pylsl.resolve_bypred(predicate_for(name="victim", source_id=text), timeout=0.5) == []
 
 
 @pytest.mark.parametrize(

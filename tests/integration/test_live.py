@@ -358,6 +358,7 @@ def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path,
     for told, row in zip(proba["time_series"], rows[-n:], strict=True):
         if row["proba"] is not None:
             np.testing.assert_allclose(told[:2], list(row["proba"].values()), atol=1e-6)
+            assert max(told[-2:]) == pytest.approx(row["confidence"], abs=1e-6)  # the evidence per class
     assert np.all(np.diff(eeg["time_stamps"]) > 0)
     assert eeg["time_stamps"][-1] >= rows[-1]["t"]
     for stamp in events["time_stamps"]:

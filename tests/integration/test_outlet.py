@@ -11,9 +11,11 @@ import pytest
 from processes import python, running
 
 from neuript.realtime.decoding.decision import Decision
+from neuript.realtime.decoding.decoder_header import DecoderHeader, read_decoder_header
 from neuript.realtime.decoding.states import State
 from neuript.realtime.lsl.library import pylsl
-from neuript.realtime.lsl.outlet import DecisionOutlets, OutletInfo, gdf_codes
+from neuript.realtime.lsl.outlet import DecisionOutlets, decoder_source_id
+from neuript.realtime.recordings.header import parse_xml
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(60)]
 
@@ -43,7 +45,7 @@ def rows():
     yes, no = {"left_hand": 0.75, "yes": 0.25}, {"left_hand": 0.125, "yes": 0.875}
     return [
         Decision(t=500.125, window_index=0, state=State.WARMUP, **common),
-        Decision(t=500.25, window_index=1, state=State.OK, proba=yes, confidence=0.7, **common),
+        Decision(t=500.25, window_index=1, state=State.OK, proba=yes, evidence=no, confidence=0.7, **common),
         Decision(
             t=500.375, window_index=2, state=State.OK, proba=no, confidence=0.8, decision="yes",
             committed=True, **common,
@@ -67,30 +69,37 @@ def rows():
 @pytest.fixture
 def heard():
     """Publish the rows and return what another process received."""
-    info = OutletInfo(
+    header = DecoderHeader(
         task="test-mi",
         classes=("left_hand", "yes"),
         eeg_source_id=f"amp-{uuid.uuid4().hex}",
-        decoder={"window_s": 4.0, "hop_s": 0.125, "threshold": 0.75, "idle_class": None,
-                 "model_sha256": "ab" * 32, "simulated": True, "model_name": 'a<b>&"c"'},
-    )  # fmt: skip
-    outlets = DecisionOutlets(info, stim=True)
-    ids = [info.source_id(s) for s in ("proba", "events", "stim")]
+        window_s=4.0,
+        hop_s=0.125,
+        threshold=0.75,
+        model_sha256="ab" * 32,
+        simulated=True,
+        model_name='a<b>&"c"',
+    )
+    outlets = DecisionOutlets(header, stim=True)
+    ids = [decoder_source_id(header, s) for s in ("proba", "events", "stim")]
     with closing(outlets), running(python(CLIENT, *ids)) as client:
         client.wait_until_it_says("ready")
         for row in rows():
             outlets.publish(row)
         answer = json.loads(client.wait_until_it_says("heads"))
-    return info, [answer["rows"][i] for i in ids], [answer["heads"][i] for i in ids]
+    return header, [answer["rows"][i] for i in ids], [answer["heads"][i] for i in ids]
 
 
 def test_another_process_reads_stamps_values_and_metadata(heard):
-    info, (proba, events, stim), (head, events_head, stim_head) = heard
+    header, (proba, events, stim), (head, events_head, stim_head) = heard
     assert [t for t, _ in proba] == [r.t for r in rows()]
     for (_, values), row in zip(proba, rows(), strict=True):
-        p = row.proba or {"left_hand": math.nan, "yes": math.nan}
-        decision = -1.0 if row.decision is None else float(info.classes.index(row.decision))
-        expected = [p["left_hand"], p["yes"], decision, row.confidence, row.state.code, 3.25, 12.5]
+        nothing = {"left_hand": math.nan, "yes": math.nan}
+        p, e = row.proba or nothing, row.evidence or nothing
+        decision = -1.0 if row.decision is None else float(header.classes.index(row.decision))
+        expected = [
+            p["left_hand"], p["yes"], decision, row.confidence, row.state.code, 3.25, 12.5, e["left_hand"], e["yes"],
+        ]  # fmt: skip
         assert values == pytest.approx(expected, nan_ok=True, rel=1e-6)
     assert events == [
         [500.125, ["neuript/state/WARMUP"]],
@@ -102,13 +111,14 @@ def test_another_process_reads_stamps_values_and_metadata(heard):
         [500.875, ["neuript/decision/yes"]],
     ]
     assert stim == [[500.375, [775]], [500.75, [769]], [500.875, [775]]]
-    check_header(head, info)
+    check_header(head, header)
+    assert read_decoder_header(parse_xml(head)) == header
     assert "<type>Markers</type>" in events_head
     assert "<channel_format>int32</channel_format>" in stim_head
     assert "<gdf>769</gdf>" in stim_head
 
 
-def check_header(xml, info):
+def check_header(xml, header):
     from xml.etree import ElementTree
 
     root = ElementTree.fromstring(xml)
@@ -119,7 +129,10 @@ def check_header(xml, info):
     labels = [c.findtext("label") for c in root.findall("desc/channels/channel")]
     assert labels == [
         "left_hand", "yes", "decision", "confidence", "state", "sample_age_ms", "latency_ms",
+        "evidence_left_hand", "evidence_yes",
     ]  # fmt: skip
+    units = [c.findtext("unit") for c in root.findall("desc/channels/channel")]
+    assert units == ["none"] * 5 + ["milliseconds"] * 2 + ["none"] * 2
     decoder = root.find("desc/decoder")
     assert [c.text for c in decoder.findall("classes/class")] == ["left_hand", "yes"]
     assert [c.text for c in decoder.findall("states/state")] == [str(s) for s in State]
@@ -127,35 +140,22 @@ def check_header(xml, info):
     assert decoder.findtext("model_sha256") == "ab" * 32
     assert decoder.findtext("simulated") == "true"
     assert decoder.findtext("model_name") == 'a<b>&"c"'
-    assert decoder.findtext("eeg_source_id") == info.eeg_source_id
+    assert decoder.findtext("eeg_source_id") == header.eeg_source_id
     assert root.find("desc/synchronization") is not None
 
 
 def test_source_ids_are_stable_and_tell_streams_apart():
-    def info(**changes):
-        values = {"task": "mi", "classes": ("a", "b"), "eeg_source_id": "x", "decoder": {}}
-        return OutletInfo(**(values | changes))
+    def source_id(stream="proba", **changes):
+        values = {"task": "mi", "classes": ("a", "b"), "eeg_source_id": "x"}
+        return decoder_source_id(DecoderHeader(**values | changes), stream)
 
-    assert info().source_id("proba") == info(classes=("c", "d")).source_id("proba")
-    ids = {
-        info().source_id("proba"), info().source_id("events"), info(task="p").source_id("proba"),
-        info(eeg_source_id="y").source_id("proba"),
-    }  # fmt: skip
-    assert len(ids) == 4
-    assert info().source_id("proba").startswith("neuript-mi-proba-")
-
-
-def test_every_class_has_its_own_code():
-    codes = gdf_codes(["left_hand", "right_hand", "feet", "tongue", "rest", "both_hands", "a", "b"])
-    assert (codes["left_hand"], codes["right_hand"], codes["feet"], codes["tongue"]) == (
-        769, 770, 771, 772,
-    )  # fmt: skip
-    assert len(set(codes.values())) == len(codes)
+    assert source_id() == source_id(classes=("c", "d"))
+    assert len({source_id(), source_id("events"), source_id(task="p"), source_id(eeg_source_id="y")}) == 4
+    assert source_id().startswith("neuript-mi-proba-")
 
 
 def test_publishing_takes_no_time_without_a_listener():
-    info = OutletInfo(task="t", classes=("a", "b"), eeg_source_id=uuid.uuid4().hex, decoder={})
-    outlets = DecisionOutlets(info)
+    outlets = DecisionOutlets(DecoderHeader(task="t", classes=("a", "b"), eeg_source_id=uuid.uuid4().hex))
     row = Decision(t=pylsl.local_clock(), window_index=0, state=State.OK, proba={"a": 0.5, "b": 0.5})
     began = pylsl.local_clock()
     for _ in range(1000):

@@ -23,7 +23,8 @@ from waiting import wait_for
 from neuript import cli
 from neuript.errors import StreamNotFoundError
 from neuript.realtime.dashboard.launch import View, launch
-from neuript.realtime.lsl.outlet import OutletInfo
+from neuript.realtime.decoding.decoder_header import DecoderHeader
+from neuript.realtime.lsl.outlet import decoder_source_id
 from neuript.realtime.lsl.publisher import LslReplay
 from neuript.realtime.recordings.read import read_recording
 
@@ -129,9 +130,8 @@ def test_stopped_and_killed_dashboards_change_no_decision(make_model, replay) ->
     ):
         decoders = (watched, alone)
         wait_for(lambda: all(d.listening for d in decoders), 80, "two subscriptions")
-        proba = OutletInfo(
-            task="watched", classes=("left_hand", "right_hand"), eeg_source_id=source_id, decoder={}
-        ).source_id("proba")
+        header = DecoderHeader(task="watched", classes=("left_hand", "right_hand"), eeg_source_id=source_id)
+        proba = decoder_source_id(header, "proba")
         console = launch(proba, source_id, view=View("console"))
         with publishing(replay), closing(console):
             wait_for(watched.dashboard, 40, "the window's process")

@@ -8,15 +8,10 @@ from PyQt6 import QtCore, QtGui, QtWidgets
 
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.view_model import Snapshot
-from neuript.realtime.dashboard.words import describe, duration
+from neuript.realtime.dashboard.words import describe, duration, spoken
 
 _ALIGN = QtCore.Qt.AlignmentFlag
 N_RECENT = 14
-
-
-def spoken(label: str) -> str:
-    """A class name as a person says it."""
-    return label.replace("_", " ")
 
 
 class Card(QtWidgets.QFrame):

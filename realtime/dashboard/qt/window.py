@@ -1,4 +1,4 @@
-"""The dashboard's window (with `qt_traces` and `qt_cards` the only Qt in neuript)."""
+"""The dashboard's window (this folder holds the only Qt in neuript)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from neuript.interrupt import take_over
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.process import parent_lives
 from neuript.realtime.dashboard.qt.cards import BarsCard, CommandCard, RecentCard, StateCard, TimingCard
-from neuript.realtime.dashboard.qt.trace_view import LEFT, RIGHT, TraceView
+from neuript.realtime.dashboard.qt.trace_labels import LEFT
+from neuript.realtime.dashboard.qt.trace_view import RIGHT, TraceView
 from neuript.realtime.dashboard.theme import THEMES, Theme
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
 from neuript.realtime.dashboard.words import duration
-from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.lsl.library import lsl_clock
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Dashboard(QtWidgets.QMainWindow):
         self._orphan_since: float | None = None
         self._frames = 0
         self._last_frame = time.perf_counter()
-        self._wall_offset_s = time.time() - pylsl.local_clock()
+        self._wall_offset_s = time.time() - lsl_clock()
         self.frame_ms: deque[float] = deque(maxlen=2000)
         self.interval_ms: deque[float] = deque(maxlen=2000)
         self.setWindowTitle("neuript")
@@ -169,7 +170,7 @@ class Dashboard(QtWidgets.QMainWindow):
         font = self.traces.font()
         font.setFamilies(FONTS)
         self.traces.setFont(font)
-        self.traces.wall_offset_s = self._wall_offset_s
+        self.traces.shown.wall_offset_s = self._wall_offset_s
         self._caption = QtWidgets.QLabel("")
         self._caption.setStyleSheet(f"color: {self._theme.muted}; font-size: 12px;")
         self._plot = ProbabilityPlot(self._theme)
@@ -204,21 +205,21 @@ class Dashboard(QtWidgets.QMainWindow):
         self.frame_ms.append(1000 * (time.perf_counter() - began))
 
     def _refresh_cards(self) -> None:
-        now = pylsl.local_clock()
+        now = lsl_clock()
         with self._client.lock:
             snapshot = self._client.model.snapshot(now)
             shown_since = now - self.traces.span_s - 2.0
             decisions = self._client.model.decisions_since(shown_since)
         self._show(snapshot)
         classes = snapshot.decoder.classes if snapshot.decoder else ()
-        self.traces.decisions = [
+        self.traces.shown.decisions = [
             (entry, self._theme.class_color(classes.index(entry.label)))
             for entry in decisions
             if entry.label in classes
         ]
         silence = snapshot.eeg_silence_s
         quiet = silence is not None and silence > 1.0
-        self.traces.message = (
+        self.traces.shown.message = (
             f"no samples for {duration(silence or 0.0)}"
             if quiet
             else snapshot.stream_words
@@ -227,7 +228,7 @@ class Dashboard(QtWidgets.QMainWindow):
             if silence is None
             else ""
         )
-        if quiet or self.traces.message:
+        if quiet or self.traces.shown.message:
             self.traces.update()
         self._plot.begin(snapshot)
         if not self.traces.paused:

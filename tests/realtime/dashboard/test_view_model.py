@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import io
 import subprocess
-from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from processes import finished, python
 from rich.console import Console
 from scipy import signal
 
 from neuript.realtime.dashboard import launch
 from neuript.realtime.dashboard import terminal as text_view
-from neuript.realtime.dashboard.stream_info import HeaderError, decoder_info, eeg_info, unit_scale_uv
 from neuript.realtime.dashboard.theme import THEMES
-from neuript.realtime.dashboard.traces import DisplayFilter, EnvelopeRing, GapFinder, ScrollPacer
-from neuript.realtime.dashboard.view_model import Evidence, ViewModel, channel_verdicts, fitting_scale, next_scale
+from neuript.realtime.dashboard.traces import (
+    DisplayFilter,
+    EnvelopeRing,
+    GapFinder,
+    ScrollPacer,
+    channel_verdicts,
+    fitting_scale,
+    next_scale,
+)
+from neuript.realtime.dashboard.view_model import ViewModel
 from neuript.realtime.dashboard.words import Tone, describe, duration, state_name
+from neuript.realtime.decoding.decision import Decision
+from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
+from neuript.realtime.decoding.proba_row import pack_row
 from neuript.realtime.decoding.states import STATE_ORDER, State
+from neuript.realtime.recordings.header import signal_info
 
 CHUNKS = (1, 7, 64, 1001, 5000)
-ROW = ("decision", "confidence", "state", "sample_age_ms", "latency_ms")
 
 
-def header(name="neuript-mi-proba", classes=("left_hand", "right_hand"), labels=None, **decoder):
-    labels = [*classes, *ROW] if labels is None else labels
-    values = {"task": "mi", "window_s": "4", "hop_s": "0.125", "threshold": "0.75", **decoder}
-    channels = "".join(f"<channel><label>{escape(x)}</label></channel>" for x in labels)
-    fields = "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in values.items())
-    return (
-        f"<?xml version='1.0'?><info><name>{name}</name><source_id>{name}-1</source_id>"
-        f"<channel_count>{len(labels)}</channel_count><nominal_srate>0</nominal_srate>"
-        f"<desc><channels>{channels}</channels><decoder>{fields}</decoder></desc></info>"
+def header(classes=("left_hand", "right_hand"), **said):
+    return DecoderHeader(
+        **{"task": "mi", "classes": classes, "window_s": 4.0, "hop_s": 0.125, "threshold": 0.75} | said
     )
 
 
@@ -45,14 +50,15 @@ def eeg_header(names=("C3", "C4"), units=None, sfreq=250, name="amp", maker=""):
     )
     return (
         f"<info><name>{name}</name><source_id>amp-1</source_id><channel_count>{len(names)}"
-        f"</channel_count><nominal_srate>{sfreq}</nominal_srate><desc><channels>{channels}"
+        f"</channel_count><nominal_srate>{sfreq}</nominal_srate><channel_format>float32</channel_format><desc><channels>{channels}"
         f"</channels><acquisition><manufacturer>{maker}</manufacturer></acquisition></desc></info>"
     )
 
 
-def row(proba, decision=-1, confidence=0.7, state="OK", age=3.0, latency=12.0):
+def row(proba, decision=-1, confidence=0.7, state="OK", age=3.0, latency=12.0, evidence=None):
     code = STATE_ORDER.index(State(state))
-    return np.array([[*proba, decision, confidence, code, age, latency]], np.float32)
+    evidence = proba if evidence is None else evidence
+    return np.array([[*proba, decision, confidence, code, age, latency, *evidence]], np.float32)
 
 
 def cut(n, sizes):
@@ -216,6 +222,8 @@ def test_scale_follows_the_series_and_verdicts_name_bad_channels(rng):
     x[:, :, 1] = 0
     x[:, :, 2] = np.nan
     x[::2, :, 3] = 5000
+    x[:, :, 4] *= 0.001  # 0.06 µV peak to peak is little, and more than nothing
+    x[::2, :, 5] = 1400  # a strong movement, which the decoder bears
     assert channel_verdicts(x, in_uv=True) == ["", "flat", "no data", "huge", "", "", "", ""]
     assert channel_verdicts(x, in_uv=False) == ["", "flat", "no data", "", "", "", "", ""]
 
@@ -223,56 +231,23 @@ def test_scale_follows_the_series_and_verdicts_name_bad_channels(rng):
 # --- headers -------------------------------------------------------------------------------------
 
 
-def test_decoder_header_is_read():
-    info = decoder_info(
-        header(
-            classes=("a", "b", "rest"),
-            idle_class="rest",
-            simulated="true",
-            group_delay_10hz_ms="17.9",
-            eeg_scale_volts="1e-6",
-            release="nonsense",
-        )
-    )
-    assert info.classes == ("a", "b", "rest")
-    assert info.columns == dict(zip(ROW, range(3, 8), strict=True))
-    assert (info.idle_class, info.simulated, info.delay_10hz_ms) == ("rest", True, 17.9)
-    assert info.eeg_scale_uv == pytest.approx(1.0)
-    assert info.release is None
-    assert info.delay_20hz_ms is None
+def test_eeg_header_gives_names_units_and_the_simulated_mark():
+    model = ViewModel()
+    model.connect_eeg(signal_info(eeg_header(("Fp1", "", "TRG"), ("µV", "mV", ""))))
+    assert model.eeg.ch_names == ("Fp1", "2", "TRG")
+    assert model.scale_uv.tolist() == [1.0, 1000.0, 1.0]  # the trigger is drawn like the first
+    assert not model.snapshot(0.0).simulated
+    model.connect_eeg(signal_info(eeg_header(units=["", "furlong"])))
+    assert model.scale_uv is None
+    model.connect_eeg(signal_info(eeg_header(maker="neuript (simulated)")))
+    assert model.snapshot(0.0).simulated
 
 
-@pytest.mark.parametrize(
-    ("xml", "word"),
-    [
-        (header(labels=["left", "right"]), "not a neuript predictions stream"),
-        ("<!DOCTYPE x [<!ENTITY a 'b'>]><info/>", "DOCTYPE"),
-        ("<info>", "not XML"),
-        ("<info><channel_count>0</channel_count></info>", "channels"),
-        ("<info>" + " " * 5_000_000 + "</info>", "characters"),
-    ],
-)
-def test_other_headers_are_refused_with_a_reason(xml, word):
-    with pytest.raises(HeaderError, match=word):
-        decoder_info(xml)
-
-
-def test_eeg_header_is_read_with_units_and_the_simulated_mark():
-    info = eeg_info(eeg_header(("Fp1", "TRG"), ("µV", "")))
-    assert info.ch_names == ("Fp1", "TRG")
-    assert info.scale_uv == (1.0, 1.0)
-    assert not info.simulated
-    assert eeg_info(eeg_header(units=["", ""])).scale_uv is None
-    assert eeg_info(eeg_header(maker="neuript (simulated)")).simulated
-    bare = "<info><channel_count>3</channel_count><nominal_srate>100</nominal_srate></info>"
-    assert eeg_info(bare).ch_names == ("1", "2", "3")
-
-
-@pytest.mark.parametrize(
-    ("unit", "uv"), [("uV", 1), ("microvolts", 1), ("-6", 1), ("mV", 1e3), ("Volts", 1e6), ("", None), ("x", None)]
-)
-def test_units(unit, uv):
-    assert unit_scale_uv(unit) == uv
+@pytest.mark.parametrize("unit", ["uV", "[µV]", "micro volts", "mcV", "-6", "Microvolts"])
+def test_a_unit_that_the_decoder_knows_is_known_here(unit):
+    model = ViewModel()
+    model.connect_eeg(signal_info(eeg_header(units=[unit, unit])))
+    assert model.scale_uv.tolist() == [1.0, 1.0]
 
 
 # --- states and snapshots ------------------------------------------------------------------------
@@ -308,8 +283,8 @@ def test_durations(seconds, text):
 
 def connected(now=100.0, **decoder) -> ViewModel:
     model = ViewModel()
-    model.connect_decoder(decoder_info(header(**decoder)), now)
-    model.connect_eeg(eeg_info(eeg_header()))
+    model.connect_decoder(header(**decoder), now)
+    model.connect_eeg(signal_info(eeg_header()))
     return model
 
 
@@ -368,19 +343,78 @@ def test_events_add_nothing_that_the_rows_told_and_everything_they_did_not():
     assert stamps == sorted(stamps, reverse=True)
 
 
-def test_evidence_is_what_the_policy_compares_with_its_threshold(rng):
-    spec, hop_s = PolicySpec(smoothing_s=0.5), 0.125
-    policy = DecisionPolicy(spec, ["a", "b", "c"], hop_s)
-    evidence = Evidence(3, float(np.exp(-hop_s / spec.smoothing_s)))
-    for k in range(200):
-        logits = rng.normal(0, 3, 3) if k % 50 else None
-        result = policy.update(logits)
-        proba = np.full(3, np.nan) if result.proba is None else result.proba
-        shown = evidence.update(proba.astype(np.float32).astype(float))
-        if logits is None:
-            assert np.isnan(shown).all()
-        else:
-            assert shown.max() == pytest.approx(result.confidence, abs=1e-5)
+CLASSES = ("a", "b", "c")
+
+
+def decided(policy, classes, t, logits, state=State.OK, hops=1) -> Decision:
+    """What a decoder publishes for these logits."""
+    result = policy.update(logits, state, hops=hops)
+
+    def named(values):
+        return None if values is None else dict(zip(classes, values.tolist(), strict=True))
+
+    return Decision(
+        t=t,
+        window_index=0,
+        state=state,
+        proba=named(result.proba),
+        evidence=named(result.evidence),
+        decision=None if result.decision is None else classes[result.decision],
+        confidence=result.confidence,
+        committed=result.committed,
+    )
+
+
+def shown(model: ViewModel, row: Decision, now: float):
+    model.add_rows(np.array([pack_row(row, model.decoder.classes)], np.float32), np.array([row.t]), now)
+    return model.snapshot(now)
+
+
+def test_the_bar_and_the_decoder_agree_about_the_threshold_when_hops_were_skipped():
+    """Two windows of log-odds 2.2, two hops skipped before each: counted row by row the bar would show 0.704."""
+    classes = ("left_hand", "right_hand")
+    spec = PolicySpec(smoothing_s=0.5, threshold=0.75, dwell_s=0.0)
+    policy = DecisionPolicy(spec, classes, 0.125)
+    model = connected(smoothing_s=spec.smoothing_s, threshold=spec.threshold)
+    for k in (3, 6):
+        row = decided(policy, classes, 100 + k / 8, [0.0, 2.2], hops=3)
+        snapshot = shown(model, row, 100 + k / 8)
+    assert row.confidence == pytest.approx(0.847, abs=5e-4)
+    assert snapshot.evidence[1] == pytest.approx(row.confidence, abs=1e-6)
+    assert snapshot.held == "right_hand"
+    every = DecisionPolicy(spec, classes, 0.125)
+    for _ in range(2):
+        blind = every.update([0.0, 2.2])  # what a reader of the rows alone would make of it
+    assert blind.confidence == pytest.approx(0.704, abs=5e-4)
+
+
+STEP = st.tuples(
+    st.integers(1, 20),
+    st.sampled_from([State.OK, State.OK, State.GAP, State.CLOCK, State.OVERLOAD, State.RECOVERED, State.BAD_SIGNAL]),
+    st.one_of(st.none(), st.lists(st.floats(-30, 30), min_size=3, max_size=3)),
+    st.booleans(),  # whether the row reaches the dashboard
+)
+
+
+@settings(deadline=None)
+@given(steps=st.lists(STEP, min_size=1, max_size=40), smoothing_s=st.sampled_from([0.0, 0.3, 0.5, 4.0]))
+def test_the_bar_is_the_decoders_evidence_after_skips_gaps_clock_steps_and_lost_rows(steps, smoothing_s):
+    policy = DecisionPolicy(PolicySpec(smoothing_s=smoothing_s, dwell_s=0.0), CLASSES, 0.125)
+    model = connected(classes=CLASSES, smoothing_s=smoothing_s)
+    now = t = 100.0
+    for hops, state, logits, arrives in steps:
+        now += 0.125 * hops
+        t = t - 3.0 if state is State.CLOCK else t + 0.125 * hops
+        row = decided(policy, CLASSES, t, logits, state, hops)
+        if not arrives:
+            continue
+        snapshot = shown(model, row, now)
+        if row.evidence is None:
+            assert snapshot.evidence is None
+            continue
+        assert snapshot.evidence == pytest.approx(tuple(row.evidence.values()), abs=1e-6)
+        assert max(snapshot.evidence) == pytest.approx(snapshot.confidence, abs=0)
+        assert snapshot.held == row.decision
 
 
 def test_silence_is_never_shown_as_a_calm_brain():
@@ -394,7 +428,7 @@ def test_silence_is_never_shown_as_a_calm_brain():
     model.disconnect_decoder(105.0)
     assert model.snapshot(105.0).state == "GONE"
     assert model.snapshot(105.0).proba is None
-    model.connect_decoder(decoder_info(header()), 110.0)
+    model.connect_decoder(header(), 110.0)
     model.add_rows(row((0.6, 0.4)), np.array([110.0]), 110.1)
     assert model.snapshot(110.2).state == "OK"
 
@@ -403,7 +437,7 @@ def test_other_classes_after_a_reconnect_clear_what_was_shown():
     model = connected()
     model.add_rows(row((0.2, 0.8), 1), np.array([99.0]), 100.0)
     model.disconnect_decoder(101.0)
-    model.connect_decoder(decoder_info(header(classes=("x", "y", "z"))), 102.0)
+    model.connect_decoder(header(classes=("x", "y", "z")), 102.0)
     snapshot = model.snapshot(102.0)
     assert snapshot.proba is None
     assert snapshot.last_decision is None
@@ -415,7 +449,7 @@ def test_eeg_is_scaled_filtered_and_cut_into_columns_in_any_chunking(rng, chunk)
     x = (rng.normal(size=(1000, 2)) * 1e-5).astype(np.float32)
     stamps = 50 + np.arange(1000) / 250
     model = ViewModel()
-    model.connect_eeg(eeg_info(eeg_header(units=["V", "V"])))
+    model.connect_eeg(signal_info(eeg_header(units=["V", "V"])))
     for start, stop in cut(1000, [chunk]):
         model.add_eeg(x[start:stop], stamps[start:stop], 50.0)
     shown, _ = model.ring.columns(0, model.ring.total)
@@ -426,7 +460,7 @@ def test_eeg_is_scaled_filtered_and_cut_into_columns_in_any_chunking(rng, chunk)
 
 def test_lost_samples_leave_a_hole_in_the_traces():
     model = ViewModel()
-    model.connect_eeg(eeg_info(eeg_header()))
+    model.connect_eeg(signal_info(eeg_header()))
     x = np.ones((250, 2), np.float32)
     model.add_eeg(x, 10 + np.arange(250) / 250, 11.0)
     model.add_eeg(x, 12 + np.arange(250) / 250, 13.0)
@@ -436,9 +470,9 @@ def test_lost_samples_leave_a_hole_in_the_traces():
 
 def test_unknown_units_are_said_and_the_decoders_choice_wins():
     model = ViewModel()
-    model.connect_eeg(eeg_info(eeg_header(units=["", ""])))
+    model.connect_eeg(signal_info(eeg_header(units=["", ""])))
     assert model.unit == "stream units"
-    model.connect_decoder(decoder_info(header(eeg_scale_volts="1e-6")), 1.0)
+    model.connect_decoder(header(eeg_scale_volts=1e-6), 1.0)
     assert model.unit == "µV"
     np.testing.assert_allclose(model.scale_uv, 1.0, rtol=1e-6)
 
@@ -467,12 +501,11 @@ def test_text_is_readable_and_warnings_are_not_class_colours(theme):
 
 
 def full_model() -> ViewModel:
-    model = connected(simulated="true", group_delay_10hz_ms="17.9", smoothing_s="0.5")
+    model = connected(simulated=True, group_delay_10hz_ms=17.9, smoothing_s=0.5)
     t = np.arange(1000) / 250
     wave = np.stack([20 * np.sin(2 * np.pi * 10 * t), 0 * t], axis=1).astype(np.float32)
     model.add_eeg(wave, 96 + t, 100.0)
-    # evidence after one row: 0.22 of the log-odds of 0.9, so 0.62
-    model.add_rows(row((0.1, 0.9), 1, 0.86), np.array([100.0]), 100.0)
+    model.add_rows(row((0.1, 0.9), 1, 0.86, evidence=(0.38, 0.62)), np.array([100.0]), 100.0)
     return model
 
 
