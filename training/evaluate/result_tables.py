@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.training.evaluate.evaluation import ResultStore, load_predictions
 from neuript.training.evaluate.paper import reported
-from neuript.training.fitting.metrics import BINARY, MULTICLASS, SHORT, Interval, at_base_rate, intervals
+from neuript.training.fitting.intervals import Interval, intervals
+from neuript.training.fitting.metrics import BINARY, MULTICLASS, SHORT, at_base_rate
 
 FEW_SUBJECTS = 10
 _TABLES = {2: "pretrained (Table 2)", 11: "from scratch (Table 11)"}

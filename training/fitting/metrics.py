@@ -1,31 +1,27 @@
-"""Scores of the paper, and intervals that treat a person, not a window, as the unit.
+"""Scores of the paper, from a confusion table or from the scores of two classes.
 
 Balanced accuracy, Cohen's kappa and weighted F1 come from a confusion table; AUROC and AUC-PR from
 the scores of the second of two classes. All take weights per window, which makes a bootstrap over
-subjects a matter of counting how often each was drawn.
+subjects a matter of counting how often each was drawn (`fitting.intervals`).
 
-Suffixes: N windows, K classes, S subjects.
+Suffixes: N windows, K classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Array = NDArray[np.float64]
 
 BINARY = ("balanced_accuracy", "auc_pr", "auroc")
 MULTICLASS = ("balanced_accuracy", "kappa", "weighted_f1")
 METRICS = ("balanced_accuracy", "kappa", "weighted_f1", "auroc", "auc_pr")
 """Names of all scores; AUROC and AUC-PR exist for two classes only."""
 SHORT = {"balanced_accuracy": "BA", "kappa": "kappa", "weighted_f1": "wF1", "auroc": "AUROC", "auc_pr": "AUC-PR"}
-
-N_BOOT = 2000
-MAX_CELLS = 10_000_000
-"""Numbers held at once while resampling."""
-LEVEL = 0.95
 
 
 def confusion(
@@ -39,17 +35,17 @@ def confusion(
 
 def balanced_accuracy(table_KK: NDArray[np.float64]) -> float:
     """Mean recall of the classes that occur; NaN for an empty table."""
-    return float(_balanced_accuracy(table_KK))
+    return float(balanced_accuracies(table_KK))
 
 
 def kappa(table_KK: NDArray[np.float64]) -> float:
     """Cohen's kappa; NaN where chance agreement is certain (one class only, all guessed so)."""
-    return float(_kappa(table_KK))
+    return float(kappas(table_KK))
 
 
 def weighted_f1(table_KK: NDArray[np.float64]) -> float:
     """F1 of each class, averaged with the share of its true windows."""
-    return float(_weighted_f1(table_KK))
+    return float(weighted_f1s(table_KK))
 
 
 def at_base_rate(
@@ -89,7 +85,7 @@ def at_base_rate(
 
 def auroc(y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None = None) -> float:
     """Probability that a window of class 1 scores above one of class 0, ties counting a half."""
-    return float(_auroc(*_by_threshold(y_N, score_N, weight_N)))
+    return float(aurocs(*_by_threshold(y_N, score_N, weight_N)))
 
 
 def auc_pr(y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None = None) -> float:
@@ -98,38 +94,38 @@ def auc_pr(y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float6
     This is `sklearn.metrics.average_precision_score`. The trapezoid under the precision-recall
     curve, which some papers report as AUC-PR, is optimistic (Davis and Goadrich 2006, ICML).
     """
-    return float(_auc_pr(*_by_threshold(y_N, score_N, weight_N)))
+    return float(auc_prs(*_by_threshold(y_N, score_N, weight_N)))
 
 
-_Array = NDArray[np.float64]
-
-
-def _balanced_accuracy(tables: _Array) -> _Array:
-    """Of tables (..., K, K), as the other functions with an underscore."""
+def balanced_accuracies(tables: _Array) -> _Array:
+    """Balanced accuracy of each of some tables (..., K, K)."""
     total, hit = tables.sum(axis=-1), np.diagonal(tables, axis1=-2, axis2=-1)
     return _ratio(_ratio(hit, total, 0.0).sum(axis=-1), (total > 0).sum(axis=-1))
 
 
-def _kappa(tables: _Array) -> _Array:
+def kappas(tables: _Array) -> _Array:
+    """Cohen's kappa of each of some tables (..., K, K)."""
     n = tables.sum(axis=(-2, -1))
     by_chance = _ratio((tables.sum(axis=-1) * tables.sum(axis=-2)).sum(axis=-1), n**2)
     agreed = _ratio(np.trace(tables, axis1=-2, axis2=-1), n)
     return _ratio(agreed - by_chance, 1 - by_chance)
 
 
-def _weighted_f1(tables: _Array) -> _Array:
+def weighted_f1s(tables: _Array) -> _Array:
+    """Weighted F1 of each of some tables (..., K, K)."""
     true, guessed = tables.sum(axis=-1), tables.sum(axis=-2)
     f1 = _ratio(2 * np.diagonal(tables, axis1=-2, axis2=-1), true + guessed, 0.0)
     return _ratio((f1 * true).sum(axis=-1), true.sum(axis=-1))
 
 
-def _auroc(hits: _Array, misses: _Array) -> _Array:
-    """Of weights (..., V) of class 1 and class 0 at scores that fall, as `_auc_pr`."""
+def aurocs(hits: _Array, misses: _Array) -> _Array:
+    """AUROC from the weights (..., V) of class 1 and class 0 at scores that fall."""
     above = np.cumsum(hits, axis=-1) - hits / 2
     return _ratio((misses * above).sum(axis=-1), hits.sum(axis=-1) * misses.sum(axis=-1))
 
 
-def _auc_pr(hits: _Array, misses: _Array) -> _Array:
+def auc_prs(hits: _Array, misses: _Array) -> _Array:
+    """AUC-PR from the weights (..., V) of class 1 and class 0 at scores that fall."""
     found = np.cumsum(hits, axis=-1)
     precision = _ratio(found, found + np.cumsum(misses, axis=-1), 0.0)
     return _ratio((hits * precision).sum(axis=-1), hits.sum(axis=-1))
@@ -154,11 +150,14 @@ def _by_threshold(
     return hits.astype(np.float64), misses.astype(np.float64)
 
 
-_FROM_TABLE: dict[str, Callable[[NDArray[np.float64]], float]] = {
-    "balanced_accuracy": balanced_accuracy,
-    "kappa": kappa,
-    "weighted_f1": weighted_f1,
+FROM_TABLES: dict[str, Callable[[_Array], _Array]] = {
+    "balanced_accuracy": balanced_accuracies,
+    "kappa": kappas,
+    "weighted_f1": weighted_f1s,
 }
+"""Scores (...,) of confusion tables (..., K, K)."""
+FROM_SCORES: dict[str, Callable[[_Array, _Array], _Array]] = {"auroc": aurocs, "auc_pr": auc_prs}
+"""Scores (...,) of the weights (..., V) of class 1 and of class 0 at each score, from the highest down."""
 
 
 def score(
@@ -187,7 +186,7 @@ def score(
     """
     n_outputs = proba_NK.shape[1]
     table = confusion(y_N, proba_NK.argmax(axis=1), n_outputs, weight_N)
-    scores = {name: function(table) for name, function in _FROM_TABLE.items()}
+    scores = {name: float(function(table)) for name, function in FROM_TABLES.items()}
     if n_outputs == 2:
         scores["auroc"] = auroc(y_N, proba_NK[:, 1], weight_N)
         scores["auc_pr"] = auc_pr(y_N, proba_NK[:, 1], weight_N)
@@ -206,119 +205,3 @@ def by_subject(y_N: NDArray[Any], proba_NK: NDArray[np.float64], subject_N: NDAr
         for name in np.unique(subject_N)
         for own in [subject_N == name]
     }
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A score with its percentile interval.
-
-    Attributes
-    ----------
-    value
-        Mean over the seeds, of all subjects.
-    low, high
-        Bounds; NaN where the resamples give none.
-    sd_seeds
-        Standard deviation over seeds (n - 1); NaN for one seed.
-    n_seeds, n_subjects
-        What was resampled.
-    """
-
-    value: float
-    low: float
-    high: float
-    sd_seeds: float
-    n_seeds: int
-    n_subjects: int
-
-
-def intervals(
-    y_N: NDArray[Any],
-    proba_RNK: Sequence[NDArray[np.float64]],
-    subject_N: NDArray[np.str_],
-    metrics: Sequence[str],
-    *,
-    n_boot: int = N_BOOT,
-    level: float = LEVEL,
-    seed: int = 0,
-) -> dict[str, Interval]:
-    """Bootstrap scores over subjects and over seeds.
-
-    Each resample draws subjects with replacement, all windows of a subject together, and seeds
-    with replacement, the same subjects for all seeds; its score is the mean over the drawn seeds.
-    Windows of one person are far from independent, so an interval over windows would be much too
-    narrow. With fewer than about ten subjects a percentile interval is itself too narrow: read it
-    as a lower bound of the uncertainty.
-
-    Parameters
-    ----------
-    y_N : ndarray, shape (N,)
-        True classes.
-    proba_RNK : sequence of ndarray, each of shape (N, K)
-        Class probabilities of each seed (one for a deterministic method).
-    subject_N : ndarray, shape (N,)
-        Whose window it is.
-    metrics : sequence of str
-        Names of `METRICS`.
-    n_boot, level, seed
-        Resamples, coverage, and seed of the draws.
-
-    Returns
-    -------
-    dict of Interval
-        By metric.
-    """
-    names, of_window = np.unique(subject_N, return_inverse=True)
-    n_runs, n_subjects = len(proba_RNK), len(names)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(n_subjects, size=(n_boot, n_subjects))
-    counts_BS = np.stack([np.bincount(row, minlength=n_subjects) for row in drawn])
-    runs_BR = rng.integers(n_runs, size=(n_boot, n_runs))
-    counts_US, which_B = np.unique(counts_BS, axis=0, return_inverse=True)  # few people: few draws
-    weights = np.concatenate([np.ones((1, n_subjects)), counts_US.astype(np.float64)])
-    found = {}
-    for metric in metrics:
-        values = np.stack([_resampled(metric, y_N, p, of_window, weights) for p in proba_RNK])
-        draws = values[runs_BR, 1 + which_B.reshape(-1)[:, None]].mean(axis=1)
-        found[metric] = _interval(values[:, 0], draws, level, n_subjects)
-    return found
-
-
-def _resampled(metric: str, y_N: NDArray[Any], proba_NK: _Array, of_window: NDArray[Any], weights_US: _Array) -> _Array:
-    """A score for several weightings of the subjects, (U,)."""
-    n_outputs, n_subjects = proba_NK.shape[1], weights_US.shape[1]
-    if metric in _FROM_TABLES:
-        cell = (of_window * n_outputs + y_N) * n_outputs + proba_NK.argmax(axis=1)
-        tables = np.bincount(cell, minlength=n_subjects * n_outputs**2).astype(np.float64)
-        pooled = np.tensordot(weights_US, tables.reshape(n_subjects, n_outputs, n_outputs), 1)
-        return _FROM_TABLES[metric](pooled)
-    if metric not in _FROM_SCORES or n_outputs != 2:
-        raise ValueError(f"no score {metric} of {n_outputs} classes")
-    values, place = np.unique(-proba_NK[:, 1], return_inverse=True)
-    cell = of_window * len(values) + place
-    size = n_subjects * len(values)
-    hits, misses = (
-        np.bincount(cell[y_N == label], minlength=size).reshape(n_subjects, -1).astype(np.float64) for label in (1, 0)
-    )
-    step = max(1, MAX_CELLS // len(values))
-    parts = [
-        _FROM_SCORES[metric](w @ hits, w @ misses)
-        for w in (weights_US[i : i + step] for i in range(0, len(weights_US), step))
-    ]
-    return np.concatenate(parts)
-
-
-_FROM_TABLES: dict[str, Callable[[_Array], _Array]] = {
-    "balanced_accuracy": _balanced_accuracy,
-    "kappa": _kappa,
-    "weighted_f1": _weighted_f1,
-}
-_FROM_SCORES: dict[str, Callable[[_Array, _Array], _Array]] = {"auroc": _auroc, "auc_pr": _auc_pr}
-
-
-def _interval(plain: NDArray[np.float64], draws: NDArray[np.float64], level: float, n_subjects: int) -> Interval:
-    kept = draws[np.isfinite(draws)]  # a draw without one of the classes has no AUROC
-    tails = (100 * (1 - level) / 2, 100 * (1 + level) / 2)
-    low, high = np.percentile(kept, tails) if len(kept) else (np.nan, np.nan)
-    sd = float(np.std(plain, ddof=1)) if len(plain) > 1 else float("nan")
-    return Interval(float(np.mean(plain)), float(low), float(high), sd, len(plain), n_subjects)

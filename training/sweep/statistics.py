@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-N_BOOT = 5000
-LEVEL = 0.95
+from neuript.training.fitting.intervals import LEVEL, draw_subjects, percentile_bounds
+from neuript.training.fitting.metrics import balanced_accuracies
+
+N_DRAWS = 5000
+"""Draws of the test subjects behind an interval of a table."""
 
 Confusions = Mapping[str, Sequence[Sequence[float]]]
 """Confusion table (rows: true classes) of each test subject."""
@@ -55,7 +58,7 @@ def over_subjects(
     runs_R: Sequence[Confusions],
     reference_R: Sequence[Confusions] | None = None,
     *,
-    n_boot: int = N_BOOT,
+    n_boot: int = N_DRAWS,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Estimate:
@@ -81,13 +84,9 @@ def over_subjects(
     mean = float(_difference(ones, tables, other)[0]) if runs_R else math.nan
     if len(subjects) < 2:
         return Estimate(mean, math.nan, math.nan, len(subjects))
-    drawn = np.random.default_rng(seed).integers(len(subjects), size=(n_boot, len(subjects)))
-    counts_BS = np.stack([np.bincount(row, minlength=len(subjects)) for row in drawn])
+    counts_BS = draw_subjects(np.random.default_rng(seed), n_boot, len(subjects))
     values = _difference(counts_BS.astype(np.float64), tables, other)
-    values = values[np.isfinite(values)]
-    tails = (100 * (1 - level) / 2, 100 * (1 + level) / 2)
-    low, high = np.percentile(values, tails) if len(values) else (math.nan, math.nan)
-    return Estimate(mean, float(low), float(high), len(subjects))
+    return Estimate(mean, *percentile_bounds(values, level), len(subjects))
 
 
 def _stack(runs: Sequence[Confusions], subjects: Sequence[str]) -> NDArray[np.float64]:
@@ -106,9 +105,4 @@ def _difference(
 def _accuracy(counts_BS: NDArray[np.float64], tables_RSKK: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over runs of the balanced accuracy of each draw; classes that do not occur are left out."""
     pooled_RBKK = np.einsum("bs,rskj->rbkj", counts_BS, tables_RSKK)
-    total = pooled_RBKK.sum(axis=-1)
-    hit = np.diagonal(pooled_RBKK, axis1=-2, axis2=-1)
-    recall = np.divide(hit, total, out=np.zeros_like(hit), where=total > 0)
-    present = (total > 0).sum(axis=-1)
-    value = np.divide(recall.sum(axis=-1), present, out=np.full(present.shape, np.nan), where=present > 0)
-    return np.asarray(value.mean(axis=0))
+    return np.asarray(balanced_accuracies(pooled_RBKK).mean(axis=0))
