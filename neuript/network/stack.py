@@ -7,7 +7,6 @@ adds.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -48,8 +47,3 @@ class HybridClassifier(nn.Module):
         if self.tangent is not None:
             logits = logits + self.tangent_weight * F.log_softmax(self.tangent(x_BDT), dim=-1)
         return logits
-
-
-def two_logits(logit_B: Tensor) -> Tensor:
-    """Turn the paper's one binary logit, shape (B, 1), into two of the same probabilities, shape (B, 2)."""
-    return torch.cat([torch.zeros_like(logit_B), logit_B], dim=-1)

@@ -8,7 +8,7 @@ from pyriemann.tangentspace import TangentSpace
 from scipy.signal import fftconvolve, firwin
 from sklearn.covariance import oas
 
-from neuript.network.stack import HybridClassifier, two_logits
+from neuript.network.stack import HybridClassifier
 from neuript.network.tangent import TangentBranch, filter_bank, oas_covariance, reference_whitener
 
 BANDS = [(8.0, 13.0), (13.0, 30.0)]
@@ -85,8 +85,3 @@ def test_hybrid_needs_a_branch_and_no_negative_weight(windows, rng):
     branch, _ = make_branch(windows, rng)
     with pytest.raises(ValueError, match="negative"):
         HybridClassifier(None, branch, (0.0, -1.0), torch.zeros(3))
-
-
-def test_one_logit_and_two_give_the_same_probability():
-    z = torch.tensor([[0.3], [-2.0]])
-    torch.testing.assert_close(two_logits(z).softmax(-1)[:, 1:], z.sigmoid())
