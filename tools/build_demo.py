@@ -28,7 +28,6 @@ from neuript.modelfile.manifest import provenance
 from neuript.modelfile.trust import write_shipped_hashes
 from neuript.montages import load_montage
 from neuript.network.config import NetworkConfig
-from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import HybridClassifier
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
@@ -40,8 +39,10 @@ from neuript.realtime.twin.subject import SessionConditions, Subject
 from neuript.realtime.twin.twin_source import twin_info
 from neuript.training.calibration.calibration import for_calibration
 from neuript.training.calibration.dataset import Dataset, DatasetSpec, build_dataset
+from neuript.training.fitting.build import build_network
+from neuript.training.fitting.forward import predict_logits
 from neuript.training.fitting.plain import BASELINES
-from neuript.training.fitting.top_blocks import FinetuneSpec, finetune, predict_logits
+from neuript.training.fitting.top_blocks import FinetuneSpec, finetune
 
 MODELS = Path(__file__).resolve().parents[1] / "neuript" / "weights"
 CLASSES = ("left_hand", "right_hand")
@@ -111,9 +112,7 @@ def main() -> None:
     person = Subject(seed=args.person, skill=args.skill)
     train, extra = sessions(person, range(1000, 1005)), sessions(person, range(1005, 1006))
     config = for_calibration(NetworkConfig.from_dict(manifest.model), len(CLASSES), train.x.shape[-1])
-    torch.manual_seed(520)
-    network = NeurIPTNetwork(config, train.montage.pos_m, train.montage.lobe_groups())
-    network.load_encoder(state)
+    network = build_network(config, train.montage, seed=520, encoder=state)
     spec = FinetuneSpec(n_epochs=args.epochs, max_lr=1e-3)
 
     def progress(step: int, total: int, loss: float) -> None:

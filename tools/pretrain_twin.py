@@ -90,7 +90,7 @@ def session_windows(cap: Montage, manifest: Manifest, rng: np.random.Generator) 
         seed=int(rng.integers(2**31)),
     )
     seconds = len(recording.data) / SFREQ_IN
-    grid = [Trial("any", float(t)) for t in np.arange(6.0, seconds, 1.5)]
+    grid = [Trial(CLASSES[0], float(t)) for t in np.arange(6.0, seconds, 1.5)]
     source = MemorySource(recording)
     return collect_windows(source, cap.derivation, 1e-6, manifest, grid, (0.0, 0.0)).x
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
@@ -20,7 +19,9 @@ from neuript.errors import NeuriptError
 from neuript.network.config import PresetName
 from neuript.network.resampling import MODEL_SFREQ, resample
 from neuript.realtime.chain.units import PLAUSIBLE_V, unit_name
-from neuript.training.fitting.supervised import SupervisedSpec, Windows, predict, train_supervised
+from neuript.training.fitting.forward import pooled_features, predict, seeded
+from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
+from neuript.training.windows.labelled import LabelledWindows
 
 if TYPE_CHECKING:
     from neuript.montages import Montage
@@ -159,7 +160,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.montage_, self.sfreq_, self.n_times_in_ = montage, sfreq, windows.shape[2]
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         spec = self._training(seed)
-        train, val = self._split(x, labels.astype(np.int64), seed)
+        train, val = self._split(LabelledWindows(x, labels.astype(np.int64)), seed)
         start = self._start(len(self.classes_), x.shape[2], seed)
         fitted = train_supervised(start, train, val, spec)
         self.module_, self.history_ = cast(NeurIPT, fitted.model), fitted.history
@@ -177,10 +178,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Feature vectors that the head sees, shape (n_epochs, n_features)."""
-        x = torch.from_numpy(self._windows(X))
-        with torch.inference_mode():
-            parts = [self.module_.features(part) for part in torch.split(x, _BATCH)]
-        return np.asarray(torch.cat(parts).numpy())
+        return pooled_features(self.module_, self._windows(X), batch_size=_BATCH).numpy()
 
     def _windows(self, X: ArrayLike) -> NDArray[np.float32]:
         check_is_fitted(self, "module_")
@@ -221,8 +219,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _start(self, n_outputs: int, n_times: int, seed: int) -> NeurIPT:
         """The untrained network: fresh, or a pretrained encoder with a fresh head."""
         options = dict(self.model_options or {})
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             if self.pretrained is None:
                 size = self.size or DEFAULT_SIZE
                 return NeurIPT(n_times=n_times, n_outputs=n_outputs, montage=self.montage_, size=size, **options)
@@ -251,13 +248,14 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         except TypeError as error:
             raise NeuriptError(f"unknown training option: {error}") from error
 
-    def _split(self, x: NDArray[np.float32], y: NDArray[np.int64], seed: int) -> tuple[Windows, Windows | None]:
+    def _split(self, windows: LabelledWindows, seed: int) -> tuple[LabelledWindows, LabelledWindows | None]:
         if not 0 <= self.validation < 1:
             raise NeuriptError(f"validation={self.validation!r} must be a share in [0, 1)")
         if self.validation == 0:
-            return (x, y), None
+            return windows, None
+        y = windows.y
         train, val = train_test_split(np.arange(len(y)), test_size=self.validation, stratify=y, random_state=seed)
-        return (x[train], y[train]), (x[val], y[val])
+        return windows.select(train), windows.select(val)
 
 
 def _check_amplitude(x_volts: NDArray[Any], unit: str) -> None:

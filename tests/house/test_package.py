@@ -40,11 +40,12 @@ MAY_IMPORT = {
     "training.evaluate": "training.windows training.fitting realtime.chain realtime.recordings montages "
     "neuript.network neuript.modelfile",
     "training.pretrain": "training.corpus training.fitting realtime.chain montages neuript.network neuript.modelfile",
-    "training.pictures": "training.fitting training.corpus training.evaluate training.pretrain montages "
-    "neuript.network neuript.modelfile",
+    "training.pictures": "training.windows training.fitting training.corpus training.evaluate training.pretrain "
+    "montages neuript.network neuript.modelfile",
     "training.sweep": "training.fitting training.corpus training.evaluate training.pretrain montages "
     "neuript.network neuript.modelfile",
-    "training.estimator": "training.fitting realtime.chain montages neuript.network neuript.braindecode",
+    "training.estimator": "training.windows training.fitting realtime.chain montages neuript.network "
+    "neuript.braindecode",
     "neuript.inspection": "realtime.recordings neuript.modelfile",
     "neuript.cli": "neuript realtime training montages",
 }

@@ -25,16 +25,12 @@ from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import HybridClassifier
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
 from neuript.training.calibration.dataset import Dataset
+from neuript.training.fitting.build import build_network
 from neuript.training.fitting.crossval import blocked_folds, overlaps, split
-from neuript.training.fitting.plain import BASELINES, N_TAPS, fit_tangent_branch
-from neuript.training.fitting.top_blocks import (
-    FinetuneSpec,
-    TrunkOutputs,
-    finetune,
-    finetune_top,
-    predict_logits,
-    run_trunk,
-)
+from neuript.training.fitting.forward import predict_logits
+from neuript.training.fitting.plain import BASELINES, fit_tangent_branch
+from neuript.training.fitting.plain_features import N_TAPS
+from neuript.training.fitting.top_blocks import FinetuneSpec, TrunkOutputs, finetune, finetune_top, run_trunk
 
 NETWORK, TANGENT, STACK = "NeurIPT", "Riemannian branch", "Stack (published)"
 MIN_BRANCH_WEIGHT = 0.05
@@ -228,12 +224,9 @@ class _NetworkFit:
 
     def __init__(self, data: Dataset, spec: CalibrationSpec, report: Report | None) -> None:
         self._data, self._spec, self._report = data, spec, report
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(spec.finetune.seed)
-            self._start = NeurIPTNetwork(spec.config, data.montage.pos_m, data.montage.lobe_groups())
+        self._start = build_network(spec.config, data.montage, seed=spec.finetune.seed, encoder=spec.encoder)
         self._trunk: TrunkOutputs | None = None
         if spec.encoder is not None:
-            self._start.load_encoder(spec.encoder)
             self._trunk = run_trunk(self._start, data.x, spec.finetune)
 
     def __call__(self, train: NDArray[np.bool_], what: str) -> NeurIPTNetwork:

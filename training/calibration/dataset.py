@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,9 @@ from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, s
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
-from neuript.training.windows.epochs import collect_windows, ends_within
+from neuript.training.windows.epochs import collect_windows, ends_within, labels_of
 from neuript.training.windows.events import require_classes, trials_of
+from neuript.training.windows.labelled import LabelledWindows
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +61,9 @@ class DatasetSpec:
     idle_class: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """Labelled windows of one person, in order of time.
+@dataclass(frozen=True, eq=False)
+class Dataset(LabelledWindows):
+    """Labelled windows of one person, in order of time; a window has the class of its trial.
 
     Attributes
     ----------
@@ -82,13 +83,20 @@ class Dataset:
         Stamp of each window's newest sample on the clock of its recording; None where it is not known.
     """
 
-    x: NDArray[np.float32]
+    y: NDArray[np.int64] = field(init=False)
     trial: NDArray[np.int64]
     trials: tuple[Trial, ...]
     montage: Montage
     manifest: Manifest
     notes: tuple[str, ...] = ()
     end_s: NDArray[np.float64] | None = None
+
+    PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y", "trial", "end_s")
+
+    def __post_init__(self) -> None:
+        """Give each window the class of its trial."""
+        object.__setattr__(self, "y", self.trial_labels[self.trial])
+        super().__post_init__()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -103,12 +111,7 @@ class Dataset:
     @property
     def trial_labels(self) -> NDArray[np.int64]:
         """Class index of each trial, shape (n_trials,)."""
-        return np.array([self.classes.index(t.label) for t in self.trials], dtype=np.int64)
-
-    @property
-    def y(self) -> NDArray[np.int64]:
-        """Class index of each window, shape (n_windows,)."""
-        return np.asarray(self.trial_labels[self.trial])
+        return labels_of(self.trials, self.classes)
 
     @property
     def counts(self) -> dict[str, int]:

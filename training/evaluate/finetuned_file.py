@@ -15,8 +15,9 @@ from neuript.modelfile.manifest import Manifest, provenance
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.training.evaluate.leaks import check_leak
 from neuript.training.evaluate.methods import MethodSpec, Pretrained, build_classifier
+from neuript.training.fitting.forward import predict
 from neuript.training.fitting.metrics import score
-from neuript.training.fitting.supervised import predict, train_supervised
+from neuript.training.fitting.supervised import train_supervised
 
 if TYPE_CHECKING:
     from neuript.training.evaluate.protocols.eval_data import EvalData
@@ -65,20 +66,20 @@ def finetune_to_file(
     fitted = train_supervised(
         model,
         train,
-        val if len(val[0]) else None,
+        val if len(val) else None,
         how,
         lambda e: say(f"epoch {e['epoch']:.0f}/{how.n_epochs}: loss {e['train_loss']:.4f}"),
     )
     network = fitted.model.to("cpu")
     metrics: dict[str, Any] = {"protocol": f"{data.protocol}: chosen on val, scored on test"}
     for split in ("val", "test"):
-        x, y = data.of(split)
-        scores = score(y, predict(network, x)) if len(y) else {}
+        held = data.of(split)
+        scores = score(held.y, predict(network, held.x)) if len(held) else {}
         metrics[split] = {k: round(v, 4) for k, v in scores.items() if np.isfinite(v)}
     manifest = _manifest(data, model.config.to_dict(), start, hop_s, metrics, asdict(how))
     if out.suffix == ".safetensors":
         return save_checkpoint(out, network, manifest)
-    return save_model(out, network, manifest, np.ascontiguousarray(train[0][:N_GOLDEN]))
+    return save_model(out, network, manifest, np.ascontiguousarray(train.x[:N_GOLDEN]))
 
 
 def _manifest(

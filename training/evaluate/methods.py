@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint
-from neuript.network.config import PRESETS, NetworkConfig, PresetName, preset
+from neuript.network.config import PRESETS, NetworkConfig, PresetName
 from neuript.network.network import NeurIPTNetwork
 from neuript.training.evaluate.nets import NETS, build_net
-from neuript.training.evaluate.plain_methods import BASELINES, fit_baseline
-from neuript.training.evaluate.svm_probe import ProbeSpec, extract, probe
-from neuript.training.fitting.supervised import Fitted, SupervisedSpec, Windows, predict, train_supervised
+from neuript.training.evaluate.plain_methods import fit_baseline
+from neuript.training.evaluate.svm_probe import ProbeSpec, draw, extract, probe
+from neuript.training.fitting.build import build_network, network_config
+from neuript.training.fitting.forward import predict
+from neuript.training.fitting.plain import CANDIDATES
+from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
+from neuript.training.fitting.training_loop import Fitted
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from neuript.modelfile.manifest import Manifest
     from neuript.training.evaluate.protocols.eval_data import EvalData
@@ -39,7 +42,7 @@ METHODS: dict[str, str] = {
     "probe-random": "SVM on frozen features of an encoder of random weights",
 }
 """All methods, with what they are."""
-DETERMINISTIC = frozenset(BASELINES)
+DETERMINISTIC = frozenset(CANDIDATES)
 """Methods that need one seed, given all training windows."""
 PRETRAINED = frozenset({"finetune", "probe"})
 SPLITS = ("val", "test")
@@ -112,7 +115,7 @@ def settings_of(method: str, spec: MethodSpec, start: Pretrained | None) -> dict
     from dataclasses import asdict
 
     network: dict[str, Any] = {"size": spec.size or _DEFAULT_SIZE, "model": spec.model}
-    if method in BASELINES:
+    if method in CANDIDATES:
         return {}
     if method in NETS:
         return {"train": _plain(asdict(spec.nets[method]))}
@@ -161,16 +164,16 @@ def run_method(
     """
     if method not in METHODS:
         raise NeuriptError(f"there is no method {method!r}; choose {', '.join(METHODS)}")
-    train = np.asarray(data.x[kept]), data.y[kept]
-    if method in BASELINES:
+    train = data.select(kept)
+    if method in CANDIDATES:
         fit = fit_baseline(method, train, _windows(data, "val"), sfreq=data.sfreq, n_outputs=data.n_outputs)
-        proba = {split: fit.predict_proba(data.of(split)[0]) for split in SPLITS}
+        proba = {split: fit.predict_proba(data.of(split).x) for split in SPLITS}
         return Outcome(proba, fit.chosen)
     if method in ("probe", "probe-random"):
         encoder = _encoder(method, data, spec, start, seed)
-        return _probe(encoder, data, train, data.subject[kept], replace(spec.probe, seed=seed))
+        return _probe(encoder, data, train, replace(spec.probe, seed=seed))
     if method in NETS:
-        net = build_net(method, train[0], n_outputs=data.n_outputs, sfreq=data.sfreq, seed=seed).to(spec.device)
+        net = build_net(method, train.x, n_outputs=data.n_outputs, sfreq=data.sfreq, seed=seed).to(spec.device)
         return _supervised(net, data, train, replace(spec.nets[method], seed=seed), say)
     how = spec.finetune if method in ("finetune", "reinit") else spec.scratch
     encoder = _encoder(method, data, spec, start, seed)
@@ -185,13 +188,8 @@ def build_classifier(
     Two classes get one logit, as in the paper, unless `spec.model` says otherwise. `pretrained=False`
     takes the shape of the encoder and random weights.
     """
-    config = model_config(data, spec, start)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        classifier = NeurIPTNetwork(config, data.montage.pos_m, data.montage.lobe_groups())
-    if start is not None and pretrained:
-        classifier.load_encoder(start.state)
-    return classifier
+    encoder = start.state if start is not None and pretrained else None
+    return build_network(model_config(data, spec, start), data.montage, seed=seed, encoder=encoder)
 
 
 def model_config(data: EvalData, spec: MethodSpec, start: Pretrained | None) -> NetworkConfig:
@@ -205,14 +203,16 @@ def model_config(data: EvalData, spec: MethodSpec, start: Pretrained | None) -> 
     NeuriptError
         A field is not known or its value not allowed, or `spec.size` is not the encoder's.
     """
-    fixed: dict[str, Any] = {"n_times": data.x.shape[2], "binary_single_logit": data.n_outputs == 2, **spec.model}
+
+    def config(shape: str | Mapping[str, Any]) -> NetworkConfig:
+        return network_config(shape, n_outputs=data.n_outputs, n_times=data.n_times, options=spec.model)
+
     if start is None:
-        return preset(spec.size or _DEFAULT_SIZE, n_outputs=data.n_outputs, **fixed)
-    config = NetworkConfig.from_dict({**_shape(start), "n_outputs": data.n_outputs, **fixed})
+        return config(spec.size or _DEFAULT_SIZE)
+    of_encoder = config(_shape(start))
     if spec.size is not None:
-        wanted = preset(spec.size, n_outputs=data.n_outputs, **fixed)
-        _require_same_widths(start.path, config, spec.size, wanted)
-    return config
+        _require_same_widths(start.path, of_encoder, spec.size, config(spec.size))
+    return of_encoder
 
 
 def _shape(start: Pretrained) -> dict[str, Any]:
@@ -261,13 +261,13 @@ def _encoder(method: str, data: EvalData, spec: MethodSpec, start: Pretrained | 
     return build_classifier(data, spec, start, seed, pretrained=method in PRETRAINED).to(spec.device)
 
 
-def _supervised(model: torch.nn.Module, data: EvalData, train: Windows, spec: SupervisedSpec, say: Progress) -> Outcome:
+def _supervised(model: nn.Module, data: EvalData, train: EvalData, spec: SupervisedSpec, say: Progress) -> Outcome:
     def progress(entry: dict[str, float]) -> None:
         text = ", ".join(f"{k} {v:.4g}" for k, v in entry.items() if k != "epoch")
         say(f"epoch {entry['epoch']:.0f}/{spec.n_epochs}: {text}")
 
     fitted = train_supervised(model, train, _windows(data, "val"), spec, progress)
-    proba = {split: predict(fitted.model, data.of(split)[0], precision=spec.precision) for split in SPLITS}
+    proba = {split: predict(fitted.model, data.of(split).x, precision=spec.precision) for split in SPLITS}
     about = {
         "best_epoch": fitted.best_epoch,
         "n_epochs": len(fitted.history),
@@ -279,14 +279,10 @@ def _supervised(model: torch.nn.Module, data: EvalData, train: Windows, spec: Su
     return Outcome(proba, about, fitted)
 
 
-def _probe(
-    model: NeurIPTNetwork, data: EvalData, train: Windows, subject: NDArray[np.str_], spec: ProbeSpec
-) -> Outcome:
-    from neuript.training.evaluate.svm_probe import draw
-
-    features = extract(model, train[0], spec.features)
-    judged = [extract(model, data.of(split)[0], spec.features) for split in SPLITS]
-    results = probe(features, train[1], subject, judged, spec)
+def _probe(model: NeurIPTNetwork, data: EvalData, train: EvalData, spec: ProbeSpec) -> Outcome:
+    features = extract(model, train.x, spec.features)
+    judged = [extract(model, data.of(split).x, spec.features) for split in SPLITS]
+    results = probe(features, train.y, train.subject, judged, spec)
     proba = {split: result.proba for split, result in zip(SPLITS, results, strict=True)}
     about = {
         **results[0].chosen,
@@ -295,13 +291,13 @@ def _probe(
         "n_features": features.shape[1],
     }
     if spec.n_test is not None:
-        about["test_rows"] = draw(data.of("test")[1], spec.n_test, spec.seed).tolist()
+        about["test_rows"] = draw(data.of("test").y, spec.n_test, spec.seed).tolist()
     return Outcome(proba, about)
 
 
-def _windows(data: EvalData, split: str) -> Windows | None:
-    x, y = data.of(split)
-    return (x, y) if len(x) else None
+def _windows(data: EvalData, split: str) -> EvalData | None:
+    windows = data.of(split)
+    return windows if len(windows) else None
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from neuript.errors import NeuriptError
 from neuript.network.network import NeurIPTNetwork
+from neuript.training.fitting.forward import in_batches
 from neuript.training.fitting.metrics import balanced_accuracy, confusion
 
 Features = Literal["iilp", "last"]
@@ -107,22 +108,12 @@ def extract(
     model: NeurIPTNetwork, x_NDT: NDArray[np.float32], kind: Features = "iilp", *, batch_size: int = 64
 ) -> NDArray[np.float32]:
     """Features (N, F) of windows in volts, in eval mode; "last" has d_model of them."""
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    parts = []
-    try:
-        with torch.inference_mode():
-            for start in range(0, len(x_NDT), batch_size):
-                x = torch.as_tensor(x_NDT[start : start + batch_size]).to(device)
-                if kind == "iilp":
-                    features = model.features(x)
-                else:
-                    features = model.encoder(model.compand(x))[0][-1].mean(dim=(1, 2))
-                parts.append(features.float().cpu())
-    finally:
-        model.train(was_training)
-    return np.asarray(torch.cat(parts).numpy())
+
+    def last_block(x_BDT: Tensor) -> Tensor:
+        return model.encoder(model.compand(x_BDT))[0][-1].mean(dim=(1, 2))  # type: ignore[no-any-return]
+
+    function = model.features if kind == "iilp" else last_block
+    return np.asarray(in_batches(model, function, x_NDT, batch_size=batch_size).float().numpy())
 
 
 def draw(y_N: NDArray[np.int64], n: int | None, seed: int) -> NDArray[np.int64]:

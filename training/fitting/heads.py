@@ -11,14 +11,13 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-
-from neuript.training.fitting.top_blocks import init_head
 
 HeadStart = Literal["zero", "probe", "random"]
 
 PROBE_PENALTY = 100.0
-"""Ridge penalty of the closed-form start, per 100 features (see `finetune.init_head`)."""
+"""Ridge penalty of the closed-form start, per 100 features (see `init_head`)."""
 MAX_PROBE_WINDOWS = 4000
 """The closed form solves a system as large as its windows; more than these are thinned out."""
 
@@ -38,14 +37,48 @@ def zero_head(head: nn.Module) -> None:
             last.bias.zero_()
 
 
+def init_head(head: nn.Module, features: Tensor, y: Tensor, penalty: float = PROBE_PENALTY) -> None:
+    """Set a head to the ridge regression of the classes on features (closed form, a second).
+
+    Parameters
+    ----------
+    head : nn.Linear
+        With one output per class; changed in place.
+    features : Tensor, shape (n_windows, n_features)
+        Standardised inside the solution, which folds back into weight and bias.
+    y : Tensor, shape (n_windows,)
+        Classes from 0.
+    penalty : float
+        Ridge, relative to the number of features over 100.
+
+    Raises
+    ------
+    ValueError
+        If `head` is not linear.
+    """
+    head = linear_head(head)
+    with torch.no_grad():
+        features = features.double()
+        mean, std = features.mean(0), features.std(0) + 1e-3
+        z = (features - mean) / std
+        target = F.one_hot(y, head.out_features).double()
+        prior = target.mean(0)
+        ridge = penalty * z.shape[1] / 100 + 1e-6
+        dual = torch.linalg.solve(z @ z.T + ridge * torch.eye(len(z), dtype=z.dtype), target - prior)
+        weight = (z.T @ dual).T / std * 2.0
+        head.weight.copy_(weight.float())
+        head.bias.copy_((prior.clamp_min(1e-3).log() - weight @ mean).float())
+
+
 def probe_head(head: nn.Module, features: Tensor, y: Tensor, bias: Tensor) -> None:
-    """Set a linear head to a ridge regression of the classes on features.
+    """Set a head to the ridge regression of `init_head`, whatever its loss adds to the logits.
 
     Parameters
     ----------
     head : nn.Linear
         Of K outputs, or of one for two classes (the logit of the second); changed in place.
     features : Tensor, shape (n_windows, n_features)
+        What the head will see.
     y : Tensor, shape (n_windows,)
         Classes 0..K-1.
     bias : Tensor, shape (K,)
@@ -57,20 +90,26 @@ def probe_head(head: nn.Module, features: Tensor, y: Tensor, bias: Tensor) -> No
     ValueError
         If `head` is not linear.
     """
-    if not isinstance(head, nn.Linear):
-        raise ValueError(  # noqa: TRY004
-            "a closed-form start needs a linear head; use head='linear' or head_start='zero'"
-        )
+    head = linear_head(head)
     if head.out_features > 1:
-        init_head(head, features, y, PROBE_PENALTY)
+        init_head(head, features, y)
         with torch.no_grad():
             head.bias.sub_(bias.to(head.bias))
         return
     both = nn.Linear(head.in_features, 2).to(head.weight.device)
-    init_head(both, features, y, PROBE_PENALTY)
+    init_head(both, features, y)
     with torch.no_grad():
         head.weight.copy_(both.weight[1:] - both.weight[:1])
         head.bias.copy_(both.bias[1:] - both.bias[:1] - bias[1:].to(head.bias))
+
+
+def linear_head(head: nn.Module) -> nn.Linear:
+    """Return a head that is one linear map; ValueError for any other."""
+    if not isinstance(head, nn.Linear):
+        raise ValueError(  # noqa: TRY004
+            "a closed-form start needs a linear head; use head='linear' or head_start='zero'"
+        )
+    return head
 
 
 def last_linear(head: nn.Module) -> nn.Linear:

@@ -1,4 +1,7 @@
-"""Losses that know the class priors: balanced binary cross-entropy, and balanced cross-entropy."""
+"""Losses that know how often each class occurs among the training windows.
+
+Three ways to make the classes count: a correction of each class's own logit, a shift of the softmax, or weights.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from torch import Tensor, nn
 class BalancedBCE(nn.Module):
     """One-against-rest cross-entropy with prior-corrected logits (Bal-BCE of the paper).
 
-    Loss = -sum_c w_c [y_c ln s(z_c + b_c) + (1 - y_c) ln(1 - s(z_c + b_c))], mean over the batch,
-    with b_c = kappa (ln p_c - ln(1 - p_c)) and p_c the class share among the training labels. The
-    bias is part of the loss only: predictions use the plain logits.
+    Loss = -sum_c [y_c ln s(z_c + b_c) + (1 - y_c) ln(1 - s(z_c + b_c))], mean over the batch, with
+    b_c = kappa (ln p_c - ln(1 - p_c)) and p_c the class share among the training labels. The bias is part of the loss
+    only: predictions use the plain logits.
 
     Parameters
     ----------
@@ -21,33 +24,23 @@ class BalancedBCE(nn.Module):
         Training windows of each class, (n_outputs,), all positive.
     kappa
         Strength of the correction; the paper's formula is 1, its grid 0 to 0.3.
-    weight
-        Weights w_c, (n_outputs,); None means 1.
     """
 
     bias: Tensor
-    weight: Tensor
 
-    def __init__(self, class_counts: ArrayLike, kappa: float = 0.3, weight: ArrayLike | None = None) -> None:
+    def __init__(self, class_counts: ArrayLike, kappa: float = 0.3) -> None:
         super().__init__()
         prior = class_priors(class_counts)
-        bias = kappa * (prior.log() - (-prior).log1p())
-        self.register_buffer("bias", bias.float())
-        weights = torch.ones(len(prior)) if weight is None else torch.as_tensor(weight).float()
-        if weights.shape != bias.shape:
-            raise ValueError(f"weight has shape {tuple(weights.shape)}; needs ({len(prior)},)")
-        self.register_buffer("weight", weights)
+        self.register_buffer("bias", (kappa * (prior.log() - (-prior).log1p())).float())
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of logits (batch, n_outputs), or (batch, 1) for two classes; target (batch,)."""
         if logits.shape[1] == 1:
-            labels = target[:, None].to(logits.dtype)
-            bias, weight = self.bias[1:], self.weight[1:]
+            labels, bias = target[:, None].to(logits.dtype), self.bias[1:]
         else:
-            labels = F.one_hot(target, logits.shape[1]).to(logits.dtype)
-            bias, weight = self.bias, self.weight
+            labels, bias = F.one_hot(target, logits.shape[1]).to(logits.dtype), self.bias
         loss = F.binary_cross_entropy_with_logits(logits + bias, labels, reduction="none")
-        return (weight * loss).sum(dim=1).mean()
+        return loss.sum(dim=1).mean()
 
 
 class BalancedCrossEntropy(nn.Module):
@@ -59,20 +52,40 @@ class BalancedCrossEntropy(nn.Module):
         Training windows of each class, (n_outputs,), all positive.
     kappa
         Strength; 0 is plain cross-entropy, 1 makes the plain logits those of balanced classes.
-    label_smoothing
-        As in `torch.nn.functional.cross_entropy`.
     """
 
     bias: Tensor
 
-    def __init__(self, class_counts: ArrayLike, kappa: float = 1.0, label_smoothing: float = 0.0) -> None:
+    def __init__(self, class_counts: ArrayLike, kappa: float = 1.0) -> None:
         super().__init__()
-        self.label_smoothing = label_smoothing
         self.register_buffer("bias", (kappa * class_priors(class_counts).log()).float())
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Loss of logits (batch, n_outputs); target (batch,) of class indices."""
-        return F.cross_entropy(logits + self.bias, target, label_smoothing=self.label_smoothing)
+        return F.cross_entropy(logits + self.bias, target)
+
+
+class WeightedCrossEntropy(nn.Module):
+    """Softmax cross-entropy in which every class that occurs weighs the same.
+
+    Parameters
+    ----------
+    class_counts
+        Training windows of each class, (n_outputs,); a class without any has no weight to lose.
+    label_smoothing
+        As in `torch.nn.functional.cross_entropy`.
+    """
+
+    weight: Tensor
+
+    def __init__(self, class_counts: ArrayLike, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+        self.register_buffer("weight", class_weight(class_counts))
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Loss of logits (batch, n_outputs); target (batch,) of class indices."""
+        return F.cross_entropy(logits, target, self.weight, label_smoothing=self.label_smoothing)
 
 
 def class_priors(class_counts: ArrayLike) -> Tensor:
@@ -84,3 +97,9 @@ def class_priors(class_counts: ArrayLike) -> Tensor:
             "window each are needed"
         )
     return counts / counts.sum()
+
+
+def class_weight(class_counts: ArrayLike) -> Tensor:
+    """Weights that make every class count the same, (n_outputs,); their mean over the windows is 1."""
+    counts = torch.as_tensor(class_counts, dtype=torch.float32)
+    return counts.sum() / (counts.clamp_min(1) * (counts > 0).sum())

@@ -1,45 +1,45 @@
 """The plain decoders that always stand beside the network, on the same trials and the same windows.
 
-Windows come from the causal chain at the model's rate, shape (n_windows, n_chans, n_times), in volts. The band-pass of
-the baselines is a FIR applied inside the window, so they see exactly what the network sees and nothing later.
+`BASELINES` are those that a calibration reports, each one pipeline. `CANDIDATES` are those of an evaluation: the same
+families in several bands and with several penalties, for the validation people to choose from; all classes weigh the
+same there, since balanced accuracy is what is compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve, firwin
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from neuript.network.tangent import MICROVOLTS_PER_VOLT, TangentBranch, filter_bank, reference_whitener
+from neuript.network.tangent import TangentBranch, filter_bank, reference_whitener
+from neuript.training.fitting.plain_features import (
+    MOTOR_BAND_HZ,
+    N_TAPS,
+    RHYTHMS_HZ,
+    BandPass,
+    BandTangent,
+    CspPower,
+    LogBandPower,
+)
 
-MOTOR_BAND_HZ = (8.0, 30.0)
 FILTER_BANK_HZ = ((8.0, 12.0), (12.0, 18.0), (18.0, 30.0))
-N_TAPS = 65
+BANDS: dict[str, tuple[tuple[float, float], ...]] = {
+    "8-30": (MOTOR_BAND_HZ,),
+    "1-30": ((1.0, 30.0),),
+    "rhythms": RHYTHMS_HZ,
+}
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+"""Inverse strengths C of logistic regression."""
 
-
-class BandPass(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """FIR band-pass inside the window, keeping only samples that the whole filter covers; volts to microvolts."""
-
-    def __init__(self, band_hz: tuple[float, float] = MOTOR_BAND_HZ, sfreq: float = 64.0) -> None:
-        self.band_hz = band_hz
-        self.sfreq = sfreq
-
-    def fit(self, X: NDArray[Any], y: object = None) -> BandPass:
-        """Nothing to learn."""
-        return self
-
-    def transform(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Filter windows of shape (n_windows, n_chans, n_times)."""
-        taps = firwin(N_TAPS, self.band_hz, pass_zero=False, fs=self.sfreq)
-        x = np.asarray(X, dtype=np.float64) * MICROVOLTS_PER_VOLT
-        return np.asarray(fftconvolve(x, taps[None, None], mode="valid", axes=-1))
+Candidate = tuple[dict[str, Any], BaseEstimator, BaseEstimator]
+"""What it is, how features are made, and how they are classified."""
 
 
 def csp_lda(sfreq: float) -> Pipeline:
@@ -63,6 +63,43 @@ def tangent_lr(sfreq: float) -> Pipeline:
 
 
 BASELINES: dict[str, Callable[[float], Pipeline]] = {"CSP+LDA": csp_lda, "TS+LR": tangent_lr}
+"""Decoders of a calibration: from the windows' rate to an unfitted pipeline."""
+
+
+def _logistic(C: float) -> Any:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=C, class_weight="balanced", max_iter=1000))
+
+
+def tangent_candidates(sfreq: float, n_outputs: int) -> Iterator[Candidate]:
+    """Tangent space of the covariances and logistic regression, in several bands and with several penalties."""
+    for bands, bands_hz in BANDS.items():
+        maker = BandTangent(bands_hz, sfreq)
+        for C in PENALTIES:
+            yield {"bands": bands, "C": C}, maker, _logistic(C)
+
+
+def csp_candidates(sfreq: float, n_outputs: int) -> Iterator[Candidate]:
+    """Common spatial patterns and shrinkage LDA, in several bands."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    for bands, bands_hz in BANDS.items():
+        lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[1 / n_outputs] * n_outputs)
+        yield {"bands": bands}, CspPower(bands_hz, sfreq), lda
+
+
+def band_power_candidates(sfreq: float, n_outputs: int) -> Iterator[Candidate]:
+    """Log power of the rhythms in each channel and logistic regression, with several penalties."""
+    maker = LogBandPower(RHYTHMS_HZ, sfreq)
+    for C in PENALTIES:
+        yield {"bands": "rhythms", "C": C}, maker, _logistic(C)
+
+
+CANDIDATES: Mapping[str, Callable[[float, int], Iterator[Candidate]]] = {
+    "ts-lr": tangent_candidates,
+    "csp-lda": csp_candidates,
+    "band-power": band_power_candidates,
+}
+"""Decoders of an evaluation: from the windows' rate and the number of classes to what can be chosen."""
 
 
 def fit_tangent_branch(

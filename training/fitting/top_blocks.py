@@ -10,20 +10,30 @@ as they are. Their outputs are computed once (`run_trunk`) and serve every fold 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neuript.errors import NeuriptError
 from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.augment import AugmentSpec, augment
-
-Progress = Callable[[int, int, float], None]
-"""Called after each optimiser step with (step, total steps, loss)."""
+from neuript.training.fitting.forward import pooled_features, seeded
+from neuript.training.fitting.heads import PROBE_PENALTY, init_head
+from neuript.training.fitting.losses import WeightedCrossEntropy
+from neuript.training.fitting.schedules import OneCycle
+from neuript.training.fitting.training_loop import (
+    Forward,
+    LoopSpec,
+    ParameterGroup,
+    Stage,
+    StepProgress,
+    TrainingLoop,
+    window_forward,
+)
+from neuript.training.windows.labelled import LabelledWindows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +56,7 @@ class FinetuneSpec:
     max_grad_norm: float = 1.0
     aux_weight: float = 0.8
     """Weight of the experts' balancing loss (the paper's 0.8)."""
-    probe_penalty: float = 100.0
+    probe_penalty: float = PROBE_PENALTY
     """Ridge penalty of the closed-form head on standardised features, per feature."""
     n_frozen: int = 4
     """Blocks that `finetune_top` leaves as they are (with the embedding)."""
@@ -55,31 +65,19 @@ class FinetuneSpec:
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     seed: int = 520
 
+    def loop(self) -> LoopSpec:
+        """Return what the training loop is told.
 
-def init_head(head: nn.Linear, features: Tensor, y: Tensor, penalty: float) -> None:
-    """Set a head to the ridge regression of the classes on features (closed form, a second).
-
-    Parameters
-    ----------
-    head : nn.Linear
-        Changed in place.
-    features : Tensor, shape (n_windows, n_features)
-        Standardised inside the solution, which folds back into weight and bias.
-    y : Tensor, shape (n_windows,)
-    penalty : float
-        Ridge, relative to the number of features over 100.
-    """
-    with torch.no_grad():
-        features = features.double()
-        mean, std = features.mean(0), features.std(0) + 1e-3
-        z = (features - mean) / std
-        target = F.one_hot(y, head.out_features).double()
-        prior = target.mean(0)
-        ridge = penalty * z.shape[1] / 100 + 1e-6
-        dual = torch.linalg.solve(z @ z.T + ridge * torch.eye(len(z), dtype=z.dtype), target - prior)
-        weight = (z.T @ dual).T / std * 2.0
-        head.weight.copy_(weight.float())
-        head.bias.copy_((prior.clamp_min(1e-3).log() - weight @ mean).float())
+        The cycle is that of `torch.optim.lr_scheduler.OneCycleLR` as it comes, which also moves Adam's first beta.
+        """
+        return LoopSpec(
+            batch_size=self.batch_size,
+            max_lr=self.max_lr,
+            schedule=OneCycle(warmup=self.warmup, div=25.0, final_div=1e4, beta1=(0.95, 0.85)),
+            weight_decay=self.weight_decay,
+            max_grad_norm=self.max_grad_norm,
+            aux_weight=self.aux_weight,
+        )
 
 
 def finetune(
@@ -89,7 +87,7 @@ def finetune(
     spec: FinetuneSpec | None = None,
     *,
     probe: bool = True,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> NeurIPTNetwork:
     """Train a copy of `model` on labelled windows.
 
@@ -113,25 +111,13 @@ def finetune(
     """
     spec = spec or FinetuneSpec()
     model = copy.deepcopy(model)
-    generator = torch.Generator().manual_seed(spec.seed)
-    x_all, y_all = torch.as_tensor(np.ascontiguousarray(X)), torch.as_tensor(y)
+    windows = LabelledWindows(np.asarray(X), np.asarray(y))
     if probe:
-        model.eval()
-        with torch.inference_mode():
-            features = torch.cat([model.features(part) for part in torch.split(x_all, 32)])
-        init_head(_linear_head(model), features.clone(), y_all, spec.probe_penalty)
-    head = list(model.head.parameters())
-    encoder = [p for p in model.encoder.parameters() if p.requires_grad]
-
-    def batch_loss(index: Tensor) -> Tensor:
-        x = augment(x_all[index], y_all[index], spec.augment, generator)
-        loss = F.cross_entropy(model(x), y_all[index], weight, label_smoothing=spec.label_smoothing)
-        return loss + spec.aux_weight * model.aux_loss
-
-    weight = class_weight(y_all, model.config.n_outputs)
-    model.train()
-    _optimise(batch_loss, head, encoder, len(x_all), spec, generator, progress)
-    return model.eval()
+        init_head(model.head, pooled_features(model, windows.x), torch.as_tensor(windows.y), spec.probe_penalty)
+    generator = torch.Generator().manual_seed(spec.seed)
+    forward = window_forward(model, windows, generator, spec.augment)
+    _train(model, model.encoder, windows.y, forward, spec, generator, progress)
+    return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +171,7 @@ def finetune_top(
     y: NDArray[np.int64],
     spec: FinetuneSpec,
     *,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> NeurIPTNetwork:
     """Train a copy of `model` above its lower blocks.
 
@@ -208,86 +194,49 @@ def finetune_top(
     model = copy.deepcopy(model).eval()
     generator = torch.Generator().manual_seed(spec.seed)
     rows, y_all = torch.as_tensor(index), torch.as_tensor(y)
-    top = _Top(model, spec.n_frozen)
     with torch.inference_mode():
-        plain = [top.features(trunk.tokens[0, part], trunk.pooled[0, part])[0] for part in torch.split(rows, 64)]
-    init_head(_linear_head(model), torch.cat(plain).clone(), y_all, spec.probe_penalty)
-    weight = class_weight(y_all, model.config.n_outputs)
+        plain = [
+            _upper(model, spec.n_frozen, trunk.tokens[0, part], trunk.pooled[0, part])[0]
+            for part in torch.split(rows, 64)
+        ]
+    init_head(model.head, torch.cat(plain).clone(), y_all, spec.probe_penalty)
 
-    def batch_loss(batch: Tensor) -> Tensor:
+    def forward(batch: Tensor) -> tuple[Tensor, Tensor | None]:
         version = torch.randint(len(trunk.tokens), (len(batch),), generator=generator)
-        features, aux = top.features(trunk.tokens[version, rows[batch]], trunk.pooled[version, rows[batch]])
-        loss = F.cross_entropy(model.head(features), y_all[batch], weight, label_smoothing=spec.label_smoothing)
-        return loss if aux is None else loss + spec.aux_weight * aux
+        tokens, pooled = trunk.tokens[version, rows[batch]], trunk.pooled[version, rows[batch]]
+        features, aux = _upper(model, spec.n_frozen, tokens, pooled)
+        return model.head(features), aux
 
-    model.train()
-    encoder = list(model.encoder.blocks[spec.n_frozen :].parameters())
-    _optimise(batch_loss, list(model.head.parameters()), encoder, len(rows), spec, generator, progress)
-    return model.eval()
+    _train(model, model.encoder.blocks[spec.n_frozen :], y, forward, spec, generator, progress)
+    return model
 
 
-class _Top:
-    """The upper blocks of a classifier, from stored tokens to features."""
-
-    def __init__(self, model: NeurIPTNetwork, n_frozen: int) -> None:
-        self.model, self.n_frozen = model, n_frozen
-
-    def features(self, tokens: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor | None]:
-        scales, aux = self.model.encoder.continue_from(tokens, self.n_frozen)
-        upper = [scales[i - self.n_frozen - 1] for i in self.model.pooled_scales if i > self.n_frozen]
-        return torch.cat([pooled, self.model.pool(upper)], dim=-1), aux
+def _upper(model: NeurIPTNetwork, n_frozen: int, tokens: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Features, and the experts' balance loss, from stored outputs of the lower blocks."""
+    scales, aux = model.encoder.continue_from(tokens, n_frozen)
+    upper = [scales[i - n_frozen - 1] for i in model.pooled_scales if i > n_frozen]
+    return torch.cat([pooled, model.pool(upper)], dim=-1), aux
 
 
-def _linear_head(model: NeurIPTNetwork) -> nn.Linear:
-    if not isinstance(model.head, nn.Linear):
-        raise TypeError("a closed-form start needs the linear head; set head='linear' in the configuration")
-    return model.head
-
-
-def class_weight(y: Tensor, n_classes: int) -> Tensor:
-    """Weights that make every class count the same, shape (n_classes,); their mean over `y` is 1."""
-    counts = torch.bincount(y, minlength=n_classes).float()
-    return len(y) / (counts.clamp_min(1) * (counts > 0).sum())
-
-
-def _optimise(
-    batch_loss: Callable[[Tensor], Tensor],
-    head: list[nn.Parameter],
-    encoder: list[nn.Parameter],
-    n_windows: int,
+def _train(
+    model: NeurIPTNetwork,
+    encoder: nn.Module,
+    y: NDArray[np.int64],
+    forward: Forward,
     spec: FinetuneSpec,
     generator: torch.Generator,
-    progress: Progress | None,
+    progress: StepProgress | None,
 ) -> None:
-    """AdamW with a one-cycle schedule over shuffled batches."""
-    total = spec.n_epochs * -(-n_windows // spec.batch_size)
-    if not total:
-        return
-    rates = [spec.max_lr, spec.max_lr * spec.encoder_lr_scale]
-    optimizer = torch.optim.AdamW(
-        [{"params": head}, {"params": encoder}], lr=spec.max_lr, betas=(0.9, 0.98), weight_decay=spec.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=total, pct_start=spec.warmup)
-    step = 0
-    with torch.random.fork_rng(devices=[]):  # dropout and router noise draw from the global generator
-        torch.manual_seed(spec.seed)
-        for _ in range(spec.n_epochs):
-            order = torch.randperm(n_windows, generator=generator)
-            for batch in torch.split(order, spec.batch_size):
-                loss = batch_loss(batch)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_([*head, *encoder], spec.max_grad_norm)
-                optimizer.step()
-                schedule.step()
-                step += 1
-                if progress is not None:
-                    progress(step, total, loss.item())
-
-
-def predict_logits(model: nn.Module, X: NDArray[np.float32], batch_size: int = 64) -> NDArray[np.float64]:
-    """Logits of windows (n_windows, n_chans, n_times) in volts, shape (n_windows, n_outputs)."""
-    with torch.inference_mode():
-        x_all = torch.as_tensor(np.ascontiguousarray(X))
-        parts = [model(part) for part in torch.split(x_all, batch_size)]
-    return torch.cat(parts).double().numpy()
+    """Run the loop on the head and the part of the encoder that is trained, and refuse what did not end in numbers."""
+    groups = [
+        ParameterGroup(list(model.head.parameters())),
+        ParameterGroup(list(encoder.parameters()), spec.encoder_lr_scale),
+    ]
+    loss = WeightedCrossEntropy(np.bincount(y, minlength=model.config.n_outputs), spec.label_smoothing)
+    with seeded(spec.seed):
+        loop = TrainingLoop(model, groups, torch.as_tensor(y), loss, spec.loop(), generator)
+        fitted = loop.run([Stage(forward, spec.n_epochs)], after_step=progress)
+    if fitted.diverged:
+        raise NeuriptError(
+            f"fine-tuning diverged after epoch {fitted.best_epoch} at max_lr={spec.max_lr:g}; use a smaller max_lr"
+        )

@@ -12,7 +12,9 @@ import torch
 from neuript.errors import NeuriptError
 from neuript.network.config import NetworkConfig
 from neuript.network.network import POSITION_KEYS, NeurIPTNetwork
-from neuript.training.fitting.top_blocks import init_head
+from neuript.training.fitting.build import build_network
+from neuript.training.fitting.forward import pooled_features
+from neuript.training.fitting.heads import init_head
 from neuript.training.pictures.samples import PictureWindows
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from neuript.modelfile.manifest import Manifest
     from neuript.montages import Montage
     from neuript.network.pretext.pretrainer import MaskedPretrainer
-
-PROBE_PENALTY = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def load_learned(path: str | Path, windows: PictureWindows) -> tuple[Learned, Pi
 
     Returns
     -------
-    Learned, Windows
+    Learned, PictureWindows
         The windows have the model's channels: a classifier may have been trained on some of them.
 
     Raises
@@ -98,14 +98,8 @@ def fit_probe(learned: Learned, train: PictureWindows, *, batch_size: int = 16) 
 
     The ridge read-out in closed form that fine-tuning starts from.
     """
-    model = learned.model
-    head = model.head
-    if not isinstance(head, torch.nn.Linear):
-        raise TypeError("a probe needs a linear head")
-    starts = range(0, len(train), batch_size)
-    with torch.inference_mode():
-        found = [model.features(torch.as_tensor(train.x[s : s + batch_size])) for s in starts]
-    init_head(head, torch.cat(found).clone(), torch.as_tensor(train.y), PROBE_PENALTY)
+    features = pooled_features(learned.model, train.x, batch_size=batch_size)
+    init_head(learned.model.head, features, torch.as_tensor(train.y))
     return replace(learned, head="probe")
 
 
@@ -194,16 +188,14 @@ def _for_windows(config: NetworkConfig, state: Mapping[str, Tensor], windows: Pi
     config = replace(
         config,
         n_outputs=max(len(windows.classes), 2),
-        n_times=windows.x.shape[2] if config.temporal_pe != "learned" else config.n_times,
+        n_times=windows.n_times if config.temporal_pe != "learned" else config.n_times,
         pooling="iilp",
         class_layers=None,
         pool_embedding=True,
         head="linear",
         binary_single_logit=False,
     )
-    montage = windows.montage
-    model = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups())
-    model.load_encoder(state)
+    model = build_network(config, windows.montage, seed=0, encoder=state)
     own = model.encoder.state_dict()
     tables = {k.removeprefix("encoder."): v for k, v in state.items()}
     fitting = {k: v for k, v in tables.items() if k.startswith(POSITION_KEYS) and k in own and own[k].shape == v.shape}
@@ -227,10 +219,9 @@ def _from_classifier(
             f"{path.name} tells {', '.join(manifest.classes)} apart; {windows.name} has {', '.join(windows.classes)}"
         )
     windows = _with_channels(path.name, manifest, windows)
-    if windows.x.shape[2] != manifest.n_times:
+    if windows.n_times != manifest.n_times:
         raise NeuriptError(
-            f"{path.name} takes windows of {manifest.n_times} samples; those of {windows.name} "
-            f"have {windows.x.shape[2]}"
+            f"{path.name} takes windows of {manifest.n_times} samples; those of {windows.name} have {windows.n_times}"
         )
     about = {"file": path.name, "kind": "trained classifier", **_about(manifest)}
     return Learned(model.eval(), "own", None, _of_manifest(manifest), about), windows

@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from neuript.training.fitting.forward import predict_logits
+from neuript.training.fitting.metrics import balanced_accuracy, confusion
 from neuript.training.pictures import attention, draw, draw_attention, style
 from neuript.training.pictures.expert_use import participation
 from neuript.training.pictures.latent import neighbour_map, principal_components, separation, standardised
@@ -104,12 +105,6 @@ def make_pictures(
                 section = maker(observation, shown, spec)
         sections.append(section)
     return sections
-
-
-def balanced_accuracy(logits: NDArray[np.floating[Any]], y: NDArray[np.int64]) -> float:
-    """Mean over the classes that occur of the share of their windows that are recognised."""
-    right = log_odds(logits).argmax(axis=1) == y
-    return float(np.mean([right[y == c].mean() for c in np.unique(y)]))
 
 
 def _picture(spec: PicturesSpec, name: str, title: str, caption: str, figure: Figure) -> Picture:
@@ -220,7 +215,7 @@ def _perturbation(learned: Learned, windows: PictureWindows, spec: PicturesSpec,
     numbers: dict[str, Any] = {}
     for kind in spec.kinds:
         effects = channel_effects(
-            lambda x: _logits(learned, x, spec.batch_size),
+            lambda x: predict_logits(learned.model, x, batch_size=spec.batch_size),
             some.x,
             kind,
             spec.seed,
@@ -233,7 +228,8 @@ def _perturbation(learned: Learned, windows: PictureWindows, spec: PicturesSpec,
         maps[kind] = (mean, marked)
         numbers[kind] = {"effect": mean, "standard_error": error, "people": people}
     head = "its own head" if learned.head == "own" else "a linear read-out of frozen features"
-    score = balanced_accuracy(_logits(learned, some.x, spec.batch_size), some.y)
+    odds = log_odds(predict_logits(learned.model, some.x, batch_size=spec.batch_size))
+    score = balanced_accuracy(confusion(some.y, odds.argmax(axis=1), odds.shape[1]))
     caption = (
         "Fall of the log-odds of a window's true class when one channel alone is disturbed: "
         "replaced by that channel of another window, or set to zero, which the model never met in "
@@ -252,16 +248,6 @@ def _perturbation(learned: Learned, windows: PictureWindows, spec: PicturesSpec,
         **numbers,
     }
     return Section("perturbation", [picture], numbers)
-
-
-def _logits(learned: Learned, x: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
-    device = next(learned.model.parameters()).device
-    with torch.inference_mode():
-        parts = [
-            learned.model(torch.as_tensor(x[s : s + batch_size]).to(device)).float().cpu().numpy()
-            for s in range(0, len(x), batch_size)
-        ]
-    return np.concatenate(parts)
 
 
 # --- reconstruction -----------------------------------------------------------------------------

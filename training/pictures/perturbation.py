@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["swap", "zero"]
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Predict = Callable[[NDArray[np.float32]], NDArray[np.floating[Any]]]
 """Windows in volts (n, n_chans, n_times) to logits (n, n_logits)."""
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.training.windows.labelled import LabelledWindows
 
 if TYPE_CHECKING:
     from neuript.montages import Montage
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PictureWindows:
+class PictureWindows(LabelledWindows):
     """Windows of one montage.
 
     Attributes
@@ -36,8 +37,6 @@ class PictureWindows:
         Of the data, for titles.
     """
 
-    x: NDArray[np.float32]
-    y: NDArray[np.int64]
     subject: NDArray[Any]
     recording: NDArray[Any]
     montage: Montage
@@ -45,30 +44,20 @@ class PictureWindows:
     classes: tuple[str, ...] = ()
     name: str = ""
 
-    def __post_init__(self) -> None:
-        n = len(self.x)
-        for key in ("y", "subject", "recording"):
-            if len(getattr(self, key)) != n:
-                raise ValueError(f"{key} has {len(getattr(self, key))} entries for {n} windows")
-        if self.x.ndim != 3 or self.x.shape[1] != self.montage.n_chans:
-            raise ValueError(f"x has shape {self.x.shape}; the montage has {self.montage.n_chans} channels")
-        if self.classes and n and not 0 <= self.y.min() <= self.y.max() < len(self.classes):
-            raise ValueError(f"y must lie in 0..{len(self.classes) - 1}")
+    PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y", "subject", "recording")
 
-    def __len__(self) -> int:
-        """Number of windows."""
-        return len(self.x)
+    def __post_init__(self) -> None:
+        """Check that the parts agree."""
+        super().__post_init__()
+        if self.n_chans != self.montage.n_chans:
+            raise ValueError(f"x has shape {self.x.shape}; the montage has {self.montage.n_chans} channels")
+        if self.classes and len(self) and not 0 <= self.y.min() <= self.y.max() < len(self.classes):
+            raise ValueError(f"y must lie in 0..{len(self.classes) - 1}")
 
     @property
     def times_s(self) -> NDArray[np.float64]:
         """Seconds from the start of a window, shape (n_times,)."""
-        return np.arange(self.x.shape[2]) / self.sfreq
-
-    def take(self, index: NDArray[np.intp]) -> PictureWindows:
-        """Return some of the windows, in the order given."""
-        return replace(
-            self, x=self.x[index], y=self.y[index], subject=self.subject[index], recording=self.recording[index]
-        )
+        return np.arange(self.n_times) / self.sfreq
 
 
 def draw_fairly(windows: PictureWindows, n: int, seed: int) -> PictureWindows:
@@ -92,4 +81,4 @@ def draw_fairly(windows: PictureWindows, n: int, seed: int) -> PictureWindows:
         cell = (str(windows.subject[i]), int(windows.y[i]))
         rank[i] = seen[cell] = seen.get(cell, -1) + 1
     turn = order[np.argsort(rank[order], kind="stable")]
-    return windows.take(np.sort(turn[:n]))
+    return windows.select(np.sort(turn[:n]))

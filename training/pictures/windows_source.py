@@ -31,11 +31,12 @@ def of_protocol(data: EvalData, split: Split, name: str) -> PictureWindows:
             f"{name} has no {split} windows here; it has "
             + ", ".join(f"{s} {(data.split == s).sum()}" for s in ("train", "val", "test"))
         )
+    kept = data.select(keep)
     return PictureWindows(
-        x=np.asarray(data.x[keep]),
-        y=data.y[keep],
-        subject=data.subject[keep],
-        recording=data.recording[keep],
+        x=kept.x,
+        y=kept.y,
+        subject=kept.subject,
+        recording=kept.recording,
         montage=data.montage,
         sfreq=data.sfreq,
         classes=data.classes,

@@ -36,7 +36,7 @@ from neuript.training.pretrain.clock import Clock
 from neuript.training.pretrain.distributed import World, full, open_world, set_sync
 from neuript.training.pretrain.logbook import Logbook, NoLog
 from neuript.training.pretrain.monitor import ExpertMonitor
-from neuript.training.pretrain.optimiser import build_optimizer, one_cycle
+from neuript.training.pretrain.optimiser import build_optimizer, learning_rate
 from neuript.training.pretrain.result import ENCODER, build_manifest, describe_data, export_encoder
 from neuript.training.pretrain.run_settings import NOT_IN_SETTINGS, PretrainRun
 
@@ -235,7 +235,7 @@ class Trainer:
         parameters = list(self.model.parameters())
         norm = torch.nn.utils.clip_grad_norm_(parameters, run.max_grad_norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = one_cycle(batch.step, self.n_steps, run)
+            group["lr"] = learning_rate(batch.step, self.n_steps, run)
         self.optimizer.step()
         return norm
 
@@ -333,7 +333,7 @@ class Trainer:
                 f"{norm_value:g}); go on from the last checkpoint with fp32, or start again with a "
                 "lower --lr"
             )
-        lr = one_cycle(step - 1, self.n_steps, run)
+        lr = learning_rate(step - 1, self.n_steps, run)
         speed = clock.lap() * run.batch_size
         uses = self.monitor.collect(world)
         log.write(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
+
+from neuript.training.fitting.schedules import one_cycle
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
     from neuript.training.pretrain.run_settings import PretrainRun
 
 
-def one_cycle(step: int, n_steps: int, run: PretrainRun) -> float:
+def learning_rate(step: int, n_steps: int, run: PretrainRun) -> float:
     """Learning rate of optimiser step `step` (0 the first): one cycle with cosine flanks.
 
-    A closed form of the step, equal to PyTorch's `OneCycleLR` (two phases, no cycle of momentum:
-    the paper's betas are constant). Nothing has to be saved for it.
+    Two phases and no cycle of the betas, which are constant in the paper. A run too short for the warm-up to last a
+    step starts at its peak.
 
     Parameters
     ----------
@@ -27,13 +28,8 @@ def one_cycle(step: int, n_steps: int, run: PretrainRun) -> float:
     run
         Gives max_lr, div, final_div and warmup.
     """
-    low = run.max_lr / run.div
-    top = max(run.warmup * n_steps - 1, 0.0)  # a very short run has no rise
-    if step <= top:
-        return _cosine(low, run.max_lr, step / top if top > 0 else 1.0)
-    end = n_steps - 1
-    share = (step - top) / (end - top) if end > top else 1.0
-    return _cosine(run.max_lr, low / run.final_div, share)
+    warmup = max(run.warmup, 1 / n_steps)
+    return run.max_lr * one_cycle(step, n_steps, warmup=warmup, div=run.div, final_div=run.final_div)
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], run: PretrainRun) -> torch.optim.AdamW:
@@ -41,7 +37,3 @@ def build_optimizer(parameters: Iterable[nn.Parameter], run: PretrainRun) -> tor
     return torch.optim.AdamW(
         parameters, lr=run.max_lr / run.div, betas=run.betas, weight_decay=run.weight_decay, fused=True
     )
-
-
-def _cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))

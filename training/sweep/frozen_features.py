@@ -39,16 +39,11 @@ def frozen_svm(data: EvalData, network: Network, settings: Mapping[str, Any]) ->
         test = data.where("test")
         drawn = test[draw(data.y[test], spec.n_test, spec.seed)]
         kept = sorted([*data.where("train").tolist(), *drawn.tolist()])
-        data = data.take(np.array(kept))
+        data = data.select(np.array(kept))
     model = network.build(data)
-    (x, y), (x_test, _) = data.of("train"), data.of("test")
-    result = probe(
-        extract(model, x, spec.features),
-        y,
-        data.subject[data.where("train")],
-        [extract(model, x_test, spec.features)],
-        spec,
-    )[0]
+    train = data.of("train")
+    judged = [extract(model, data.of("test").x, spec.features)]
+    result = probe(extract(model, train.x, spec.features), train.y, train.subject, judged, spec)[0]
     return {
         **outcome(data, result.proba),
         "chosen": result.chosen,

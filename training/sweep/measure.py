@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.montages import Montage
-from neuript.network.config import preset
 from neuript.network.network import NeurIPTNetwork
+from neuript.training.fitting.build import build_network, network_config
+from neuript.training.fitting.forward import predict
 from neuript.training.fitting.metrics import confusion, score
-from neuript.training.fitting.supervised import Fitted, SupervisedSpec, predict, train_supervised
+from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
+from neuript.training.fitting.training_loop import Fitted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,16 +49,8 @@ class Network:
 
     def build(self, data: EvalData, montage: Montage | None = None) -> NeurIPTNetwork:
         """Return a classifier for some data, on their montage or another."""
-        montage = data.montage if montage is None else montage
-        fixed = {"n_times": data.x.shape[2], "binary_single_logit": data.n_outputs == 2}
-        options = {**fixed, **self.model, "n_outputs": data.n_outputs}
-        config = preset(self.size, **options)  # type: ignore[arg-type]  # checked by preset
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            network = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups())
-        if self.encoder is not None:
-            network.load_encoder(self.encoder)
-        return network
+        config = network_config(self.size, n_outputs=data.n_outputs, n_times=data.n_times, options=self.model)
+        return build_network(config, montage or data.montage, seed=self.seed, encoder=self.encoder)
 
 
 def spec_of(settings: Mapping[str, Any], seed: int) -> SupervisedSpec:
@@ -80,7 +73,7 @@ def finetune(data: EvalData, network: Network, settings: Mapping[str, Any], say:
     spec = spec_of(settings, network.seed)
     fitted = fit(network.build(data), data, spec, say)
     return {
-        **outcome(data, predict(fitted.model, data.of("test")[0], precision=spec.precision)),
+        **outcome(data, predict(fitted.model, data.of("test").x, precision=spec.precision)),
         **training_of(fitted),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -97,7 +90,7 @@ def fit(model: NeurIPTNetwork, data: EvalData, spec: SupervisedSpec, say: Say = 
             f"val BA {entry.get('val_ba', math.nan):.3f} {time.monotonic() - began:.0f} s"
         )
 
-    return train_supervised(model, data.of("train"), val if len(val[0]) else None, spec, progress)
+    return train_supervised(model, data.of("train"), val if len(val) else None, spec, progress)
 
 
 def outcome(data: EvalData, proba_NK: NDArray[np.float64]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from neuript.network.network import NeurIPTNetwork
-from neuript.training.fitting.supervised import predict
+from neuript.training.fitting.forward import predict
 from neuript.training.sweep.channel_sets import pick_pair
 from neuript.training.sweep.measure import Network, Say, fit, outcome, spec_of, training_of, with_channels
 
@@ -91,4 +91,4 @@ def move(model: NeurIPTNetwork, network: Network, data: EvalData) -> NeurIPTNetw
 
 
 def _test(model: Any, data: EvalData, spec: Any) -> dict[str, Any]:
-    return outcome(data, predict(model, data.of("test")[0], precision=spec.precision))
+    return outcome(data, predict(model, data.of("test").x, precision=spec.precision))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,20 +16,19 @@ from numpy.typing import ArrayLike, NDArray
 from neuript.realtime.decoding.decoder import Decoder
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
+from neuript.training.windows.labelled import LabelledWindows
 
 if TYPE_CHECKING:
     from neuript.modelfile.manifest import Manifest
     from neuript.realtime.chain.chunk import Source
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Labelled windows of one recording.
+@dataclass(frozen=True, eq=False)
+class TrialWindows(LabelledWindows):
+    """Windows of one recording, each of a trial, whose class it has.
 
     Attributes
     ----------
-    x : ndarray, shape (n_windows, n_chans, n_times)
-        float32, volts, at the model's rate.
     trial : ndarray, shape (n_windows,)
         Index of each window's trial.
     end_s : ndarray, shape (n_windows,)
@@ -38,14 +37,11 @@ class Windows:
         That stamp itself.
     """
 
-    x: NDArray[np.float32]
     trial: NDArray[np.int64]
     end_s: NDArray[np.float64]
     stamp: NDArray[np.float64]
 
-    def __len__(self) -> int:
-        """Return the number of windows."""
-        return len(self.trial)
+    PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y", "trial", "end_s", "stamp")
 
 
 class WindowTap:
@@ -59,6 +55,11 @@ class WindowTap:
         """Keep a copy of a window (n_times, n_chans) and say that every class is as likely."""
         self.windows.append(np.array(window, dtype=np.float32))
         return self._flat
+
+
+def labels_of(trials: Sequence[Trial], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Class index of each trial, shape (n_trials,); ValueError for a trial of no class."""
+    return np.array([classes.index(trial.label) for trial in trials], dtype=np.int64)
 
 
 def ends_within(epoch_s: tuple[float, float], window_s: float) -> tuple[float, float]:
@@ -78,7 +79,7 @@ def collect_windows(
     ends_s: tuple[float, float],
     *,
     step_s: float = 0.25,
-) -> Windows:
+) -> TrialWindows:
     """Run the decoder over a recording and keep the windows that end at given times after the trials' events.
 
     Parameters
@@ -90,7 +91,7 @@ def collect_windows(
     manifest : Manifest
         Window, hop and preprocessing of the model to be.
     trials : sequence of Trial
-        On the clock of the source's stamps.
+        On the clock of the source's stamps; each of a class of the manifest.
     ends_s : tuple of two floats
         Windows must end between these times after an event. At least the one window nearest after the first of them is
         taken, so that no trial is lost to the grid of hops.
@@ -120,7 +121,9 @@ def collect_windows(
         tap.windows.clear()
     n_chans = len(manifest.montage["ch_names"])
     x = np.stack(kept) if kept else np.empty((0, n_chans, manifest.n_times), dtype=np.float32)
-    return Windows(np.ascontiguousarray(x), np.array(owner, dtype=np.int64), np.array(ends), np.array(stamps))
+    of_trial = np.array(owner, dtype=np.int64)
+    y = labels_of(trials, manifest.classes)[of_trial]
+    return TrialWindows(np.ascontiguousarray(x), y, of_trial, np.array(ends), np.array(stamps))
 
 
 class _Wanted:

@@ -232,7 +232,9 @@ def test_finds_classes_that_differ_by_who_leads_whom_where_the_plain_model_does_
     # a 10 Hz rhythm at F3 reaches P3 after 25 ms in one class, from F4 P4 in the other; the power
     # of every channel is the same in both
     from neuript.montages import montage_of
-    from neuript.training.fitting.supervised import SupervisedSpec, predict, train_supervised
+    from neuript.training.fitting.forward import predict
+    from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
+    from neuript.training.windows.labelled import LabelledWindows
 
     def windows(seed, n=400):
         rng, t = np.random.default_rng(seed), np.arange(128) / 64
@@ -255,7 +257,7 @@ def test_finds_classes_that_differ_by_who_leads_whom_where_the_plain_model_does_
         torch.manual_seed(0)
         model = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups())
         spec = SupervisedSpec(n_epochs=30, max_lr=1e-3, select="last", seed=0)
-        fitted = train_supervised(model, windows(1), None, spec).model
+        fitted = train_supervised(model, LabelledWindows(*windows(1)), None, spec).model
         x, y = windows(2)
         scores[switched] = (predict(fitted, x).argmax(axis=1) == y).mean()
     assert scores[True] > 0.9

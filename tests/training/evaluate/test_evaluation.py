@@ -12,7 +12,6 @@ from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
 from neuript.modelfile.deployable import open_model
 from neuript.montages import load_montage
 from neuript.network.config import NetworkConfig
-from neuript.training.evaluate import plain_methods as baselines
 from neuript.training.evaluate.evaluation import (
     RESULTS,
     EvaluateSpec,
@@ -29,7 +28,10 @@ from neuript.training.evaluate.protocols.eval_data import EvalData
 from neuript.training.evaluate.result_tables import rows, table
 from neuript.training.evaluate.settings import method_spec
 from neuript.training.evaluate.svm_probe import ProbeSpec
-from neuript.training.fitting.supervised import Fitted, SupervisedSpec, predict
+from neuript.training.fitting import plain
+from neuript.training.fitting.forward import predict
+from neuript.training.fitting.supervised import SupervisedSpec
+from neuript.training.fitting.training_loop import Fitted
 
 MICRO = {"d_model": 12, "n_heads": 2, "merges": [4, 2], "experts": [0, 2]}
 BRIEF = SupervisedSpec(n_epochs=2, batch_size=16, max_lr=1e-3)
@@ -93,7 +95,7 @@ def checkpoint(data, tmp_path):
 def test_all_methods_beside_each_other_and_again_without_work(data, checkpoint, tmp_path, monkeypatch):
     methods = tuple(m for m in METHODS if m not in ("reinit", "eegnet", "shallow"))
     spec = EvaluateSpec(methods=methods, seeds=(0, 1), method=SPEC)
-    monkeypatch.setattr(baselines, "BANDS", {"8-30": ((8.0, 30.0),)})
+    monkeypatch.setattr(plain, "BANDS", {"8-30": ((8.0, 30.0),)})
     said: list[str] = []
     results = evaluate(data, spec, tmp_path / "out", checkpoint=checkpoint, say=said.append)
     assert not [r for r in results if "error" in r]
@@ -348,8 +350,8 @@ def test_fingerprint_sees_every_change(data):
 
 
 def test_results_are_plain_json(data, tmp_path):
-    one = data.take(data.subject != "set/p8")
-    all_rest = one.take(~((one.split == "test") & (one.y == 1)))
+    one = data.select(data.subject != "set/p8")
+    all_rest = one.select(~((one.split == "test") & (one.y == 1)))
     spec = EvaluateSpec(methods=("band-power",), seeds=(0,), method=SPEC)
     result = evaluate(all_rest, spec, tmp_path)[0]
     assert np.isnan(result["test"]["auroc"])

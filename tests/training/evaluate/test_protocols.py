@@ -181,7 +181,7 @@ def test_seed_v_films(tmp_path):
     assert [people(data, s) for s in ("train", "val", "test")] == [{"1"}, {"9"}, {"11"}]
     assert data.counts()["test"] == {"disgust": 0, "fear": 8, "sad": 0, "neutral": 0, "happy": 72}
     settled = ~np.isin(data.start_s, (30.0, 132.0))  # a film's first window holds the filters' delay
-    assert_labels_sit_on_their_signal(data.take(settled))
+    assert_labels_sit_on_their_signal(data.select(settled))
 
 
 def test_seed_v_tables_agree_with_each_other():
@@ -276,7 +276,7 @@ def test_tuev_rows_are_windows_around_their_second(tmp_path):
         path.with_suffix(".rec").write_text("".join(f"3,{at},{at + 1},{kind}\n" for at, kind in rows))
     write_edf(tmp_path / "edf" / "eval" / "001" / "no_labels.edf", x, 250, tuh_names())
     data = get_protocol("tuev").load(tmp_path)
-    of_one = data.take(data.recording == "edf/eval/000/000_a.edf")
+    of_one = data.select(data.recording == "edf/eval/000/000_a.edf")
     assert of_one.y.tolist() == [0, 4, 4, 5]  # one window per row; those that leave the recording are dropped
     assert of_one.start_s.tolist() == [2.0, 9.0, 9.0, 16.0]
     assert_labels_sit_on_their_signal(data)
@@ -418,9 +418,9 @@ def test_data_checks_its_parts():
         "sfreq": 64.0,
     }
     data = EvalData(**parts)
-    x, y = data.of("val")
-    assert (x.shape, y.tolist()) == ((1, 2, 8), [1])
-    assert len(data.take(data.y == 1)) == 2
+    val = data.of("val")
+    assert (val.x.shape, val.y.tolist()) == ((1, 2, 8), [1])
+    assert len(data.select(data.y == 1)) == 2
     for wrong in ({"y": np.array([0, 1, 2])}, {"split": names}, {"x": np.zeros((3, 5, 8), np.float32)}):
         with pytest.raises(ValueError, match=r"labels reach 2|splits are|channels"):
             EvalData(**{**parts, **wrong})

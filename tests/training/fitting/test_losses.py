@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from neuript.training.fitting.losses import BalancedBCE, BalancedCrossEntropy
+from neuript.training.fitting.losses import BalancedBCE, BalancedCrossEntropy, WeightedCrossEntropy, class_weight
 
 COUNTS = [50, 30, 20]
 
@@ -20,14 +20,13 @@ def sigmoid(z):
 def test_balanced_bce_is_its_formula():
     logits = torch.randn(4, 3, dtype=torch.float64)
     target = torch.tensor([0, 2, 1, 2])
-    weight = [1.0, 2.0, 0.5]
-    got = BalancedBCE(COUNTS, kappa=0.3, weight=weight)(logits, target).item()
+    got = BalancedBCE(COUNTS, kappa=0.3)(logits, target).item()
     total = 0.0
     for row, label in zip(logits.tolist(), target.tolist(), strict=True):
         for c, z in enumerate(row):
             prior = COUNTS[c] / 100
             p = sigmoid(z + 0.3 * (math.log(prior) - math.log(1 - prior)))
-            total -= weight[c] * math.log(p if c == label else 1 - p)
+            total -= math.log(p if c == label else 1 - p)
     assert got == pytest.approx(total / 4, rel=1e-6)
 
 
@@ -81,6 +80,18 @@ def test_a_class_without_windows_is_refused(counts):
         BalancedBCE(counts)
 
 
-def test_weights_must_match_the_classes():
-    with pytest.raises(ValueError, match="weight has shape"):
-        BalancedBCE(COUNTS, weight=[1.0, 2.0])
+def test_classes_weigh_the_same_in_sum():
+    y = torch.tensor([0, 0, 0, 1, 2, 2])
+    weight = class_weight([3, 1, 2, 0])
+    torch.testing.assert_close(weight[:3] * torch.bincount(y), torch.full((3,), 2.0))
+    assert weight[y].mean() == pytest.approx(1)
+
+
+def test_weighted_cross_entropy_is_its_formula():
+    logits, target = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 0, 0, 1, 2, 2])
+    got = WeightedCrossEntropy([3, 1, 2], label_smoothing=0.1)(logits.float(), target).item()
+    weight = [2 / 3, 2.0, 1.0]
+    total = 0.0
+    for row, label in zip(logits.log_softmax(1).tolist(), target.tolist(), strict=True):
+        total -= 0.9 * weight[label] * row[label] + 0.1 / 3 * sum(w * p for w, p in zip(weight, row, strict=True))
+    assert got == pytest.approx(total / 6, rel=1e-5)

@@ -10,7 +10,8 @@ from pyriemann.tangentspace import TangentSpace
 from scipy.signal import firwin, lfilter
 from sklearn.linear_model import LogisticRegression
 
-from neuript.training.fitting.plain import BASELINES, N_TAPS, BandPass, fit_tangent_branch
+from neuript.training.fitting.plain import BASELINES, fit_tangent_branch
+from neuript.training.fitting.plain_features import N_TAPS, BandPass
 
 SFREQ = 64.0
 BANDS = ((8.0, 12.0), (16.0, 26.0))

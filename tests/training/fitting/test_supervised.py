@@ -9,17 +9,11 @@ from neuript.errors import NeuriptError
 from neuript.network.config import preset
 from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.augment import AugmentSpec
-from neuript.training.fitting.heads import probe_head, zero_head
+from neuript.training.fitting.forward import predict
 from neuript.training.fitting.losses import BalancedBCE
 from neuript.training.fitting.metrics import balanced_accuracy, confusion
-from neuript.training.fitting.supervised import (
-    SupervisedSpec,
-    one_cycle,
-    predict,
-    predict_logits,
-    probabilities,
-    train_supervised,
-)
+from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
+from neuript.training.windows.labelled import LabelledWindows
 
 N_CHANS, N_TIMES = 3, 32
 QUICK = SupervisedSpec(n_epochs=4, batch_size=8, max_lr=2e-3, patience=None)
@@ -30,7 +24,7 @@ def windows(rng, n, share=0.5):
     y = (np.arange(n) < share * n).astype(np.int64)
     x = rng.normal(size=(n, N_CHANS, N_TIMES)) * 5e-6
     x[:, 1] = x[:, 1] * (1 + 3 * y[:, None]) + 20e-6 * y[:, None]
-    return x.astype(np.float32), y
+    return LabelledWindows(x.astype(np.float32), y)
 
 
 @pytest.fixture
@@ -71,12 +65,12 @@ def test_learns_and_repeats_itself(rng, make, single, loss):
     spec = SupervisedSpec(n_epochs=6, batch_size=8, max_lr=3e-3, loss=loss, patience=None)
     fitted = train_supervised(model, train, val, spec)
     again = train_supervised(model, train, val, spec)
-    np.testing.assert_array_equal(predict(fitted.model, val[0]), predict(again.model, val[0]))
+    np.testing.assert_array_equal(predict(fitted.model, val.x), predict(again.model, val.x))
     assert max(h["val_ba"] for h in fitted.history) > 0.85
     assert fitted.history[-1]["train_loss"] < 0.8 * fitted.history[0]["train_loss"]
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     other = train_supervised(model, train, val, SupervisedSpec(n_epochs=6, seed=1))
-    assert not np.array_equal(predict(fitted.model, val[0]), predict(other.model, val[0]))
+    assert not np.array_equal(predict(fitted.model, val.x), predict(other.model, val.x))
 
 
 def test_any_module_is_trained_by_the_same_loop(rng):
@@ -95,29 +89,12 @@ def test_one_step_is_adamw_on_the_balanced_loss(rng):
     fitted = train_supervised(Net(), train, None, spec)
     net = Net()
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.1 / 5 / 1e3, betas=(0.9, 0.98), weight_decay=5e-3)
-    x, y = torch.tensor(train[0]), torch.tensor(train[1])
+    x, y = torch.tensor(train.x), torch.tensor(train.y)
     loss = BalancedBCE([7, 3], kappa=1.0)(net(x), y)
     loss.backward()
     optimizer.step()
     assert fitted.history[0]["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
     torch.testing.assert_close(fitted.model.linear.weight, net.linear.weight)
-
-
-@pytest.mark.parametrize(("total", "warmup"), [(40, 0.3), (100, 0.15), (7, 0.0)])
-def test_schedule_is_that_of_torch(total, warmup):
-    parameter = nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=1.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 1.0, total, pct_start=warmup, div_factor=5, final_div_factor=100,
-        cycle_momentum=False,
-    )  # fmt: skip
-    for step in range(total):
-        expected = schedule.get_last_lr()[0]
-        assert one_cycle(step, total, warmup=warmup, div=5, final_div=100) == pytest.approx(expected)
-        optimizer.step()
-        if step < total - 1:
-            schedule.step()
-    assert one_cycle(0, 10, warmup=0.1, div=5, final_div=1) == 1  # torch: 0 / 0
 
 
 def test_the_chosen_epoch_is_the_best_on_validation(rng, make):
@@ -127,8 +104,8 @@ def test_the_chosen_epoch_is_the_best_on_validation(rng, make):
         fitted = train_supervised(make(), train, val, spec)
         assert fitted.best_epoch == best(fitted.history)
         entry = fitted.history[fitted.best_epoch - 1]
-        guess = predict(fitted.model, val[0]).argmax(axis=1)
-        assert balanced_accuracy(confusion(val[1], guess, 2)) == entry["val_ba"]
+        guess = predict(fitted.model, val.x).argmax(axis=1)
+        assert balanced_accuracy(confusion(val.y, guess, 2)) == entry["val_ba"]
 
 
 def _best_ba(history):
@@ -141,7 +118,7 @@ def _best_loss(history):
 
 def test_stops_when_the_validation_loss_stops_falling(rng):
     train = windows(rng, 16)
-    flipped = (train[0], 1 - train[1])  # learning makes this loss rise from the first epoch on
+    flipped = LabelledWindows(train.x, 1 - train.y)  # learning makes this loss rise from the first epoch on
     spec = SupervisedSpec(n_epochs=50, batch_size=4, max_lr=0.05, patience=3)
     fitted = train_supervised(Net(), train, flipped, spec)
     losses = [h["val_loss"] for h in fitted.history]
@@ -164,26 +141,14 @@ def test_frozen_epochs_move_the_head_alone(rng, make):
 def test_zero_head_starts_at_the_priors_and_probe_at_a_read_out(rng, make):
     train, val = windows(rng, 64), windows(rng, 32)
     none = SupervisedSpec(n_epochs=0, head_start="zero")
-    np.testing.assert_array_equal(predict(train_supervised(make(), train, val, none).model, val[0]), 0.5)
+    np.testing.assert_array_equal(predict(train_supervised(make(), train, val, none).model, val.x), 0.5)
     for single in (False, True):
         probe = SupervisedSpec(n_epochs=0, head_start="probe", kappa=1.0)
         model = train_supervised(make(binary_single_logit=single), train, val, probe).model
-        guess = predict(model, val[0]).argmax(axis=1)
-        assert balanced_accuracy(confusion(val[1], guess, 2)) > 0.85
-    mlp = make(head="mlp")
-    zero_head(mlp.head)
-    assert not predict_logits(mlp, val[0]).any()
+        guess = predict(model, val.x).argmax(axis=1)
+        assert balanced_accuracy(confusion(val.y, guess, 2)) > 0.85
     with pytest.raises(ValueError, match="linear head"):
-        train_supervised(mlp, train, val, SupervisedSpec(head_start="probe"))
-
-
-def test_probe_of_one_logit_is_the_difference_of_two(rng):
-    features, y = torch.tensor(rng.normal(size=(20, 4))).float(), torch.arange(20) % 2
-    bias = torch.tensor([0.5, -0.25])
-    two, one = nn.Linear(4, 2), nn.Linear(4, 1)
-    probe_head(two, features, y, torch.zeros(2))
-    probe_head(one, features, y, bias)
-    torch.testing.assert_close(one(features)[:, 0], (two(features) @ torch.tensor([-1.0, 1]) + 0.25))
+        train_supervised(make(head="mlp"), train, val, SupervisedSpec(head_start="probe"))
 
 
 def test_dropout_is_overridden_everywhere(rng, make):
@@ -210,16 +175,16 @@ def test_bfloat16_and_augmentation_train(rng, make):
 
 
 def test_divergence_and_missing_classes_are_said(rng):
-    x, y = windows(rng, 8)
-    x[0, 0, 0] = np.nan
+    spoiled = windows(rng, 8)
+    spoiled.x[0, 0, 0] = np.nan
     with pytest.raises(NeuriptError, match="diverged in its first epoch"):
-        train_supervised(Net(), (x, y), None, QUICK)
+        train_supervised(Net(), spoiled, None, QUICK)
     with pytest.raises(NeuriptError, match="no training window of class 1"):
         train_supervised(Net(), windows(rng, 8, share=0), None, QUICK)
     with pytest.raises(ValueError, match="up to 2"):
-        train_supervised(Net(), (windows(rng, 3)[0], np.arange(3)), None, QUICK)
-    with pytest.raises(ValueError, match="validation windows"):
-        train_supervised(Net(), windows(rng, 8), (x[0], y), QUICK)
+        train_supervised(Net(), LabelledWindows(windows(rng, 3).x, np.arange(3)), None, QUICK)
+    with pytest.raises(ValueError, match="no validation windows"):
+        train_supervised(Net(), windows(rng, 8), windows(rng, 0), QUICK)
 
 
 @pytest.mark.parametrize(
@@ -231,14 +196,3 @@ def test_divergence_and_missing_classes_are_said(rng):
 def test_values_out_of_range_are_named(field, value):
     with pytest.raises(NeuriptError, match=field):
         SupervisedSpec(**{field: value})
-
-
-def test_prediction_keeps_the_mode_and_does_not_depend_on_the_batch(rng, make):
-    x, _ = windows(rng, 9)
-    model = make().train()
-    whole, cut = predict(model, x), predict(model, x, batch_size=2)
-    assert model.training
-    np.testing.assert_allclose(whole, cut, atol=1e-5)
-    np.testing.assert_allclose(whole.sum(axis=1), 1)
-    one = torch.tensor([[0.0], [2.0]], dtype=torch.float64)
-    torch.testing.assert_close(probabilities(one)[:, 1], torch.sigmoid(one[:, 0]))

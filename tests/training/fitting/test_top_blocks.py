@@ -4,18 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from neuript.errors import NeuriptError
 from neuript.network.config import preset
 from neuript.network.network import NeurIPTNetwork
-from neuript.training.fitting.augment import AugmentSpec, augment
-from neuript.training.fitting.top_blocks import (
-    FinetuneSpec,
-    class_weight,
-    finetune,
-    finetune_top,
-    init_head,
-    predict_logits,
-    run_trunk,
-)
+from neuript.training.fitting.augment import augment
+from neuript.training.fitting.forward import predict_logits
+from neuript.training.fitting.heads import init_head
+from neuript.training.fitting.top_blocks import FinetuneSpec, finetune, finetune_top, run_trunk
 
 N_CHANS, N_TIMES = 3, 64
 
@@ -41,27 +36,6 @@ def model(rng):
 def loss_of(model, x, y):
     logits = torch.tensor(predict_logits(model, x))
     return float(torch.nn.functional.cross_entropy(logits, torch.tensor(y)))
-
-
-def test_closed_form_head_is_ridge_regression(rng):
-    features = torch.tensor(rng.normal(size=(20, 7)) * rng.uniform(0.1, 9, size=7) + 3)
-    y = torch.tensor(rng.integers(0, 3, size=20))
-    head = torch.nn.Linear(7, 3)
-    init_head(head, features, y, penalty=50.0)
-    z = (features - features.mean(0)) / (features.std(0) + 1e-3)
-    target = torch.nn.functional.one_hot(y, 3).double()
-    primal = torch.linalg.solve(
-        z.T @ z + (50.0 * 7 / 100 + 1e-6) * torch.eye(7, dtype=z.dtype), z.T @ (target - target.mean(0))
-    )
-    expected = 2 * z @ primal + target.mean(0).log()
-    torch.testing.assert_close(head(features.float()).double(), expected, rtol=1e-4, atol=1e-4)
-
-
-def test_classes_weigh_the_same_in_sum():
-    y = torch.tensor([0, 0, 0, 1, 2, 2])
-    weight = class_weight(y, 4)
-    torch.testing.assert_close(weight[:3] * torch.bincount(y), torch.full((3,), 2.0))
-    assert weight[y].mean() == pytest.approx(1)
 
 
 def test_finetuning_learns_and_repeats_itself(data, model):
@@ -105,17 +79,90 @@ def test_trunk_of_copies_differs_from_the_plain_one(data, model):
     assert not torch.allclose(trunk.tokens[0], trunk.tokens[1])
 
 
-def test_augmentations_switched_off_change_nothing(data):
-    x, y = torch.tensor(data[0]), torch.tensor(data[1])
-    off = AugmentSpec(polarity=0, gain_log_sd=0, channel_gain_log_sd=0, recombine=0, noise_v=0, channel_dropout=0)
-    assert torch.equal(augment(x, y, off, torch.Generator().manual_seed(1)), x)
+def slow_training(model, logits_of, trained, y, spec, generator):
+    """AdamW under PyTorch's own one-cycle scheduler, written out; returns the loss of every step."""
+    y = torch.tensor(y)
+    counts = torch.bincount(y, minlength=2).float()
+    weight = len(y) / (2 * counts)
+    total = spec.n_epochs * -(-len(y) // spec.batch_size)
+    rates = [spec.max_lr, spec.max_lr * spec.encoder_lr_scale]
+    optimizer = torch.optim.AdamW([{"params": p} for p in trained], betas=(0.9, 0.98), weight_decay=spec.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=total, pct_start=spec.warmup)
+    losses = []
+    torch.manual_seed(spec.seed)
+    model.train()
+    for _ in range(spec.n_epochs):
+        for index in torch.randperm(len(y), generator=generator).split(spec.batch_size):
+            logits, aux = logits_of(index)
+            own = torch.nn.functional.cross_entropy(logits, y[index], weight, label_smoothing=spec.label_smoothing)
+            loss = own + spec.aux_weight * aux
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_([p for group in trained for p in group], spec.max_grad_norm)
+            optimizer.step()
+            losses.append(loss.item())
+            if len(losses) < total:
+                schedule.step()
+    return losses
 
 
-def test_recombination_stays_within_the_class():
-    x = torch.arange(8.0).repeat_interleave(2 * 40).reshape(8, 2, 40)
-    y = torch.tensor([0, 1] * 4)
-    only = AugmentSpec(polarity=0, gain_log_sd=0, channel_gain_log_sd=0, recombine=1, noise_v=0, channel_dropout=0)
-    mixed = augment(x, y, only, torch.Generator().manual_seed(3))
-    assert not torch.equal(mixed, x)
-    for i in range(8):
-        assert set((mixed[i].unique() % 2).tolist()) == {float(y[i])}
+SLOW = FinetuneSpec(n_epochs=3, batch_size=12, max_lr=1e-3, n_copies=2)
+
+
+def test_finetuning_is_the_written_out_loop(data, model):
+    x, y = data
+    losses: list[float] = []
+    fitted = finetune(model, x, y, SLOW, progress=lambda _k, _n, loss: losses.append(loss))
+
+    generator = torch.Generator().manual_seed(SLOW.seed)
+    windows, labels = torch.tensor(x), torch.tensor(y)
+    with torch.no_grad():
+        init_head(model.head, model.eval().features(windows), labels, SLOW.probe_penalty)
+
+    def logits_of(index):
+        logits = model(augment(windows[index], labels[index], SLOW.augment, generator))
+        return logits, model.aux_loss
+
+    trained = [list(model.head.parameters()), list(model.encoder.parameters())]
+    expected = slow_training(model, logits_of, trained, y, SLOW, generator)
+    np.testing.assert_allclose(losses, expected, atol=1e-4)
+    np.testing.assert_allclose(predict_logits(fitted, x), predict_logits(model, x), atol=1e-3)
+
+
+def test_training_the_top_is_the_written_out_loop_on_tokens_of_the_lower_blocks(data, model):
+    x, y = data
+    rows = np.arange(4, 32)
+    losses: list[float] = []
+    trunk = run_trunk(model, x, SLOW)
+    fitted = finetune_top(model, trunk, rows, y[rows], SLOW, progress=lambda _k, _n, loss: losses.append(loss))
+
+    generator = torch.Generator().manual_seed(SLOW.seed)
+
+    def features_of(version, index):
+        scales, aux = model.encoder.continue_from(trunk.tokens[version, index], SLOW.n_frozen)
+        pooled = model.pool([scales[i - SLOW.n_frozen - 1] for i in model.pooled_scales if i > SLOW.n_frozen])
+        return torch.cat([trunk.pooled[version, index], pooled], dim=-1), aux
+
+    with torch.no_grad():
+        whole = model.eval().features(torch.tensor(x[rows]))
+        plain, _ = features_of(torch.zeros(len(rows), dtype=int), torch.tensor(rows))
+        torch.testing.assert_close(plain, whole, rtol=1e-3, atol=1e-4)
+        init_head(model.head, plain, torch.tensor(y[rows]), SLOW.probe_penalty)
+
+    def logits_of(index):
+        version = torch.randint(SLOW.n_copies, (len(index),), generator=generator)
+        features, aux = features_of(version, torch.tensor(rows)[index])
+        return model.head(features), aux
+
+    trained = [list(model.head.parameters()), list(model.encoder.blocks[SLOW.n_frozen :].parameters())]
+    expected = slow_training(model, logits_of, trained, y[rows], SLOW, generator)
+    np.testing.assert_allclose(losses, expected, atol=1e-4)
+    np.testing.assert_allclose(predict_logits(fitted, x), predict_logits(model, x), atol=1e-3)
+
+
+def test_a_fine_tuning_that_diverges_is_refused(data, model):
+    """It would be a decoder of nothing but NaN."""
+    x, y = data
+    x[3, 1, 5] = np.nan
+    with pytest.raises(NeuriptError, match="diverged"):
+        finetune(model, x, y, SLOW, probe=False)

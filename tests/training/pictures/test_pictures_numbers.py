@@ -56,7 +56,7 @@ def test_draw_of_more_than_there_is_returns_all_once(rng):
 
 def test_draw_of_nothing_is_refused(rng):
     with pytest.raises(NeuriptError, match=r"made up has no windows .* --split"):
-        draw_fairly(make_windows(rng, 3).take(np.array([], dtype=np.intp)), 5, seed=0)
+        draw_fairly(make_windows(rng, 3).select(np.array([], dtype=np.intp)), 5, seed=0)
 
 
 # --- attention -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from neuript.training.pretrain.batches import (
     split_by_subject,
     validation_batches,
 )
-from neuript.training.pretrain.optimiser import one_cycle
+from neuript.training.pretrain.optimiser import learning_rate
 from neuript.training.pretrain.run_settings import PretrainRun
 
 
@@ -182,17 +182,17 @@ def test_learning_rate_is_pytorchs_one_cycle(n_steps, warmup):
     reference = torch.optim.lr_scheduler.OneCycleLR(optimizer, run.max_lr, total_steps=n_steps, pct_start=warmup)
     for step in range(n_steps):
         expected = optimizer.param_groups[0]["lr"]
-        assert one_cycle(step, n_steps, run) == pytest.approx(expected, rel=1e-9)
+        assert learning_rate(step, n_steps, run) == pytest.approx(expected, rel=1e-9)
         optimizer.step()
         if step + 1 < n_steps:
             reference.step()
-    assert one_cycle(0, n_steps, run) == pytest.approx(1.2e-5)
-    assert one_cycle(n_steps - 1, n_steps, run) == pytest.approx(1.2e-9)
+    assert learning_rate(0, n_steps, run) == pytest.approx(1.2e-5)
+    assert learning_rate(n_steps - 1, n_steps, run) == pytest.approx(1.2e-9)
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 6])
 def test_learning_rate_of_short_runs_is_defined(n_steps):
     run = PretrainRun(steps=n_steps)
-    rates = [one_cycle(s, n_steps, run) for s in range(n_steps)]
+    rates = [learning_rate(s, n_steps, run) for s in range(n_steps)]
     assert max(rates) == pytest.approx(run.max_lr)
     assert all(r > 0 for r in rates)

@@ -31,7 +31,7 @@ from neuript.training.pretrain.distributed import World
 from neuript.training.pretrain.logbook import LOG, Logbook
 from neuript.training.pretrain.loop import Trainer
 from neuript.training.pretrain.monitor import ExpertMonitor, ExpertUse, count_choices
-from neuript.training.pretrain.optimiser import one_cycle
+from neuript.training.pretrain.optimiser import learning_rate
 
 ALONE = World(0, 1, torch.device("cpu"))
 CURVE = ("loss", "rec", "aux", "lr", "grad_norm", "experts")
@@ -124,7 +124,7 @@ def test_step_is_adamw_on_the_mean_over_the_batch(run, corpus, tmp_path):
     expected = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     assert float(expected) > 1
     torch.testing.assert_close(norm, expected, rtol=1e-4, atol=0)
-    lr = one_cycle(0, 7, run)
+    lr = learning_rate(0, 7, run)
     torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=5e-3).step()
     for trainer in trainers[:2]:
         found = dict(trainer.model.named_parameters())

@@ -110,7 +110,7 @@ def test_picked_channels_carry_their_own_signal(data):
 
 
 def test_scores_are_those_of_all_subjects_together(data):
-    y = data.of("test")[1]
+    y = data.of("test").y
     proba = np.eye(2)[y]
     proba[0] = proba[0][::-1]  # one of the first class is wrong
     result = outcome(data, proba)
@@ -122,7 +122,7 @@ def test_scores_are_those_of_all_subjects_together(data):
 
 
 def test_a_score_that_is_not_defined_is_none_in_json(data):
-    one = data.take((data.split != "test") | (data.y == 0))
+    one = data.select((data.split != "test") | (data.y == 0))
     result = outcome(one, np.tile([1.0, 0.0], (6, 1)))
     assert result["metrics"]["auroc"] is None
     json.dumps(result, allow_nan=False)
@@ -140,7 +140,7 @@ def test_finetuning_learns_a_plain_difference_and_repeats(data):
 
 
 def test_test_windows_change_nothing_that_is_chosen(data):
-    spoiled = data.take(np.arange(len(data)))
+    spoiled = data.select(np.arange(len(data)))
     spoiled.x[spoiled.where("test")] = 0.0
     a = finetune(data, network(), TRAINING, quiet)
     b = finetune(spoiled, network(), TRAINING, quiet)

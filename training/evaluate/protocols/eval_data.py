@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.montages import Montage
+from neuript.training.windows.labelled import LabelledWindows
 
 SPLITS = ("train", "val", "test")
 
@@ -33,8 +34,8 @@ class Dropped:
     n_windows: int = 0
 
 
-@dataclass(eq=False)
-class EvalData:
+@dataclass(frozen=True, eq=False)
+class EvalData(LabelledWindows):
     """Windows with labels, people and a fixed split.
 
     Attributes
@@ -69,8 +70,6 @@ class EvalData:
         What is not there, and why.
     """
 
-    x: NDArray[np.float32]
-    y: NDArray[np.int64]
     subject: NDArray[np.str_]
     recording: NDArray[np.str_]
     start_s: NDArray[np.float64]
@@ -84,23 +83,18 @@ class EvalData:
     notes: list[str] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
 
+    PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y", "subject", "recording", "start_s", "split")
+
     def __post_init__(self) -> None:
         """Check that the parts agree."""
-        n = len(self.x)
-        for name in ("y", "subject", "recording", "start_s", "split"):
-            if getattr(self, name).shape != (n,):
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected ({n},)")
-        if self.x.ndim != 3 or self.x.shape[1] != self.montage.n_chans:
+        super().__post_init__()
+        if self.n_chans != self.montage.n_chans:
             raise ValueError(f"x has shape {self.x.shape} for {self.montage.n_chans} channels")
-        if n and not 0 <= self.y.min() <= self.y.max() < len(self.classes):
+        if len(self) and not 0 <= self.y.min() <= self.y.max() < len(self.classes):
             raise ValueError(f"labels reach {self.y.max()}, there are {len(self.classes)} classes")
         strange = set(self.split.tolist()) - set(SPLITS)
         if strange:
             raise ValueError(f"splits are {', '.join(SPLITS)}, not {sorted(strange)}")
-
-    def __len__(self) -> int:
-        """Return the number of windows."""
-        return len(self.x)
 
     @property
     def n_outputs(self) -> int:
@@ -110,7 +104,7 @@ class EvalData:
     @property
     def window_s(self) -> float:
         """Length of a window in seconds."""
-        return float(self.x.shape[2] / self.sfreq)
+        return float(self.n_times / self.sfreq)
 
     def where(self, split: str) -> NDArray[np.int64]:
         """Return the indices of a split's windows."""
@@ -118,19 +112,13 @@ class EvalData:
             raise ValueError(f"split is {split!r}, it must be one of {', '.join(SPLITS)}")
         return np.flatnonzero(self.split == split)
 
-    def of(self, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return ``(x, y)`` of a split."""
-        at = self.where(split)
-        return np.asarray(self.x[at]), self.y[at]
+    def of(self, split: str) -> EvalData:
+        """Return the windows of a split."""
+        return self.select(self.where(split))
 
     def subjects_of(self, *splits: str) -> set[str]:
         """Return the subject ids of some splits."""
         return {str(s) for s in self.subject[np.isin(self.split, splits)]}
-
-    def take(self, indices: NDArray[Any]) -> EvalData:
-        """Return the data of some windows (integer indices or a mask)."""
-        per_window = ("x", "y", "subject", "recording", "start_s", "split")
-        return replace(self, **{name: getattr(self, name)[indices] for name in per_window})
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows per class, by split."""

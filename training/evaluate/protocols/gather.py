@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -182,8 +182,7 @@ def _assemble(
         hashes_of_split=hashes,
         dropped=[Dropped(name, reason, n) for name, row in zip(names, rows, strict=True) for reason, n in row.dropped],
     )
-    data.notes = _notes(protocol, data, [note for row in rows for note in row.notes])
-    return data
+    return replace(data, notes=_notes(protocol, data, [note for row in rows for note in row.notes]))
 
 
 def _notes(protocol: EvalProtocol, data: EvalData, said: Sequence[str]) -> list[str]:

@@ -1,0 +1,68 @@
+"""The network for given windows: its configuration, and its weights before training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from torch import Tensor
+
+from neuript.montages import Montage
+from neuript.network.config import NetworkConfig, PresetName, preset
+from neuript.network.network import NeurIPTNetwork
+from neuript.training.fitting.forward import seeded
+
+
+def network_config(
+    shape: str | Mapping[str, Any], *, n_outputs: int, n_times: int, options: Mapping[str, Any] | None = None
+) -> NetworkConfig:
+    """Return the configuration of a network for some windows.
+
+    Parameters
+    ----------
+    shape
+        Name of a preset, or the fields of a configuration such as that of a pretrained encoder.
+    n_outputs, n_times
+        Classes, and samples of a window.
+    options
+        Further fields of `NetworkConfig`. Two classes get one logit, as in the paper, unless these say otherwise.
+
+    Raises
+    ------
+    NeuriptError
+        If a field is not known or its value not allowed.
+    """
+    fixed = {"n_times": n_times, "binary_single_logit": n_outputs == 2, **(options or {}), "n_outputs": n_outputs}
+    if isinstance(shape, str):
+        return preset(cast(PresetName, shape), **fixed)
+    return NetworkConfig.from_dict({**shape, **fixed})
+
+
+def build_network(
+    config: NetworkConfig, montage: Montage, *, seed: int, encoder: Mapping[str, Tensor] | None = None
+) -> NeurIPTNetwork:
+    """Return an untrained network for the channels of a montage.
+
+    Its head is as random as the rest; how it starts is decided where training windows are at hand (`fitting.heads`).
+
+    Parameters
+    ----------
+    config
+        Shape of the network, the windows' length and the number of classes.
+    montage
+        Positions and lobes of the channels.
+    seed
+        Of the weights; the global generator is left as it was.
+    encoder
+        Pretrained weights to start from (see `NeurIPTNetwork.load_encoder`).
+
+    Raises
+    ------
+    NeuriptError
+        If the pretrained weights do not fit.
+    """
+    with seeded(seed):
+        network = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups())
+    if encoder is not None:
+        network.load_encoder(encoder)
+    return network
