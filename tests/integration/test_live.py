@@ -334,6 +334,8 @@ def test_replay_at_the_recorded_pace(model, tmp_path, capsys):
 def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path, capsys):
     import pyxdf
 
+    from neuript.realtime.decoding.decoder_header import DecoderHeader
+    from neuript.realtime.lsl.outlet import decoder_source_id
     from neuript.realtime.recordings.read import read_recording
 
     path = tmp_path / "session.xdf"
@@ -347,9 +349,10 @@ def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path,
     assert path.read_bytes() == recorded
     rows = rows_of(out)
     streams, _ = pyxdf.load_xdf(str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=False)
-    by_name = {s["info"]["name"][0]: s for s in streams}
-    proba, events = by_name["neuript-testing-proba"], by_name["neuript-testing-events"]
-    eeg = next(s for s in streams if s["info"]["source_id"][0] == source_id)
+    by_id = {s["info"]["source_id"][0]: s for s in streams}  # markers of other decoders are recorded as well
+    header = DecoderHeader(task="testing", classes=("a", "b"), eeg_source_id=source_id)
+    proba, events = (by_id[decoder_source_id(header, stream)] for stream in ("proba", "events"))
+    eeg = by_id[source_id]
     # LabRecorder joins a second or two after the first rows; from then on it misses nothing
     n = len(proba["time_stamps"])
     assert n > 20
