@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.montages.names import canonical_name
 
@@ -198,24 +199,9 @@ class Montage:
         NeuriptError
             If a field is missing, unknown, or of the wrong kind.
         """
-        if not isinstance(values, Mapping):
-            raise NeuriptError(f"a montage must be a mapping, not {type(values).__name__}")
-        names = {f.name for f in fields(cls)}
-        for key in sorted(names - set(values)):
-            raise NeuriptError(f"montage: field {key!r} is missing")
-        for key in sorted(map(str, set(values) - names)):
-            raise NeuriptError(f"montage: field {key!r} is not known")
-        texts = {key: _text(values, key) for key in ("name", "reference", "source", "description")}
-        return cls(
-            **texts,
-            ch_names=_texts(values, "ch_names"),
-            electrodes=_texts(values, "electrodes"),
-            pos_m=_numbers(values, "pos_m"),
-            electrode_pos_m=_numbers(values, "electrode_pos_m"),
-            derivation=_numbers(values, "derivation"),
-            lobes=_index_groups(values, "lobes"),
-            aliases=_text_map(values, "aliases"),
-        )
+        specs.check_keys(cls, values, "the montage", complete=True)
+        tables = {key: _numbers(values, key) for key in ("pos_m", "electrode_pos_m", "derivation")}
+        return specs.from_dict(cls, {**values, **tables}, "the montage")
 
     def __eq__(self, other: object) -> bool:
         """Compare every field, arrays by value."""
@@ -245,43 +231,11 @@ def _first_duplicate(names: Sequence[str]) -> str | None:
     return None
 
 
-def _text(values: Mapping[str, Any], key: str) -> str:
-    if not isinstance(values[key], str):
-        raise NeuriptError(f"montage: field {key!r} must be a text, not {values[key]!r}")
-    return str(values[key])
-
-
-def _texts(values: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    listed = values[key]
-    if not isinstance(listed, list | tuple) or not all(isinstance(x, str) for x in listed):
-        raise NeuriptError(f"montage: field {key!r} must be a list of texts")
-    return tuple(listed)
-
-
 def _numbers(values: Mapping[str, Any], key: str) -> NDArray[np.float64]:
     try:
         array = np.array(values[key])
     except ValueError:
         array = np.array(None)
     if array.ndim != 2 or array.dtype.kind not in "iuf":
-        raise NeuriptError(f"montage: field {key!r} must be a table of numbers")
+        raise NeuriptError(f"the montage: {key}={specs.short(values[key])} must be a table of numbers")
     return array.astype(np.float64)
-
-
-def _index_groups(values: Mapping[str, Any], key: str) -> dict[str, tuple[int, ...]]:
-    groups = values[key]
-    if not isinstance(groups, Mapping) or not all(
-        isinstance(lobe, str)
-        and isinstance(indices, list | tuple)
-        and all(isinstance(i, int) and not isinstance(i, bool) for i in indices)
-        for lobe, indices in groups.items()
-    ):
-        raise NeuriptError(f"montage: field {key!r} must map names to lists of channel indices")
-    return {lobe: tuple(indices) for lobe, indices in groups.items()}
-
-
-def _text_map(values: Mapping[str, Any], key: str) -> dict[str, str]:
-    mapped = values[key]
-    if not isinstance(mapped, Mapping) or not all(isinstance(k, str) and isinstance(v, str) for k, v in mapped.items()):
-        raise NeuriptError(f"montage: field {key!r} must map labels to electrode names")
-    return dict(mapped)

@@ -19,6 +19,7 @@ from neuript.errors import NeuriptError
 from neuript.network.config import PresetName
 from neuript.network.resampling import MODEL_SFREQ, resample
 from neuript.realtime.chain.units import PLAUSIBLE_V, unit_name
+from neuript.specs import from_dict
 from neuript.training.fitting.forward import pooled_features, predict, seeded
 from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
 from neuript.training.windows.labelled import LabelledWindows
@@ -243,10 +244,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"training_options holds {', '.join(twice)}, which are parameters of "
                 "NeurIPTClassifier itself (seed is random_state)"
             )
-        try:
-            return SupervisedSpec(**{**options, **further})
-        except TypeError as error:
-            raise NeuriptError(f"unknown training option: {error}") from error
+        return from_dict(SupervisedSpec, {**options, **further}, "training_options")
 
     def _split(self, windows: LabelledWindows, seed: int) -> tuple[LabelledWindows, LabelledWindows | None]:
         if not 0 <= self.validation < 1:

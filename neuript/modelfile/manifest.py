@@ -13,13 +13,14 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from neuript import __version__
+from neuript import __version__, specs
 from neuript.errors import ModelRefusedError
+from neuript.specs import require
 
 FORMAT_VERSION = 1
 """Newest manifest format that this version writes and reads."""
@@ -83,6 +84,9 @@ class Manifest:
         _check_json(self.to_dict(), "manifest")
         for name in _DICTS:  # a copy in JSON's own types: tuples become lists, nothing is shared
             object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
+        if not isinstance(self.classes, tuple):
+            raise ValueError(f"classes={self.classes!r} must be a tuple of names")  # noqa: TRY004
+        specs.check_types(self, ValueError)
         self._check_names()
         self._check_signal()
         if self.weights_sha256 and not _SHA256.fullmatch(self.weights_sha256):
@@ -91,21 +95,17 @@ class Manifest:
             raise ValueError(  # noqa: TRY004
                 "provenance must say simulated: true or false"
             )
-        if self.mains_hz is not None and not _is_positive(self.mains_hz):
-            raise ValueError(f"mains_hz={self.mains_hz!r} must be a positive number or null")
+        require(self.mains_hz is None or self.mains_hz > 0, self, "mains_hz", "a positive number or null", ValueError)
         if self.units.get("input") != "volts":
             raise ValueError(f"units['input']={self.units.get('input')!r}; models take volts")
 
     def _check_names(self) -> None:
-        if not isinstance(self.task, str) or not _NAME.fullmatch(self.task):
-            raise ValueError(f"task={self.task!r} must be letters and digits joined by '-'")
-        ok = isinstance(self.classes, tuple) and all(
-            isinstance(c, str) and c and c.isprintable() and len(c) <= 100 for c in self.classes
-        )
-        if not ok or len(self.classes) > MAX_CLASSES:
-            raise ValueError(f"classes={self.classes!r} must be a tuple of non-empty names")
-        if len(self.classes) == 1 or len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"classes={self.classes!r} must be at least two different names")
+        ok = _NAME.fullmatch(self.task) is not None
+        require(ok, self, "task", "letters and digits joined by '-'", ValueError)
+        ok = all(c and c.isprintable() and len(c) <= 100 for c in self.classes) and len(self.classes) <= MAX_CLASSES
+        require(ok, self, "classes", "a tuple of non-empty names", ValueError)
+        ok = len(self.classes) != 1 and len(set(self.classes)) == len(self.classes)
+        require(ok, self, "classes", "at least two different names", ValueError)
         if self.idle_class is not None and self.idle_class not in self.classes:
             raise ValueError(f"idle_class={self.idle_class!r} is not one of {self.classes}")
 
@@ -167,7 +167,7 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, `format` first."""
-        values = asdict(self) | {"classes": list(self.classes)}
+        values = specs.to_dict(self)
         return {"format": values.pop("format"), **values}
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -192,21 +192,7 @@ class Manifest:
                 f"{values.get('neuript_version', '?')!s:.20}; this is neuript {__version__}, which "
                 f"reads format {FORMAT_VERSION}: update neuript"
             )
-        known = {f.name for f in fields(cls)}
-        required = {"task", "classes", "model", "montage", "preprocess", "window_s", "hop_s"}
-        if unknown := sorted(set(values) - known):
-            raise ModelRefusedError(f"the manifest has unknown fields: {', '.join(unknown)[:200]}")
-        if missing := sorted(required - set(values)):
-            raise ModelRefusedError(f"the manifest lacks {', '.join(missing)}")
-        try:
-            for name in _DICTS:
-                _check_type(values.get(name, {}), dict, name)
-            _check_type(values["classes"], list, "classes")
-            for name in ("weights_sha256", "neuript_version"):
-                _check_type(values.get(name, ""), str, name)
-            return cls(**{**values, "classes": tuple(values["classes"])})
-        except (ValueError, TypeError) as error:
-            raise ModelRefusedError(f"the manifest is not valid: {error}") from error
+        return specs.from_dict(cls, values, "the manifest", error=ModelRefusedError)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:
@@ -286,11 +272,6 @@ def _git_revision() -> str | None:
 
 def _is_positive(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
-
-
-def _check_type(value: object, kind: type, name: str) -> None:
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} is a {type(value).__name__}, not a {kind.__name__}")
 
 
 def _check_json(value: object, where: str, depth: int = 0) -> None:

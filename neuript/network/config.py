@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from neuript import specs
 from neuript.errors import NeuriptError
+from neuript.specs import require
 
 Activation = Literal["swiglu", "gelu", "relu"]
 Balance = Literal["shazeer", "source"]
@@ -24,19 +26,9 @@ PresetName = Literal["base", "small", "tiny", "micro"]
 SpatialPE = Literal["3d", "3d_shared", "trigonometric", "learned_1d", "learned_2d", "none"]
 TemporalPE = Literal["sinusoid", "learned", "none"]
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "activation": get_args(Activation),
-    "balance": get_args(Balance),
-    "companding": get_args(Companding),
-    "gating": get_args(Gating),
-    "head": get_args(Head),
-    "init": get_args(Init),
-    "pooling": get_args(Pooling),
-    "spatial_pe": get_args(SpatialPE),
-    "temporal_pe": get_args(TemporalPE),
-}
 _COUNTS = ("n_outputs", "n_times", "d_model", "n_heads", "d_ff", "d_expert", "d_shared")
 _PROBABILITIES = ("dropout", "attention_dropout")
+_WHAT = "the model configuration"
 _NOT_NEGATIVE = ("router_noise", "importance_weight", "load_weight")
 
 
@@ -112,46 +104,35 @@ class NetworkConfig:
     """Kaiming normal weights and zero biases (paper), or PyTorch's default."""
 
     def __post_init__(self) -> None:
-        for name in ("merges", "experts"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        specs.check_types(self)
         for name in _COUNTS:
-            _require(_is_int(getattr(self, name)), self, name, "a whole number")
-            _require(getattr(self, name) >= 1, self, name, "at least 1")
-        _require(self.n_outputs >= 2, self, "n_outputs", "at least 2 classes")
-        for name, allowed in _CHOICES.items():
-            _require(getattr(self, name) in allowed, self, name, f"one of {', '.join(allowed)}")
+            require(getattr(self, name) >= 1, self, name, "at least 1")
+        require(self.n_outputs >= 2, self, "n_outputs", "at least 2 classes")
         for name in _PROBABILITIES:
             value = getattr(self, name)
-            if value is not None:
-                _require(_is_number(value) and 0 <= value < 1, self, name, "in [0, 1)")
+            require(value is None or 0 <= value < 1, self, name, "in [0, 1)")
         for name in _NOT_NEGATIVE:
-            value = getattr(self, name)
-            _require(_is_number(value) and 0 <= value < math.inf, self, name, "0 or more")
-        for name in ("pool_embedding", "binary_single_logit", "spatial_bias"):
-            _require(isinstance(getattr(self, name), bool), self, name, "true or false")
-        _require(_is_number(self.top_k_ratio) and 0 < self.top_k_ratio <= 1, self, "top_k_ratio", "in (0, 1]")
-        _require(self.d_model % 2 == 0 and self.d_model >= 6, self, "d_model", "even and at least 6")
-        _require(self.d_model % self.n_heads == 0, self, "n_heads", f"a divisor of d_model={self.d_model}")
-        _require(
-            len(self.merges) >= 1 and all(_is_int(m) and m >= 1 for m in self.merges),
+            require(getattr(self, name) >= 0, self, name, "0 or more")
+        require(0 < self.top_k_ratio <= 1, self, "top_k_ratio", "in (0, 1]")
+        require(self.d_model % 2 == 0 and self.d_model >= 6, self, "d_model", "even and at least 6")
+        require(self.d_model % self.n_heads == 0, self, "n_heads", f"a divisor of d_model={self.d_model}")
+        require(
+            len(self.merges) >= 1 and all(m >= 1 for m in self.merges),
             self,
             "merges",
             "one whole number of at least 1 for each block",
         )
-        _require(
-            len(self.experts) == self.depth and all(_is_int(e) and e >= 0 for e in self.experts),
+        require(
+            len(self.experts) == self.depth and all(e >= 0 for e in self.experts),
             self,
             "experts",
             f"one number of at least 0 for each of the {self.depth} blocks of merges",
         )
         if self.class_layers is not None:
-            _require(
-                _is_int(self.class_layers) and 1 <= self.class_layers <= self.depth,
-                self,
-                "class_layers",
-                f"1 to {self.depth} (the number of blocks)",
+            require(
+                1 <= self.class_layers <= self.depth, self, "class_layers", f"1 to {self.depth} (the number of blocks)"
             )
-        _require(
+        require(
             not self.binary_single_logit or self.n_outputs == 2,
             self,
             "binary_single_logit",
@@ -186,7 +167,7 @@ class NetworkConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON-safe values; `from_dict` is the inverse."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return specs.to_dict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
@@ -197,18 +178,7 @@ class NetworkConfig:
         NeuriptError
             If a key is unknown, `n_outputs` is missing, or a value is not allowed.
         """
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise NeuriptError(
-                f"the model configuration has unknown entries {', '.join(unknown)}; "
-                f"known are {', '.join(sorted(known))}"
-            )
-        if "n_outputs" not in values:
-            raise NeuriptError("the model configuration has no n_outputs (number of classes)")
-        for name in ("merges", "experts"):
-            if name in values and not isinstance(values[name], list | tuple):
-                raise NeuriptError(f"{name}={values[name]!r} must be a list of whole numbers")
-        return cls(**values)
+        return specs.from_dict(cls, values, _WHAT)
 
 
 PRESETS: dict[PresetName, dict[str, Any]] = {
@@ -237,21 +207,4 @@ def preset(name: PresetName, *, n_outputs: int, **overrides: Any) -> NetworkConf
     """
     if name not in PRESETS:
         raise NeuriptError(f"there is no model size {name!r}; choose {', '.join(PRESETS)}")
-    config = NetworkConfig(n_outputs=n_outputs, **PRESETS[name])
-    try:
-        return replace(config, **overrides)
-    except TypeError as error:
-        raise NeuriptError(f"unknown model option: {error}") from error
-
-
-def _require(ok: bool, config: NetworkConfig, name: str, allowed: str) -> None:
-    if not ok:
-        raise NeuriptError(f"{name}={getattr(config, name)!r} must be {allowed}")
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return specs.from_dict(NetworkConfig, {**PRESETS[name], "n_outputs": n_outputs, **overrides}, _WHAT)

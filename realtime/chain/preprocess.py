@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.filters import (
     F64,
@@ -45,6 +47,7 @@ class PreprocessSpec:
     """Square matrix applied to the model's channels, or None."""
 
     def __post_init__(self) -> None:
+        specs.check_types(self, ValueError)
         if not self.sfreq > 0 or not 0 < self.highpass_hz < self.stop_hz:
             raise ValueError(
                 f"sfreq={self.sfreq}, highpass_hz={self.highpass_hz}, stop_hz={self.stop_hz}: "
@@ -62,31 +65,12 @@ class PreprocessSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-safe dictionary."""
-        out = asdict(self)
-        if self.alignment is not None:
-            out["alignment"] = [list(row) for row in self.alignment]
-        return out
+        return specs.to_dict(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> PreprocessSpec:
-        """Rebuild a spec; unknown or missing keys are refused with ValueError."""
-        names = {f.name for f in fields(cls)}
-        if set(data) != names:
-            raise ValueError(f"preprocessing has the fields {sorted(data)}, expected {sorted(names)}")
-        values = dict(data)
-        for name in ("sfreq", "highpass_hz", "stop_hz"):
-            values[name] = _number(name, values[name])
-        if values["mains_hz"] is not None:
-            values["mains_hz"] = _number("mains_hz", values["mains_hz"])
-        if values["alignment"] is not None:
-            values["alignment"] = tuple(tuple(_number("alignment", v) for v in row) for row in values["alignment"])
-        return cls(**values)
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise ValueError(f"{name}={value!r} is not a finite number")
-    return float(value)
+    def from_dict(cls, data: Mapping[str, Any]) -> PreprocessSpec:
+        """Rebuild a spec; ValueError where a field is unknown or missing, or its value is not allowed."""
+        return specs.from_dict(cls, data, "the preprocessing", error=ValueError, complete=True)
 
 
 class CausalChain:

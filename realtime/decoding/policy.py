@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neuript import specs
 from neuript.realtime.decoding.states import State
+from neuript.specs import require
 
 _LOG_FLOOR = math.log(1e-4)
 """One window cannot bring more evidence than this, so that one outlier cannot silence a class."""
@@ -39,25 +41,21 @@ class PolicySpec:
     """Class that means "no command"; it is never committed."""
 
     def __post_init__(self) -> None:
-        _check(self.temperature > 0, "temperature", self.temperature, "larger than 0")
-        _check(0 < self.threshold <= 1, "threshold", self.threshold, "in (0, 1]")
-        _check(0 <= self.release <= self.threshold, "release", self.release, "in [0, threshold]")
+        specs.check_types(self, ValueError)
+        require(self.temperature > 0, self, "temperature", "larger than 0", ValueError)
+        require(0 < self.threshold <= 1, self, "threshold", "in (0, 1]", ValueError)
+        require(0 <= self.release <= self.threshold, self, "release", "in [0, threshold]", ValueError)
         for name in ("smoothing_s", "dwell_s", "refractory_s"):
-            value = getattr(self, name)
-            _check(0 <= value < 3600, name, value, "in [0, 3600) seconds")
+            require(0 <= getattr(self, name) < 3600, self, name, "in [0, 3600) seconds", ValueError)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return specs.to_dict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PolicySpec:
-        """Build from `to_dict`; unknown keys are a ValueError."""
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown policy settings {sorted(unknown)}")
-        numbers: dict[str, Any] = {k: v if k == "idle_class" else float(v) for k, v in values.items()}
-        return cls(**numbers)
+        """Build from `to_dict`; ValueError where a field is unknown or its value is not allowed."""
+        return specs.from_dict(cls, values, "the policy", error=ValueError)
 
 
 class PolicyResult(NamedTuple):
@@ -204,8 +202,3 @@ def _softmax(log_values: NDArray[np.float64]) -> NDArray[np.float64]:
     e = np.exp(log_values - log_values.max())
     result: NDArray[np.float64] = e / e.sum()
     return result
-
-
-def _check(ok: bool, name: str, value: object, allowed: str) -> None:
-    if not ok:
-        raise ValueError(f"{name}={value} must be {allowed}")

@@ -7,11 +7,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuript import specs
 from neuript.errors import NeuriptError
+from neuript.specs import MaybeInfinite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class LiveOptions:
     """Evidence at which a class is committed; None = as the model says."""
     replay: str | None = None
     """Decode this recording instead of a stream, without LSL."""
-    speed: float = math.inf
+    speed: MaybeInfinite = math.inf
     """Replay speed; infinity = as fast as it goes."""
     demo: bool = False
     """Decode the digital twin with the model shipped with the package."""
@@ -70,6 +72,7 @@ class LiveOptions:
     """Refuse a model that tells apart other classes."""
 
     def __post_init__(self) -> None:
+        specs.check_types(self)
         _check_positive(self, "wait_s", "give_up_s", "speed")
         _check_positive(self, "hop_s", "duration_s", "threads", optional=True)
         if self.model is None and not self.demo:
@@ -92,16 +95,25 @@ class LiveOptions:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> LiveOptions:
-        """Build from plain values (a YAML file and parsed arguments); unknown keys are refused."""
-        known = {f.name: f for f in fields(cls)}
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise NeuriptError(f"unknown settings {', '.join(unknown)}; known are {', '.join(known)}")
-        return cls(**{k: _coerce(k, str(known[k].type), v) for k, v in values.items()})
+        """Build from plain values (a YAML file and parsed arguments).
+
+        `speed` may also be a text, a number or `max`, and `classes` one text with commas.
+
+        Raises
+        ------
+        NeuriptError
+            If a setting is unknown or its value is not allowed.
+        """
+        given = dict(values)
+        if isinstance(speed := given.get("speed"), str):
+            given["speed"] = _speed(speed)
+        if isinstance(names := given.get("classes"), str):
+            given["classes"] = [name.strip() for name in names.split(",")]
+        return specs.from_dict(cls, given, "the settings")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for the report; infinity becomes the word `max`."""
-        return {k: "max" if v == math.inf else v for k, v in asdict(self).items()}
+        return {k: "max" if v == math.inf else v for k, v in specs.to_dict(self).items()}
 
     @property
     def sha256(self) -> str:
@@ -136,37 +148,13 @@ def read_config(path: str) -> dict[str, Any]:
     return {short.get(k, k): v for k, v in keys.items()}
 
 
-def _coerce(name: str, annotation: str, value: Any) -> Any:
-    """Turn a YAML or command-line value into the field's type, or say what is allowed."""
-    kind = annotation.split(" | ")[0]
-    if value is None and "None" in annotation:
-        return None
+def _speed(text: str) -> float:
+    if text == "max":
+        return math.inf
     try:
-        if kind == "bool":
-            if not isinstance(value, bool):
-                raise ValueError("true or false")
-            return value
-        if kind == "float":
-            if isinstance(value, bool):
-                raise ValueError("a number")
-            return math.inf if name == "speed" and value == "max" else float(value)
-        if kind == "int":
-            if isinstance(value, bool) or int(value) != float(value):
-                raise ValueError("a whole number")
-            return int(value)
-        if kind.startswith("tuple"):
-            parts = value.split(",") if isinstance(value, str) else value
-            return tuple(str(p).strip() for p in parts)
-        return str(value)
-    except (TypeError, ValueError) as error:
-        words = _WORDS[kind] + (" or `max`" if name == "speed" else "")
-        raise NeuriptError(f"setting {name}={value!r} must be {words}") from error
-
-
-_WORDS = {"bool": "true or false", "float": "a number", "int": "a whole number"} | {
-    "tuple[str, ...]": "a list of names",
-    "str": "text",
-}
+        return float(text)
+    except ValueError as error:
+        raise NeuriptError(f"speed={text!r} must be a number or `max`") from error
 
 
 def _check_predicate(text: str) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuript.errors import NeuriptError
 from neuript.montages import Montage
+from neuript.specs import from_dict
 from neuript.training.corpus.recipe import Recipe
 from neuript.training.corpus.shards import BATCH, Shard, file_sha256
 
@@ -166,7 +167,7 @@ class Corpus:
         folder = Path(path)
         index = read_index(folder)
         recipe = Recipe.from_dict(index["recipe"])
-        entries = [ShardEntry(**values) for values in index["recordings"]]
+        entries = [from_dict(ShardEntry, values, str(folder / INDEX)) for values in index["recordings"]]
         if not entries:
             raise NeuriptError(
                 f"the corpus {folder} has no windows yet; run `neuript-train prepare` to its end, and "

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from neuript.errors import NeuriptError
+from neuript.specs import from_dict
 from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.shards import file_sha256
 from neuript.training.corpus.work import RECORDS, RecordingJob
@@ -29,8 +31,8 @@ class Records:
         for path in sorted((out / RECORDS).glob("*.json")):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
-                FileReport(**record["report"])
-            except (ValueError, KeyError, TypeError):
+                from_dict(FileReport, record["report"], "the report")
+            except (ValueError, KeyError, TypeError, NeuriptError):
                 continue
             self._by_key[path.stem] = record
 
@@ -64,8 +66,7 @@ class Records:
         """Give (key, report) of each recording by data set and name; of equal files the second is `duplicate`."""
         twins = self._duplicates()
         for key in self._ordered():
-            report = FileReport(**self._by_key[key]["report"])
-            report.notes = tuple(report.notes)
+            report = from_dict(FileReport, self._by_key[key]["report"], "the report")
             if key in twins:
                 report.status, report.kept = "duplicate", 0
                 report.reason = f"the same file as {twins[key]}"

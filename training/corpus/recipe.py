@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
+from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.preprocess import PreprocessSpec
 
@@ -38,6 +39,7 @@ class Recipe:
     """Recordings with fewer usable channels are left out."""
 
     def __post_init__(self) -> None:
+        specs.check_types(self, ValueError)
         if not self.window_s > 0 or abs(self.window_s * self.sfreq - self.n_times) > 1e-6:
             raise ValueError(
                 f"window_s={self.window_s} must be a positive whole number of samples at {self.sfreq:g} Hz"
@@ -62,15 +64,12 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-safe dictionary."""
-        return asdict(self)
+        return specs.to_dict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
-        """Rebuild a recipe; unknown or missing fields are refused with ValueError."""
-        names = {f.name for f in fields(cls)}
-        if set(data) != names:
-            raise ValueError(f"a recipe has the fields {sorted(names)}, not {sorted(data)}")
-        return cls(**data)
+        """Rebuild a recipe; ValueError where a field is unknown or missing, or its value is not allowed."""
+        return specs.from_dict(cls, data, "the recipe", error=ValueError, complete=True)
 
     def differences(self, other: Recipe) -> list[str]:
         """Return `name: ours, theirs` for each field that differs."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from neuript.errors import NeuriptError
 from neuript.network.config import PresetName
+from neuript.specs import changed
 from neuript.training.evaluate.methods import MethodSpec
 from neuript.training.evaluate.svm_probe import ProbeSpec
 from neuript.training.fitting.augment import AugmentSpec
 from neuript.training.fitting.supervised import SupervisedSpec
 
+_GRID = ("kernels", "C", "gamma", "tol", "class_weight")
+_FIXED = ("seed",)
+_WHAT = "--set (seeds are given with --seeds)"
 SECTIONS = ("scratch", "finetune", "eegnet", "shallow", "probe", "model")
 
 
@@ -59,47 +62,15 @@ def method_spec(texts: Sequence[str], *, size: str | None = None, device: str = 
 
 
 def _changed(spec: SupervisedSpec, values: Mapping[str, Any]) -> SupervisedSpec:
-    values = dict(values)
-    _check(values, spec)
-    if "augment" in values:
-        values["augment"] = _augment(values["augment"])
-    try:
-        return dataclasses.replace(spec, **values)
-    except TypeError as error:
-        raise NeuriptError(f"a training setting is of the wrong kind: {error}") from error
-
-
-def _augment(value: Any) -> AugmentSpec | None:
-    if value in (None, False):
-        return None
-    if isinstance(value, dict):
-        _check(value, AugmentSpec())
-        return AugmentSpec(**value)
-    if value is True:
-        return AugmentSpec()
-    raise NeuriptError(f"augment={value!r} must be true, none or a JSON object of its fields")
+    default = {True: AugmentSpec(), False: None}
+    if isinstance(values.get("augment"), bool):
+        values = {**values, "augment": default[values["augment"]]}
+    return changed(spec, values, _WHAT, fixed=_FIXED)
 
 
 def _changed_probe(spec: ProbeSpec, values: Mapping[str, Any]) -> ProbeSpec:
-    values = dict(values)
-    _check(values, spec)
-    for name in ("kernels", "C", "gamma", "tol", "class_weight"):
-        if name in values:
-            one = values[name]
-            values[name] = tuple(one) if isinstance(one, list) else (one,)
-    try:
-        return dataclasses.replace(spec, **values)
-    except TypeError as error:
-        raise NeuriptError(f"a setting of the probe is of the wrong kind: {error}") from error
-
-
-def _check(values: Mapping[str, Any], spec: Any) -> None:
-    known = {field.name for field in dataclasses.fields(spec)} - {"seed"}
-    if unknown := sorted(set(values) - known):
-        raise NeuriptError(
-            f"there is no setting {', '.join(unknown)}; known are {', '.join(sorted(known))} "
-            "(seeds are given with --seeds)"
-        )
+    grid = {name: [one] for name, one in values.items() if name in _GRID and not isinstance(one, list)}
+    return changed(spec, {**values, **grid}, _WHAT, fixed=_FIXED)
 
 
 def _value(text: str) -> Any:

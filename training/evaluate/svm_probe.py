@@ -21,6 +21,7 @@ from torch import Tensor
 
 from neuript.errors import NeuriptError
 from neuript.network.network import NeurIPTNetwork
+from neuript.specs import check_types
 from neuript.training.fitting.forward import in_batches
 from neuript.training.fitting.metrics import balanced_accuracy, confusion
 
@@ -55,10 +56,7 @@ class ProbeSpec:
     seed: int = 520
 
     def __post_init__(self) -> None:
-        if self.features not in ("iilp", "last") or self.folds not in ("subjects", "windows"):
-            raise NeuriptError(
-                f"features={self.features!r} must be iilp or last, folds={self.folds!r} subjects or windows"
-            )
+        check_types(self)
         if self.n_folds < 2 or self.n_train < 2 or not set(self.kernels) <= {"linear", "rbf"}:
             raise NeuriptError(
                 f"n_folds={self.n_folds} and n_train={self.n_train} must be at least 2, "

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neuript.specs import check_types, require
+
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentSpec:
@@ -27,6 +29,13 @@ class AugmentSpec:
     """Standard deviation of added white noise, volts."""
     channel_dropout: float = 0.05
     """Probability of silencing a channel."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("polarity", "recombine", "channel_dropout"):
+            require(0 <= getattr(self, name) <= 1, self, name, "a probability")
+        for name in ("gain_log_sd", "channel_gain_log_sd", "noise_v"):
+            require(getattr(self, name) >= 0, self, name, "0 or more")
 
 
 def recombine(x: Tensor, y: Tensor, probability: float, generator: torch.Generator) -> Tensor:

@@ -8,19 +8,20 @@ is a difference between networks.
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast, get_args
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.network.layers import Dropout
 from neuript.network.network import NeurIPTNetwork
+from neuript.specs import require
 from neuript.training.fitting.augment import AugmentSpec
 from neuript.training.fitting.forward import (
     Precision,
@@ -105,21 +106,17 @@ class SupervisedSpec:
     seed: int = 520
 
     def __post_init__(self) -> None:
-        for name, kind in (("loss", Loss), ("precision", Precision), ("select", Select)):
-            allowed = get_args(kind)
-            _require(getattr(self, name) in allowed, self, name, f"one of {', '.join(allowed)}")
-        starts = get_args(HeadStart)
-        _require(self.head_start in (None, *starts), self, "head_start", f"one of {', '.join(starts)}")
+        specs.check_types(self)
         for name in ("max_lr", "div", "final_div", "max_grad_norm"):
-            _require(0 < getattr(self, name) < math.inf, self, name, "a positive number")
+            require(getattr(self, name) > 0, self, name, "a positive number")
         for name in ("encoder_lr_scale", "weight_decay", "kappa", "aux_weight"):
-            _require(0 <= getattr(self, name) < math.inf, self, name, "0 or more")
-        _require(self.n_epochs >= 0, self, "n_epochs", "0 or more")
-        _require(self.batch_size >= 1, self, "batch_size", "at least 1")
-        _require(0 <= self.warmup < 1, self, "warmup", "in [0, 1)")
-        _require(self.freeze_epochs >= 0, self, "freeze_epochs", "0 or more")
-        _require(self.dropout is None or 0 <= self.dropout < 1, self, "dropout", "in [0, 1)")
-        _require(self.patience is None or self.patience >= 1, self, "patience", "at least 1")
+            require(getattr(self, name) >= 0, self, name, "0 or more")
+        require(self.n_epochs >= 0, self, "n_epochs", "0 or more")
+        require(self.batch_size >= 1, self, "batch_size", "at least 1")
+        require(0 <= self.warmup < 1, self, "warmup", "in [0, 1)")
+        require(self.freeze_epochs >= 0, self, "freeze_epochs", "0 or more")
+        require(self.dropout is None or 0 <= self.dropout < 1, self, "dropout", "in [0, 1)")
+        require(self.patience is None or self.patience >= 1, self, "patience", "at least 1")
 
     def loop(self) -> LoopSpec:
         """Return what the training loop is told."""
@@ -294,8 +291,3 @@ def _validate(model: nn.Module, val: LabelledWindows, loss: nn.Module, precision
     proba = probabilities(logits)
     table = confusion(val.y, proba.argmax(axis=1), proba.shape[1])
     return {"val_loss": value.item(), "val_ba": balanced_accuracy(table)}
-
-
-def _require(ok: bool, spec: SupervisedSpec, name: str, allowed: str) -> None:
-    if not ok:
-        raise NeuriptError(f"{name}={getattr(spec, name)!r} must be {allowed}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
+from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.network.config import NetworkConfig, PresetName, preset
+from neuript.specs import require
 
 if TYPE_CHECKING:
     from neuript.network.pretext.pretrainer import PretrainSpec
@@ -108,40 +109,30 @@ class PretrainRun:
     """A process that hears nothing from the others for so long gives up."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "overrides", dict(self.overrides))
-        object.__setattr__(self, "spec", dict(self.spec))
-        object.__setattr__(self, "betas", tuple(self.betas))
+        specs.check_types(self)
         if (self.steps is None) == (self.epochs is None):
             raise NeuriptError("give the length of the run as steps or as epochs, one of the two")
         for name in ("steps", "micro_batch", "validate_every", "max_channels"):
             value = getattr(self, name)
-            ok = value is None or (isinstance(value, int) and _positive(value))
-            _require(ok, self, name, "a whole number larger than 0")
-        _require(self.epochs is None or _positive(self.epochs), self, "epochs", "larger than 0")
+            require(value is None or value > 0, self, name, "a whole number larger than 0")
+        require(self.epochs is None or self.epochs > 0, self, "epochs", "larger than 0")
         for name in _POSITIVE:
-            _require(_positive(getattr(self, name)), self, name, "larger than 0")
+            require(getattr(self, name) > 0, self, name, "larger than 0")
         for name in _COUNTS:
-            value = getattr(self, name)
-            ok = isinstance(value, int) and _positive(value)
-            _require(ok, self, name, "a whole number of 1 or more")
+            require(getattr(self, name) > 0, self, name, "a whole number of 1 or more")
         for name in _SHARES:
-            value = getattr(self, name)
-            _require(value == 0 or (_positive(value) and value < 1), self, name, "in [0, 1)")
-        _require(_positive(self.warmup) and self.warmup < 1, self, "warmup", "between 0 and 1")
-        decay = self.weight_decay
-        _require(decay == 0 or _positive(decay), self, "weight_decay", "0 or more")
-        ok = len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas)
-        _require(ok, self, "betas", "two numbers in [0, 1)")
-        _require(self.precision in get_args(Precision), self, "precision", "bf16 or fp32")
-        _require(self.device in get_args(Device), self, "device", "auto, cpu or cuda")
+            require(0 <= getattr(self, name) < 1, self, name, "in [0, 1)")
+        require(0 < self.warmup < 1, self, "warmup", "between 0 and 1")
+        require(self.weight_decay >= 0, self, "weight_decay", "0 or more")
+        require(all(0 <= b < 1 for b in self.betas), self, "betas", "two numbers in [0, 1)")
         micro = self.micro_batch
-        _require(
+        require(
             micro is None or self.batch_size % micro == 0,
             self,
             "micro_batch",
             f"a divisor of batch_size={self.batch_size}",
         )
-        _require(self.max_channels is None or self.max_channels >= 2, self, "max_channels", "2 or more")
+        require(self.max_channels is None or self.max_channels >= 2, self, "max_channels", "2 or more")
 
     def model_config(self, n_times: int) -> NetworkConfig:
         """Return the encoder's configuration for windows of `n_times` samples.
@@ -180,7 +171,7 @@ class PretrainRun:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe values; `from_dict` is the inverse."""
-        return {k: _plain(v) for k, v in asdict(self).items()}
+        return specs.to_dict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PretrainRun:
@@ -191,13 +182,7 @@ class PretrainRun:
         NeuriptError
             If a key is unknown or a value is not allowed.
         """
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
-            raise NeuriptError(f"unknown pretraining setting {', '.join(unknown)}; known are {', '.join(known)}")
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise NeuriptError(f"a pretraining setting has the wrong type: {error}") from error
+        return specs.from_dict(cls, values, "the pretraining settings")
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -212,21 +197,6 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
-
-
 def _short(value: Any) -> str:
     text = "nothing" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
-
-
-def _require(ok: bool, run: PretrainRun, name: str, allowed: str) -> None:
-    if not ok:
-        raise NeuriptError(f"{name}={getattr(run, name)!r} must be {allowed}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuript.errors import NeuriptError
+from neuript.specs import from_dict
 from neuript.training.evaluate.svm_probe import ProbeSpec, draw, extract, probe
 from neuript.training.sweep.measure import Network, outcome
 
@@ -30,11 +30,7 @@ def frozen_svm(data: EvalData, network: Network, settings: Mapping[str, Any]) ->
         Fields of `ProbeSpec`.
     """
     began = time.monotonic()
-    try:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-        spec = ProbeSpec(**values)
-    except TypeError as error:
-        raise NeuriptError(f"a setting of the SVM is not understood: {error}") from error
+    spec = from_dict(ProbeSpec, settings, "the SVM")
     if spec.n_test is not None:
         test = data.where("test")
         drawn = test[draw(data.y[test], spec.n_test, spec.seed)]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.montages import Montage
 from neuript.network.network import NeurIPTNetwork
+from neuript.specs import from_dict
 from neuript.training.fitting.build import build_network, network_config
 from neuript.training.fitting.forward import predict
 from neuript.training.fitting.metrics import confusion, score
@@ -61,10 +62,7 @@ def spec_of(settings: Mapping[str, Any], seed: int) -> SupervisedSpec:
     NeuriptError
         If one is unknown or not allowed.
     """
-    try:
-        return SupervisedSpec(**{**settings, "seed": seed})
-    except TypeError as error:
-        raise NeuriptError(f"a setting of the fine-tuning is not understood: {error}") from error
+    return from_dict(SupervisedSpec, {**settings, "seed": seed}, "the fine-tuning")
 
 
 def finetune(data: EvalData, network: Network, settings: Mapping[str, Any], say: Say) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from neuript.errors import NeuriptError
 from neuript.files import write_json
+from neuript.specs import from_dict, to_dict
 from neuript.training.sweep.jobs import SweepPlan, make_plan
 from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.sweep_tables import Sweep
@@ -23,7 +23,7 @@ def write_request(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NeuriptError(f"cannot make the folder {out}: {error.strerror or error}") from error
-    content = {"sweep": asdict(plan.sweep), "data": list(data), "seeds": list(seeds), "corpus": corpus}
+    content = {"sweep": to_dict(plan.sweep), "data": list(data), "seeds": list(seeds), "corpus": corpus}
     path = _path(out, table)
     write_json(path, content)
     return path
@@ -42,9 +42,8 @@ def read_plan(out: Path, table: str) -> SweepPlan:
         raise NeuriptError(f"{out} has no results of the sweep {table!r}; start it first")
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        values = content["sweep"]
-        values["paper_tables"] = {k: tuple(v) for k, v in values["paper_tables"].items()}
-        return make_plan(Sweep(**values), data=content["data"], seeds=content["seeds"], corpus=content["corpus"])
+        sweep = from_dict(Sweep, content["sweep"], "the sweep", error=ValueError)
+        return make_plan(sweep, data=content["data"], seeds=content["seeds"], corpus=content["corpus"])
     except (ValueError, KeyError, TypeError) as error:
         raise NeuriptError(f"{path} is damaged ({error}); start the sweep again") from error
 

@@ -6,19 +6,20 @@ Shape suffixes: B batch, D channels, T samples, C model width, n masked points o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, NamedTuple, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from neuript.errors import NeuriptError
+from neuript import specs
 from neuript.network.companding import compand_volts, scale_volts
 from neuript.network.config import NetworkConfig
 from neuript.network.encoder import Encoder, KeyMask
 from neuript.network.pretext.masking import Corruption, Draws, Share, amplitude_mask, corrupt, span_mask
 from neuript.network.pretext.reconstructor import Reconstructor
+from neuript.specs import require
 
 Masking = Literal["amplitude", "absolute", "spans"]
 DecoderInput = Literal["positions", "values"]
@@ -58,46 +59,34 @@ class PretrainSpec:
     """Dropout in the decoder; None for the encoder's."""
 
     def __post_init__(self) -> None:
-        for name in ("ratios", "shares", "decoder_scales"):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, tuple(value))
-        for name, kind in (("masking", Masking), ("key_mask", KeyMask), ("decoder_input", DecoderInput)):
-            allowed = get_args(kind)
-            _require(getattr(self, name) in allowed, self, name, f"one of {', '.join(allowed)}")
-        _require(self.span >= 1, self, "span", "at least 1 sample")
-        _require(
+        specs.check_types(self)
+        require(self.span >= 1, self, "span", "at least 1 sample")
+        require(
             len(self.ratios) > 0 and all(0 < r < 1 for r in self.ratios),
             self,
             "ratios",
             "one or more numbers between 0 and 1",
         )
-        _require(
-            len(self.shares) == 3 and all(s >= 0 for s in self.shares) and abs(sum(self.shares) - 1) < 1e-6,
+        require(
+            all(s >= 0 for s in self.shares) and abs(sum(self.shares) - 1) < 1e-6,
             self,
             "shares",
             "three shares that sum to 1",
         )
-        _require(self.loss_p > 0, self, "loss_p", "above 0")
-        _require(self.aux_weight >= 0, self, "aux_weight", "0 or more")
-        _require(self.decoder_step >= 1, self, "decoder_step", "at least 1 sample")
+        require(self.loss_p > 0, self, "loss_p", "above 0")
+        require(self.aux_weight >= 0, self, "aux_weight", "0 or more")
+        require(self.decoder_step >= 1, self, "decoder_step", "at least 1 sample")
         drop = self.decoder_dropout
-        _require(drop is None or 0 <= drop < 1, self, "decoder_dropout", "in [0, 1)")
+        require(drop is None or 0 <= drop < 1, self, "decoder_dropout", "in [0, 1)")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the specification as JSON-safe values; `from_dict` is the inverse."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return specs.to_dict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PretrainSpec:
-        """Build from `to_dict`'s values; NeuriptError where a key is unknown."""
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise NeuriptError(
-                f"the pretraining specification has unknown entries {', '.join(unknown)}; "
-                f"known are {', '.join(sorted(known))}"
-            )
-        return cls(**values)
+        """Build from `to_dict`'s values; NeuriptError where a field is unknown or its value is not allowed."""
+        return specs.from_dict(cls, values, "the pretraining objective")
 
 
 class PretrainOutput(NamedTuple):
@@ -148,7 +137,7 @@ class MaskedPretrainer(nn.Module):
         if spec.decoder_scales is not None:
             given = spec.decoder_scales
             ok = len(given) > 0 and set(given) <= set(scales) and sorted(set(given)) == list(given)
-            _require(ok, spec, "decoder_scales", f"increasing numbers of 0 to {config.depth}")
+            require(ok, spec, "decoder_scales", f"increasing numbers of 0 to {config.depth}")
         self.encoder = Encoder(config, pos_m)
         self.decoder = Reconstructor(config, spec.decoder_scales, spec.decoder_step, spec.decoder_dropout)
         self.mask_token = nn.Parameter(torch.empty(config.d_model))
@@ -265,8 +254,3 @@ def _points(masked: Tensor) -> Tensor:
     n_masked = int(masked[0, 0].sum())
     order = masked.to(torch.uint8).argsort(dim=-1, descending=True, stable=True)
     return order[..., :n_masked]
-
-
-def _require(ok: bool, spec: PretrainSpec, name: str, allowed: str) -> None:
-    if not ok:
-        raise NeuriptError(f"{name}={getattr(spec, name)!r} must be {allowed}")

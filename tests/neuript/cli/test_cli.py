@@ -124,7 +124,7 @@ def test_live_needs_a_model(capsys):
         ({"model": "m", "speed": "fast"}, "speed='fast' must be a number"),
         ({"model": "m", "duration_s": -1}, "--duration -1.0 must be larger than 0"),
         ({"model": "m", "mains": 55}, "50, 60 or 0"),
-        ({"model": "m", "hopp": 1}, "unknown settings hopp"),
+        ({"model": "m", "hopp": 1}, "unknown field hopp; known are model,"),
         ({"model": "m", "headless": "yes"}, "true or false"),
         ({"demo": True, "replay": "x.xdf"}, "leave out --replay"),
         ({"model": "m", "replay": "x.xdf", "source_id": "y"}, "leave out --stream"),

@@ -85,7 +85,7 @@ def test_finetune_writes_a_checkpoint(fake, capsys, tmp_path):
         (["--fractions", "2"], "fraction 2"),
         (["--device", "tpu"], "cpu or cuda"),
         (["--threads", "0"], "--threads 0"),
-        (["--set", "warmth=1"], "no setting warmth"),
+        (["--set", "warmth=1"], "unknown field warmth; known are n_epochs,"),
         (["--set", "scratch.loss=mse"], "loss='mse'"),
         (["--size", "giant", "--methods", "scratch"], "no model size 'giant'"),
         (["--checkpoint", "none.safetensors"], r"none\.safetensors"),

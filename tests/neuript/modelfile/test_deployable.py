@@ -335,18 +335,18 @@ def test_a_newer_format_is_refused_with_its_version(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"surprise": 1}, "unknown fields: surprise"),
+        ({"surprise": 1}, "the manifest: unknown field surprise"),
         ({"format": "1"}, "not a version number"),
         ({"format": True}, "not a version number"),
         ({"window_s": 2.0}, "golden vectors of shape"),
         ({"classes": ["a", "b"], "idle_class": None}, "golden vectors of shape"),
         ({"classes": ["a", "b", "a"], "idle_class": None}, "different names"),
         ({"classes": [], "idle_class": None}, "has no classes"),
-        ({"classes": "abc"}, "classes is a str"),
+        ({"classes": "abc"}, "classes='abc' must be a list of texts"),
         ({"weights_sha256": "0" * 64}, "weights are not those"),
-        ({"montage": []}, "montage is a list"),
-        ({"hop_s": -1}, "hop_s=-1 must be a positive"),
-        ({"hop_s": "0.125"}, "hop_s='0.125' must be a positive"),
+        ({"montage": []}, r"montage=\[\] must be a table"),
+        ({"hop_s": -1}, "hop_s=-1.0 must be a positive"),
+        ({"hop_s": "0.125"}, "hop_s='0.125' must be a finite number"),
     ],
 )
 def test_manifests_that_do_not_fit(saved: Path, changes: dict[str, object], match: str) -> None:

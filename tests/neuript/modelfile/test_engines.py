@@ -313,7 +313,7 @@ def test_a_hybrid_is_saved_opened_and_built_again(
     [
         ({"architecture": "gpt"}, "architecture 'gpt' cannot be built"),
         (CONFIG.to_dict() | {"d_model": 128}, "cannot be built"),
-        (CONFIG.to_dict() | {"surprise": 1}, "unknown entries surprise"),
+        (CONFIG.to_dict() | {"surprise": 1}, "unknown field surprise"),
         ({"architecture": "hybrid"}, "cannot be built"),
     ],
 )

@@ -85,7 +85,7 @@ def test_an_encoder_has_no_classes() -> None:
 def test_missing_fields_are_named(name: str) -> None:
     values = make().to_dict()
     del values[name]
-    with pytest.raises(ModelRefusedError, match=f"lacks {name}"):
+    with pytest.raises(ModelRefusedError, match=f"the manifest lacks the field {name}"):
         Manifest.from_dict(values)
 
 

@@ -364,7 +364,7 @@ def test_spec_survives_json_and_refuses_the_rest() -> None:
         {**good, "alignment": [["a"]]},
         {**good, "stop_hz": 60.0},
     ):
-        with pytest.raises(ValueError, match=r"fields|number|need|mains|square|fold"):
+        with pytest.raises(ValueError, match=r"field|number|need|mains|square|fold"):
             PreprocessSpec.from_dict(bad)
 
 

@@ -39,10 +39,10 @@ def test_defaults_are_the_papers():
         ({"steps": 5, "micro_batch": 5}, "divisor of batch_size=32"),
         ({"steps": 5, "val_fraction": 1.0}, "val_fraction=1.0"),
         ({"steps": 5, "precision": "fp16"}, "bf16 or fp32"),
-        ({"steps": 5, "betas": (0.9,)}, "two numbers"),
+        ({"steps": 5, "betas": (0.9,)}, "two finite numbers"),
         ({"steps": 5, "max_lr": float("nan")}, "max_lr=nan"),
         ({"steps": 5, "max_channels": 1}, "2 or more"),
-        ({"steps": 5, "speed": 1}, "unknown pretraining setting speed"),
+        ({"steps": 5, "speed": 1}, "the pretraining settings: unknown field speed"),
         ({"steps": "many"}, "steps='many'"),
         ({"steps": 5, "batch_size": "many"}, "batch_size='many'"),
         ({"steps": 5, "warmup": "x"}, "warmup='x'"),
@@ -67,7 +67,7 @@ def test_model_of_a_run_is_checked(given, match):
 
 
 def test_objective_of_a_run_is_checked():
-    with pytest.raises(NeuriptError, match="unknown entries colour"):
+    with pytest.raises(NeuriptError, match="unknown field colour"):
         PretrainRun(steps=1, spec={"colour": 1}).pretrain_spec()
     spec = PretrainRun(steps=1, spec={"masking": "spans", "ratios": [0.5]}).pretrain_spec()
     assert (spec.masking, spec.ratios) == ("spans", (0.5,))

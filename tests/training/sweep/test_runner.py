@@ -135,7 +135,7 @@ def test_finetuning_learns_a_plain_difference_and_repeats(data):
     again = finetune(data, network(), TRAINING, quiet)
     assert again["subjects"] == result["subjects"]
     assert again["val_ba"] == result["val_ba"]
-    with pytest.raises(NeuriptError, match="not understood"):
+    with pytest.raises(NeuriptError, match="the fine-tuning: unknown field epochs"):
         finetune(data, network(), {"epochs": 3}, quiet)
 
 
@@ -157,7 +157,7 @@ def test_frozen_features_tell_the_classes_apart(data):
     assert result["n_train"] == 24
     small = frozen_svm(data, network(), {"C": [1.0], "n_folds": 2, "n_test": 5})
     assert small["n_test"] == 5
-    with pytest.raises(NeuriptError, match="not understood"):
+    with pytest.raises(NeuriptError, match="the SVM: unknown field c;"):
         frozen_svm(data, network(), {"c": 1})
 
 

@@ -455,7 +455,7 @@ def test_specification_goes_through_json_values():
     spec = PretrainSpec(ratios=(0.5,), decoder_scales=(0, 2))
     assert PretrainSpec.from_dict(spec.to_dict()) == spec
     assert spec.to_dict()["decoder_scales"] == [0, 2]
-    with pytest.raises(NeuriptError, match="unknown entries mask"):
+    with pytest.raises(NeuriptError, match="unknown field mask"):
         PretrainSpec.from_dict({"mask": 1})
     with pytest.raises(NeuriptError, match=r"decoder_scales=\(0, 9\)"):
         build(decoder_scales=(0, 9))
