@@ -158,13 +158,7 @@ def _output_failed(program: str, error: Exception) -> int:
 
 
 def _load(verb: str) -> _Verb:
-    try:
-        module = importlib.import_module(f"neuript.cli.{verb}")
-    except ModuleNotFoundError as missing:
-        if missing.name != f"neuript.cli.{verb}":
-            raise
-        raise NeuriptError(f"'{verb}' is not part of version {__version__} yet") from None
-    run: _Verb = module.run
+    run: _Verb = importlib.import_module(f"neuript.cli.{verb}").run
     return run
 
 

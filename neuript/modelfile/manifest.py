@@ -20,6 +20,7 @@ from typing import Any
 
 from neuript import __version__, specs
 from neuript.errors import ModelRefusedError
+from neuript.limits import MAX_CHANNELS
 from neuript.specs import require
 
 FORMAT_VERSION = 1
@@ -27,7 +28,6 @@ FORMAT_VERSION = 1
 
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_CLASSES = 1000
-MAX_CHANNELS = 4096
 MAX_WINDOW_SAMPLES = 1 << 20
 
 _DICTS = ("model", "montage", "preprocess", "policy", "units", "provenance", "metrics")

@@ -100,7 +100,6 @@ class GroupPool(nn.Module):
         for row, group in zip(weights, groups, strict=True):
             row[list(group)] = 1.0 / len(group)
         self.register_buffer("group_weights", torch.tensor(weights), persistent=False)
-        self.n_groups = len(groups)
 
     def forward(self, scales: Sequence[Tensor]) -> Tensor:
         """Pool tokens (B, D, L, C) of each scale into (B, scales * groups * C)."""

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuript import specs
 from neuript.errors import NeuriptError
+from neuript.limits import SFREQ_MAX, SFREQ_MIN, can_decode
 from neuript.realtime.chain.filters import (
     F64,
     ModalResampler,
@@ -20,7 +21,6 @@ from neuript.realtime.chain.filters import (
     sos_group_delay_s,
 )
 
-SFREQ_MIN, SFREQ_MAX = 100.0, 20_000.0
 LIMIT_V = 10.0
 """No amplifier for EEG delivers more than 10 V; such numbers are treated as missing."""
 BASELINE_FROM_S, BASELINE_TO_S = 0.75, 1.25
@@ -100,7 +100,7 @@ class CausalChain:
     """
 
     def __init__(self, spec: PreprocessSpec, matrix: ArrayLike, sfreq_in: float) -> None:
-        if not SFREQ_MIN * 0.99 <= sfreq_in <= SFREQ_MAX * 1.01:
+        if not can_decode(sfreq_in):
             raise NeuriptError(
                 f"the stream has {sfreq_in:g} Hz; neuript decodes rates from {SFREQ_MIN:g} to "
                 f"{SFREQ_MAX:g} Hz, so set the amplifier to a rate in this range"
@@ -109,7 +109,7 @@ class CausalChain:
         if full.ndim != 2 or not np.isfinite(full).all():
             raise ValueError(f"matrix of shape {full.shape} must be 2-D and finite")
         self.spec, self.sfreq_in = spec, float(sfreq_in)
-        self.n_chans_in, self.n_chans_out = full.shape[1], full.shape[0]
+        self.n_chans_in = full.shape[1]
         if spec.alignment is not None:
             if len(spec.alignment) != len(full):
                 raise ValueError(f"alignment is for {len(spec.alignment)} channels, the matrix yields {len(full)}")

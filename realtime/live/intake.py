@@ -25,10 +25,11 @@ from neuript.realtime.recordings.look import Look
 logger = logging.getLogger(__name__)
 
 LISTEN_S = 2.0
+"""So much signal is heard before decoding begins."""
 SILENT_S = 10.0
 """A stream that sends nothing for so long is refused."""
-OTHER_CLOCK_S = 5.0
-"""Stamps that are further than this from the LSL clock are another clock's."""
+MAX_AWAY_S = 5.0
+"""Stamps that are farther from the LSL clock when they arrive are another clock's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +194,7 @@ def _listen(source: Source, n_samples: int, clock: Callable[[], float], check: C
 def _clock_note(chunk: Chunk) -> str:
     """Notice stamps that are not on the LSL clock (device time, Unix time)."""
     away_s = float(chunk.pulled_at - chunk.timestamps[-1])
-    if not abs(away_s) > OTHER_CLOCK_S:  # also NaN: a recording
+    if not abs(away_s) > MAX_AWAY_S:  # also NaN: a recording
         return ""
     return (
         f"the stamps are {away_s:+.1f} s away from this computer's LSL clock: the sender uses another "

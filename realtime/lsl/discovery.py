@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from neuript.errors import NeuriptError, StreamNotFoundError
+from neuript.limits import SFREQ_MAX, SFREQ_MIN, can_decode
 from neuript.realtime.lsl.library import pylsl
 
 logger = logging.getLogger(__name__)
 
 ANY_EEG = "translate(type,'eg','EG')='EEG'"
 """Predicate for streams of type EEG in any spelling."""
-
-MIN_SFREQ, MAX_SFREQ = 100.0, 20_000.0
 
 RIVALS_S, RIVALS_NAMED_S = 2.0, 0.5
 """How long a second match is waited for, and how long if the user named the stream's own id.  Where multicast is
@@ -139,12 +138,12 @@ def check_decodable(stream: StreamSummary) -> None:
     if stream.sfreq == 0:
         raise NeuriptError(
             f"{what} has an irregular rate (nominal rate 0); decoding needs a fixed sampling rate "
-            f"of {MIN_SFREQ:g} Hz to {MAX_SFREQ / 1000:g} kHz in the stream's header: set it in the "
+            f"of {SFREQ_MIN:g} Hz to {SFREQ_MAX / 1000:g} kHz in the stream's header: set it in the "
             "sender, or choose another stream with --stream or --source-id"
         )
-    if not MIN_SFREQ <= stream.sfreq <= MAX_SFREQ:
+    if not can_decode(stream.sfreq):
         raise NeuriptError(
-            f"{what} runs at {stream.sfreq:g} Hz; {MIN_SFREQ:g} Hz to {MAX_SFREQ / 1000:g} kHz "
+            f"{what} runs at {stream.sfreq:g} Hz; {SFREQ_MIN:g} Hz to {SFREQ_MAX / 1000:g} kHz "
             "can be decoded; set another rate on the amplifier"
         )
 
@@ -157,7 +156,7 @@ def _without_own(infos: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
 
 def _rank(stream: StreamSummary) -> tuple[bool, bool, str]:
     eeg = stream.stype.upper() == "EEG"
-    return (not eeg, stream.sfreq < MIN_SFREQ, stream.name)
+    return (not eeg, not can_decode(stream.sfreq), stream.name)
 
 
 def _nothing_found(predicate: str, wait_s: float, visible: Sequence[StreamSummary]) -> str:

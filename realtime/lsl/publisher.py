@@ -16,7 +16,7 @@ from neuript.realtime.lsl.broadcast import TICK_S, Broadcast
 from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.lsl.stream_info import element
 from neuript.realtime.recordings.header import text_of
-from neuript.realtime.recordings.recording import OTHER_CLOCK_S, RecordedStream, Recording
+from neuript.realtime.recordings.recording import APART_S, RecordedStream, Recording
 from neuript.realtime.recordings.replay_source import check_start, chunk_edges, play_times
 
 EARLY_S = 60.0
@@ -105,7 +105,7 @@ def make_schedule(recording: Recording, *, chunk: int | str = "recorded", start_
 
 def _overlaps(times: NDArray[np.float64], eeg_times: NDArray[np.float64]) -> bool:
     away = max(float(eeg_times[0] - times[-1]), float(times[0] - eeg_times[-1]))
-    return away <= OTHER_CLOCK_S
+    return away <= APART_S
 
 
 class LslReplay(Broadcast):

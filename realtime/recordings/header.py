@@ -10,12 +10,13 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from neuript.errors import NeuriptError
+from neuript.limits import MAX_CHANNELS
 from neuript.realtime.chain.chunk import SignalInfo
 
 MAX_XML_BYTES = 16 * 2**20
 MAX_XML_DEPTH = 64
-MAX_CHANNELS = 4096
-MAX_SFREQ = 1e6
+MAX_CLAIMED_SFREQ = 1e6
+"""A header that says more (Hz) is damaged; audio and EMG beside the EEG stay below."""
 CHANNEL_FORMATS = ("float32", "double64", "string", "int32", "int16", "int8", "int64")
 
 
@@ -90,7 +91,7 @@ def signal_info(xml: str | bytes | ET.Element) -> SignalInfo:
     root = xml if isinstance(xml, ET.Element) else parse_xml(xml)
     name = text_of(root, "name")
     n_chans = int(_number(root, "channel_count", 1, MAX_CHANNELS))
-    sfreq = _number(root, "nominal_srate", 0, MAX_SFREQ)
+    sfreq = _number(root, "nominal_srate", 0, MAX_CLAIMED_SFREQ)
     channel_format = text_of(root, "channel_format")
     if channel_format not in CHANNEL_FORMATS:
         raise NeuriptError(

@@ -16,8 +16,8 @@ from neuript.montages.stream_labels import is_eeg_stream
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.header import as_dict
 
-OTHER_CLOCK_S = 6 * 3600.0
-"""A stream that lies further than this from the EEG was stamped by another clock."""
+APART_S = 6 * 3600.0
+"""A stream whose samples end so long before the EEG, or begin so long after it, is stamped by another clock."""
 CLOCK_STEP_S = 5.0
 """Stamps that step back by more than this are a clock that was set, not a burst."""
 _WHOLE = re.compile(r"^([+-]?\d+)\.0*$")
@@ -195,7 +195,7 @@ def other_clock(eeg: RecordedStream, stream: RecordedStream) -> bool:
     first, last = float(eeg.timestamps.min()), float(eeg.timestamps.max())
     before = first - float(stream.timestamps.max())
     after = float(stream.timestamps.min()) - last
-    return max(before, after) > OTHER_CLOCK_S
+    return max(before, after) > APART_S
 
 
 def _no_eeg(recording: Recording) -> str:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from neuript.training.pictures.expert_use import Participation
     from neuript.training.pictures.latent import Separation
 
-MAX_BAR_CLASSES = 4
-
 
 def experts_figure(layers: Sequence[Participation], classes: Sequence[str]) -> Figure:
     """Draw expert participation, a panel per layer, and the distances of profiles below."""

@@ -49,14 +49,7 @@ def run(argv: list[str]) -> int:
 
 def load_verb(verb: str) -> Callable[[list[str]], int]:
     """Import one verb's module and return its `run`."""
-    name = f"neuript.cli.train.{verb}"
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as missing:
-        if missing.name != name:
-            raise
-        raise NeuriptError(f"'train {verb}' is not part of this version yet") from None
-    found: Callable[[list[str]], int] = module.run
+    found: Callable[[list[str]], int] = importlib.import_module(f"neuript.cli.train.{verb}").run
     return found
 
 
