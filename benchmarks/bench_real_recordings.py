@@ -25,8 +25,7 @@ from pathlib import Path
 import mne
 import numpy as np
 
-from neuript.cli.score import figures, read_decisions
-from neuript.montages import load_montage
+from neuript.realtime.decoding.decision_log import read_decisions
 from neuript.realtime.decoding.scoring import ScoreCard, Trial, TrialScore, score_trials
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of
@@ -135,12 +134,12 @@ def trials_in(case: Case, recording: Path, index: int, offset: float) -> list[Tr
         recording=index,
         trial_start=case.trial_start,
     )
-    return [Trial(t.label, t.onset_s + offset, index, tuple(s + offset for s in t.epochs_s)) for t in found]
+    return [trial.shifted(offset) for trial in found]
 
 
 def baselines(case: Case, train_files: tuple[str, ...], test_files: tuple[str, ...], data: Path) -> dict[str, list]:
     spec = DatasetSpec(
-        cap=load_montage(case.montage),
+        montage=case.montage,
         event_map=parse_event_map(case.events),
         trial_start=case.trial_start,
         window_s=case.window_s,
@@ -179,7 +178,7 @@ def evaluate(case: Case, data: Path, out: Path, *, network: str, lsl: bool) -> t
         for i, file in enumerate(test):
             lines = out / f"{case.name}-{k}-{i}-{start}{'-lsl' if lsl else ''}.jsonl"
             offset = decode(model, data / file, lines, lsl=lsl)
-            rows, _ = read_decisions(lines)
+            rows = read_decisions(lines).rows
             found = trials_in(case, data / file, i, offset)
             card = score_trials(rows, found, classes, window_end_s=case.window_end_s)
             trials.setdefault("published", []).extend(card.trials)
@@ -205,7 +204,7 @@ def main() -> None:
     table = {}
     for name in args.people:
         cards, cvs = evaluate(CASES[name], args.data, out, network=args.network, lsl=args.lsl)
-        table[name] = {k: figures(card) for k, card in cards.items()} | {"cv": cvs}
+        table[name] = {k: card.to_dict() for k, card in cards.items()} | {"cv": cvs}
         decoders = [cv["decoders"] for cv in cvs]
         network = np.mean([d.get("NeurIPT", {}).get("accuracy", np.nan) for d in decoders])
         stack = np.mean([d["Stack (published)"]["accuracy"] for d in decoders])

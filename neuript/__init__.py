@@ -1,8 +1,8 @@
 """neuript: real-time EEG decoding over Lab Streaming Layer with the NeurIPT transformer.
 
-Importing this package is cheap: PyTorch, MNE and Qt are loaded by the modules that need them. `NeurIPT` (the
-network under braindecode's parameter names), `NeurIPTClassifier` (scikit-learn's face) and `inspect` (what a recording
-or a model is) are loaded on first use.
+Importing this package is cheap: PyTorch, MNE and Qt are loaded by the modules that need them. What
+`_LAZY` lists is loaded on first use: `NeurIPT` (the network under braindecode's parameter names), `NeurIPTClassifier`
+(scikit-learn's face), and what the command line does, as functions: `calibrate`, `score`, `inspect` (docs/python.md).
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ if (_CHECKOUT / "pyproject.toml").is_file() and (_CHECKOUT / "montages").is_dir(
     __path__.append(str(_CHECKOUT))  # run from a clone, where `realtime`, ... lie beside this folder
 
 _LAZY = {
+    "CalibrationSpec": "neuript.training.calibration.calibration_spec",
     "NeurIPT": "neuript.braindecode",
     "NeurIPTClassifier": "neuript.training.estimator",
+    "calibrate": "neuript.training.calibration.calibration",
     "inspect": "neuript.inspection",
+    "score": "neuript.training.calibration.score_recording",
 }
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name on first use."""
+    """Load a public class or function on first use."""
     if name not in _LAZY:
         raise AttributeError(f"module 'neuript' has no attribute {name!r}")
     from importlib import import_module
@@ -32,5 +35,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """List the lazily loaded names as well."""
+    """List what is loaded lazily as well."""
     return sorted([*globals(), *_LAZY])

@@ -37,8 +37,8 @@ from neuript.realtime.twin.cues import CueProtocol
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.subject import SessionConditions, Subject
 from neuript.realtime.twin.twin_source import twin_info
-from neuript.training.calibration.calibration import for_calibration
 from neuript.training.calibration.dataset import Dataset, DatasetSpec, build_dataset
+from neuript.training.calibration.starting_point import for_calibration
 from neuript.training.fitting.build import build_network
 from neuript.training.fitting.forward import predict_logits
 from neuript.training.fitting.plain import BASELINES
@@ -75,7 +75,7 @@ def sessions(person: Subject, seeds: range) -> Dataset:
         shift = np.random.default_rng(seed).normal(0.0, 3.0, size=3)
         day = SessionConditions(cap_shift_mm=(float(shift[0]), float(shift[1]), float(shift[2])))
         recordings.append(recorded(TwinSignal(montage, SFREQ, person, day, protocol, seed)))
-    spec = DatasetSpec(cap=montage, event_map={c: (c,) for c in CLASSES}, mains_hz=50.0, epoch_s=(-1.0, 4.5))
+    spec = DatasetSpec(montage=MONTAGE, event_map={c: (c,) for c in CLASSES}, mains_hz=50.0, epoch_s=(-1.0, 4.5))
     return build_dataset(recordings, spec)
 
 

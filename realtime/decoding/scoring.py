@@ -7,7 +7,8 @@ A trial is the unit: windows of one trial are almost copies of each other, so ch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,10 @@ class Trial:
     recording: int = 0
     epochs_s: tuple[float, ...] = ()
     """Onsets of all events of this trial, the cue first; a single one for the usual cued trial."""
+
+    def shifted(self, offset_s: float) -> Trial:
+        """Return the trial on another clock, which reads `offset_s` more."""
+        return replace(self, onset_s=self.onset_s + offset_s, epochs_s=tuple(t + offset_s for t in self.epochs_s))
 
 
 def chance_bound(n_trials: int, n_classes: int, alpha: float = 0.05, *, p_guess: float | None = None) -> float:
@@ -61,6 +66,7 @@ class PublishedRow:
     """What scoring needs of one published decision."""
 
     t: float
+    """Newest sample of the window on the clock of the trials, seconds."""
     proba: Mapping[str, float] | None
     decision: str | None
     state: str
@@ -125,6 +131,26 @@ class ScoreCard:
     def interval(self) -> tuple[float, float]:
         """Exact 95 % interval of the accuracy."""
         return exact_interval(self.n_hits, self.n_trials)
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether the accuracy is at or above `bound`."""
+        return self.accuracy >= self.bound
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain JSON values."""
+        return {
+            "accuracy": self.accuracy,
+            "balanced_accuracy": self.balanced_accuracy,
+            "n_trials": self.n_trials,
+            "n_hits": self.n_hits,
+            "interval_95": list(self.interval),
+            "chance_bound_5": self.bound,
+            "above_chance": self.above_chance,
+            "classes": list(self.classes),
+            "confusion": self.confusion().tolist(),
+            "trials_with_command": sum(bool(t.commands) for t in self.trials),
+        }
 
     def confusion(self) -> NDArray[np.int64]:
         """Counts, rows cued, columns predicted; the last column is `nothing published`."""

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import xdf_writer
 from processes import neuript, running
+from twin_recordings import NAMES, write_run
 
 from neuript import cli
 
 pytestmark = pytest.mark.timeout(300)  # a few seconds each on a machine that is not busy
 
-NAMES = ("F3", "F4", "C3", "Cz", "C4", "P3", "P4", "Pz")
 EVENTS = ("--event", "left_hand=left_hand", "--event", "right_hand=right_hand")
 SHORT = ("--window", "2", "--epoch", "1", "4", "--hop", "0.5")
 FAST = ("--network", "none", *SHORT)
@@ -23,26 +23,8 @@ FAST = ("--network", "none", *SHORT)
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory):
     """Two runs of a skilled simulated person, each 12 + 12 trials, as XDF files."""
-    from neuript.montages import load_montage
-    from neuript.realtime.twin.cues import CueProtocol
-    from neuript.realtime.twin.signal import record_session
-    from neuript.realtime.twin.subject import Subject
-
     folder = tmp_path_factory.mktemp("runs")
-    protocol = CueProtocol(trials_per_class=12, pre_cue_s=0.5, pause_s=(0.5, 0.8), lead_in_s=4.0)
-    paths = []
-    for seed in (3, 4):
-        run = record_session(load_montage("10-20").pick(NAMES), 125.0, Subject(skill=1.0), protocol=protocol, seed=seed)
-        file = xdf_writer.session(
-            run.data,
-            100 * seed + np.arange(len(run.data)) / run.sfreq,
-            [(100 * seed + e.time_s, e.label) for e in run.events],
-            sfreq=run.sfreq,
-            labels=list(NAMES),
-            name="neuript-twin (simulated)",
-        )
-        paths.append(str(file.save(folder / f"run{seed}.xdf")))
-    return paths
+    return [str(write_run(folder / f"run{seed}.xdf", seed)) for seed in (3, 4)]
 
 
 @pytest.fixture(autouse=True)
@@ -241,6 +223,12 @@ def test_nothing_given(capsys):
     assert "name them with --from FILE" in capsys.readouterr().err
     assert cli.main(["calibrate", "--from", "a.xdf", *EVENTS]) == 2
     assert "--out is missing" in capsys.readouterr().err
+
+
+def test_classes_are_named_by_their_events(capsys):
+    """An option that was taken and never read is refused."""
+    assert cli.main(["calibrate", "--from", "a.xdf", *EVENTS, "--out", "mi.ts", "--classes", "left_hand,feet"]) == 2
+    assert "unrecognized arguments: --classes left_hand,feet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("moment", ["reading 1 recording", "trials, "])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.modelfile.manifest import Manifest
-from neuript.montages import Montage, draft_plan, plan_channels
+from neuript.montages import Montage, draft_plan, load_montage, plan_channels
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
@@ -22,7 +23,7 @@ from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.windows.epochs import collect_windows, ends_within, labels_of
-from neuript.training.windows.events import require_classes, trials_of
+from neuript.training.windows.events import checked_event_map, require_classes, trials_of
 from neuript.training.windows.labelled import LabelledWindows
 
 logger = logging.getLogger(__name__)
@@ -32,16 +33,24 @@ MIN_TRIALS_PER_CLASS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
-    """How recordings become windows; fixed before any data are seen."""
+    """How recordings become windows; fixed before any data are seen.
 
-    cap: Montage
-    """What was on the head."""
-    event_map: Mapping[str, tuple[str, ...]]
-    """Class to its markers; the order is that of the model's classes."""
+    Raises
+    ------
+    NeuriptError
+        If a value is not allowed, naming it and what is.
+    """
+
+    event_map: Mapping[str, str | Sequence[str]]
+    """Class to its marker or markers; the order is that of the model's classes."""
+    montage: str = "10-20"
+    """What was on the head: the name of a montage, or a YAML file."""
     trial_start: str | None = None
     """Marker that starts a trial of several events."""
     window_s: float = 4.0
+    """Seconds of EEG per decision."""
     hop_s: float = 0.125
+    """Seconds between decisions."""
     epoch_s: tuple[float, float] = (0.0, 4.5)
     """Seconds after an event between which the person does the task; windows lie inside."""
     step_s: float = 0.25
@@ -49,6 +58,7 @@ class DatasetSpec:
     sfreq: float = 64.0
     """Rate of the model, Hz."""
     reference: str = "as recorded"
+    """"as recorded", or "average" to subtract the mean of the electrodes."""
     eeg: str | None = None
     """Name of the stream to take as EEG, where the types do not say so or there are several."""
     unit: str | None = None
@@ -58,7 +68,38 @@ class DatasetSpec:
     min_trials_per_class: int = MIN_TRIALS_PER_CLASS
     """Fewer are refused."""
     task: str = "motor-imagery"
+    """Short name, part of the published streams' names."""
     idle_class: str | None = None
+    """Class that means "no command"; None: `rest`, if there is one."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the recordings, and bring the event map into one form."""
+        object.__setattr__(self, "event_map", checked_event_map(self.event_map))
+        object.__setattr__(self, "epoch_s", tuple(self.epoch_s))
+        low, high = self.epoch_s
+        if not -3600 < low < high < 3600:
+            raise NeuriptError(
+                f"--epoch {low:g} {high:g}: give two numbers of seconds, the end larger than the begin, for example "
+                "0 4.5 (in Python: epoch_s)"
+            )
+        for name, value in (("window", self.window_s), ("hop", self.hop_s)):
+            if not 0 < value < 3600:
+                raise NeuriptError(f"--{name} {value:g} s is not larger than 0 and below an hour (in Python: {name}_s)")
+        if self.idle_class is not None and self.idle_class not in self.event_map:
+            raise NeuriptError(
+                f"--idle {self.idle_class} is not one of the classes {', '.join(self.event_map)} "
+                "(in Python: idle_class)"
+            )
+
+    @cached_property
+    def cap(self) -> Montage:
+        """What was on the head, looked up."""
+        return load_montage(self.montage)
+
+    @property
+    def idle(self) -> str | None:
+        """Class that means "no command"."""
+        return self.idle_class or ("rest" if "rest" in self.event_map else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +159,41 @@ class Dataset(LabelledWindows):
         """Trials per class."""
         return {name: int((self.trial_labels == i).sum()) for i, name in enumerate(self.classes)}
 
+    def describe(self) -> str:
+        """One sentence: trials, windows, channels, mains."""
+        counts = ", ".join(f"{n} {name}" for name, n in self.counts.items())
+        mains = self.manifest.mains_hz
+        return (
+            f"{counts} trials, {len(self.x)} windows of {self.manifest.window_s:g} s; {self.montage.n_chans} "
+            f"channels: {' '.join(self.montage.ch_names)}; mains {f'{mains:g} Hz' if mains else 'not seen'}"
+        )
 
-def load_dataset(paths: Sequence[str | Path], spec: DatasetSpec) -> Dataset:
+
+def read_each(recordings: Sequence[str | Path | Recording], *, eeg: str | None = None) -> list[Recording]:
+    """Read what is not read yet, with the EEG in the stream named `eeg`.
+
+    Raises
+    ------
+    NeuriptError
+        For an unreadable file, none at all, or one that is given twice.
+    """
+    if not recordings:
+        raise NeuriptError("no recording was given; name at least one file after --from")
+    where = [_whereabouts(one) for one in recordings]
+    twice = next((one for i, one in enumerate(recordings) if where[i] in where[:i]), None)
+    if twice is not None:  # its copy would be held out against itself
+        name = twice.path if isinstance(twice, Recording) else twice
+        raise NeuriptError(f"{name} is given twice; name each recording once")
+    return [one if isinstance(one, Recording) else read_recording(one, eeg=eeg) for one in recordings]
+
+
+def _whereabouts(one: str | Path | Recording) -> Path | int:
+    """What two copies of a recording share: their file, or else the object."""
+    path = one.path if isinstance(one, Recording) else Path(one)
+    return id(one) if isinstance(one, Recording) and not path.is_file() else path.resolve()
+
+
+def load_dataset(recordings: Sequence[str | Path | Recording], spec: DatasetSpec) -> Dataset:
     """Read recordings and cut labelled windows with the live decoder.
 
     Raises
@@ -127,13 +201,7 @@ def load_dataset(paths: Sequence[str | Path], spec: DatasetSpec) -> Dataset:
     NeuriptError
         For an unreadable file, a class without trials, too few trials, channels that do not fit, unknown units.
     """
-    if not paths:
-        raise NeuriptError("no recording was given; name at least one file after --from")
-    where = [Path(path).resolve() for path in paths]
-    twice = next((path for i, path in enumerate(paths) if where[i] in where[:i]), None)
-    if twice is not None:  # its copy would be held out against itself
-        raise NeuriptError(f"{twice} is given twice; name each recording once")
-    return build_dataset([read_recording(path, eeg=spec.eeg) for path in paths], spec)
+    return build_dataset(read_each(recordings, eeg=spec.eeg), spec)
 
 
 def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset:
@@ -259,7 +327,7 @@ def _choose_mains(
 
 def _draft_manifest(montage: Montage, spec: DatasetSpec, mains_hz: float | None, *, simulated: bool) -> Manifest:
     preprocess = PreprocessSpec(sfreq=spec.sfreq, mains_hz=mains_hz)
-    policy = PolicySpec(idle_class=spec.idle_class)
+    policy = PolicySpec(idle_class=spec.idle)
     units: dict[str, Any] = {"input": "volts"}
     if spec.unit is not None:
         units["recordings"] = spec.unit
@@ -267,7 +335,7 @@ def _draft_manifest(montage: Montage, spec: DatasetSpec, mains_hz: float | None,
         return Manifest(
             task=spec.task,
             classes=tuple(spec.event_map),
-            idle_class=spec.idle_class,
+            idle_class=spec.idle,
             model={},
             montage=montage.to_dict(),
             preprocess=preprocess.to_dict(),

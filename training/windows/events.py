@@ -28,16 +28,46 @@ def parse_event_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
         For a pair without `=`, an empty side, or one marker given to two classes.
     """
     mapping: dict[str, list[str]] = {}
-    owner: dict[str, str] = {}
     for pair in pairs:
         name, sign, marker = pair.partition("=")
         name, marker = name.strip(), marker.strip()
         if not sign or not name or not marker:
             raise NeuriptError(f"--event {pair!r} is not of the form class=marker; for example left_hand=769")
-        if owner.setdefault(marker, name) != name:
-            raise NeuriptError(f"marker {marker!r} was given to both {owner[marker]!r} and {name!r}; keep one of them")
         mapping.setdefault(name, []).append(marker)
-    return {name: tuple(dict.fromkeys(markers)) for name, markers in mapping.items()}
+    found = {name: tuple(dict.fromkeys(markers)) for name, markers in mapping.items()}
+    _refuse_shared_markers(found)
+    return found
+
+
+def checked_event_map(event_map: Mapping[str, str | Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Class to its markers, as a tuple also where there is one.
+
+    Raises
+    ------
+    NeuriptError
+        For less than two classes, a class without a marker, or one marker given to two classes.
+    """
+    mapping = {name: (m,) if isinstance(m, str) else tuple(m) for name, m in event_map.items()}
+    if len(mapping) < 2:
+        raise NeuriptError(
+            f"--event names {len(mapping)} class{'' if len(mapping) == 1 else 'es'}; at least two are needed, for "
+            "example --event left_hand=769 --event right_hand=770 (in Python: event_map; neuript inspect FILE lists "
+            "the markers)"
+        )
+    if empty := [name for name, markers in mapping.items() if not markers]:
+        raise NeuriptError(f"class {empty[0]!r} has no marker; name at least one that starts it")
+    _refuse_shared_markers(mapping)
+    return mapping
+
+
+def _refuse_shared_markers(event_map: Mapping[str, Sequence[str]]) -> None:
+    owner: dict[str, str] = {}
+    for name, markers in event_map.items():
+        for marker in markers:
+            if owner.setdefault(marker, name) != name:
+                raise NeuriptError(
+                    f"marker {marker!r} was given to both {owner[marker]!r} and {name!r}; keep one of them"
+                )
 
 
 def trials_of(

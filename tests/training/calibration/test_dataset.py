@@ -9,16 +9,13 @@ import pytest
 import xdf_writer
 
 from neuript.errors import NeuriptError
-from neuript.montages import load_montage
 from neuript.realtime.recordings.read import read_recording
 from neuript.training.calibration.dataset import DatasetSpec, build_dataset, load_dataset
 
 SFREQ = 125.0
 NAMES = ("Fz", "C3", "Cz", "C4", "Pz")
 ONSETS = 8.0 + 5.0 * np.arange(12)
-SPEC = DatasetSpec(
-    cap=load_montage("10-20"), event_map={"left": ("769",), "right": ("770",)}, window_s=2.0, epoch_s=(0.0, 2.5)
-)
+SPEC = DatasetSpec(event_map={"left": ("769",), "right": ("770",)}, window_s=2.0, epoch_s=(0.0, 2.5))
 
 
 @pytest.fixture
@@ -202,11 +199,11 @@ def test_a_recording_is_not_its_own_test_set(record, signal):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"event_map": {"left": ("769",)}}, "at least two different names"),
+        ({"event_map": {"left": ("769",)}}, "names 1 class; at least two are needed"),
         ({"task": "motor imagery"}, "task='motor imagery' must be letters and digits"),
         ({"window_s": 2.001}, "window_s=2.001 is 128.064 samples"),
         ({"hop_s": 0.1}, "use a multiple of 0.015625 s"),
-        ({"cap": load_montage("muse-4")}, "share 0 good channels, at least 2 are needed.*Fz, C3"),
+        ({"montage": "muse-4"}, "share 0 good channels, at least 2 are needed.*Fz, C3"),
     ],
 )
 def test_settings_that_cannot_be_end_in_a_sentence(record, signal, change, message):

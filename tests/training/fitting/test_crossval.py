@@ -10,8 +10,10 @@ from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.network.config import preset
 from neuript.realtime.decoding.scoring import Trial, chance_bound
-from neuript.training.calibration.calibration import NETWORK, STACK, TANGENT, CalibrationSpec, calibrate
 from neuript.training.calibration.dataset import Dataset
+from neuript.training.calibration.fitted_decoder import STACK, fit_decoder
+from neuript.training.calibration.held_out import NETWORK, TANGENT
+from neuript.training.calibration.starting_point import StartingPoint
 from neuript.training.fitting.crossval import blocked_folds, overlaps, split
 from neuript.training.fitting.top_blocks import FinetuneSpec
 
@@ -103,10 +105,13 @@ def dataset(x, trial, y, end_s=None, recording=None):
     return Dataset(x, trial, trials, load_montage("10-20").pick(NAMES), manifest, (), end_s)
 
 
-def tiny(**overrides):
+def start():
     shape = {"merges": (8, 2), "experts": (0, 2), "d_model": 16, "n_heads": 2}
-    config = preset("micro", n_outputs=2, n_times=N_TIMES, **shape)
-    return CalibrationSpec(config=config, finetune=FinetuneSpec(n_epochs=2, **overrides))
+    return StartingPoint(preset("micro", n_outputs=2, n_times=N_TIMES, **shape))
+
+
+def fitted(data, **options):
+    return fit_decoder(data, start(), FinetuneSpec(n_epochs=2), **options)
 
 
 def coloured(rng, mixing, n):
@@ -123,7 +128,7 @@ def test_trials_that_can_only_be_recognised_give_chance(rng):
     n_trials = 60
     y = rng.permutation(labels(n_trials))
     x = np.concatenate([coloured(rng, m, 3) for m in own_mixings(rng, n_trials)])
-    result = calibrate(dataset(x, np.repeat(np.arange(n_trials), 3), y), tiny())
+    result = fitted(dataset(x, np.repeat(np.arange(n_trials), 3), y))
     assert set(result.scores) == {"CSP+LDA", "TS+LR", NETWORK, TANGENT, STACK}
     bound = chance_bound(n_trials, 2, 0.01)
     for name, card in result.scores.items():
@@ -138,7 +143,7 @@ def test_the_same_trials_are_decoded_where_the_label_makes_the_fingerprint(rng):
     y = rng.permutation(labels(n_trials))
     two = own_mixings(rng, 2)
     x = np.concatenate([coloured(rng, two[c], 3) for c in y])
-    result = calibrate(dataset(x, np.repeat(np.arange(n_trials), 3), y), tiny())
+    result = fitted(dataset(x, np.repeat(np.arange(n_trials), 3), y))
     for name in ("CSP+LDA", "TS+LR", TANGENT, STACK):
         assert result.scores[name].accuracy > 0.95, name
 
@@ -151,10 +156,9 @@ def test_windows_shared_across_a_border_do_not_leak(rng):
     mixings = own_mixings(rng, runs.max() + 1)
     x = np.concatenate([coloured(rng, mixings[r], 1) for r in runs])
     trial = np.arange(n_trials)
-    spec = CalibrationSpec(config=tiny().config, branches=(TANGENT,), n_folds=n_folds)
-    leaky = calibrate(dataset(x, trial, y), spec).scores[TANGENT].accuracy
+    leaky = fitted(dataset(x, trial, y), branches=(TANGENT,), n_folds=n_folds).scores[TANGENT].accuracy
     end_s = 10 + 0.15 * trial  # a dozen neighbours on each side are within the 2 s of a window
-    purged = calibrate(dataset(x, trial, y, end_s), spec).scores[TANGENT].accuracy
+    purged = fitted(dataset(x, trial, y, end_s), branches=(TANGENT,), n_folds=n_folds).scores[TANGENT].accuracy
     assert leaky > 0.85
     assert purged < 0.75  # ten runs are few, so chance is wide
 
@@ -163,15 +167,14 @@ def test_trials_too_fast_for_their_windows_are_refused():
     trial = np.arange(20)
     x = np.zeros((20, 4, N_TIMES), np.float32)
     with pytest.raises(NeuriptError, match="use a shorter --window or more trials"):
-        calibrate(dataset(x, trial, labels(20), 10 + 0.01 * trial), tiny())
+        fitted(dataset(x, trial, labels(20), 10 + 0.01 * trial))
 
 
 def test_the_clocks_of_two_recordings_have_nothing_to_do_with_each_other(rng):
     """Both begin at 0: windows with the same stamp are not the same window."""
     trial, y, recording = np.arange(40), labels(40), np.repeat([0, 1], 20)
     x = np.concatenate([coloured(rng, m, 1) for m in own_mixings(rng, 40)])
-    spec = CalibrationSpec(config=tiny().config, branches=(TANGENT,))
     end_s = 2.5 * (trial % 20)
-    with_times = calibrate(dataset(x, trial, y, end_s, recording), spec)
-    without = calibrate(dataset(x, trial, y, None, recording), spec)
+    with_times = fitted(dataset(x, trial, y, end_s, recording), branches=(TANGENT,))
+    without = fitted(dataset(x, trial, y, None, recording), branches=(TANGENT,))
     assert with_times.nll == without.nll

@@ -1,0 +1,53 @@
+"""Settings of a calibration: checked when built, JSON-safe, the same as those of the command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from neuript.cli.calibrate import build_parser, spec_of
+from neuript.errors import NeuriptError
+from neuript.training.calibration.calibration_spec import CalibrationSpec
+
+EVENTS = {"left_hand": "769", "rest": ("771", "772")}
+
+
+def test_settings_survive_json():
+    spec = CalibrationSpec(event_map=EVENTS, montage="peterson-15", epoch_s=(1, 4), n_epochs=3, mains_hz=None)
+    again = CalibrationSpec(**json.loads(json.dumps(asdict(spec))))
+    assert again == spec
+    assert again.event_map == {"left_hand": ("769",), "rest": ("771", "772")}
+    assert again.cap.name == "peterson-15"
+
+
+def test_the_command_line_has_the_same_defaults():
+    arguments = ["--from", "a.xdf", "--out", "mi.ts", "--event", "left_hand=769", "--event", "rest=771"]
+    args = build_parser().parse_args([*arguments, "--event", "rest=772"])
+    assert spec_of(args) == CalibrationSpec(event_map=EVENTS)
+
+
+@pytest.mark.parametrize(("given", "idle"), [(None, "rest"), ("left_hand", "left_hand")])
+def test_rest_is_no_command_unless_told(given, idle):
+    assert CalibrationSpec(event_map=EVENTS, idle_class=given).idle == idle
+    assert CalibrationSpec(event_map={"a": "1", "b": "2"}).idle is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"event_map": {"left_hand": "769"}}, "names 1 class; at least two are needed"),
+        ({"event_map": {"a": "1", "b": ["2", "1"]}}, "marker '1' was given to both 'a' and 'b'"),
+        ({"event_map": {"a": "1", "b": []}}, "class 'b' has no marker"),
+        ({"idle_class": "pause"}, "idle pause is not one of the classes left_hand, rest .*idle_class"),
+        ({"epoch_s": (4.0, 1.0)}, "epoch 4 1: give two numbers of seconds.*epoch_s"),
+        ({"window_s": 0.0}, "window 0 s is not larger than 0.*window_s"),
+        ({"hop_s": float("nan")}, "hop nan s is not larger than 0.*hop_s"),
+        ({"n_folds": 1}, "folds 1: at least 2 blocks.*n_folds"),
+        ({"n_epochs": -1}, "epochs -1 is negative.*n_epochs"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once_with_its_name_in_python(change, message):
+    with pytest.raises(NeuriptError, match=message):
+        CalibrationSpec(**{"event_map": EVENTS, **change})

@@ -1,0 +1,112 @@
+"""Published decisions against the markers of the recording that they were made from (`neuript.score`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from neuript.errors import NeuriptError
+from neuript.realtime.decoding.decision_log import DecisionLog, read_decisions
+from neuript.realtime.decoding.scoring import ScoreCard, Trial, score_trials
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import Recording, events_of
+from neuript.realtime.recordings.replay_log import read_clock_offset
+from neuript.training.windows.events import checked_event_map, require_classes, trials_of
+
+
+def score(
+    decisions: str | Path,
+    recording: str | Path | Recording,
+    event_map: Mapping[str, str | Sequence[str]],
+    *,
+    window_end_s: tuple[float, float] = (4.0, 4.5),
+    trial_start: str | None = None,
+    replay_log: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> ScoreCard:
+    """Score decisions trial by trial.
+
+    A trial's class is the one with the highest mean probability over the windows that end inside an interval after its
+    event.
+
+    Parameters
+    ----------
+    decisions : str or Path
+        Lines that `neuript-live --json` printed.
+    recording : str, Path or Recording
+        The recording with the markers.
+    event_map : mapping of str to str or sequence of str
+        Class to its marker or markers.
+    window_end_s : tuple of two floats
+        Seconds after the event between which a window must end; fix them before you look at the result.
+    trial_start : str, optional
+        Marker that starts a trial of several events.
+    replay_log : str or Path, optional
+        What `neuript-replay --json` printed; needed for decisions that were made over LSL.
+    say : callable, optional
+        Takes a sentence when decisions and recording do not cover the same time.
+
+    Returns
+    -------
+    ScoreCard
+        Hits, interval, chance bound, confusion; `to_dict()` gives plain values.
+
+    Raises
+    ------
+    NeuriptError
+        For files that cannot be read, decisions of other classes, or a class without trials.
+
+    Examples
+    --------
+    >>> events = {"left_hand": "769", "right_hand": "770"}
+    >>> score("run4.jsonl", "run4.xdf", events).accuracy  # doctest: +SKIP
+    """
+    event_map = checked_event_map(event_map)
+    low, high = window_end_s
+    if not low <= high:
+        raise NeuriptError(
+            f"--window-end {low:g} {high:g}: the first number must not be larger (in Python: window_end_s)"
+        )
+    log = read_decisions(decisions)
+    read = recording if isinstance(recording, Recording) else read_recording(recording)
+    events = events_of(read)
+    found = trials_of(events, event_map, trial_start=trial_start)
+    require_classes(found, event_map, events)
+    offset_s = _offset_s(log, replay_log, float(read.eeg.timestamps[0]))
+    trials = [trial.shifted(offset_s) for trial in found]
+    if say is not None and (note := _note_outside(log, trials, window_end_s, str(decisions))):
+        say(note)
+    return score_trials(log.rows, trials, _classes(log, tuple(event_map)), window_end_s=(low, high))
+
+
+def _offset_s(log: DecisionLog, replay_log: str | Path | None, first_stamp: float) -> float:
+    """What to add to the recording's times to get the decisions' times."""
+    if log.uses_rec_t:
+        return -first_stamp
+    if replay_log is None:
+        raise NeuriptError(
+            "the decisions carry stamps of the LSL clock; give --replay-log, the output of neuript-replay --json "
+            "(in Python: replay_log)"
+        )
+    return read_clock_offset(replay_log)
+
+
+def _note_outside(log: DecisionLog, trials: Sequence[Trial], window_end_s: tuple[float, float], name: str) -> str:
+    """Say when decisions and recording do not cover the same time, for they may not belong together; else nothing."""
+    (first, last), (low, high) = log.span_s, window_end_s
+    n_outside = sum(t.onset_s + high < first or t.onset_s + low > last for t in trials)
+    if not n_outside:
+        return ""
+    return (
+        f"{n_outside} of {len(trials)} trials lie outside the {last - first:.0f} s that {name} covers; "
+        "is it the same recording, all of it?"
+    )
+
+
+def _classes(log: DecisionLog, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The model's classes, which must hold those of the event map."""
+    if log.classes and (unknown := sorted(set(given) - set(log.classes))):
+        raise NeuriptError(
+            f"class {unknown[0]!r} is not among the decisions' classes {', '.join(log.classes)}; use their names"
+        )
+    return log.classes or given
