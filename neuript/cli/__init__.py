@@ -9,17 +9,16 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 
 from neuript import __version__
+from neuript.cli.stdout import EXIT_USAGE, is_of_stdout, let_go_of_stdout, output_failed, tell
+from neuript.cli.verb_table import table_of, unknown_verb
 from neuript.errors import NeuriptError
-
-_Verb = Callable[[list[str]], int]
 
 VERBS: dict[str, str] = {
     "live": "find the EEG stream, decode, publish, show the dashboard (also: --demo, --replay FILE)",
-    "calibrate": "fine-tune a model on one person, from recordings or a session",
+    "calibrate": "fine-tune a model on one person, from recordings",
     "replay": "publish all streams of a recording on LSL, with their timing, gaps and metadata",
     "train": "prepare a corpus, pretrain, fine-tune, evaluate, sweep, pictures, export",
     "simulate": "the digital twin: a simulated amplifier with a simulated person on LSL",
@@ -33,7 +32,6 @@ VERBS: dict[str, str] = {
 """Verb to its one line of help; the code is `neuript.cli.<verb>.run(argv) -> exit code`."""
 
 EXIT_INTERNAL = 1
-EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 _EPILOG = """\
@@ -47,11 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     first = next((a for a in arguments if a not in ("-v", "--verbose")), "--help")
     if first in ("-h", "--help", "help"):
-        return _tell(_usage())
+        return tell(_usage())
     if first in ("-V", "--version"):
-        return _tell(f"neuript {__version__}")
+        return tell(f"neuript {__version__}")
     if first not in VERBS:
-        print(f"neuript: {_unknown_verb(first)}", file=sys.stderr)
+        print(f"neuript: {unknown_verb(first, VERBS)}", file=sys.stderr)
         return EXIT_USAGE
     arguments.remove(first)
     return run_verb(first, arguments)
@@ -86,19 +84,19 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
     except NeuriptError as error:
         _log_refusal()
         print(f"neuript {verb}: {error}", file=sys.stderr)
-        _let_go_of_stdout()
+        let_go_of_stdout()
         return error.exit_code
     except KeyboardInterrupt:
         # CPython notes an interrupt that leaves `exec` (which dataclasses use while modules load) as
         # unhandled, and would end the process by the signal whatever we return; the next `exec`
         # takes the note back.
         exec("")
-        _let_go_of_stdout()
+        let_go_of_stdout()
         print(f"neuript {verb}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
-        if _is_of_stdout(error):
-            return _output_failed(f"neuript {verb}", error)
+        if is_of_stdout(error):
+            return output_failed(f"neuript {verb}", error)
         if verbose:
             raise
         print(
@@ -111,55 +109,13 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
 
 def _run(verb: str, arguments: list[str]) -> int:
     try:
-        code = _load(verb)(arguments)
+        code: int = importlib.import_module(f"neuript.cli.{verb}").run(arguments)
     except SystemExit as stop:  # argparse: usage printed, or --help
         code = 0 if stop.code is None else EXIT_USAGE
         code = stop.code if isinstance(stop.code, int) else code
     if sys.stdout is not None:
         sys.stdout.flush()  # here, where it can still be said that it fails
     return code
-
-
-def _tell(text: str) -> int:
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        return _output_failed("neuript", error)
-    return 0
-
-
-def _is_of_stdout(error: Exception) -> bool:
-    """Whether stdout was closed by its reader (`| head`) or cannot take more (a full disk)."""
-    if isinstance(error, BrokenPipeError):
-        return True
-    from neuript.files import is_disk_fault
-
-    return isinstance(error, OSError) and is_disk_fault(error) and error.filename is None
-
-
-def _let_go_of_stdout() -> None:
-    """Flush stdout; where that fails, drop what is left, or Python's own exit fails on it with code 120."""
-    if sys.stdout is None:
-        return
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        with suppress(OSError, ValueError):  # a stdout that is no file
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _output_failed(program: str, error: Exception) -> int:
-    _let_go_of_stdout()
-    if isinstance(error, BrokenPipeError):
-        return 0
-    why = getattr(error, "strerror", None) or error
-    print(f"{program}: the output cannot be written: {why}; make room for it", file=sys.stderr)
-    return EXIT_USAGE
-
-
-def _load(verb: str) -> _Verb:
-    run: _Verb = importlib.import_module(f"neuript.cli.{verb}").run
-    return run
 
 
 def _split_verbose(argv: Sequence[str]) -> tuple[list[str], bool]:
@@ -187,17 +143,7 @@ def _configure_logging(verbose: bool) -> None:
 
 
 def _usage() -> str:
-    width = max(map(len, VERBS))
-    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
     return (
         f"neuript {__version__}: real-time EEG decoding over Lab Streaming Layer\n\n"
-        f"usage: neuript VERB [options]\n\n{verbs}\n\n{_EPILOG}"
+        f"usage: neuript VERB [options]\n\n{table_of(VERBS)}\n\n{_EPILOG}"
     )
-
-
-def _unknown_verb(given: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(given, VERBS, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"there is no verb '{given}'{hint} (verbs: {', '.join(VERBS)})"

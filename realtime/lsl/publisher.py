@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.lsl.stream_info import element
 from neuript.realtime.recordings.header import text_of
 from neuript.realtime.recordings.recording import APART_S, RecordedStream, Recording
+from neuript.realtime.recordings.replay_log import ReplayNote
 from neuript.realtime.recordings.replay_source import check_start, chunk_edges, play_times
 
 EARLY_S = 60.0
@@ -158,6 +160,7 @@ class LslReplay(Broadcast):
         self.speed = speed
         self.loop = loop
         self.schedule = make_schedule(recording, chunk=chunk, start_s=start_s)
+        self._recorded_spacing = recorded_spacing
         self._stamp_speed = 1.0 if recorded_spacing else speed
         self._suffix = suffix
 
@@ -179,6 +182,37 @@ class LslReplay(Broadcast):
         for i, stream in enumerate(self.recording.streams):
             if id(stream) in published:
                 self._publish_stream(i)
+
+    def require_consumers(self, timeout_s: float, *, stop: Callable[[], bool] = lambda: False) -> None:
+        """Wait until somebody listens, or `stop()` says so.
+
+        Raises
+        ------
+        NeuriptError
+            Nobody came within `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self.wait_for_consumers(min(0.2, max(0.0, deadline - time.monotonic()))) and not stop():
+            if time.monotonic() >= deadline:
+                raise NeuriptError(
+                    f"nobody listened to '{self.recording.eeg.info.name}' within {timeout_s:g} s; "
+                    "start the consumer, or leave out --wait-for-consumers"
+                )
+
+    def note(self, event: str) -> ReplayNote:
+        """Return where the replay is on both clocks, for its log; only once it has started."""
+        if self.started_at is None:
+            raise RuntimeError("the replay was not started")
+        return ReplayNote(
+            event=event,
+            lsl_start=self.started_at,
+            recorded_start=self.schedule.origin,
+            recorded_first_eeg=float(self.recording.eeg.timestamps[0]),
+            speed=self.speed,
+            recorded_stamps=self._recorded_spacing,
+            duration_s=self.schedule.duration_s,
+            n_samples=self.n_samples,
+        )
 
     def run(
         self,

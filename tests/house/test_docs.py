@@ -10,8 +10,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from twin_recordings import write_run
 
-from neuript.cli import EXIT_USAGE, VERBS
+from neuript import cli
+from neuript.cli import VERBS
+from neuript.cli.stdout import EXIT_USAGE
 from neuript.cli.train import VERBS as TRAINING
 from neuript.montages import load_montage
 from neuript.realtime.decoding.proba_row import ROW_CHANNELS
@@ -172,3 +175,23 @@ def test_no_path_of_one_machine(page):
     text = page.read_text("utf-8")
     for trace in ("/work", "/root", "/home/", "../shared", "/tmp/"):
         assert trace not in text
+
+
+def test_the_python_page_runs_as_written(tmp_path, monkeypatch, capsys):
+    """Its blocks, one after the other, on three runs of a simulated person."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEURIPT_CONFIG_DIR", str(tmp_path / "config"))
+    for seed in (2, 3, 4):
+        write_run(tmp_path / f"run{seed}.xdf", seed, {"left_hand": "769", "right_hand": "770"})
+    notebook: dict[str, object] = {}
+    for language, block in _FENCE.findall((ROOT / "docs" / "python.md").read_text("utf-8")):
+        if language == "python":
+            exec(block, notebook)
+        else:
+            (words,) = [shlex.split(line) for line in block.splitlines()]
+            capsys.readouterr()
+            assert cli.main([words[0].removeprefix("neuript-"), *words[1 : words.index(">")]]) == 0
+            Path(words[-1]).write_text(capsys.readouterr().out)
+    assert notebook["result"].published.above_chance
+    assert notebook["card"].above_chance
+    assert "'769'" in capsys.readouterr().out

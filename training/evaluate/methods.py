@@ -58,6 +58,11 @@ NET_SPECS: dict[str, SupervisedSpec] = {
 rates come from one look at the validation people of mental arithmetic."""
 
 
+def default_methods(*, pretrained: bool) -> tuple[str, ...]:
+    """Names of all methods that can run with, or without, a pretrained encoder (`reinit` is asked for apart)."""
+    return tuple(name for name in METHODS if name != "reinit" and (pretrained or name not in PRETRAINED))
+
+
 @dataclass(frozen=True, kw_only=True)
 class MethodSpec:
     """How the methods are trained; the seeds in here are overruled by the run's."""

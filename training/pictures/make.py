@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neuript.errors import NeuriptError
 from neuript.training.fitting.forward import predict_logits
 from neuript.training.fitting.metrics import balanced_accuracy, confusion
 from neuript.training.pictures import attention, draw, draw_attention, style
@@ -47,6 +48,15 @@ class PicturesSpec:
     seed: int = 520
     pdf: bool = False
     """Every figure also as PDF."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("n_windows", "n_perturbed", "batch_size"):
+            if getattr(self, name) < 1:
+                option = name.removeprefix("n_").replace("_", "-")
+                raise NeuriptError(f"--{option} must be at least 1 (in Python: {name})")
+        if self.n_examples < 0:
+            raise NeuriptError("--examples must be 0 or more (in Python: n_examples)")
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Callable
 
+from neuript.cli.verb_table import table_of, unknown_verb
 from neuript.errors import NeuriptError
 
 VERBS: dict[str, str] = {
@@ -24,13 +24,11 @@ _DESCRIPTION = "Make models: prepare data, pretrain, fine-tune, evaluate, look i
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the verb itself; each verb below it has a parser of its own."""
-    width = max(map(len, VERBS))
-    table = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
     parser = argparse.ArgumentParser(
         prog="neuript-train",
         usage="neuript-train VERB [options]",
         description=_DESCRIPTION,
-        epilog=f"verbs:\n{table}\n\n`neuript-train VERB --help` explains a verb.",
+        epilog=f"verbs:\n{table_of(VERBS)}\n\n`neuript-train VERB --help` explains a verb.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("verb", metavar="VERB", help="one of the verbs below")
@@ -43,19 +41,6 @@ def run(argv: list[str]) -> int:
         print(build_parser().format_help(), end="")
         return 0
     if argv[0] not in VERBS:
-        raise NeuriptError(_unknown(argv[0]))
-    return load_verb(argv[0])(argv[1:])
-
-
-def load_verb(verb: str) -> Callable[[list[str]], int]:
-    """Import one verb's module and return its `run`."""
-    found: Callable[[list[str]], int] = importlib.import_module(f"neuript.cli.train.{verb}").run
-    return found
-
-
-def _unknown(given: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(given, VERBS, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"there is no training verb '{given}'{hint} (verbs: {', '.join(VERBS)})"
+        raise NeuriptError(unknown_verb(argv[0], VERBS, "training verb"))
+    code: int = importlib.import_module(f"neuript.cli.train.{argv[0]}").run(argv[1:])
+    return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from neuript.cli.arguments import command
 from neuript.errors import NeuriptError
 
 _EXAMPLES = """\
@@ -19,11 +20,8 @@ pretraining has its encoder already, as encoder.safetensors."""
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="neuript-train export",
-        description="Take the encoder out of a pretraining, or make a classifier deployable.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command(
+        "neuript-train export", "Take the encoder out of a pretraining, or make a classifier deployable.", _EXAMPLES
     )
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="a run's folder, its checkpoint, or a classifier")

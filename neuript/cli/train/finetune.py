@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuript.cli.train.evaluate import add_data_options, checkpoint_of, list_protocols, load_data, prepare_torch, say
+from neuript.cli.arguments import add_seed, command
+from neuript.cli.progress import say
+from neuript.cli.train.data_options import add_data_options, checkpoint_of, list_protocols, load_data
 from neuript.errors import NeuriptError
 
 _EXAMPLES = """\
@@ -20,17 +22,15 @@ the file's manifest. A .ts runs in neuript-live; a .safetensors is a checkpoint 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="neuript-train finetune",
-        description="Train a classifier on a labelled data set, from a pretrained encoder or from "
-        "scratch, and write it to a file.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command(
+        "neuript-train finetune",
+        "Train a classifier on a labelled data set, from a pretrained encoder or from scratch, and write it to a file.",
+        _EXAMPLES,
     )
     add = parser.add_argument
     add_data_options(parser)
     add("--out", metavar="FILE", help="NAME.safetensors (checkpoint) or NAME.ts (deployable)")
-    add("--seed", type=int, default=520, help="of weights and batches (default 520)")
+    add_seed(parser, "weights and batches")
     add("--hop", type=float, default=0.25, metavar="S", help="hop when decoding live (0.25 s)")
     return parser
 
@@ -47,13 +47,13 @@ def run(argv: list[str]) -> int:
     out = check_writable(args.out)
     if out.suffix not in (".safetensors", ".ts"):
         raise NeuriptError(f"{out.name} must end in .safetensors or .ts")
-    prepare_torch(args)
     from neuript.training.evaluate.finetuned_file import finetune_to_file
     from neuript.training.evaluate.settings import method_spec
+    from neuript.training.fitting.torch_device import use_device
 
+    use_device(args.device, args.threads)
     spec = method_spec(args.set, size=args.size, device=args.device)
     data = load_data(args, Path(args.cache) if args.cache else out.parent / "cache")
-    say(data.describe())
     manifest = finetune_to_file(
         data, spec, out, checkpoint=checkpoint_of(args), seed=args.seed, hop_s=args.hop, say=say
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuript.cli.arguments import add_json, add_mains, add_montage, add_unit, command, mains_hz
+from neuript.cli.progress import say
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
@@ -27,12 +28,11 @@ Folders that need different options are added one after the other to the same --
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="neuript-train prepare",
-        description="Turn folders of recordings (BIDS or loose; EDF, BDF, GDF, BrainVision, FIF, SET, CNT, XDF, Muse "
+    parser = command(
+        "neuript-train prepare",
+        "Turn folders of recordings (BIDS or loose; EDF, BDF, GDF, BrainVision, FIF, SET, CNT, XDF, Muse "
         "csv) into a corpus for pretraining, with a report of what was kept and why the rest was not.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EXAMPLES,
     )
     add = parser.add_argument
     add("folders", nargs="+", metavar="FOLDER", help="folders with recordings, or single files")
@@ -48,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="UV",
         help="leave out windows that exceed this (the recipes: 100); 0 keeps them all",
     )
-    add("--montage", default="auto", help="auto: the paper's 20 pairs where possible, else own electrodes; or a NAME")
+    add_montage(parser, "auto: the paper's 20 pairs where possible, else own electrodes; or a NAME", "auto")
     add("--cap", metavar="MONTAGE", help="what was on the head, for recordings without labels")
     add("--dataset", metavar="NAME", help="first part of the subject ids (default: the folder's name)")
     add("--subject-pattern", metavar="REGEX", help="finds the subject in a path; its first group counts")
@@ -61,14 +61,14 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="ID",
         help="DATASET/SUBJECT or a pattern; people to leave out",
     )
-    add("--unit", help="unit of the numbers, where the files say nothing or the wrong thing")
+    add_unit(parser)
     add("--rescale", action="store_true", help="bring each recording to a typical EEG amplitude (numbers in no unit)")
-    add("--mains", default="auto", choices=("auto", "50", "60", "none"), help="notch (default: measured)")
+    add_mains(parser)
     add("--workers", type=int, default=1, metavar="N", help="processes on this machine")
     add("--scheduler", metavar="ADDRESS", help="Dask scheduler of a cluster that sees the same paths")
     add("--verify", action="store_true", help="check the hashes of what is there, and make anew what was changed")
     add("--redo", action="store_true", help="make everything anew")
-    add("--json", action="store_true", help="print the report as JSON")
+    add_json(parser, "print the report as JSON")
     return parser
 
 
@@ -107,9 +107,6 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 def _options(args: argparse.Namespace) -> PrepareOptions:
     from neuript.training.corpus import PrepareOptions, ScanOptions, SignalOptions
 
-    mains: float | str | None = args.mains
-    if args.mains != "auto":
-        mains = None if args.mains == "none" else float(args.mains)
     return PrepareOptions(
         scan=ScanOptions(
             dataset=args.dataset,
@@ -118,7 +115,9 @@ def _options(args: argparse.Namespace) -> PrepareOptions:
             exclude=tuple(args.exclude),
             exclude_subjects=tuple(args.exclude_subjects),
         ),
-        signal=SignalOptions(montage=args.montage, cap=args.cap, unit=args.unit, rescale=args.rescale, mains_hz=mains),
+        signal=SignalOptions(
+            montage=args.montage, cap=args.cap, unit=args.unit, rescale=args.rescale, mains_hz=mains_hz(args.mains)
+        ),
         workers=args.workers,
         scheduler=args.scheduler,
         redo=args.redo,
@@ -129,4 +128,4 @@ def _options(args: argparse.Namespace) -> PrepareOptions:
 def _tell(done: int, n_all: int, file: FileReport) -> None:
     """One line per recording, on stderr."""
     what = f"{file.kept} of {file.possible} windows" if file.status == "kept" else file.status
-    print(f"[{done}/{n_all}] {file.dataset}/{file.recording}: {what}", file=sys.stderr)
+    say(f"[{done}/{n_all}] {file.dataset}/{file.recording}: {what}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
-from neuript.errors import NeuriptError
+from neuript.cli.arguments import command
+from neuript.cli.progress import ProgressLine, duration
 
 if TYPE_CHECKING:
-    from neuript.training.pretrain import PretrainRun, Status
+    from neuript.training.pretrain import Status
 
 _EXAMPLES = """\
 examples:
@@ -48,11 +48,8 @@ _FIELDS = {"lr": "max_lr", "timeout": "timeout_s"}
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="neuript-train pretrain",
-        description="Pretrain an encoder by masked reconstruction of a corpus' windows.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command(
+        "neuript-train pretrain", "Pretrain an encoder by masked reconstruction of a corpus' windows.", _EXAMPLES
     )
     add = parser.add_argument
     add("corpus", nargs="+", metavar="CORPUS", help="folders made by `neuript-train prepare`")
@@ -90,16 +87,19 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str]) -> int:
     """Pretrain and return the exit code."""
     args = build_parser().parse_args(argv)
-    settings = read_settings(args)
 
     from neuript.training.corpus import Corpus
     from neuript.training.pretrain import PretrainRun, pretrain
 
-    run_settings = PretrainRun.from_dict(settings)
+    run_settings = PretrainRun.from_dict(read_settings(args))
     verify = args.verify and os.environ.get("LOCAL_RANK", "0") == "0"
     corpora = [Corpus.open(folder, verify=verify) for folder in args.corpus]
-    progress = Progress(run_settings)
-    path = pretrain(run_settings, corpora, args.out, resume=args.resume, progress=progress)
+    line = ProgressLine(1.0, 30.0)
+
+    def show(status: Status) -> None:
+        line.show(_position(status), last=status.step == status.n_steps)
+
+    path = pretrain(run_settings, corpora, args.out, resume=args.resume, progress=show)
     if os.environ.get("RANK", "0") == "0":
         print(f"wrote {path}")
     return 0
@@ -113,93 +113,21 @@ def read_settings(args: argparse.Namespace) -> dict[str, Any]:
     NeuriptError
         If the table cannot be read or is none, or FIELD=VALUE is not of this form.
     """
-    settings = _read_config(args.config) if args.config else {}
+    from neuript.training.pretrain.settings_table import field_values, over, read_table
+
     given: dict[str, Any] = {
         _FIELDS.get(name, name.replace("-", "_")): getattr(args, name.replace("-", "_"))
         for name in [*_SETTINGS, "size", "precision", "device"]
     }
-    given = {k: v for k, v in given.items() if v is not None}
-    for one, other in (("steps", "epochs"), ("epochs", "steps")):
-        if one in given and other not in given:
-            settings.pop(other, None)  # the command line's length replaces that of the file
-    settings |= given
-    if args.shard:
-        settings["shard"] = True
-    if args.no_tensorboard:
-        settings["tensorboard"] = False
-    objective = {"masking": args.masking, "span": args.span, "ratios": args.ratio}
-    objective = {k: v for k, v in objective.items() if v is not None}
-    settings["spec"] = {**_table(settings, "spec"), **objective, **_pairs(args.objective)}
-    settings["overrides"] = {**_table(settings, "overrides"), **_pairs(args.model)}
-    return settings
+    given["shard"] = True if args.shard else None
+    given["tensorboard"] = False if args.no_tensorboard else None
+    masking = {"masking": args.masking, "span": args.span, "ratios": args.ratio}
+    objective = {name: value for name, value in masking.items() if value is not None} | field_values(args.objective)
+    return over(read_table(args.config) if args.config else {}, given, objective, field_values(args.model))
 
 
-def _read_config(path: str) -> dict[str, Any]:
-    import yaml
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            table = yaml.safe_load(file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise NeuriptError(f"--config {path} cannot be read: {error}") from error
-    if not isinstance(table, dict):
-        raise NeuriptError(f"--config {path} is not a table of settings, such as `steps: 1000`")
-    return table
-
-
-def _table(settings: dict[str, Any], name: str) -> dict[str, Any]:
-    value = settings.get(name) or {}
-    if not isinstance(value, dict):
-        raise NeuriptError(f"{name}={value!r} must be a table of fields")
-    return value
-
-
-def _pairs(texts: list[str]) -> dict[str, Any]:
-    """Parse FIELD=VALUE; lists are written with commas."""
-    import yaml
-
-    found = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name or not value:
-            raise NeuriptError(f"{text!r} is not of the form FIELD=VALUE")
-        as_list = f"[{value}]" if "," in value and not value.startswith("[") else value
-        try:
-            found[name.replace("-", "_")] = yaml.safe_load(as_list)
-        except yaml.YAMLError as error:
-            raise NeuriptError(f"the value of {text!r} cannot be read: {error}") from error
-    return found
-
-
-class Progress:
-    """Prints a line every few seconds: to a terminal on one line, else on lines of their own."""
-
-    def __init__(self, run: PretrainRun) -> None:
-        self.run = run
-        self._next = 0.0
-
-    def __call__(self, status: Status) -> None:
-        """Print where the run is."""
-        import time
-
-        last = status.step == status.n_steps
-        live = sys.stderr.isatty()
-        if time.monotonic() < self._next and not last:
-            return
-        self._next = time.monotonic() + (1.0 if live else 30.0)
-        text = (
-            f"step {status.step} of {status.n_steps} · loss {status.loss:.4f} · lr {status.lr:.2g} · "
-            f"{status.windows_per_s:.1f} windows/s · {duration(status.eta_s)} left"
-        )
-        print(f"\r{text}\x1b[K" if live else text, end="\n" if last or not live else "", file=sys.stderr)
-
-
-def duration(seconds: float) -> str:
-    """Return a time such as "3 h 20 min"."""
-    if not 0 <= seconds < 1e8:
-        return "unknown"
-    minutes, s = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {s} s" if minutes else f"{s} s"
+def _position(status: Status) -> str:
+    return (
+        f"step {status.step} of {status.n_steps} · loss {status.loss:.4f} · lr {status.lr:.2g} · "
+        f"{status.windows_per_s:.1f} windows/s · {duration(status.eta_s)} left"
+    )

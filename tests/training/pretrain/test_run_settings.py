@@ -7,7 +7,8 @@ import json
 import pytest
 
 from neuript.cli import main
-from neuript.cli.train.pretrain import build_parser, duration, read_settings
+from neuript.cli.progress import duration
+from neuript.cli.train.pretrain import build_parser, read_settings
 from neuript.errors import NeuriptError
 from neuript.training.pretrain.run_settings import PretrainRun, differences
 

@@ -1,0 +1,51 @@
+"""A stdout that goes away (`| head`) or is full (a disk): said in a sentence, no fault of neuript, the right exit code.
+
+Imported before an interrupt can be caught, so it imports as little as it can.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+EXIT_USAGE = 2
+
+
+def tell(text: str) -> int:
+    """Print to stdout and return the exit code."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        return output_failed("neuript", error)
+    return 0
+
+
+def is_of_stdout(error: Exception) -> bool:
+    """Whether stdout was closed by its reader (`| head`) or cannot take more (a full disk)."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    from neuript.files import is_disk_fault
+
+    return isinstance(error, OSError) and is_disk_fault(error) and error.filename is None
+
+
+def let_go_of_stdout() -> None:
+    """Flush stdout; where that fails, drop what is left, or Python's own exit fails on it with code 120."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):  # a stdout that is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def output_failed(program: str, error: Exception) -> int:
+    """Say why nothing more can be printed, if somebody may still read it; return the exit code."""
+    let_go_of_stdout()
+    if isinstance(error, BrokenPipeError):
+        return 0
+    why = getattr(error, "strerror", None) or error
+    print(f"{program}: the output cannot be written: {why}; make room for it", file=sys.stderr)
+    return EXIT_USAGE

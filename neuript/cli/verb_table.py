@@ -1,0 +1,20 @@
+"""Tables of verbs, for `neuript` and for `neuript train`: how they are listed, and which one was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def table_of(verbs: Mapping[str, str]) -> str:
+    """Return one line a verb: its name and its line of help."""
+    width = max(map(len, verbs))
+    return "\n".join(f"  {verb:<{width}}  {text}" for verb, text in verbs.items())
+
+
+def unknown_verb(given: str, verbs: Mapping[str, str], kind: str = "verb") -> str:
+    """Say that there is no such verb, which one may have been meant, and which there are."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(given, verbs, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    return f"there is no {kind} '{given}'{hint} (verbs: {', '.join(verbs)})"
