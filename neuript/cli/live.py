@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from neuript.cli.arguments import command
+
 _EPILOG = """\
 examples:
   neuript-live --demo                                   needs nothing: simulated amplifier and person
@@ -33,11 +35,10 @@ def run(argv: list[str]) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    p = argparse.ArgumentParser(
-        prog="neuript live",
-        description="Decode an EEG stream: find it on LSL, decode, publish decisions on LSL, show them.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    p = command(
+        "neuript live",
+        "Decode an EEG stream: find it on LSL, decode, publish decisions on LSL, show them.",
+        _EPILOG,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from neuript.cli.arguments import add_json
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--match", metavar="LABELS", help="labels of a stream, separated by commas: show how they map to the montage"
     )
-    command.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    add_json(command, "print JSON instead of tables")
     return command
 
 

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from neuript.cli.arguments import add_json
+
 if TYPE_CHECKING:
     from neuript.montages import Montage
     from neuript.realtime.lsl.discovery import StreamSummary
@@ -44,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to listen (2)")
     p.add_argument("--montage", metavar="NAME", help="show how EEG streams map to this montage")
     p.add_argument("--model", metavar="FILE", help="show how EEG streams map to this model")
-    p.add_argument("--json", action="store_true", help="machine-readable")
+    add_json(p)
     return p
 
 
