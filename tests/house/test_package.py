@@ -184,15 +184,11 @@ def test_a_file_name_means_one_thing():
     assert not {name: found for name, found in files.items() if len(found) > 1}
 
 
-STILL_LONG = {"neuript.cli.inspect"}
-"""What it finds in a file moves to `realtime/recordings`."""
-
-
 @pytest.mark.parametrize("module", [m for m in MODULES if room(m) == "neuript.cli"])
 def test_the_command_line_parses_and_prints(module: str):
     """What a verb does is a public function elsewhere, which a notebook can call; a long file holds more than words."""
     n_lines = len(MODULES[module].read_text(encoding="utf-8").splitlines())
-    assert n_lines <= 150 or module in STILL_LONG, f"{module} has {n_lines} lines"
+    assert n_lines <= 150, f"{module} has {n_lines} lines"
 
 
 def test_every_folder_with_code_is_a_declared_package():

@@ -103,13 +103,10 @@ class Outcome:
         Class probabilities (n, K), by split.
     about
         What was chosen or happened, as JSON values.
-    fitted
-        The network, where there is one.
     """
 
     proba: dict[str, NDArray[np.float64]]
     about: dict[str, Any]
-    fitted: Fitted | None = None
 
 
 Progress = Callable[[str], None]
@@ -281,7 +278,7 @@ def _supervised(model: nn.Module, data: EvalData, train: EvalData, spec: Supervi
         "history": fitted.history,
         "parameters": sum(p.numel() for p in fitted.model.parameters()),
     }
-    return Outcome(proba, about, fitted)
+    return Outcome(proba, about)
 
 
 def _probe(model: NeurIPTNetwork, data: EvalData, train: EvalData, spec: ProbeSpec) -> Outcome:

@@ -140,27 +140,6 @@ _LOW_DATA: dict[str, dict[str, tuple[float, float, float]]] = {
 }
 """Table 12: percent of the result with all data, not percent correct."""
 
-ACTIVATED_PARAMETERS_M: dict[str, float] = {
-    "EEGNet": 0.003,
-    "EEGConformer": 0.55,
-    "SPaRCNet": 0.79,
-    "ContraWR": 1.6,
-    "FFCL": 2.4,
-    "CNN-Transformer": 3.2,
-    "BIOT": 3.2,
-    "ST-Transformer": 3.5,
-    "CBraMod": 4.2,
-    "LaBraM-Base": 5.8,
-    "EEGPT": 25.0,
-    "LaBraM-Huge": 369.0,
-    "NeuroLM-XL": 1696.0,
-    "NeurIPT": 73.5,
-}
-"""Table 16, millions."""
-
-RELATIVE_TABLES = (12,)
-"""Tables whose numbers are percent of the full-data result."""
-
 
 def _all() -> tuple[Reported, ...]:
     rows: list[Reported] = []

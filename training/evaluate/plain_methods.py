@@ -26,13 +26,10 @@ class BaselineFit:
         From windows (n, n_chans, n_times) in volts to class probabilities (n, K).
     chosen
         The candidate: bands, C.
-    val_score
-        Its balanced accuracy on the validation windows; NaN without any.
     """
 
     predict_proba: Callable[[NDArray[np.float32]], NDArray[np.float64]]
     chosen: dict[str, Any]
-    val_score: float
 
 
 def fit_baseline(
@@ -80,8 +77,8 @@ def fit_baseline(
             break
     if best is None:
         raise NeuriptError(f"the baseline {name} could not be fitted: {failures[0]}")
-    score, about, maker, fitted = best
-    return BaselineFit(_predictor(maker, fitted, n_outputs), about, score)
+    _, about, maker, fitted = best
+    return BaselineFit(_predictor(maker, fitted, n_outputs), about)
 
 
 def _features(maker: Any, train: LabelledWindows, val: LabelledWindows | None) -> tuple[Any, Any]:

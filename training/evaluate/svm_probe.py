@@ -73,10 +73,6 @@ class ProbeSpec:
         return points
 
 
-QUICK = ProbeSpec(gamma=("scale",), tol=(1e-3,))
-"""A twelfth of the paper's grid, for comparisons that are repeated often."""
-
-
 @dataclass(frozen=True)
 class ProbeResult:
     """What a probe says about test windows.

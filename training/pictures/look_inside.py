@@ -15,7 +15,7 @@ from neuript.training.pictures.samples import PictureWindows, draw_fairly
 from neuript.training.pictures.style import require_matplotlib
 from neuript.training.pictures.windows_source import Split, load_protocol, of_corpus, of_protocol
 
-MAX_PROBE_WINDOWS = 600
+N_PROBE_WINDOWS = 600
 """Windows of the training split, drawn fairly, that a head is fitted on where the checkpoint has none."""
 
 
@@ -118,7 +118,7 @@ def _load(checkpoint: str | Path, place: WindowsPlace, spec: PicturesSpec) -> tu
     learned, windows = load_learned(checkpoint, of_protocol(data, place.split, name))
     notes = _seen_before(learned, windows)
     if learned.head == "none" and "perturbation" in spec.only:
-        train = draw_fairly(of_protocol(data, "train", name), MAX_PROBE_WINDOWS, spec.seed)
+        train = draw_fairly(of_protocol(data, "train", name), N_PROBE_WINDOWS, spec.seed)
         learned = fit_probe(learned, replace(train, name=name), batch_size=spec.batch_size)
         notes.append(
             f"The checkpoint has no head for these classes: a linear one was fitted on {len(train)} "

@@ -186,6 +186,13 @@ def test_a_trial_during_the_warm_up_or_past_the_end_has_no_window(signal, manife
     assert set(windows.trial) == {1}
 
 
+def test_a_window_has_the_class_of_its_trial(signal, manifest):
+    windows = collect(*signal, manifest)
+    assert windows.y.tolist() == [manifest.classes.index("left" if i % 2 else "right") for i in windows.trial]
+    with pytest.raises(ValueError, match="not in"):
+        collect(*signal, manifest, [Trial("both", ZERO + 10, 0, (ZERO + 10.0,))])
+
+
 def test_no_trial_at_all_gives_an_empty_set(signal, manifest):
     windows = collect(*signal, manifest, trials(100.0))
     assert windows.x.shape == (0, 3, 128)

@@ -11,10 +11,8 @@ from pathlib import Path
 from neuript.realtime.recordings.recording import Recording
 from neuript.training.evaluate.protocols.definition import EvalProtocol, Mark, ProtocolFile, after_events, natural
 from neuript.training.evaluate.protocols.fetch import moabb_files, physionet
+from neuript.training.fitting.metrics import BINARY, MULTICLASS
 from neuript.training.windows.cleaning import Cleaned
-
-_BINARY = ("balanced_accuracy", "auc_pr", "auroc")
-_MULTICLASS = ("balanced_accuracy", "kappa", "weighted_f1")
 
 # --- PhysioNet EEG Motor Movement/Imagery, person S001 -------------------------------------------
 
@@ -47,7 +45,7 @@ def _mmidb(name: str, runs: tuple[int, ...], classes: tuple[str, ...]) -> EvalPr
         classes=classes,
         montage="bcic-iv-2a",
         window_s=3.5,
-        metrics=_BINARY if len(classes) == 2 else _MULTICLASS,
+        metrics=BINARY if len(classes) == 2 else MULTICLASS,
         find=find,
         marks=marks,
         mains_hz=60.0,
@@ -96,7 +94,7 @@ PETERSON = EvalProtocol(
     classes=("rest", "imagery"),
     montage="peterson-15",
     window_s=3.5,
-    metrics=_BINARY,
+    metrics=BINARY,
     find=_peterson_find,
     marks=_peterson_marks,
     mains_hz=50.0,
@@ -131,7 +129,7 @@ SSVEP = EvalProtocol(
     montage="10-05",
     channels=("Oz", "O1", "O2", "PO3", "POz", "PO7", "PO8", "PO4"),
     window_s=4.0,
-    metrics=_MULTICLASS,
+    metrics=MULTICLASS,
     find=_ssvep_find,
     marks=_ssvep_marks,
     mains_hz=50.0,
