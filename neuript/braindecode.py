@@ -17,6 +17,7 @@ from neuript.montages import Montage, load_montage, montage_of
 from neuript.network.config import NetworkConfig, PresetName, preset
 from neuript.network.network import BIAS_KEYS, POSITION_KEYS, NeurIPTNetwork
 from neuript.network.resampling import MODEL_SFREQ, resampled_length, resampling_matrix
+from neuript.specs import changed
 
 Channels = Sequence[str | Mapping[str, Any]]
 """Channel names, or MNE's `info["chs"]`."""
@@ -185,12 +186,8 @@ class NeurIPT(NeurIPTNetwork):
         n_times = window_samples(n_times, sfreq, input_window_seconds)
         if chs_info is None and montage is None:
             montage = Montage.from_dict(manifest.montage)
-        try:
-            config = replace(
-                config, n_outputs=n_outputs or config.n_outputs, n_times=resampled_length(n_times, sfreq), **options
-            )
-        except TypeError as error:
-            raise NeuriptError(f"unknown model option: {error}") from error
+        sizes = {"n_outputs": n_outputs or config.n_outputs, "n_times": resampled_length(n_times, sfreq)}
+        config = changed(config, {**options, **sizes}, "the model configuration")
         module = cls._of(config, channel_montage(n_chans, chs_info, montage), n_times, sfreq)
         module._load(state, str(source), new_head=new_head, new_positions=new_positions)
         return module.eval()

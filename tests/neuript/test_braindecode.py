@@ -107,7 +107,7 @@ def test_parameters_of_braindecode_are_inferred_from_each_other():
         ({"montage": "motor-16"}, "both chs_info and montage"),
         ({"chs_info": ["C3", "nose"]}, "'nose' is no place"),
         ({"d_model": 13}, "d_model=13"),
-        ({"depth_of_field": 3}, "unknown model option"),
+        ({"depth_of_field": 3}, "unknown field depth_of_field"),
     ],
 )
 def test_wrong_parameters_are_named(changes, message):
@@ -161,7 +161,7 @@ def test_other_number_of_classes_gives_a_new_head_and_the_same_one_never(saved):
         ({"experts": (0, 0)}, "lack blocks.1"),
         ({"d_ff": 16}, r"shape \(16, 12\)"),
         ({"head": "mlp"}, "no head.0.bias"),
-        ({"wings": 2}, "unknown model option"),
+        ({"wings": 2}, "unknown field wings"),
     ],
 )
 def test_a_weight_that_does_not_fit_is_an_error(saved, changes, message):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuript.specs import changed
 from neuript.training.sweep.canonical import canonical
 from neuript.training.sweep.jobs import PRETRAIN, SweepJob
 from neuript.training.sweep.results_folder import ResultsFolder
@@ -80,7 +80,7 @@ class StepCosts:
             (montage, channels), _ = pick_pair(data.montage)
             data = with_channels(data, montage, channels)
             spec = spec_of(settings.get("source", {}), 0)
-            target = replace(spec, **settings.get("target", {}))
+            target = changed(spec, settings.get("target", {}), "the target of the transfer")
             epochs = spec.n_epochs + 2 * target.n_epochs
         else:
             spec = spec_of(settings, 0)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from neuript.network.network import NeurIPTNetwork
+from neuript.specs import changed
 from neuript.training.fitting.forward import predict
 from neuript.training.sweep.channel_sets import pick_pair
 from neuript.training.sweep.measure import Network, Say, fit, outcome, spec_of, training_of, with_channels
@@ -50,7 +51,7 @@ def transfer(data: EvalData, network: Network, settings: Mapping[str, Any], say:
         As of `measure.outcome`, with "condition".
     """
     source = spec_of(settings.get("source", {}), network.seed)
-    target = replace(source, **{**settings.get("target", {}), "seed": network.seed})
+    target = changed(source, {**settings.get("target", {}), "seed": network.seed}, "the target of the transfer")
     (montage_a, channels_a), (montage_b, channels_b) = pick_pair(data.montage)
     _, (renamed, channels_r) = pick_pair(data.montage, "names")
     on_a = with_channels(data, montage_a, channels_a)
