@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
+from benches import load_benchmark
 from scipy.stats import binom
 
 SEEDS = range(100, 104)
@@ -15,12 +13,7 @@ TEST_PER_CLASS = 30
 
 @pytest.fixture(scope="module")
 def scores():
-    path = Path(__file__).parents[3] / "benchmarks" / "bench_twin_difficulty.py"
-    spec = importlib.util.spec_from_file_location("bench_twin_difficulty", path)
-    assert spec is not None
-    assert spec.loader is not None
-    bench = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(bench)
+    bench = load_benchmark("bench_twin_difficulty")
     return {
         skill: np.array(
             [
