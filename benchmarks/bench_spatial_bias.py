@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from neuript.montages import montage_of
 from neuript.network.config import NetworkConfig
 from neuript.network.network import NeurIPTNetwork
-from neuript.training.fitting.supervised import SupervisedSpec, predict, train_supervised
+from neuript.training.fitting.forward import predict
+from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
+from neuript.training.windows.labelled import LabelledWindows
 
 NAMES = ("F3", "P3", "F4", "P4", "Cz", "Pz")
 PAIRS = ((0, 1), (2, 3))
@@ -49,7 +51,7 @@ def accuracy(seed: int, *, spatial_bias: bool, n_epochs: int) -> float:
     torch.manual_seed(seed)
     model = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups())
     spec = SupervisedSpec(n_epochs=n_epochs, max_lr=1e-3, select="last", seed=seed)
-    fitted = train_supervised(model, windows(2 * seed + 1), None, spec).model
+    fitted = train_supervised(model, LabelledWindows(*windows(2 * seed + 1)), None, spec).model
     x, y = windows(2 * seed + 2)
     return float((predict(fitted, x).argmax(axis=1) == y).mean())
 

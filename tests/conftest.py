@@ -10,6 +10,14 @@ import pytest
 from processes import default_signals
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever talks over LSL keeps its pace, and sees the streams of everybody else."""
+    for item in items:
+        if item.get_closest_marker("lsl"):
+            item.add_marker("alone")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def started_as_from_a_terminal() -> Iterator[None]:
     """Tests that press Ctrl-C in their own process work where the suite was started with SIGINT ignored."""

@@ -311,6 +311,7 @@ def test_canonical_name_takes_any_text_and_settles_at_once(label: str) -> None:
     assert canonical_name(name) == name
 
 
+@pytest.mark.alone
 def test_absurd_labels_cost_nothing() -> None:
     start = time.process_time()
     for label in ("-" * 200_000, " " * 200_000 + "x", "EEG " * 50_000, "E" * 200_000 + "1"):
@@ -884,6 +885,7 @@ def test_types_outside_eeg_are_ignored_even_with_electrode_names() -> None:
         plan_channels(labels, TEN_TWENTY, ch_types=["EEG"])
 
 
+@pytest.mark.alone
 def test_planning_256_channels_is_quick() -> None:
     big = load_montage("10-05")
     labels = big.ch_names[:256]

@@ -40,26 +40,31 @@ def classifier(**changes):
     return NeurIPTClassifier(**(values | changes))
 
 
-@pytest.fixture
-def windows(rng):
+def make_windows(rng, n=36):
     """Two classes that differ by the power at Cz, one second at 128 Hz and one sample more, volts."""
-    y = np.arange(36) % 2
+    y = np.arange(n) % 2
     t = np.arange(129) / 128
-    x = rng.normal(size=(36, 3, 129)) * 4e-6 + 2e-3
-    x[:, 1] += (3 + 25 * y[:, None]) * 1e-6 * np.sin(20 * np.pi * t + rng.uniform(0, 6, (36, 1)))
+    x = rng.normal(size=(n, 3, 129)) * 4e-6 + 2e-3
+    x[:, 1] += (3 + 25 * y[:, None]) * 1e-6 * np.sin(20 * np.pi * t + rng.uniform(0, 6, (n, 1)))
     return x, np.array(["rest", "left"])[y]
 
 
-def test_learns_and_names_its_classes(windows):
-    x, y = windows
-    model = classifier().fit(x[:24], y[:24])
+@pytest.fixture
+def windows(rng):
+    return make_windows(rng)
+
+
+def test_learns_and_names_its_classes(rng):
+    x, y = make_windows(rng, 96)
+    model = classifier().fit(x, y)
+    x, y = make_windows(rng, 96)
     assert model.classes_.tolist() == ["left", "rest"]
-    assert model.score(x[24:], y[24:]) >= 0.9
-    proba = model.predict_proba(x[24:])
+    assert model.score(x, y) > 0.9  # 1.00 in each of 6 seeds
+    proba = model.predict_proba(x)
     np.testing.assert_allclose(proba.sum(axis=1), 1)
-    assert (model.predict(x[24:]) == model.classes_[proba.argmax(axis=1)]).all()
+    assert (model.predict(x) == model.classes_[proba.argmax(axis=1)]).all()
     assert (model.n_features_in_, model.n_times_in_, model.module_.n_times) == (3, 129, 64)
-    features = model.transform(x[24:])
+    features = model.transform(x)
     logits = model.module_.head(torch.from_numpy(features)).softmax(dim=1)
     np.testing.assert_allclose(logits.detach().numpy(), proba, atol=1e-5)
 
@@ -68,7 +73,7 @@ def test_chance_where_there_is_nothing_to_learn(windows, rng):
     x, y = windows
     model = classifier(n_epochs=4).fit(rng.normal(size=x.shape) * 1e-5, y)
     proba = model.predict_proba(rng.normal(size=x.shape) * 1e-5)
-    assert abs(proba[:, 0].mean() - 0.5) < 0.25
+    assert abs(proba[:, 0].mean() - 0.5) < 0.25  # 0.04 ± 0.02 over 4 seeds
 
 
 def test_repeats_itself_and_the_seed_matters(windows):
@@ -105,9 +110,10 @@ def test_scikit_learn_protocol(windows):
     np.testing.assert_array_equal(twin.predict_proba(x), again.predict_proba(x))
 
 
-def test_cross_validation_pipeline_and_grid(windows):
+def test_cross_validation_pipeline_and_grid(windows, rng):
+    many = make_windows(rng, 96)
+    assert cross_val_score(classifier(n_epochs=8), *many, cv=2).mean() > 0.85  # 0.986 ± 0.014 over 6 seeds
     x, y = windows
-    assert cross_val_score(classifier(n_epochs=8), x, y, cv=2).mean() > 0.75
     frozen = make_pipeline(classifier(n_epochs=1), LogisticRegression())
     assert frozen.fit(x, y).predict(x).shape == (36,)
     grid = GridSearchCV(classifier(n_epochs=1), {"max_lr": [1e-4, 1e-3]}, cv=2, refit=False).fit(x, y)
@@ -215,7 +221,7 @@ def test_pretrained_encoder_is_what_training_starts_from(windows, tmp_path):
     assert all(torch.equal(own[k], v) for k, v in source.encoder.state_dict().items())
     head = fitted.module_.head.weight
     assert head.abs().max() > 0  # the closed-form start
-    assert fitted.score(x, y) > 0.6
+    assert fitted.score(x, y) > 0.6  # 0.99 ± 0.02 over 4 seeds
     with pytest.raises(NeuriptError, match=r"blocks\.1"):
         classifier(**(given | {"model_options": {"merges": (4, 1)}})).fit(x, y)
 

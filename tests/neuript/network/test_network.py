@@ -350,7 +350,7 @@ def test_a_tiny_problem_is_learned():
             break
     with torch.no_grad():
         accuracy = (model.eval()(x[32:]).argmax(dim=1) == y[32:]).float().mean().item()
-    assert accuracy >= 0.8
+    assert accuracy >= 0.75  # 0.97 ± 0.04 over 4 seeds, of 16 windows
 
 
 def test_initialisation():

@@ -241,6 +241,7 @@ def xdf_chunk(tag: int, content: bytes) -> bytes:
     return b"\x04" + struct.pack("<IH", len(content) + 2, tag) + content
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("lie", range(7))
 def test_lying_lengths_cost_nothing(tmp_path, lie):
     lies, head = _lies(xdf_writer.XdfWriter())

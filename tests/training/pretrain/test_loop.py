@@ -99,12 +99,13 @@ def test_it_learns(corpus, tmp_path):
         "validate_every": 20,
         "overrides": fake_corpus.TINY["overrides"] | {"dropout": 0.0},
     }
+    untrained = Trainer(PretrainRun(**settings), [corpus], tmp_path / "untrained", ALONE).validate()["r2"]
     pretrain(PretrainRun(**settings), corpus, tmp_path)
     losses = [e["rec"] for e in read_log(tmp_path, "train")]
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]  # 0.16 ± 0.08 over 14 seeds
     scores = [e["r2"] for e in read_log(tmp_path, "validation")]
     assert [e["step"] for e in read_log(tmp_path, "validation")] == [20, 40, 60]
-    assert scores[-1] > scores[0]
+    assert scores[-1] > untrained + 1  # a gain of 5 to 39 in 10 seeds
 
 
 def test_step_is_adamw_on_the_mean_over_the_batch(run, corpus, tmp_path):

@@ -35,15 +35,14 @@ MODEL = {
 TRAINING = {"n_epochs": 2, "batch_size": 8, "max_lr": 1e-2, "patience": None}
 
 
-@pytest.fixture
-def data(rng):
+def toy(rng, n=48):
     """Two classes told apart by the amplitude of half of the channels; two people a split."""
     montage = load_montage("openbci-8")
-    n, n_times = 48, 32
+    n_times = 32
     y = np.arange(n) % 2
     gain = np.where((y[:, None] == 1) & (np.arange(8) < 8)[None], 30e-6, 6e-6)
     x = rng.normal(size=(n, 8, n_times)) * gain[:, :, None]
-    split = np.repeat(["train", "val", "test"], [24, 12, 12])
+    split = np.repeat(["train", "val", "test"], [n // 2, n // 4, n // 4])
     person = np.array([f"toy/{s}{i // 2 % 2}" for i, s in enumerate(split)])
     return EvalData(
         x=x.astype(np.float32),
@@ -57,6 +56,11 @@ def data(rng):
         sfreq=64.0,
         protocol="toy",
     )
+
+
+@pytest.fixture
+def data(rng):
+    return toy(rng)
 
 
 def network(**over):
@@ -128,9 +132,9 @@ def test_a_score_that_is_not_defined_is_none_in_json(data):
     json.dumps(result, allow_nan=False)
 
 
-def test_finetuning_learns_a_plain_difference_and_repeats(data):
-    result = finetune(data, network(), {**TRAINING, "n_epochs": 6}, quiet)
-    assert result["metrics"]["balanced_accuracy"] > 0.8
+def test_finetuning_learns_a_plain_difference_and_repeats(data, rng):
+    result = finetune(toy(rng, 96), network(), {**TRAINING, "n_epochs": 6}, quiet)
+    assert result["metrics"]["balanced_accuracy"] > 0.8  # 1.00 in each of 12 seeds
     result = finetune(data, network(), TRAINING, quiet)
     again = finetune(data, network(), TRAINING, quiet)
     assert again["subjects"] == result["subjects"]
@@ -151,10 +155,10 @@ def test_test_windows_change_nothing_that_is_chosen(data):
     assert c["metrics"] != d["metrics"]
 
 
-def test_frozen_features_tell_the_classes_apart(data):
-    result = frozen_svm(data, network(), {"C": [1.0], "n_folds": 2, "kernels": ["linear"]})
-    assert result["metrics"]["balanced_accuracy"] >= 0.75
-    assert result["n_train"] == 24
+def test_frozen_features_tell_the_classes_apart(data, rng):
+    result = frozen_svm(toy(rng, 192), network(), {"C": [1.0], "n_folds": 2, "kernels": ["linear"]})
+    assert result["metrics"]["balanced_accuracy"] > 0.7  # 0.93 ± 0.06 over 16 seeds
+    assert result["n_train"] == 96
     small = frozen_svm(data, network(), {"C": [1.0], "n_folds": 2, "n_test": 5})
     assert small["n_test"] == 5
     with pytest.raises(NeuriptError, match="the SVM: unknown field c;"):
@@ -205,10 +209,10 @@ def test_without_positions_the_order_of_channels_does_not_matter(data):
 
 
 def test_training_further_starts_from_the_trained_head(data):
-    settings = {"source": {**TRAINING, "n_epochs": 6}, "target": {"n_epochs": 1, "max_lr": 1e-9}}
+    settings = {"source": {**TRAINING, "n_epochs": 12}, "target": {"n_epochs": 1, "max_lr": 1e-9}}
     results = {r["condition"]: r for r in transfer(data, network(), settings, quiet)}
     further = results["A then B"]["metrics"]["balanced_accuracy"]
-    assert further == results["A on B, renamed"]["metrics"]["balanced_accuracy"] > 0.7
+    assert further == results["A on B, renamed"]["metrics"]["balanced_accuracy"] > 0.7  # 0.96 ± 0.07 over 12 seeds
     assert results["B alone"]["metrics"]["balanced_accuracy"] == 0.5
 
 

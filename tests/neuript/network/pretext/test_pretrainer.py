@@ -402,7 +402,7 @@ def test_a_few_steps_read_the_level_of_a_window_from_what_is_visible():
         optimizer.zero_grad()
         model(x, draws).loss.backward()
         optimizer.step()
-    assert float(model.eval().reconstruct(x, rng(2)).rec_loss) < 0.3  # 1 without looking
+    assert float(model.eval().reconstruct(x, rng(2)).rec_loss) < 0.3  # 1 without looking; 0.01 ± 0.01 over 4 seeds
 
 
 @pytest.mark.parametrize(
