@@ -35,6 +35,11 @@ def add_events(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_eeg(parser: argparse._ActionsContainer) -> None:
+    """Add `--eeg` of recordings."""
+    parser.add_argument("--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so")
+
+
 def add_unit(parser: argparse.ArgumentParser) -> None:
     """Add `--unit` of files."""
     parser.add_argument(

@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_events, add_mains, add_montage, add_seed, add_unit, command, mains_hz
+from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_seed, add_unit, command, mains_hz
 from neuript.cli.progress import say
 from neuript.errors import NeuriptError
 
@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_events(parser)
     add("--out", metavar="FILE.ts", help="the model file to write")
     add_montage(parser, "what is on the head (default 10-20)", "10-20")
+    add_eeg(parser)
     add_unit(parser)
     add("--idle", metavar="CLASS", help="class that means `no command` (default: `rest`, if there is one)")
     epoch = "seconds after an event between which the person does the task (default 0 4.5)"
@@ -110,6 +111,7 @@ def spec_of(args: argparse.Namespace) -> CalibrationSpec:
         hop_s=args.hop,
         epoch_s=tuple(args.epoch),
         reference=args.reference,
+        eeg=args.eeg,
         unit=args.unit,
         mains_hz=mains_hz(args.mains),
         task=args.task,

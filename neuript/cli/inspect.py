@@ -8,6 +8,8 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from neuript.cli.arguments import add_eeg
+
 if TYPE_CHECKING:
     from neuript.realtime.recordings.recording_report import RecordingReport
 
@@ -23,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="a recording (XDF, EDF, BDF, GDF, BrainVision, FIF, SET, CNT, Muse csv) "
         "or a model (.ts .pt2 .safetensors)",
     )
-    parser.add_argument("--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so")
+    add_eeg(parser)
     parser.add_argument("--json", action="store_true", help="the same for programs, on stdout")
     return parser
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from neuript.cli.arguments import command
+from neuript.cli.arguments import add_eeg, command
 
 _EPILOG = """\
 examples:
@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="seconds to wait for a lost stream before ending with code 4 (30)",
     )
     signal.add_argument("--replay", metavar="FILE", help="decode a recording instead, without LSL")
+    add_eeg(signal)
     signal.add_argument("--speed", metavar="X", help="replay speed: a number or `max` (max)")
     signal.add_argument("--demo", action="store_true", help="decode the digital twin (simulated)")
     signal.add_argument("--seed", type=int, metavar="N", help="the demo's simulated person (1)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_json, command
+from neuript.cli.arguments import add_eeg, add_json, command
 from neuript.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     linger = "keep the streams S seconds after the last sample (default 2)"
     add("--linger", type=float, default=2.0, metavar="S", help=linger)
     add("--suffix", default="", help="append this to all stream names and source ids")
-    add("--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so")
+    add_eeg(parser)
     add_json(parser, "one line on stdout at the start and one at the end")
     add("--quiet", action="store_true", help="no progress line")
     return parser

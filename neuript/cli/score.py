@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_events, add_json, command
+from neuript.cli.arguments import add_eeg, add_events, add_json, command
 from neuript.cli.progress import say
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("decisions", help="lines that neuript-live --json printed")
     add("--recording", required=True, metavar="FILE", help="the recording with the markers")
+    add_eeg(parser)
     add_events(parser)
     add("--window-end", type=float, nargs=2, default=(4.0, 4.5), metavar=("FROM", "TO"))
     add("--replay-log", metavar="FILE", help="what neuript-replay --json printed, for decisions made over LSL")
@@ -57,6 +58,7 @@ def run(argv: list[str]) -> int:
         window_end_s=tuple(args.window_end),
         trial_start=args.trial_start,
         replay_log=args.replay_log,
+        eeg=args.eeg,
         say=say,
     )
     if args.json:

@@ -19,6 +19,7 @@ def run(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
 
     from neuript.errors import StreamNotFoundError
+    from neuript.montages.stream_labels import is_eeg_stream
     from neuript.realtime.lsl.discovery import visible_streams
 
     target = _target(args.model, args.montage)
@@ -33,7 +34,7 @@ def run(argv: list[str]) -> int:
         )
     for stream in streams:
         print(stream.describe())
-        if target is not None and stream.stype.upper() == "EEG":
+        if target is not None and is_eeg_stream(stream.stype):
             print(_plan(stream, target))
     return 0
 

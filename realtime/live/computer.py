@@ -140,10 +140,11 @@ def check_firewall() -> tuple[str, str, str]:
 
 def check_streams() -> tuple[str, str, str]:
     """List what is visible right now."""
+    from neuript.montages.stream_labels import is_eeg_stream
     from neuript.realtime.lsl.discovery import visible_streams
 
     streams = visible_streams(1.5)
-    eeg = [s for s in streams if s.stype.upper() == "EEG"]
+    eeg = [s for s in streams if is_eeg_stream(s.stype)]
     if not eeg:
         return OK, f"{len(streams)} visible, none of them EEG (start the amplifier)", ""
     return OK, f"{len(streams)} visible; EEG: " + ", ".join(f"'{s.name}'" for s in eeg), ""

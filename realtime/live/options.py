@@ -42,6 +42,8 @@ class LiveOptions:
     """Evidence at which a class is committed; None = as the model says."""
     replay: str | None = None
     """Decode this recording instead of a stream, without LSL."""
+    eeg: str | None = None
+    """With `replay`: name of the recording's stream to take as EEG, if its type does not say so."""
     speed: MaybeInfinite = math.inf
     """Replay speed; infinity = as fast as it goes."""
     demo: bool = False
@@ -84,6 +86,8 @@ class LiveOptions:
             raise NeuriptError("--demo brings its own stream; leave out --replay and --stream")
         if self.replay and (self.stream or self.source_id):
             raise NeuriptError("--replay reads a file; leave out --stream and --source-id")
+        if self.eeg is not None and self.replay is None:
+            raise NeuriptError("--eeg chooses a stream of the recording given with --replay; live, use --stream")
         if self.replay and self.record:
             raise NeuriptError("--record records what is on LSL; with --replay nothing is, so leave it out")
         if self.stream is not None:

@@ -168,7 +168,7 @@ class _Session:
         from neuript.realtime.recordings.read import read_recording
         from neuript.realtime.recordings.replay_source import ReplaySource
 
-        recording = read_recording(path)
+        recording = read_recording(path, eeg=self.options.eeg)
         if self.options.speed < math.inf:
             return Paced(ReplaySource(recording), self.options.speed)
         return ReplaySource(recording, chunk=max(32, round(recording.eeg.info.sfreq)))

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.limits import SFREQ_MAX, SFREQ_MIN, can_decode
+from neuript.montages.stream_labels import EEG_TYPES, is_eeg_stream
 from neuript.realtime.lsl.library import pylsl
 
 logger = logging.getLogger(__name__)
 
-ANY_EEG = "translate(type,'eg','EG')='EEG'"
-"""Predicate for streams of type EEG in any spelling."""
+ANY_EEG = " or ".join(f"translate(normalize-space(type),'egx','EGX')='{stype}'" for stype in EEG_TYPES)
+"""Predicate for streams whose type says that they are EEG, in any spelling."""
 
 RIVALS_S, RIVALS_NAMED_S = 2.0, 0.5
 """How long a second match is waited for, and how long if the user named the stream's own id.  Where multicast is
@@ -150,13 +151,12 @@ def check_decodable(stream: StreamSummary) -> None:
 
 def _without_own(infos: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
     """Leave out what a decoder publishes, unless nothing else matches."""
-    others = [i for i in infos if not i.source_id().startswith("neuript-") or i.type() == "EEG"]
+    others = [i for i in infos if not i.source_id().startswith("neuript-") or is_eeg_stream(i.type())]
     return others or infos
 
 
 def _rank(stream: StreamSummary) -> tuple[bool, bool, str]:
-    eeg = stream.stype.upper() == "EEG"
-    return (not eeg, not can_decode(stream.sfreq), stream.name)
+    return (not is_eeg_stream(stream.stype), not can_decode(stream.sfreq), stream.name)
 
 
 def _nothing_found(predicate: str, wait_s: float, visible: Sequence[StreamSummary]) -> str:

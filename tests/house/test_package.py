@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "realtime.chain": "",
     "realtime.recordings": "realtime.chain montages",
     "realtime.decoding": "realtime.chain neuript.modelfile",
-    "realtime.lsl": "realtime.chain realtime.recordings realtime.decoding",
+    "realtime.lsl": "realtime.chain realtime.recordings realtime.decoding montages",
     "realtime.twin": "realtime.chain realtime.lsl montages",
     "realtime.dashboard": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
     "realtime.live": "realtime montages neuript.network neuript.modelfile neuript.weights",

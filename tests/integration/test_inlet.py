@@ -16,7 +16,7 @@ from waiting import wait_for
 
 from neuript.errors import NeuriptError, StreamLostError, StreamNotFoundError
 from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
-from neuript.realtime.lsl.discovery import find_stream, predicate_for, visible_streams
+from neuript.realtime.lsl.discovery import ANY_EEG, find_stream, predicate_for, visible_streams
 from neuript.realtime.lsl.inlet import LslSource, check_same_signal
 from neuript.realtime.lsl.library import pylsl, quiet_config
 
@@ -132,6 +132,21 @@ def test_a_predicate_finds_one_and_two_are_refused():
         assert two in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("stype", "found"), [("EEG", True), ("eeg", True), ("EXG", True), (" exg", True), ("EMG", False)]
+)
+def test_what_counts_as_eeg_is_found_without_being_named(stype, found):
+    """By the same rule as in a recording: many senders write EXG."""
+    with amplifier("--type", stype) as (source_id, _):
+        predicate = f"({ANY_EEG}) and source_id='{source_id}'"
+        if found:
+            assert find_stream(predicate, wait_s=15).source_id() == source_id
+        else:
+            find_stream(f"source_id='{source_id}'", wait_s=15)  # it is there
+            with pytest.raises(StreamNotFoundError):
+                find_stream(predicate, wait_s=0.5)
+
+
 def test_nothing_found_lists_what_is_there():
     with amplifier(name="the other one") as (source_id, _):
         with pytest.raises(StreamNotFoundError) as caught:
@@ -143,7 +158,7 @@ def test_nothing_found_lists_what_is_there():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({}, "translate(type,'eg','EG')='EEG'"),
+        ({}, ANY_EEG),
         ({"source_id": "a'b"}, 'source_id="a\'b"'),
         ({"predicate": "name='X'", "source_id": "y"}, "(name='X') and source_id='y'"),
     ],

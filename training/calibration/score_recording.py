@@ -22,6 +22,7 @@ def score(
     window_end_s: tuple[float, float] = (4.0, 4.5),
     trial_start: str | None = None,
     replay_log: str | Path | None = None,
+    eeg: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> ScoreCard:
     """Score decisions trial by trial.
@@ -43,6 +44,8 @@ def score(
         Marker that starts a trial of several events.
     replay_log : str or Path, optional
         What `neuript-replay --json` printed; needed for decisions that were made over LSL.
+    eeg : str, optional
+        Name of the recording's stream to take as EEG, if its type does not say so.
     say : callable, optional
         Takes a sentence when decisions and recording do not cover the same time.
 
@@ -68,7 +71,7 @@ def score(
             f"--window-end {low:g} {high:g}: the first number must not be larger (in Python: window_end_s)"
         )
     log = read_decisions(decisions)
-    read = recording if isinstance(recording, Recording) else read_recording(recording)
+    read = recording if isinstance(recording, Recording) else read_recording(recording, eeg=eeg)
     events = events_of(read)
     found = trials_of(events, event_map, trial_start=trial_start)
     require_classes(found, event_map, events)

@@ -46,6 +46,8 @@ class SignalOptions:
     """See `choose_montage`."""
     cap: str | None = None
     """Montage of what was on the head: names channels without labels."""
+    eeg: str | None = None
+    """Name of the stream to take as EEG, where the types do not say so or there are several."""
     unit: str | None = None
     """Unit of the numbers."""
     rescale: bool = False
@@ -129,7 +131,7 @@ def work(job: RecordingJob) -> dict[str, Any]:
 
 def _windows_to_shard(job: RecordingJob, report: FileReport) -> dict[str, Any]:
     """Fill the report; write the shard if anything is left; return what the index needs."""
-    recording = read_recording(job.source.path)
+    recording = read_recording(job.source.path, eeg=job.options.eeg)
     stream, recipe = recording.eeg, job.recipe
     report.sfreq, report.duration_s = stream.info.sfreq, len(stream) / stream.info.sfreq
     report.notes = (*recording.warnings, *_missing(recording))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_json, add_mains, add_montage, add_unit, command, mains_hz
+from neuript.cli.arguments import add_eeg, add_json, add_mains, add_montage, add_unit, command, mains_hz
 from neuript.cli.progress import say
 from neuript.errors import NeuriptError
 
@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="ID",
         help="DATASET/SUBJECT or a pattern; people to leave out",
     )
+    add_eeg(parser)
     add_unit(parser)
     add("--rescale", action="store_true", help="bring each recording to a typical EEG amplitude (numbers in no unit)")
     add_mains(parser)
@@ -116,7 +117,12 @@ def _options(args: argparse.Namespace) -> PrepareOptions:
             exclude_subjects=tuple(args.exclude_subjects),
         ),
         signal=SignalOptions(
-            montage=args.montage, cap=args.cap, unit=args.unit, rescale=args.rescale, mains_hz=mains_hz(args.mains)
+            montage=args.montage,
+            cap=args.cap,
+            eeg=args.eeg,
+            unit=args.unit,
+            rescale=args.rescale,
+            mains_hz=mains_hz(args.mains),
         ),
         workers=args.workers,
         scheduler=args.scheduler,

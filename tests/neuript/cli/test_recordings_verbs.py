@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xdf_writer
 from processes import finished, python
 
+import neuript.weights
 from neuript.cli import main
 from neuript.realtime.recordings.read import read_recording
 
@@ -138,3 +140,32 @@ def test_inspect_of_channels_of_type_exg_beside_others(tmp_path, rng, capsys, ki
     assert eeg["unit_ok"], eeg["unit_verdict"]
     verdicts = {c["label"]: c["verdict"] for c in eeg["channels"]}
     assert verdicts == {"C3": "ok", "Cz": "ok", "C4": "ok", "X1": "", "Trigger": "flat"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["live", "--model", "DEMO", "--replay"],
+        ["calibrate", "--event", "a=1", "--event", "b=2", "--out", "OUT.ts", "--from"],
+        ["score", "DECISIONS", "--event", "a=1", "--event", "b=2", "--recording"],
+        ["replay"],
+        ["inspect"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_the_stream_to_take_as_eeg_is_chosen_by_name_wherever_a_recording_is_read(words, tmp_path, rng, capsys):
+    data = rng.standard_normal((500, 2)).astype(np.float32)
+    path = xdf_writer.session(data, 10 + np.arange(500) / 250.0, []).save(tmp_path / "two.xdf")
+    (tmp_path / "d.jsonl").write_text('{"t": 1.0, "rec_t": 1.0, "proba": null, "decision": null, "state": "OK"}\n')
+    names = {
+        "DEMO": str(Path(neuript.weights.__path__[0]) / "demo.ts"),
+        "OUT.ts": str(tmp_path / "out.ts"),
+        "DECISIONS": str(tmp_path / "d.jsonl"),
+    }
+    assert main([*(names.get(word, word) for word in words), str(path), "--eeg", "Nobody"]) == 2
+    assert "has no numeric stream named 'Nobody'; it has 'Amp'" in capsys.readouterr().err
+
+
+def test_live_needs_no_name_of_a_recorded_stream(capsys):
+    assert main(["live", "--model", "mi.ts", "--eeg", "Amp"]) == 2
+    assert "--eeg chooses a stream of the recording given with --replay" in capsys.readouterr().err

@@ -296,8 +296,8 @@ def test_a_simulated_person_is_not_taken_for_a_real_one(
 ) -> None:
     from neuript.training.corpus import work
 
-    def read(path: Path):
-        made = read_recording(path)
+    def read(path: Path, *, eeg: str | None = None):
+        made = read_recording(path, eeg=eeg)
         made.eeg.info = replace(made.eeg.info, simulated=simulated)
         return made
 
