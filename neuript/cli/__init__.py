@@ -82,7 +82,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
         _configure_logging(verbose)
         return _run(verb, arguments)
     except NeuriptError as error:
-        _log_refusal()
+        _log_refusal(error)
         print(f"neuript {verb}: {error}", file=sys.stderr)
         let_go_of_stdout()
         return error.exit_code
@@ -124,10 +124,10 @@ def _split_verbose(argv: Sequence[str]) -> tuple[list[str], bool]:
     return [a for a in argv if a not in flags], verbose
 
 
-def _log_refusal() -> None:
+def _log_refusal(error: NeuriptError) -> None:
     import logging
 
-    logging.getLogger(__name__).debug("refused", exc_info=True)
+    logging.getLogger(__name__).debug("refused", exc_info=error)
 
 
 def _configure_logging(verbose: bool) -> None:

@@ -142,7 +142,7 @@ def _load_cached(path: Path, versions: dict[str, str]) -> Any | None:
             log.warning("the cached TensorRT engine is damaged or for another GPU; building it new")
             return None
         return torch.export.load(str(path)).module()
-    except Exception as error:  # whatever is wrong with a cache, the answer is to build it new
+    except Exception as error:  # noqa: BLE001  whatever is wrong with a cache, the answer is to build it new
         log.warning("the cached TensorRT engine cannot be loaded (%s); building it new", error)
         return None
 
@@ -162,7 +162,7 @@ def _compile(module: nn.Module, example: torch.Tensor, path: Path, versions: dic
     log.info("compiled in %.0f s", time.perf_counter() - start)
     try:
         _store(torch_tensorrt, compiled, example, path, versions)
-    except Exception as error:  # a failed cache costs time at the next start, nothing else
+    except Exception as error:  # noqa: BLE001  a failed cache costs time at the next start, nothing else
         log.warning("the TensorRT engine is not kept: %s", error)
     return compiled
 

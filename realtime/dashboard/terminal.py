@@ -59,7 +59,8 @@ def _lines(client: DashboardClient, parent: int | None) -> None:
     while client.failure is None and parent_lives(parent):
         with client.lock:
             snapshot = client.model.snapshot(lsl_clock())
-        print(status_line(snapshot), file=sys.stderr, flush=True)
+        sys.stderr.write(f"{status_line(snapshot)}\n")
+        sys.stderr.flush()
         time.sleep(LINE_EVERY_S)
 
 

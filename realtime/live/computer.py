@@ -32,7 +32,7 @@ def examine() -> Iterator[Finding]:
 def _finding(name: str, check: Callable[[], tuple[str, str, str]]) -> Finding:
     try:
         return Finding(name, *check())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  a check that breaks is a finding, and the others go on
         reason = (str(error).strip() or "no reason given").splitlines()[0]
         return Finding(name, FAIL, f"{type(error).__name__}: {reason}", "reinstall neuript")
 
@@ -58,7 +58,7 @@ def check_liblsl() -> tuple[str, str, str]:
     """Whether the LSL library can be loaded, and which."""
     try:
         from neuript.realtime.lsl.check import library
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  pylsl raises whatever its loader meets
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return FAIL, f"liblsl cannot be loaded: {reason}", "pip install --force-reinstall pylsl"
     version, about = library()

@@ -115,7 +115,7 @@ def _do(job: SweepJob, store: ResultsFolder, runner: Runner, log: _Log, place: s
         _refuse_disk_fault(error)
         store.fail(job.id, str(error))
         log(f"{place} {job.id} failed · {job.label}: {error}")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  one odd job must not end the work on the others
         _refuse_disk_fault(error)
         _LOG.exception("job %s (%s)", job.id, job.label)
         store.fail(job.id, f"{type(error).__name__}: {error}", traceback.format_exc())
