@@ -26,7 +26,7 @@ def montage_of(channels: Sequence[str | Mapping[str, Any]], *, name: str = "wind
         Electrodes (`"C3"`, `"EEG Fp1-REF"`) or bipolar pairs (`"Fp1-F7"`), not both; MNE's
         `info["chs"]` and braindecode's `chs_info` are such mappings.
     name : str
-        Of the montage.
+        Name of the montage that is returned.
 
     Raises
     ------

@@ -44,11 +44,12 @@ def shared_covariance(from_m: ArrayLike, to_m: ArrayLike) -> NDArray[np.float64]
     Parameters
     ----------
     from_m, to_m : array_like, shape (n_from, 3) and (n_to, 3)
-        Positions, metres.
+        Positions of electrodes in metres.
 
     Returns
     -------
     ndarray, shape (n_from, n_to)
+        Covariance of each pair of positions, without a unit.
     """
     power = (2 * _DEGREES + 1) * BLUR ** (2.0 * _DEGREES)
     cosines = np.clip(directions(from_m) @ directions(to_m).T, -1.0, 1.0)
@@ -93,7 +94,7 @@ def expected_error(estimate: NDArray[np.float64], wanted: NDArray[np.float64], p
     estimate, wanted : ndarray, shape (n_chans, n_electrodes)
         How a channel is computed, and how it should be, from potentials at `pos_m`.
     pos_m : array_like, shape (n_electrodes, 3)
-        Positions, metres.
+        Positions of the electrodes in metres.
 
     Returns
     -------

@@ -123,7 +123,7 @@ def parse_montage(text: str, *, file: str = "montage", name: str = "montage") ->
     Raises
     ------
     NeuriptError
-        At the first mistake: the file, the field, what it says and what is allowed.
+        If the text has a mistake; the message names the file, the field, what it says and what is allowed.
     """
     fields = _Fields(file, _parse_yaml(text, file))
     fields.check_known()

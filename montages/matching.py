@@ -62,8 +62,8 @@ def plan_channels(
     Raises
     ------
     NeuriptError
-        When the stream has no labels and no cap fits, when a lobe of the model would rest on
-        interpolation alone, or when more than `max_interpolated` would be interpolated.
+        If the stream has no labels and no cap fits, if a lobe of the model would rest on
+        interpolation alone, or if more than `max_interpolated` would be interpolated.
     """
     plan = draft_plan(
         ch_names, model, cap, bads=bads, max_interpolated=max_interpolated, ch_types=ch_types, reference=reference
@@ -85,7 +85,14 @@ def draft_plan(
 ) -> ChannelPlan:
     """Return the plan even when it must be refused; `ChannelPlan.problems` then says why.
 
-    The arguments are those of `plan_channels`. Only a `bads` that names nothing raises.
+    The arguments are those of `plan_channels`.
+
+    Raises
+    ------
+    NeuriptError
+        If `bads` names nothing that the stream has.
+    ValueError
+        If `ch_types` has another length than `ch_names`.
     """
     if ch_types and len(ch_types) != len(ch_names):
         raise ValueError(f"{len(ch_types)} channel types for {len(ch_names)} channels")
@@ -105,10 +112,16 @@ def fit_montage(
 
     Parameters
     ----------
-    ch_names, bads, ch_types, reference
-        As in `plan_channels`.
+    ch_names : sequence of str
+        The stream's labels in order, as sent; empty texts where it has none.
     cap : Montage
         The montage asked for, e.g. ``load_montage("10-20")``.
+    bads : collection of str
+        Stream labels or electrodes to treat as absent.
+    ch_types : sequence of str
+        The stream's channel types, where it sends them; see `plan_channels`.
+    reference : str
+        The electrode that the stream is referenced to, where it says so; see `plan_channels`.
 
     Returns
     -------
@@ -118,7 +131,7 @@ def fit_montage(
     Raises
     ------
     NeuriptError
-        When the stream has none of them.
+        If the stream has none of the montage's channels.
     """
     plain = cap if cap.reference == "bipolar" else cap.with_reference("as recorded")
     plan = draft_plan(ch_names, plain, cap, bads=bads, ch_types=ch_types, reference=reference)

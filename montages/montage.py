@@ -32,13 +32,13 @@ class Montage:
     ch_names : tuple of str
         Channels in the model's order: ``"C3"``, or ``"Fp1-F7"`` for a bipolar pair.
     pos_m : ndarray, shape (n_chans, 3)
-        Position of each channel; a pair sits halfway between its electrodes.
+        Position of each channel in metres; a pair sits halfway between its electrodes.
     lobes : dict of str to tuple of int
         Channel indices per lobe; lobes may overlap and are never empty.
     electrodes : tuple of str
         The electrodes that the channels need.
     electrode_pos_m : ndarray, shape (n_electrodes, 3)
-        Their positions.
+        Positions of these electrodes in metres.
     derivation : ndarray, shape (n_chans, n_electrodes)
         Channels from electrode potentials: identity, +1/-1 per pair, or minus the average.
     reference : str
@@ -156,7 +156,7 @@ class Montage:
         Raises
         ------
         NeuriptError
-            For another reference, and for a bipolar montage, whose pairs carry their own.
+            If `reference` is another one, or the montage is bipolar: its pairs carry their own.
         """
         if reference == self.reference:
             wanted = self

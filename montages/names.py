@@ -68,7 +68,7 @@ def canonical_name(label: str) -> str:
     Parameters
     ----------
     label : str
-        As an amplifier or a file writes it.
+        Label of a channel, as an amplifier or a file writes it.
 
     Returns
     -------

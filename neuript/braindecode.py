@@ -34,23 +34,23 @@ class NeurIPT(NeurIPTNetwork):
     Parameters
     ----------
     n_chans : int, optional
-        Channels; follows from `chs_info`.
+        Number of channels; None takes it from `chs_info` or `montage`.
     n_times : int, optional
-        Samples in a window, at `sfreq`; follows from `input_window_seconds`.
+        Number of samples in a window, at `sfreq`; None takes it from `input_window_seconds`.
     n_outputs : int
-        Classes.
+        Number of classes.
     sfreq : float
-        Rate of the windows in Hz (default 64, the model's own).
+        Sampling rate of the windows in Hz (default 64, the model's own).
     chs_info : sequence of str or of mappings with "ch_name"
         Channel names, or MNE's `info["chs"]`; places on the head are the 10-5 system's.
     input_window_seconds : float, optional
-        Length of a window.
+        Length of a window in seconds; None takes it from `n_times`.
     montage : str, Path or Montage, optional
-        Instead of `chs_info`: a montage of `neuript montages`, or a file with positions.
+        Montage in place of `chs_info`: the name of one of `neuript montages`, or a file with positions.
     size : {"base", "small", "tiny", "micro"}
-        Widths; see `neuript.network.config.preset`.
-    **options
-        Other fields of `NetworkConfig`.
+        Size of the network, which sets its widths; see `neuript.network.config.preset`.
+    **options : Any
+        Further fields of `NetworkConfig`.
 
     Raises
     ------
@@ -104,7 +104,13 @@ class NeurIPT(NeurIPTNetwork):
         return self.n_times / self.sfreq
 
     def compand(self, x_BDT: Tensor) -> Tensor:
-        """Resample windows (batch, n_chans, n_times) in volts, then compand them."""
+        """Resample windows (batch, n_chans, n_times) in volts, then compand them.
+
+        Raises
+        ------
+        ValueError
+            If the windows are resampled and not `n_times` samples long.
+        """
         if self.resampling is not None:
             if x_BDT.shape[-1] != self.n_times:
                 raise ValueError(
@@ -150,19 +156,19 @@ class NeurIPT(NeurIPTNetwork):
         source : str or Path
             A checkpoint (`.safetensors`), a folder with `model.safetensors` or just one such file, or
             a repository on the Hugging Face hub (needs `huggingface_hub`).
-        n_chans, n_times, sfreq, chs_info, input_window_seconds, montage
-            As of the constructor; what is left out is the checkpoint's.
+        n_chans, n_times, sfreq, chs_info, input_window_seconds, montage : optional
+            The windows to build for, as in the constructor; None takes the checkpoint's value.
         n_outputs : int, optional
             Classes. A number other than the checkpoint's, or any for a checkpoint without a head (a
             pretrained encoder), gives a new, untrained head.
         new_head : bool, optional
             True for a new head in any case, False for never; None decides by `n_outputs`.
         new_positions : bool
-            Start *learned* position tables anew instead of refusing those of another montage or
+            True starts *learned* position tables anew instead of refusing those of another montage or
             window. Computed tables (the default 3-D positions) always fit.
         revision : str, optional
-            Of the hub repository.
-        **options
+            Branch, tag or commit of the repository on the hub; None takes the default branch.
+        **options : Any
             Fields of `NetworkConfig` that change no encoder weight: dropout, pooling, head, ...
 
         Raises
@@ -223,7 +229,13 @@ class NeurIPT(NeurIPTNetwork):
 
 
 def window_samples(n_times: int | None, sfreq: float, seconds: float | None) -> int:
-    """Samples of a window from what is given, as braindecode infers them."""
+    """Samples of a window from what is given, as braindecode infers them.
+
+    Raises
+    ------
+    NeuriptError
+        If neither `n_times` nor the length in seconds is given, or the two do not agree.
+    """
     if n_times is None:
         if seconds is None:
             raise NeuriptError("n_times is missing; give it, or input_window_seconds")
@@ -237,7 +249,13 @@ def window_samples(n_times: int | None, sfreq: float, seconds: float | None) -> 
 
 
 def channel_montage(n_chans: int | None, chs_info: Channels | None, montage: str | Path | Montage | None) -> Montage:
-    """Montage of the windows' channels, from their names, a montage's name or file, or as it is."""
+    """Montage of the windows' channels, from their names, a montage's name or file, or as it is.
+
+    Raises
+    ------
+    NeuriptError
+        If both of `chs_info` and `montage` are given, or neither, or `n_chans` does not agree.
+    """
     if chs_info is not None and montage is not None:
         raise NeuriptError("both chs_info and montage are given; give one of the two")
     if isinstance(montage, str | Path):

@@ -49,10 +49,10 @@ def check_writable(path: str | Path, *, keep: Iterable[str | Path | None] = ()) 
 
     Parameters
     ----------
-    path
+    path : str or Path
         What will be written, or replaced.
-    keep
-        Files that the same command reads, or writes too; None among them is left out.
+    keep : iterable of str, Path or None
+        Files that the same command reads or also writes, which `path` must not replace; None among them is left out.
 
     Raises
     ------
@@ -81,12 +81,12 @@ def replacing(path: str | Path, *, mode: int | None = None, overwrite: bool = Tr
 
     Parameters
     ----------
-    path
-        What is written, or replaced.
-    mode
-        Permissions; None means those of the old file, or the user's default.
-    overwrite
-        False refuses to replace a file, also one that appears while the block runs.
+    path : str or Path
+        The file that is written, or replaced.
+    mode : int, optional
+        Permission bits of the new file; None means those of the old file, or the user's default.
+    overwrite : bool
+        True replaces an existing file; False refuses to, also if the file appears while the block runs.
 
     Raises
     ------

@@ -20,6 +20,7 @@ class ModelReport:
     Attributes
     ----------
     path : Path
+        The model file.
     manifest : Manifest
         Classes, channels, preprocessing, window, provenance.
     description : str
@@ -39,7 +40,8 @@ def inspect(path: str | Path, eeg: str | None = None) -> RecordingReport | Model
     path : str or Path
         A recording that `read_recording` knows, or a model (`.ts`, `.pt2`, `.safetensors`).
     eeg : str, optional
-        Name of the stream to take as EEG, if its type does not say so or there are several.
+        Name of the stream to take as EEG, if its type does not say so or there are several; None takes the one with the
+        most samples of those whose type says so.
 
     Returns
     -------
@@ -49,8 +51,8 @@ def inspect(path: str | Path, eeg: str | None = None) -> RecordingReport | Model
     Raises
     ------
     NeuriptError
-        No such file, empty, not of a known format, or beyond repair; of its kinds, `ModelRefusedError` for a
-        file that is not an intact model.
+        If there is no such file, or it is empty, of no known format or beyond repair; a file that is not an intact
+        model raises its subclass `ModelRefusedError`.
     """
     path = Path(path)
     if path.suffix.lower() in MODEL_SUFFIXES:

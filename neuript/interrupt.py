@@ -18,7 +18,7 @@ from typing import Any
 KEYBOARD = ("SIGINT", "SIGTERM")
 """Ctrl-C, and what `kill` or a service manager sends."""
 CLUSTER = (*KEYBOARD, "SIGUSR1")
-"""And what a cluster sends ahead of the end of a job."""
+"""The same, and what a cluster sends ahead of the end of a job."""
 
 
 def take_over(numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
@@ -27,7 +27,7 @@ def take_over(numbers: Iterable[int], handler: Callable[[int, FrameType | None],
     Parameters
     ----------
     numbers : iterable of int
-        The signals.
+        Numbers of the signals.
     handler : callable
         Called with the number of the signal and the frame that it interrupted.
 
@@ -54,9 +54,9 @@ class Interrupt:
 
     Parameters
     ----------
-    signals
+    signals : collection of str
         Names of the signals; those that this system lacks (SIGUSR1 on Windows) are left out.
-    insist
+    insist : collection of str
         Those of them that raise KeyboardInterrupt when they come after any first one.
     """
 

@@ -1,8 +1,8 @@
-"""One worker at a time: the system's own lock on a file, through `filelock`.
+"""One process at a time: the system's own lock on a file, through `filelock`.
 
 The system gives a lock back when its process ends in any way, also by SIGKILL. So there is nothing to refresh, no age
 at which a lock counts as left behind, and no process id to ask after (which means nothing on another host): what a
-killed worker held is free at once.
+killed process held is free at once.
 
 Several machines may share a folder where the file system passes locks on to its server: NFS since version 4 (it frees
 what a host held that is gone, after about a minute), SMB, and Lustre mounted with `flock`. Where there are no locks at
@@ -29,10 +29,10 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
     Parameters
     ----------
-    path
+    path : Path
         The file that is locked: made, with its folder, if it is not there, and left there, empty.
-    wait
-        True waits until the lock is free.
+    wait : bool
+        True waits until the lock is free, and then always gives True.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def _take(lock: BaseFileLock, path: Path, *, timeout_s: float) -> bool:
 def is_locked(path: Path) -> bool:
     """Say whether somebody holds the lock of a file; False also where this user may not ask.
 
-    Asking takes the lock for a moment, so that another worker may find it taken and look elsewhere first.
+    Asking takes the lock for a moment, so that another process may find it taken and look elsewhere first.
     """
     if not path.exists():
         return False

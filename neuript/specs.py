@@ -58,16 +58,23 @@ def from_dict(
 
     Parameters
     ----------
-    cls
-        The dataclass.
-    values
-        Field names to values.
-    what
+    cls : type
+        The dataclass to build.
+    values : mapping of str to Any
+        Field names and their plain values, as JSON and YAML give them.
+    what : str
         What the values are, for the sentence of a refusal: "the manifest".
-    error
-        What is raised; the dataclass's own ValueError and TypeError are turned into it.
-    complete
+    error : type of exception
+        Class of the exception that is raised, `NeuriptError` by default; the dataclass's own ValueError and TypeError
+        are turned into it.
+    complete : bool
         True asks for the fields with defaults as well: a file that says less was not written by us.
+
+    Raises
+    ------
+    NeuriptError, or the class given as `error`
+        If `values` is no table, has keys that are no fields, lacks fields, or holds a value that its field does not
+        take.
     """
     check_keys(cls, values, what, error=error, complete=complete)
     hints = _hints(cls)
@@ -84,7 +91,7 @@ def changed(spec: Spec, values: Mapping[str, Any], what: str, *, fixed: Collecti
     Raises
     ------
     NeuriptError
-        As `from_dict`.
+        If `values` names a field that is unknown or fixed, or holds a value that its field does not take.
     """
     check_keys(type(spec), values, what, fixed=fixed, partial=True)
     return from_dict(type(spec), {f.name: getattr(spec, f.name) for f in fields(spec)} | dict(values), what)

@@ -35,7 +35,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     NeuriptError
-        For an unknown montage, or labels that do not fit it.
+        If a montage is unknown, or labels do not fit it.
     """
     command = build_parser()
     arguments = command.parse_args(argv)

@@ -17,11 +17,12 @@ class ProgressLine:
     Parameters
     ----------
     every_s : float
-        Shortest time between two texts on a terminal.
+        Shortest time in seconds between two texts on a terminal.
     elsewhere_s : float
-        The same where stderr is no terminal, and each text has a line of its own; infinite for none there.
+        The same time in seconds where stderr is no terminal, and each text has a line of its own; infinite shows none
+        there.
     enabled : bool
-        False for silence.
+        False prints nothing at all.
     """
 
     def __init__(self, every_s: float, elsewhere_s: float = float("inf"), *, enabled: bool = True) -> None:

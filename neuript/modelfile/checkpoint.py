@@ -39,17 +39,17 @@ def save_checkpoint(path: str | Path, weights: nn.Module | Mapping[str, Tensor],
 
     Parameters
     ----------
-    path
-        Should end in `.safetensors`.
-    weights
+    path : str or Path
+        File to write; its name should end in `.safetensors`.
+    weights : Module or mapping of str to Tensor
         A module, or its `state_dict()`.
-    manifest
-        Of the model; the hash of the weights is filled in.
+    manifest : Manifest
+        Description of the model; the hash of its weights is filled in.
 
     Returns
     -------
     Manifest
-        As written.
+        The manifest as it was written, with the hash of the weights.
     """
     from safetensors.torch import save
 

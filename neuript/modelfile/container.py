@@ -72,10 +72,16 @@ def seal(
 
     Parameters
     ----------
-    archive
-        What PyTorch wrote.
-    manifest, golden_inputs, golden_logits, weight_names
-        See `Container`.
+    archive : bytes
+        The archive that PyTorch wrote.
+    manifest : Manifest
+        Description of the model.
+    golden_inputs : ndarray of float32, shape (n, n_chans, n_times)
+        Windows in volts that are stored for comparison.
+    golden_logits : ndarray of float32, shape (n, n_outputs)
+        The model's logits for these windows.
+    weight_names : sequence of str
+        Names of the weights; see `Container`.
 
     Returns
     -------
@@ -148,10 +154,10 @@ def parse(data: bytes, name: str) -> Container:
 
     Parameters
     ----------
-    data
-        The whole file.
-    name
-        What to call it in messages.
+    data : bytes
+        Content of the whole file.
+    name : str
+        What to call the file in messages.
 
     Raises
     ------

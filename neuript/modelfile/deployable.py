@@ -33,12 +33,12 @@ def save_model(
 
     Parameters
     ----------
-    path
-        `.ts` (TorchScript) or `.pt2` (torch.export).
-    module
-        Maps volts (batch, n_chans, n_times) to logits (batch, n_outputs); put into `eval` mode.
-    manifest
-        Of the model; the hash of the weights is filled in.
+    path : str or Path
+        File to write; its ending chooses the format: `.ts` (TorchScript) or `.pt2` (torch.export).
+    module : Module
+        Model that maps volts (batch, n_chans, n_times) to logits (batch, n_outputs); it is put into `eval` mode.
+    manifest : Manifest
+        Description of the model; the hash of its weights is filled in.
     golden_inputs : ndarray, shape (n, n_chans, n_times), optional
         Windows in volts whose outputs are stored and compared at every load. None means made-up
         EEG; a few real windows are better.
@@ -46,7 +46,7 @@ def save_model(
     Returns
     -------
     Manifest
-        As written.
+        The manifest as it was written, with the hash of the weights.
 
     Raises
     ------
@@ -80,24 +80,24 @@ def open_model(
 
     Parameters
     ----------
-    path
+    path : str or Path
         A `.ts` or `.pt2` that `save_model` wrote, or a checkpoint of a classifier. A checkpoint
         holds nothing that runs, so it needs no trust; the module is built from its manifest.
-    device
-        `cpu`, `cuda` or `auto`.
-    engine
-        `auto`, or one of `neuript.modelfile.engines.ENGINES`.
-    trust
-        Run the file although it is not known on this computer, and remember it.
-    threads
-        CPU threads; None chooses by the model's size.
-    expect_classes
-        Refuse a model for other classes (in any order).
+    device : {'cpu', 'cuda', 'auto'}
+        Where the model runs; `auto` takes the GPU if there is one.
+    engine : str
+        `auto`, or the name of one of `neuript.modelfile.engines.ENGINES`.
+    trust : bool
+        True runs the file although it is not known on this computer, and remembers it.
+    threads : int, optional
+        Number of CPU threads; None chooses by the model's size.
+    expect_classes : sequence of str, optional
+        Classes that the model must have, in any order; a model for others is refused. None takes any.
 
     Raises
     ------
     ModelRefusedError
-        With the reason.
+        If the file is damaged, not trusted, not a classifier, or for other classes; the message gives the reason.
     """
     path = Path(path)
     data = read_file(path)

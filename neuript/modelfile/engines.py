@@ -48,15 +48,15 @@ class Engine:
 
     Parameters
     ----------
-    forward
-        Maps a tensor (1, n_chans, n_times) in volts on `device` to logits (1, n_outputs).
-    manifest
-        Of the model.
-    name
-        One of `ENGINES`.
-    device
-        `cpu` or `cuda`.
-    threads
+    forward : callable
+        Function from a tensor (1, n_chans, n_times) in volts on `device` to logits (1, n_outputs).
+    manifest : Manifest
+        Description of the model: its channels, window and classes.
+    name : str
+        Name of the engine, one of `ENGINES`.
+    device : {'cpu', 'cuda'}
+        Where the engine runs.
+    threads : int, optional
         PyTorch threads to use on the CPU; None leaves PyTorch's setting alone.
     """
 
@@ -144,14 +144,14 @@ def check_golden(engine: Engine, inputs: NDArray[np.float32], logits: NDArray[np
 
     Parameters
     ----------
-    engine
-        To be checked.
-    inputs : ndarray, shape (n, n_chans, n_times)
-        Volts.
-    logits : ndarray, shape (n, n_outputs)
-        Expected.
-    name
-        Of the file, for the message.
+    engine : Engine
+        The engine to check.
+    inputs : ndarray of float32, shape (n, n_chans, n_times)
+        Golden windows in volts.
+    logits : ndarray of float32, shape (n, n_outputs)
+        Logits that the file promises for these windows.
+    name : str
+        What to call the file in messages.
 
     Raises
     ------
@@ -201,9 +201,16 @@ class Parity:
 
 
 def parity(reference: Engine, other: Engine, inputs: NDArray[np.float32]) -> Parity:
-    """Compare the probabilities of two engines on windows (n, n_chans, n_times) in volts.
+    """Compare the probabilities of two engines.
 
     NaN from the other engine counts as a probability difference of 1.
+
+    Parameters
+    ----------
+    reference, other : Engine
+        Engines of the same model.
+    inputs : ndarray of float32, shape (n, n_chans, n_times)
+        Windows in volts.
     """
     expected, got = (_probabilities(engine, inputs) for engine in (reference, other))
     difference = np.nan_to_num(np.abs(expected - got), nan=1.0)

@@ -181,7 +181,7 @@ class Manifest:
         Raises
         ------
         ModelRefusedError
-            With the field and what is wrong with it, or the newer format's version.
+            If a field is wrong, which the message names, or the manifest has a newer format, whose version it gives.
         """
         version = values.get("format")
         if isinstance(version, bool) or not isinstance(version, int) or version < 1:
@@ -221,15 +221,15 @@ def provenance(
 
     Parameters
     ----------
-    data
+    data : iterable of str
         Names of the recordings or data sets, without folders.
-    simulated
+    simulated : bool
         Whether the digital twin gave any of them.
-    counts
-        Trials or windows per class, subjects, sessions.
-    notes
+    counts : mapping of str to int, optional
+        Number of trials or windows per class, of subjects, of sessions; None means that nothing was counted.
+    notes : str
         Anything a reader should know.
-    more
+    **more : Any
         Further JSON-safe entries, such as the training settings.
     """
     import numpy

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SETTINGS: dict[str, Any] = {"disable_tf32": True}
-"""For `torch_tensorrt.dynamo.compile`; float32 throughout, since a window is small."""
+"""Settings of `torch_tensorrt.dynamo.compile`; float32 throughout, since a window is small."""
 
 
 class TensorRTUnavailableError(NeuriptError):
@@ -79,19 +79,20 @@ def tensorrt_engine(
 
     Parameters
     ----------
-    module
+    module : Module
         The eager model.
-    manifest
-        Of the model; `weights_sha256` identifies it.
-    reference
-        Another engine of the same model, to be agreed with.
-    inputs : ndarray, shape (n, n_chans, n_times)
+    manifest : Manifest
+        Description of the model; its `weights_sha256` identifies the model in the cache.
+    reference : Engine
+        Another engine of the same model, whose logits the new one must give.
+    inputs : ndarray of float32, shape (n, n_chans, n_times)
         Golden windows in volts; made-up ones are added.
 
     Raises
     ------
     TensorRTUnavailableError
-        With the reason; the caller falls back to the next engine.
+        If TensorRT is missing, does not compile the model or is not accurate; the message gives the reason, and the
+        caller falls back to the next engine.
     """
     versions = fingerprint()
     path = cache_path(manifest, versions)

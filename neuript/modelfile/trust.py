@@ -53,12 +53,12 @@ def remember(sha256: str, *, how: str, name: str = "") -> bool:
 
     Parameters
     ----------
-    sha256
-        Hash of the whole file, in hex.
-    how
-        `written` or `--trust`, for the person who reads the list.
-    name
-        File name, likewise.
+    sha256 : str
+        SHA-256 of the whole file, in hexadecimal.
+    how : str
+        How the file became trusted, `written` or `--trust`, for the person who reads the list.
+    name : str
+        Name of the file, for the same person.
     """
     if is_trusted(sha256):
         return True

@@ -24,13 +24,13 @@ def compand(x_uv: Tensor) -> Tensor:
 
     Parameters
     ----------
-    x_uv
+    x_uv : Tensor
         Amplitudes in microvolts, any shape.
 
     Returns
     -------
-    Tensor
-        Companded values: 1 uV gives 0.188, 10 uV 1.439, 100 uV 3.167.
+    Tensor, shape of `x_uv`
+        Companded values, without a unit: 1 uV gives 0.188, 10 uV 1.439, 100 uV 3.167.
     """
     scaled = (A_PER_UV * x_uv).abs()
     # One of the two terms is constant on either side of the knee: no branch, no log of 0.

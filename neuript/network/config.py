@@ -72,7 +72,7 @@ class NetworkConfig:
     importance_weight: float = 0.008
     """Weight of the importance term of the auxiliary loss."""
     load_weight: float = 0.008
-    """Weight of its load term (reading: not given by the paper)."""
+    """Weight of the load term of the auxiliary loss (reading: not given by the paper)."""
     activation: Activation = "swiglu"
     """Feed-forward kind; "swiglu" has three matrices, the others two."""
 
@@ -94,7 +94,7 @@ class NetworkConfig:
     head: Head = "linear"
     """One linear map, or one hidden layer of `d_model` units."""
     binary_single_logit: bool = False
-    """With two classes, one logit (of the second class) instead of two, as in the paper."""
+    """True gives one logit (that of the second class) instead of two where there are two classes, as in the paper."""
 
     dropout: float = 0.1
     """Dropout on the residual branches."""
@@ -198,12 +198,17 @@ def preset(name: PresetName, *, n_outputs: int, **overrides: Any) -> NetworkConf
 
     Parameters
     ----------
-    name
-        "base" (the paper's 73 M model), "small" (the paper's ablation model), "tiny", "micro".
-    n_outputs
+    name : {'base', 'small', 'tiny', 'micro'}
+        Size: "base" is the paper's 73 M model, "small" the paper's ablation model; "tiny" and "micro" are our own.
+    n_outputs : int
         Number of classes.
-    **overrides
+    **overrides : Any
         Any other field of `NetworkConfig`.
+
+    Raises
+    ------
+    NeuriptError
+        If there is no such size, or a field has a value that is not allowed.
     """
     if name not in PRESETS:
         raise NeuriptError(f"there is no model size {name!r}; choose {', '.join(PRESETS)}")

@@ -41,14 +41,14 @@ def lagged_coherence(spectra_re: Tensor, spectra_im: Tensor) -> Tensor:
 
     Parameters
     ----------
-    spectra_re, spectra_im
-        Fourier coefficients, (..., D, S): one row per channel, one column per segment, S at least 2.
+    spectra_re, spectra_im : Tensor, shape (..., D, S)
+        Real and imaginary parts of Fourier coefficients: one row per channel, one column per segment, S at least 2.
 
     Returns
     -------
-    Tensor
-        (..., D, D), symmetric, in [0, 1], 0 on the diagonal and for silent channels. Independent
-        noise gives about 1 / (effective number of segments), not 0.
+    Tensor, shape (..., D, D)
+        Squared lagged coherence: symmetric, in [0, 1], 0 on the diagonal and for silent channels. Independent noise
+        gives about 1 / (effective number of segments), not 0.
     """
     both = torch.cat([spectra_re, spectra_im], dim=-1)
     power = both.square().sum(dim=-1, keepdim=True)
@@ -101,10 +101,10 @@ class SpatialBias(nn.Module):
 
     Parameters
     ----------
-    config
-        Its depth, heads and window length.
-    pos_m
-        Channel positions in metres, (D, 3).
+    config : NetworkConfig
+        Configuration of the encoder, from which depth, heads and window length are taken.
+    pos_m : array_like, shape (D, 3)
+        Channel positions in metres.
 
     Raises
     ------
@@ -137,10 +137,10 @@ class SpatialBias(nn.Module):
 
         Parameters
         ----------
-        x_BDT
-            What the encoder takes.
-        masked
-            Leave the coherence out, for pretraining.
+        x_BDT : Tensor, shape (B, D, T)
+            Companded windows, as the encoder takes them.
+        masked : bool
+            True leaves the coherence out, for pretraining.
         """
         weight = GAIN * self.weight
         far = weight[:, None, :, 2, None, None] * self.distance

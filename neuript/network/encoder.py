@@ -33,12 +33,12 @@ class EncoderBlock(nn.Module):
 
     Parameters
     ----------
-    config
-        Widths and switches.
-    merge
-        Time tokens merged at the entry; 1 for none.
-    n_experts
-        Routed experts of F1 and of F2; 0 for dense layers.
+    config : NetworkConfig
+        Widths and switches of the encoder.
+    merge : int
+        Number of time tokens merged into one at the entry; 1 merges none.
+    n_experts : int
+        Number of routed experts of F1 and of F2; 0 makes dense layers.
     """
 
     def __init__(self, config: NetworkConfig, merge: int, n_experts: int) -> None:
@@ -69,23 +69,24 @@ class EncoderBlock(nn.Module):
 
         Parameters
         ----------
-        h_BDLC
+        h_BDLC : Tensor, shape (B, D, L, C)
             Tokens of the scale below.
-        length
-            Their number in time, L (a plain number also while tracing).
-        pe_space_DC
-            Channel positions to add between the two stages, in the first block.
-        masked_BDL
-            In pretraining, the masked tokens of this scale (after the merge).
-        key_mask
-            What they are hidden from; see `Encoder.forward`.
-        bias_BHDD
-            Added to the scores of the spatial attention, at every time alike; B may be 1.
+        length : int
+            Number of these tokens in time, L (a plain number also while tracing).
+        pe_space_DC : Tensor, shape (D, C), optional
+            Encoded channel positions, added between the two stages of the first block; None adds nothing.
+        masked_BDL : Tensor of bool, shape (B, D, L after the merge), optional
+            Masked tokens of this scale, in pretraining; None masks nothing.
+        key_mask : {'keys', 'source'}
+            Which tokens the masked ones are hidden from; see `Encoder.forward`.
+        bias_BHDD : Tensor, shape (B or 1, H, D, D), optional
+            Numbers added to the scores of the spatial attention, the same at every time; None adds nothing.
 
         Returns
         -------
-        tuple[Tensor, Tensor | None]
-            Tokens of this scale, and in training the auxiliary loss of its experts, if any.
+        tuple of Tensor, and Tensor or None
+            Tokens of this scale, shape (B, D, L after the merge, C), and in training the auxiliary loss of its
+            experts, a scalar, if it has any.
         """
         h = h_BDLC if self.merge is None else self.merge(h_BDLC, length)
         sizes = h.shape
@@ -114,10 +115,10 @@ class Encoder(nn.Module):
 
     Parameters
     ----------
-    config
-        Widths and switches; its output part is not used here.
-    pos_m
-        Channel positions in metres, (n_chans, 3); the midpoint for a bipolar channel.
+    config : NetworkConfig
+        Widths and switches; the part that describes the output is not used here.
+    pos_m : array_like, shape (n_chans, 3)
+        Channel positions in metres; the midpoint for a bipolar channel.
 
     Notes
     -----
@@ -143,8 +144,8 @@ class Encoder(nn.Module):
 
         Parameters
         ----------
-        pos_m
-            Channel positions in metres, (n_chans, 3).
+        pos_m : array_like, shape (n_chans, 3)
+            Channel positions in metres.
 
         Raises
         ------
@@ -168,26 +169,29 @@ class Encoder(nn.Module):
 
         Parameters
         ----------
-        x_BDT
-            Companded signal, (batch, n_chans, n_times). While tracing, n_times must be the
-            configured one.
-        corruption
+        x_BDT : Tensor, shape (batch, n_chans, n_times)
+            Companded signal. While tracing, n_times must be the configured one.
+        corruption : Corruption, optional
             Masked points of the pretraining; None for the plain encoder. See Notes.
-        mask_token
-            The learned vector that replaces points, (d_model,); with `corruption` only.
-        key_mask
+        mask_token : Tensor, shape (d_model,), optional
+            The learned vector that replaces points; needed with `corruption`, and not used without.
+        key_mask : {'keys', 'source'}
             "keys": no token sees a masked one, except each itself. "source": as the published
             code, where masked tokens see only themselves and others see everything, which leaks
             masked values that were not replaced.
 
         Returns
         -------
-        scales
-            H_0 (embedding with positions in time) and the output of every block, each
-            (batch, n_chans, L_l, d_model).
-        aux
-            In training the auxiliary loss summed over all expert layers; None in evaluation or
+        scales : list of Tensor, each of shape (batch, n_chans, L_l, d_model)
+            H_0 (embedding with positions in time) and the output of every block.
+        aux : Tensor or None
+            The auxiliary loss summed over all expert layers, a scalar, in training; None in evaluation or
             without experts.
+
+        Raises
+        ------
+        ValueError
+            If the windows have another number of channels than the montage, or `mask_token` is missing.
 
         Notes
         -----
@@ -195,7 +199,7 @@ class Encoder(nn.Module):
         nothing at all. In every returned scale the tokens of R are the mask token again; inside,
         the stream goes on with what it computed there.
 
-        Of the other masked points (random value or their own; "keys"), the value influences only
+        The value of any other masked point (a random value or its own; "keys") influences only
         its own token, up to the first merge. A merged token is masked, and in R, where all its
         children are. So such a value reaches its merged token, and where that has an unmasked
         child, from this scale on every token of every channel, as any visible value does; where
@@ -214,20 +218,22 @@ class Encoder(nn.Module):
 
         Parameters
         ----------
-        h_BDLC
-            Last output of `lower(x, n_blocks)`, (batch, n_chans, L, d_model), n_blocks at least 1.
+        h_BDLC : Tensor, shape (batch, n_chans, L, d_model)
+            Last output of `lower(x, n_blocks)`.
+        n_blocks : int
+            Number of blocks below, which have run; at least 1.
 
         Returns
         -------
-        scales
+        scales : list of Tensor, each of shape (batch, n_chans, L_l, d_model)
             Outputs of the upper blocks.
-        aux
-            As of `forward`, of these blocks.
+        aux : Tensor or None
+            The auxiliary loss of the upper blocks, as `forward` returns it.
 
         Raises
         ------
         ValueError
-            With `spatial_bias`, which needs the window itself.
+            If `spatial_bias` is on, which needs the window itself.
         """
         if self.spatial_bias is not None:
             raise ValueError("with spatial_bias the upper blocks need the window's coherence; train all blocks")

@@ -20,10 +20,10 @@ class PMoE(nn.Module):
 
     Parameters
     ----------
-    config
-        Widths, activation, gating, balance loss and their weights.
-    n_experts
-        Routed experts E, at least 1; each token uses ceil(E / 2).
+    config : NetworkConfig
+        Configuration with the widths, the activation, the gating and the balance losses with their weights.
+    n_experts : int
+        Number of routed experts E, at least 1; each token uses ceil(E / 2).
     """
 
     def __init__(self, config: NetworkConfig, n_experts: int) -> None:
@@ -98,17 +98,17 @@ def load_estimate(logits_NE: Tensor, noisy_NE: Tensor, k: int, sigma: float) -> 
 
     Parameters
     ----------
-    logits_NE, noisy_NE
-        Routing logits without and with noise, (tokens, experts), more than k experts.
-    k
-        Experts chosen per token.
-    sigma
+    logits_NE, noisy_NE : Tensor, shape (tokens, experts)
+        Routing logits without and with noise, for more than k experts.
+    k : int
+        Number of experts chosen per token.
+    sigma : float
         Standard deviation of the noise; a tiny one is used in its place where it is 0.
 
     Returns
     -------
-    Tensor
-        Expected load of each expert, (experts,).
+    Tensor, shape (experts,)
+        Expected load of each expert, in tokens.
     """
     top = noisy_NE.topk(k + 1, dim=-1).values
     chosen = noisy_NE > top[:, k:]

@@ -35,7 +35,7 @@ class Dropout(nn.Module):
 
     Parameters
     ----------
-    p
+    p : float
         Share of the entries that are zeroed in training; the others are scaled by 1 / (1 - p).
     """
 
@@ -63,10 +63,10 @@ class Attention(nn.Module):
 
     Parameters
     ----------
-    d_model, n_heads
-        Width, and number of heads that share it.
-    dropout
-        Dropout on the attention weights, in training.
+    d_model, n_heads : int
+        Width of the tokens, and number of heads that share it.
+    dropout : float
+        Share of the attention weights that are zeroed in training.
     """
 
     def __init__(self, d_model: int, n_heads: int, dropout: float) -> None:
@@ -81,13 +81,13 @@ class Attention(nn.Module):
 
         Parameters
         ----------
-        x_NSC
-            Tokens, (sequences, tokens, d_model).
-        mask
-            True where a query (row) may see a key (column), broadcastable to (N, H, S, S); None
-            where all see all.
-        bias
-            Added to the scores, (N, H, S, S).
+        x_NSC : Tensor, shape (sequences, tokens, d_model)
+            Tokens.
+        mask : Tensor of bool, optional
+            True where a query (row) may see a key (column), broadcastable to (N, H, S, S); None where
+            all see all.
+        bias : Tensor, shape (N, H, S, S), optional
+            Numbers added to the scores; None adds nothing.
         """
         qkv = self.qkv(x_NSC).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         q_NHSE, k_NHSE, v_NHSE = qkv.unbind(0)
@@ -103,13 +103,13 @@ def attend(q_NHSE: Tensor, k_NHSE: Tensor, v_NHSE: Tensor, mask: Tensor | None, 
 
     Parameters
     ----------
-    q_NHSE, k_NHSE, v_NHSE
+    q_NHSE, k_NHSE, v_NHSE : Tensor, shape (N, H, S, E)
         Queries, keys and values; there may be another number of queries than of keys.
-    mask
+    mask : Tensor, optional
         True where a query (row) may see a key (column), broadcastable to (N, H, S, S); or numbers
-        that are added to the scores.
-    dropout
-        On the attention weights, in training.
+        that are added to the scores; None where all see all.
+    dropout : Dropout
+        Layer that drops attention weights in training.
     """
     if dropout.training and q_NHSE.device.type == "cpu":
         return _attend_cpu(q_NHSE, k_NHSE, v_NHSE, mask, dropout)
@@ -192,10 +192,10 @@ class FeedForward(nn.Module):
 
     Parameters
     ----------
-    d_model, d_hidden
+    d_model, d_hidden : int
         Outer and inner width.
-    activation
-        "swiglu", or "gelu" or "relu" with two matrices.
+    activation : {'swiglu', 'gelu', 'relu'}
+        "swiglu" has three matrices, "gelu" and "relu" have two.
     """
 
     def __init__(self, d_model: int, d_hidden: int, activation: Activation) -> None:
@@ -247,11 +247,11 @@ def init_linear(weight: Tensor, bias: Tensor | None, fan_in: int, init: Init) ->
 
     Parameters
     ----------
-    weight, bias
-        The parameters, or views of them for one of several maps stored together.
-    fan_in
-        Inputs of the map.
-    init
+    weight, bias : Tensor
+        The parameters, or views of them for one of several maps stored together; `bias` may be None.
+    fan_in : int
+        Number of inputs of the map.
+    init : {'kaiming', 'default'}
         "kaiming": normal weights of variance 2 / fan_in, zero bias (reading of "Kaiming
         initialisation"). "default": uniform within 1 / sqrt(fan_in), as `torch.nn.Linear`.
     """

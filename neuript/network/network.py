@@ -26,18 +26,18 @@ class NeurIPTNetwork(nn.Module):
 
     Parameters
     ----------
-    config
-        Shape and switches.
-    pos_m
-        Channel positions in metres, (n_chans, 3); the midpoint for a bipolar channel.
-    lobes
+    config : NetworkConfig
+        Widths and switches of encoder and head.
+    pos_m : array_like, shape (n_chans, 3)
+        Channel positions in metres; the midpoint for a bipolar channel.
+    lobes : sequence of sequences of int
         Channel indices of each lobe, for the "iilp" pooling.
 
     Attributes
     ----------
-    encoder
+    encoder : Encoder
         The part that is pretrained; see `load_encoder`.
-    head
+    head : Module
         The part that belongs to one task.
     """
 
@@ -70,13 +70,13 @@ class NeurIPTNetwork(nn.Module):
 
         Parameters
         ----------
-        x_BDT
-            Signal in volts, (batch, n_chans, n_times).
+        x_BDT : Tensor, shape (batch, n_chans, n_times)
+            Signal in volts.
 
         Returns
         -------
-        Tensor
-            Logits, (batch, n_outputs), or (batch, 1) with `binary_single_logit`.
+        Tensor, shape (batch, n_outputs)
+            Logits; shape (batch, 1) with `binary_single_logit`.
         """
         return self.head(self.features(x_BDT))  # type: ignore[no-any-return]
 
@@ -102,8 +102,8 @@ class NeurIPTNetwork(nn.Module):
 
         Parameters
         ----------
-        state_dict
-            Of a `NeurIPTNetwork` (entries "encoder.*" are used) or of an `Encoder`.
+        state_dict : mapping of str to Tensor
+            State of a `NeurIPTNetwork`, whose entries "encoder.*" are used, or of an `Encoder`.
 
         Raises
         ------

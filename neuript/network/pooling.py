@@ -13,7 +13,7 @@ from neuript.network.config import Pooling
 from neuript.network.positions import channel_grid, check_positions
 
 MIDLINE_M = 0.001
-"""Channels this near to the midline belong to both hemispheres."""
+"""Channels so many metres from the midline, or fewer, belong to both hemispheres."""
 N_STRIPS = 5
 """Coronal and sagittal groups, as many as the paper has for its 20 bipolar pairs."""
 
@@ -38,15 +38,15 @@ def pooling_groups(pooling: Pooling, pos_m: ArrayLike, lobes: Sequence[Sequence[
 
     Parameters
     ----------
-    pooling
+    pooling : {'iilp', 'mean', 'hemispheres', 'coronal', 'sagittal', 'channels', 'none'}
         "iilp": the lobes. "mean": all channels. "hemispheres", "coronal", "sagittal": the paper's
         groups for its 20 bipolar pairs; for another montage by position (reading): left and right
         of the midline, five strips from front to back, five strips from left to right.
         "channels": every channel alone, averaged over time (the paper does so for Sleep-EDFx).
         "none": every channel alone, and `Flatten` in place of the average.
-    pos_m
-        Channel positions in metres (x right, y front), (n_chans, 3).
-    lobes
+    pos_m : array_like, shape (n_chans, 3)
+        Channel positions in metres (x right, y front).
+    lobes : sequence of sequences of int
         Channel indices of each lobe; lobes may overlap and are never empty.
 
     Returns
@@ -86,10 +86,10 @@ class GroupPool(nn.Module):
 
     Parameters
     ----------
-    groups
+    groups : sequence of sequences of int
         Channel indices of each group.
-    n_chans
-        Channels of the montage.
+    n_chans : int
+        Number of channels of the montage.
     """
 
     group_weights: Tensor

@@ -31,7 +31,13 @@ class TimePositions(nn.Module):
             nn.init.normal_(self.table, std=LEARNED_STD)
 
     def forward(self, n_times: int) -> Tensor | None:
-        """Table for `n_times` samples, (T, C)."""
+        """Table for `n_times` samples, (T, C).
+
+        Raises
+        ------
+        ValueError
+            If positions are learned and the window is longer than their table.
+        """
         if self.kind == "none":
             return None
         if n_times <= self.n_times:
@@ -66,7 +72,13 @@ class ChannelPositions(nn.Module):
             self.register_buffer("table", self._computed(pos_m), persistent=False)
 
     def set_montage(self, pos_m: ArrayLike) -> None:
-        """Take the positions of another montage; see `Encoder.set_montage`."""
+        """Take the positions of another montage; see `Encoder.set_montage`.
+
+        Raises
+        ------
+        ValueError
+            If positions are learned by index and there are fewer than channels.
+        """
         n_chans = len(check_positions(pos_m))
         if self.kind == "learned_1d":
             if n_chans > len(self.table):

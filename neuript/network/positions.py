@@ -35,13 +35,13 @@ def channel_grid(pos_m: ArrayLike) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    pos_m
-        Channel positions, (n_chans, 3); the unit cancels. A bipolar channel is the midpoint.
+    pos_m : array_like, shape (n_chans, 3)
+        Channel positions; the unit cancels. A bipolar channel is the midpoint.
 
     Returns
     -------
-    NDArray
-        Grid coordinates 0..49, (n_chans, 3). A single channel sits at the origin.
+    ndarray of int64, shape (n_chans, 3)
+        Grid coordinates 0..49. A single channel sits at the origin.
     """
     pos = check_positions(pos_m)
     pos -= pos.min(axis=0)
@@ -59,8 +59,8 @@ def shared_grid(pos_m: ArrayLike) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    pos_m
-        Channel positions in metres, head frame, (n_chans, 3).
+    pos_m : array_like, shape (n_chans, 3)
+        Channel positions in metres, head frame.
     """
     pos = (check_positions(pos_m) - SHARED_ORIGIN_M) * SHARED_STEPS_PER_M
     grid: NDArray[np.int64] = np.clip(np.rint(pos), 0, GRID_MAX).astype(np.int64)
@@ -79,15 +79,15 @@ def sinusoid(positions: ArrayLike, width: int) -> Tensor:
 
     Parameters
     ----------
-    positions
-        Positions, (n,).
-    width
-        Number of entries, even.
+    positions : array_like, shape (n,)
+        Positions to encode.
+    width : int
+        Number of entries of a code; even.
 
     Returns
     -------
-    Tensor
-        float32, (n, width); computed in float64.
+    Tensor of float32, shape (n, width)
+        Codes, computed in float64.
     """
     position = np.asarray(positions, dtype=np.float64)
     frequency = 10000.0 ** (-np.arange(0, width, 2) / width)

@@ -47,7 +47,7 @@ def resample(x: NDArray[Any], sfreq: float, sfreq_out: float = MODEL_SFREQ) -> N
     x : ndarray, shape (..., n_times)
         Signal; not changed.
     sfreq, sfreq_out : float
-        Its rate and the wanted one, Hz; their ratio is taken as a fraction with a denominator up to
+        Rate of `x` and the wanted rate in Hz; their ratio is taken as a fraction with a denominator up to
         1000.
 
     Returns

@@ -18,11 +18,18 @@ class HybridClassifier(nn.Module):
 
     Parameters
     ----------
-    network, tangent : nn.Module or None
-        Each maps windows in volts (B, D, T) to logits (B, C); a branch with weight 0 should be None and costs nothing.
+    network, tangent : Module or None
+        Branches that map windows in volts (B, D, T) to logits (B, C); a branch with weight 0 should be None and costs
+        nothing.
     weights : tuple of two floats >= 0
-        For the network and for the tangent branch; they include the temperature.
+        Weights of the network and of the tangent branch; they include the temperature.
     bias : Tensor, shape (C,)
+        Numbers added to the logits of the classes.
+
+    Raises
+    ------
+    ValueError
+        If both branches are None, or a weight is negative.
     """
 
     def __init__(

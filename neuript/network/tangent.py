@@ -23,7 +23,22 @@ MICROVOLTS_PER_VOLT = 1e6
 
 
 def filter_bank(bands_hz: Sequence[tuple[float, float]], sfreq: float, n_taps: int) -> Tensor:
-    """Linear-phase FIR band-pass filters, shape (K, n_taps); applied inside a window, so they see nothing later."""
+    """Linear-phase FIR band-pass filters; they are applied inside a window, so they see nothing later.
+
+    Parameters
+    ----------
+    bands_hz : sequence of tuple of two floats
+        Lower and upper edge of each of K bands in Hz.
+    sfreq : float
+        Sampling rate in Hz.
+    n_taps : int
+        Number of coefficients of a filter.
+
+    Returns
+    -------
+    Tensor of float32, shape (K, n_taps)
+        Coefficients, one row per band.
+    """
     taps = [firwin(n_taps, band, pass_zero=False, fs=sfreq) for band in bands_hz]
     return torch.tensor(np.stack(taps), dtype=torch.float32)
 
@@ -64,6 +79,7 @@ class TangentBranch(nn.Module):
     weight : Tensor, shape (C, K * F)
         Read-out of the tangent vectors (upper triangle, off-diagonal entries times the square root of 2).
     bias : Tensor, shape (C,)
+        Numbers added to the logits of the classes.
     """
 
     def __init__(self, filters: Tensor, whiteners: Tensor, weight: Tensor, bias: Tensor) -> None:

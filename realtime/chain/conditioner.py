@@ -50,11 +50,11 @@ class Stretch:
     Attributes
     ----------
     y : ndarray, shape (n_times, n_model_chans)
-        float32, volts.
+        Samples in volts, float32.
     newest : ndarray of int64, shape (n_times,)
-        For each the absolute index of the newest input sample in it.
+        Absolute index of the newest input sample in each row.
     t : ndarray, shape (n_times,)
-        The time of that input sample, seconds.
+        Time of that input sample in seconds.
     first : int
         Absolute index of the first row among all output samples.
     band : tuple of QualityChange
@@ -89,20 +89,20 @@ class Conditioner:
     Parameters
     ----------
     spec : PreprocessSpec
-        The causal chain.
+        Settings of the causal chain.
     matrix : array_like, shape (n_model_chans, n_stream_chans)
-        From stream channels to model channels.
+        Weights of the stream's channels (columns) in each channel of the model (rows).
     scale : array_like, shape (n_stream_chans,) or scalar
         Volts per number of the stream.
     sfreq : float
-        Nominal rate of the stream, Hz.
+        Nominal rate of the stream in Hz.
     stamps : Stamps, optional
-        Default: a `StampFit`, which finds breaks causally.
+        What fits a line through the stamps; None means a `StampFit`, which finds breaks causally.
 
     Raises
     ------
     NeuriptError
-        Where the chain cannot work at this rate.
+        If the chain cannot work at this rate.
     """
 
     def __init__(
@@ -144,9 +144,9 @@ class Conditioner:
         Parameters
         ----------
         data : ndarray, shape (n_times, n_stream_chans)
-            In the stream's own unit.
+            Samples in the stream's own unit, oldest first.
         stamps : array_like, shape (n_times,)
-            Seconds.
+            Time stamps of the samples in seconds.
 
         Yields
         ------

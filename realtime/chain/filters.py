@@ -35,7 +35,7 @@ def notch_sos(mains_hz: float, sfreq: float, width_hz: float = NOTCH_WIDTH_HZ) -
     sfreq : float
         Sampling rate in Hz.
     width_hz : float
-        -3 dB width of one section.
+        Width of one section in Hz, between its points of -3 dB.
 
     Returns
     -------
@@ -162,7 +162,7 @@ class ModalResampler:
     Parameters
     ----------
     modes : AnalogModes
-        The low-pass.
+        Modes of the analog low-pass.
     sfreq_in, sfreq_out : float
         Nominal rates in Hz; taken as fractions with a denominator up to 1000.
     n_chans : int
@@ -247,10 +247,10 @@ class ModalResampler:
 
         Returns
         -------
-        y : ndarray, shape (n_outputs, n_chans)
+        y : ndarray of float64, shape (n_outputs, n_chans)
             Output samples.
-        newest : ndarray, shape (n_outputs,)
-            For each output the index of the newest input sample in it (0: first since the reset).
+        newest : ndarray of int64, shape (n_outputs,)
+            Index of the newest input sample in each output (0: first since the reset).
         """
         x = np.concatenate([self._tail, x_TC])
         first = self._n_in - len(self._tail)  # index of x[0]

@@ -36,15 +36,16 @@ class PreprocessSpec:
     """What the chain does to the signal; stored in the model file."""
 
     sfreq: float = 64.0
-    """Rate of the output in Hz."""
+    """Sampling rate of the output in Hz."""
     highpass_hz: float = 0.1
-    """Cut-off (-3 dB) of the second-order Butterworth high-pass."""
+    """Cut-off (-3 dB) of the second-order Butterworth high-pass, in Hz."""
     stop_hz: float = 34.0
-    """From here on at least 40 dB are gone; the default of 34 Hz keeps what is below 30 Hz (-1.8 dB there)."""
+    """Frequency in Hz from which on at least 40 dB are gone; the default of 34 Hz keeps what is below 30 Hz (-1.8 dB
+    there)."""
     mains_hz: float | None = None
-    """Fundamental of the mains to remove, or None for no notch."""
+    """Fundamental of the mains to remove, in Hz, or None for no notch."""
     alignment: tuple[tuple[float, ...], ...] | None = None
-    """Square matrix applied to the model's channels, or None."""
+    """Square matrix applied to the model's channels, as rows; None applies none."""
 
     def __post_init__(self) -> None:
         specs.check_types(self, ValueError)
@@ -87,16 +88,19 @@ class CausalChain:
     Parameters
     ----------
     spec : PreprocessSpec
-        What to do.
+        Settings of the chain: notch, high-pass, low-pass, rate and alignment.
     matrix : array_like, shape (n_out, n_in)
-        From stream channels to model channels (selection, interpolation, derivation, reference).
+        Weights of the stream's channels (columns) in each channel of the model (rows): selection, interpolation,
+        derivation and reference in one.
     sfreq_in : float
-        Nominal rate of the stream, 100 Hz to 20 kHz.
+        Nominal rate of the stream in Hz, 100 to 20 000.
 
     Raises
     ------
     NeuriptError
-        Where the rate is outside these limits.
+        If the rate is outside these limits.
+    ValueError
+        If the matrix is not 2-D and finite, or does not fit the alignment of `spec`.
     """
 
     def __init__(self, spec: PreprocessSpec, matrix: ArrayLike, sfreq_in: float) -> None:
@@ -171,7 +175,12 @@ class CausalChain:
         y : ndarray of float32, shape (m, n_out)
             Output samples in volts.
         newest : ndarray of int64, shape (m,)
-            For each the index, since the last reset, of the newest input sample in it.
+            Index, since the last reset, of the newest input sample in each output.
+
+        Raises
+        ------
+        ValueError
+            If `x_volts` has another number of channels.
         """
         if x_volts.ndim != 2 or x_volts.shape[1] != self.n_chans_in:
             raise ValueError(f"x_volts has shape {x_volts.shape}; expected (n_times, {self.n_chans_in})")
@@ -248,7 +257,7 @@ def measure_mains(x_volts: NDArray[np.floating[Any]], sfreq: float) -> float | N
     Parameters
     ----------
     x_volts : ndarray, shape (n_times, n_chans)
-        At least one second; a few seconds are better.
+        Signal in volts, at least one second; a few seconds are better.
     sfreq : float
         Sampling rate in Hz.
 

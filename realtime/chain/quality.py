@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 BLOCKS = 4
 """The verdict looks at this many blocks, one second together, and is renewed after each block."""
 MISSING_V = 10.0
-"""A number beyond this is as good as none; the chain holds the last good one instead."""
+"""A number of more volts than this is as good as none; the chain holds the last good one instead."""
 
 
 class Verdict(IntEnum):
@@ -27,16 +27,16 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """From where on a channel is called bad."""
+    """Limits beyond which a channel is called bad."""
 
     missing_share: float = 0.05
     """Share of missing samples."""
     flat_pp_v: float = 0.1e-6
-    """Peak to peak in volts below which there is no signal."""
+    """Peak-to-peak amplitude in volts below which there is no signal."""
     stuck_share: float = 0.5
     """Share of samples equal to the one before."""
     huge_pp_v: float = 50e-3
-    """Peak to peak in volts; mains of 10 mV rms is still cleaned by the notch."""
+    """Largest peak-to-peak amplitude in volts; mains of 10 mV rms is still cleaned by the notch."""
 
 
 BAND_LIMITS = Limits(flat_pp_v=0.02e-6, huge_pp_v=1.5e-3)
@@ -68,7 +68,7 @@ class QualityMonitor:
     sfreq : float
         Sampling rate in Hz.
     limits : Limits, optional
-        From where on a channel is bad.
+        Limits beyond which a channel is bad; None means the defaults of `Limits`, for raw volts.
     """
 
     def __init__(self, n_chans: int, sfreq: float, limits: Limits | None = None) -> None:
@@ -114,6 +114,11 @@ class QualityMonitor:
         -------
         list of QualityChange
             One entry for each block after which a verdict was different.
+
+        Raises
+        ------
+        ValueError
+            If `x_volts` has another number of channels.
         """
         changes: list[QualityChange] = []
         if x_volts.ndim != 2 or x_volts.shape[1] != self._n_chans:
@@ -171,7 +176,7 @@ def share_lost(matrix: ArrayLike, bad: ArrayLike) -> float:
     Parameters
     ----------
     matrix : array_like, shape (n_model_chans, n_stream_chans)
-        From stream channels to model channels.
+        Weights of the stream's channels (columns) in each channel of the model (rows).
     bad : array_like of bool, shape (n_stream_chans,)
         Which stream channels are bad.
     """

@@ -76,6 +76,11 @@ class RingBuffer:
         ----------
         x : ndarray, shape (n_times, n_chans)
             Any number of samples, none included.
+
+        Raises
+        ------
+        ValueError
+            If `x` has another number of channels than the buffer.
         """
         if x.ndim != 2 or x.shape[1] != self._data.shape[1]:
             raise ValueError(f"x has shape {x.shape}; this buffer takes (n_times, {self._data.shape[1]})")
@@ -115,7 +120,7 @@ class RingBuffer:
         Raises
         ------
         ValueError
-            Where part of the window has not arrived yet or has been overwritten.
+            If part of the window has not arrived yet or has been overwritten.
         """
         if n < 0 or end > self._total or end - n < self.oldest:
             raise ValueError(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 MEMORY_S = 10.0
 """Time constant with which the line forgets, and how late samples come at times."""
 TRUST_S = 1.0
-"""For how long the nominal rate is worth as much as the stamps."""
+"""Seconds for which the nominal rate is worth as much as the stamps."""
 CONFIRM_S = (0.1, 1.0)
 """How long a jump of the stamps must last before it is believed, within these limits: 0.5 s for 50 ms,
 the longer the smaller it is, and 20 times the mean jitter at least."""
@@ -35,7 +35,7 @@ HUGE_S = 1.0
 DRAIN = 0.05
 """Late samples that wait somewhere come in faster than the rate; so much faster counts as catching up."""
 PATIENCE = 4
-"""For how many such stretches a distance that still grows may be watched."""
+"""Number of such stretches for which a distance that still grows may be watched."""
 STEP_S = 5.0
 """A jump ahead by more than this is called a clock step, a smaller one a gap."""
 LIMIT_MIN_S, LIMIT_MAX_S = 0.005, 0.4
@@ -66,9 +66,9 @@ class StampEvent:
     first: int
     """Absolute index of the first sample with odd stamps."""
     seconds: float
-    """By how much the stamps were off the line."""
+    """Distance of the stamps from the line, in seconds."""
     missing: float
-    """The same in sample periods; for a gap, the missing samples."""
+    """The same distance in sample periods; for a gap, the number of missing samples."""
     rate_hz: float
     """The rate that the stamps showed while it was decided; far from nominal: the device changed its rate."""
 
@@ -151,7 +151,7 @@ class StampFit:
     def jitter_s(self) -> float:
         """Mean absolute distance in seconds from the line, over a few seconds.
 
-        Of samples that come in lumps with equal stamps, the last ones.
+        Where samples come in lumps with equal stamps, only the last one of each lump counts.
         """
         return self._jitter
 

@@ -73,14 +73,19 @@ def band_rms(x: NDArray[np.floating[Any]], sfreq: float) -> NDArray[np.float64]:
     Parameters
     ----------
     x : ndarray, shape (n_times, n_chans)
-        At least half a second; one to four are better.
+        Signal in any unit, at least half a second; one to four seconds are better.
     sfreq : float
         Sampling rate in Hz.
 
     Returns
     -------
     ndarray, shape (n_chans,)
-        NaN for a channel with missing samples.
+        Rms in the unit of `x`; NaN for a channel with missing samples.
+
+    Raises
+    ------
+    ValueError
+        If there is less than half a second.
     """
     n = len(x)
     if n < 0.5 * sfreq:
@@ -114,7 +119,7 @@ def resolve_scale(units: Sequence[str], rms: ArrayLike | None, override: str | N
         `band_rms` of the first seconds, in the stream's own numbers.  None leaves the check out, and then
         every unit must be known.
     override : str, optional
-        What the user says (`--unit microvolts`); it wins over the stream and over the check.
+        Unit that the user gives (`--unit microvolts`); it wins over the stream and over the check. None leaves both.
 
     Returns
     -------
@@ -124,7 +129,7 @@ def resolve_scale(units: Sequence[str], rms: ArrayLike | None, override: str | N
     Raises
     ------
     NeuriptError
-        Where a unit is unknown, or the amplitude does not fit it.  The sentence holds the fix.
+        If a unit is unknown, or the amplitude does not fit it; the sentence holds the fix.
     """
     level = None if rms is None else np.asarray(rms, dtype=np.float64)
     n_chans = len(units) if level is None else len(level)
@@ -174,11 +179,16 @@ def scale_of(
     info : SignalInfo
         What the stream says about itself.
     x : ndarray, shape (n_times, n_stream_chans)
-        Its numbers, as sent.
+        The stream's numbers, as sent.
     channels : sequence of int
         The EEG channels among them.
     override : str, optional
-        What the user says.
+        Unit that the user gives; None takes what the stream says.
+
+    Raises
+    ------
+    NeuriptError
+        If the unit is unknown, missing and not to be guessed, or cannot be right.
     """
     at = list(channels)
     return resolve_scale([info.units[i] for i in at] if info.units else [], band_rms(x[:, at], info.sfreq), override)

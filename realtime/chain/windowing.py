@@ -49,6 +49,11 @@ class Windower:
         -------
         range
             Absolute ends (index just after the newest sample), multiples of `hop`, full or not.
+
+        Raises
+        ------
+        ValueError
+            If `n` is negative.
         """
         if n < 0:
             raise ValueError(f"n={n} samples cannot arrive; use 0 or more")

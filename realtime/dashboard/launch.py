@@ -108,11 +108,11 @@ def launch(
     decoder_source_id : str
         `source_id` of the decoder's `Predictions` stream.
     eeg_source_id : str
-        `source_id` of the EEG stream; empty = as the decoder's header says.
-    console : bool | None
-        As for `choose_view`, which is asked if `view` is None.
+        `source_id` of the EEG stream; an empty text takes the one that the decoder's header names.
+    console : bool, optional
+        Argument of `choose_view`, which is asked if `view` is None.
     view : View, optional
-        What `choose_view` said earlier; then nothing here takes more than milliseconds.
+        What `choose_view` said earlier; then nothing here takes more than milliseconds. None asks it now.
 
     Returns
     -------

@@ -95,13 +95,13 @@ def render(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: 
     Parameters
     ----------
     snapshot : Snapshot
-        What to say.
+        State of the session to show.
     extremes : ndarray, shape (n_columns, 2, n_chans)
         The newest columns of the traces.
     unit : str
-        Their unit.
+        Unit of `extremes`.
     width, height : int
-        Size of the terminal.
+        Size of the terminal in characters.
     """
     rows: list[Layout] = []
     if snapshot.simulated:

@@ -15,7 +15,7 @@ from neuript.realtime.chain.quality import BAND_LIMITS
 
 _SCALES_UV = tuple(m * 10.0**e for e in range(-3, 10) for m in (1.0, 2.0, 5.0))
 MAX_GAP_S = 30.0
-"""A longer hole in the time stamps is drawn as this much."""
+"""A hole of more seconds in the time stamps is drawn as so many."""
 
 
 class DisplayFilter:

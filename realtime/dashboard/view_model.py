@@ -30,7 +30,7 @@ class LogEntry:
     """A committed decision or a change of state."""
 
     stamp: float
-    """Newest EEG sample of the window, seconds on the LSL clock."""
+    """Time of the newest EEG sample of the window, in seconds on the LSL clock."""
     kind: str
     """`decision` or `state`."""
     label: str
@@ -233,11 +233,11 @@ class ViewModel:
         Parameters
         ----------
         x : ndarray, shape (n_times, n_chans)
-            In the stream's unit.
+            Samples in the stream's own unit.
         stamps : ndarray, shape (n_times,)
-            Seconds on this computer's LSL clock.
+            Time stamps in seconds on this computer's LSL clock.
         now : float
-            The LSL clock at arrival.
+            The LSL clock at arrival, in seconds.
         """
         if self.ring is None or self._filter is None or self._gaps is None or len(x) == 0:
             return

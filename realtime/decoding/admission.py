@@ -13,7 +13,7 @@ from neuript.realtime.decoding.states import State
 logger = logging.getLogger(__name__)
 
 SOFT_RECOVERY_S = 0.5
-"""After late data went on without a hole, nothing is committed for so long."""
+"""Seconds for which nothing is committed after late data went on without a hole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class ContactLog:
     ch_names : sequence of str
         Labels of the stream's channels.
     matrix : ndarray, shape (n_model_chans, n_stream_chans)
-        From stream channels to model channels.
+        Weights of the stream's channels (columns) in each channel of the model (rows).
     live : bool
         Live, somebody can do something about a dead channel; of a recording only lost contacts are told.
     """

@@ -23,6 +23,7 @@ class Decision:
     window_index : int
         Hops since the decoder started, skipped ones included.
     state : State
+        What kept the row from being valid, or `OK`.
     proba : dict of str to float, or None
         Probability of each class for this window; None where there is no valid window.
     evidence : dict of str to float, or None

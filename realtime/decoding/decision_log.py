@@ -17,7 +17,7 @@ class DecisionLog:
     Attributes
     ----------
     rows : tuple of PublishedRow
-        Their time is `rec_t` where the lines have it, else `t`.
+        The decisions; their time in seconds is `rec_t` where the lines have it, else `t`.
     uses_rec_t : bool
         Whether the times count from the recording's first EEG sample (a replay) instead of the LSL clock.
     """

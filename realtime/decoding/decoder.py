@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from neuript.modelfile.manifest import Manifest
 
 BATCH_S = 0.02
-"""Between decisions samples are filtered in batches of this length, so little is left when one is due."""
+"""Between decisions samples are filtered in batches of so many seconds, so little is left when one is due."""
 SLICE_S = 4.0
-"""A longer chunk is taken in slices, so that the ring can be small."""
+"""A chunk of more seconds is taken in slices, so that the ring can be small."""
 _SILENT = {SourceStatus.STALE: State.STALE, SourceStatus.LOST: State.LOST}
 
 
@@ -46,22 +46,22 @@ class Decoder:
     Parameters
     ----------
     source : Source
-        Started; its rate and channels are those of `conditioner`.
+        Where the chunks come from, started; its rate and channels are those of `conditioner`.
     conditioner : Conditioner
-        From its chunks to samples at the model's rate.
+        What turns the chunks into samples in volts at the model's rate.
     engine : Infers
-        From windows to logits.
+        What turns a window into logits.
     policy : DecisionPolicy
-        From logits to commands; its `hop_s` is the distance of decisions.
+        What turns logits into commands; its `hop_s` is the time in seconds from one decision to the next.
     n_times : int
-        Samples in a window.
+        Number of samples in a window.
     sinks : sequence of Sink
-        Take each row in turn; the time the earlier ones took is the `publish` time of the later ones.
+        What takes each row, in this order; the time the earlier ones took is the `publish` time of the later ones.
     clock : callable or None
         The LSL clock, for live use: sample age is measured and hops that queued up are skipped.
         None decodes everything, as a replay must.
     perf : callable
-        Stopwatch for the stages.
+        Stopwatch for the stages, in seconds.
     """
 
     def __init__(
@@ -109,10 +109,22 @@ class Decoder:
 
         Parameters
         ----------
-        matrix, scale
-            As for `Conditioner`; from `montages.plan_channels` and `units`.
+        source : Source
+            Where the chunks come from, started.
+        matrix : array_like, shape (n_model_chans, n_stream_chans)
+            Weights of the stream's channels in each channel of the model, from `montages.plan_channels`.
+        scale : array_like, shape (n_stream_chans,) or scalar
+            Volts per number of the stream, from `chain.units`.
         manifest : Manifest
-            Classes, window, hop, preprocessing and policy of the model.
+            Description of the model: classes, window, hop, preprocessing and policy.
+        engine : Infers
+            What turns windows into logits.
+        sinks : sequence of Sink
+            What takes each row; see `Decoder`.
+        clock : callable or None
+            The LSL clock, in seconds, for live use; None for a replay.
+        perf : callable
+            Stopwatch for the stages, in seconds.
         """
         spec = PreprocessSpec.from_dict(manifest.preprocess)
         conditioner = Conditioner(spec, matrix, scale, source.info.sfreq)
@@ -125,7 +137,7 @@ class Decoder:
         Raises
         ------
         StreamLostError
-            From the source, when the stream is gone for good or came back as something else.
+            If the stream is gone for good or came back as something else; the source raises it.
         """
         before = self._perf()
         chunk = self.source.pull(timeout_s, self._n_wanted())

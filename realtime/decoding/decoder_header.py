@@ -28,13 +28,13 @@ class DecoderHeader:
     eeg_scale_volts: float | None = None
     """Volts per number of the EEG stream, as the decoder settled on."""
     simulated: bool = False
-    """The signal is a digital twin's."""
+    """True if the signal is a digital twin's."""
     window_s: float | None = None
     hop_s: float | None = None
     threshold: float | None = None
     release: float | None = None
     smoothing_s: float | None = None
-    """Time constant of the evidence that is compared with the threshold."""
+    """Time constant in seconds of the evidence that is compared with the threshold."""
     dwell_s: float | None = None
     refractory_s: float | None = None
     temperature: float | None = None
@@ -44,7 +44,7 @@ class DecoderHeader:
     model_name: str = ""
     model_sha256: str = ""
     model_simulated: bool = False
-    """The model was trained on simulated data."""
+    """True if the model was trained on simulated data."""
     engine: str = ""
     config_sha256: str = ""
 

@@ -28,15 +28,15 @@ class PolicySpec:
     temperature: float = 1.0
     """Logits are divided by this before the softmax (calibrated on held-out windows)."""
     smoothing_s: float = 0.5
-    """Time constant of the evidence, a running mean of log-probabilities; 0 switches it off."""
+    """Time constant in seconds of the evidence, a running mean of log-probabilities; 0 switches it off."""
     threshold: float = 0.75
     """Evidence at which a class may be committed."""
     release: float = 0.6
     """Evidence below which a committed class is let go (hysteresis)."""
     dwell_s: float = 0.25
-    """How long a class must stay above the threshold before it is committed."""
+    """Seconds for which a class must stay above the threshold before it is committed."""
     refractory_s: float = 1.0
-    """Shortest time between two commits."""
+    """Shortest time between two commits, in seconds."""
     idle_class: str | None = None
     """Class that means "no command"; it is never committed."""
 
@@ -81,6 +81,7 @@ class Evidence:
     Parameters
     ----------
     n_classes : int
+        Number of classes.
     smoothing_s : float
         Time constant of the mean in seconds; 0 keeps nothing of the past.
     hop_s : float
@@ -115,10 +116,16 @@ class DecisionPolicy:
     Parameters
     ----------
     spec : PolicySpec
+        Temperature, smoothing and the rules for commitment.
     classes : sequence of str
         Class names in the order of the logits.
     hop_s : float
         Seconds from one update to the next.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two different classes, `hop_s` is not positive, or the idle class is none of them.
     """
 
     def __init__(self, spec: PolicySpec, classes: Sequence[str], hop_s: float) -> None:
@@ -146,10 +153,16 @@ class DecisionPolicy:
         Parameters
         ----------
         logits : array_like, shape (n_classes,), or (1,) for a binary model with one logit, or None
+            Output of the model for the window; None where there is no valid window.
         state : State
             Nothing is committed or held in any state but OK.
         hops : int
             Hops since the previous update (more than 1 when hops were skipped).
+
+        Raises
+        ------
+        ValueError
+            If `logits` has another length or is not finite.
         """
         self._since_commit += hops
         if logits is None:

@@ -75,7 +75,13 @@ def pack_row(row: Decision, classes: Sequence[str]) -> list[float]:
 
 
 def unpack_row(values: NDArray[np.floating], n_classes: int) -> ProbaRow:
-    """Read what `pack_row` wrote, shape (2 n_classes + 5,)."""
+    """Read what `pack_row` wrote, shape (2 n_classes + 5,).
+
+    Raises
+    ------
+    ValueError
+        If the row has another length.
+    """
     if len(values) != 2 * n_classes + len(ROW_CHANNELS):
         raise ValueError(f"{len(values)} values are no row of {n_classes} classes")
     numbers = np.asarray(values, dtype=np.float64)

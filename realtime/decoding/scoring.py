@@ -21,7 +21,7 @@ class Trial:
 
     label: str
     onset_s: float
-    """Cue on the clock of the decisions, seconds."""
+    """Time of the cue on the clock of the decisions, in seconds."""
     recording: int = 0
     epochs_s: tuple[float, ...] = ()
     """Onsets of all events of this trial, the cue first; a single one for the usual cued trial."""
@@ -37,14 +37,21 @@ def chance_bound(n_trials: int, n_classes: int, alpha: float = 0.05, *, p_guess:
     Parameters
     ----------
     n_trials, n_classes : int
+        Number of trials, at least 1, and of classes, at least 2.
     alpha : float
+        Largest probability with which guessing may reach the bound.
     p_guess : float, optional
         Probability that one guess is right; None means 1 / `n_classes`, which holds for classes of equal size.
 
     Returns
     -------
     float
-        In 0..1; above 1 when so few trials cannot show anything.
+        Share of the trials, in 0..1; above 1 if so few trials cannot show anything.
+
+    Raises
+    ------
+    ValueError
+        If there are too few trials or classes.
     """
     if n_trials < 1 or n_classes < 2:
         raise ValueError(f"n_trials={n_trials} and n_classes={n_classes}: at least 1 and 2 are needed")
@@ -169,7 +176,11 @@ def score_trials(
     Parameters
     ----------
     rows : sequence of PublishedRow
-        In any order: the clock of a stream may have stepped back.
+        Published rows in any order: the clock of a stream may have stepped back.
+    trials : sequence of Trial
+        The trials, on the clock of the rows.
+    classes : sequence of str
+        Class names in the order of the model.
     window_end_s : tuple of two floats
         Seconds after the onset of each of the trial's events between which a window must end (both ends included). It
         must be fixed before looking at the result.

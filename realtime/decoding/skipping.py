@@ -11,9 +11,10 @@ from neuript.realtime.decoding.admission import DueWindow
 logger = logging.getLogger(__name__)
 
 CATCH_UP_S = 0.5
-"""At most so much time is spent on decisions that have queued up; older ones are skipped."""
+"""Seconds spent at most on decisions that have queued up; older ones are skipped."""
 OVERLOAD_HOPS, OVERLOAD_ENTER = 16, 4
-"""Of so many hops so many skipped ones are an overload; it is over when none of them was."""
+"""Number of newest hops that are looked at, and number of skipped ones among them from which on it is an overload. An
+overload is over when none of them was skipped."""
 
 
 class Skipper:

@@ -30,7 +30,7 @@ DEMO_MODEL = Path(neuript.__file__).parent / "weights" / "demo.ts"
 """The model shipped with the package; trained on simulated people only."""
 
 SCORED_S = (2.5, 4.5)
-"""Windows that end so long after a cue count for its trial (the twin imagines for 4 s)."""
+"""First and last second after a cue at which a window must end to count for its trial (the twin imagines for 4 s)."""
 _SFREQ = 250.0
 _KEPT_ROWS = 200_000
 _FEW_TRIALS = 20
@@ -42,7 +42,7 @@ class Demo:
     Parameters
     ----------
     seed : int
-        Of the simulated person and day.
+        Seed of the simulated person and day.
     """
 
     def __init__(self, seed: int = 1) -> None:
@@ -93,7 +93,7 @@ class Demo:
         Raises
         ------
         NeuriptError
-            With what it said.
+            If the twin has ended; the message is the last line that it wrote.
         """
         if self._process is not None and self._process.poll() is not None:
             raise NeuriptError(f"the simulated amplifier ended: {self._last_words()}")
@@ -166,8 +166,9 @@ def scored_trials(cues: list[tuple[float, str]], rows: list[PublishedRow], class
     cues : list of (time, text)
         Markers; those that name a class, or are JSON with `cls`, are cues.
     rows : list of PublishedRow
-        In order of time.
+        Published rows in order of time.
     classes : tuple of str
+        Class names of the model.
     """
     decoded = [r.t for r in rows if r.state == State.OK]
     if not decoded:

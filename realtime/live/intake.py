@@ -25,11 +25,11 @@ from neuript.realtime.recordings.look import Look
 logger = logging.getLogger(__name__)
 
 LISTEN_S = 2.0
-"""So much signal is heard before decoding begins."""
+"""Seconds of signal that are heard before decoding begins."""
 SILENT_S = 10.0
-"""A stream that sends nothing for so long is refused."""
+"""Seconds after which a stream that sends nothing is refused."""
 MAX_AWAY_S = 5.0
-"""Stamps that are farther from the LSL clock when they arrive are another clock's."""
+"""Seconds by which stamps may be away from the LSL clock when they arrive; those farther away are another clock's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Intake:
     """The source with the samples heard so far put back in front."""
     plan: ChannelPlan
     scale: NDArray[np.float64]
-    """Volts per unit of each stream channel, shape (n_stream_chans,)."""
+    """Volts per number of each stream channel, shape (n_stream_chans,)."""
     mains_hz: float | None
     bads: tuple[str, ...]
     """Channels that are dead from the start, and interpolated."""
@@ -121,13 +121,13 @@ def take_in(
     Parameters
     ----------
     source : Source
-        Started.
+        The stream to listen to, started.
     model, cap : Montage
         What the model needs, and what is on the head.
     unit : str, optional
-        What the user says about the unit.
+        Unit of the samples that the user gives; None takes what the stream says.
     mains : float, optional
-        50 or 60 if it is known, 0 for no notch, None to measure it.
+        Mains frequency in Hz: 50 or 60 if it is known, 0 for no notch, None to measure it.
     clock : callable
         Stopwatch for a stream that stays silent.
     check : callable

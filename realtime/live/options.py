@@ -29,13 +29,13 @@ class LiveOptions:
     source_id: str | None = None
     """Source id of the stream."""
     wait_s: float = 5.0
-    """How long to wait for the stream to appear."""
+    """Seconds to wait for the stream to appear."""
     give_up_s: float = 30.0
-    """How long a lost stream is waited for before the session ends (exit code 4)."""
+    """Seconds for which a lost stream is waited for before the session ends (exit code 4)."""
     unit: str | None = None
     """Unit of the samples, where the stream is silent or wrong."""
     mains: float | None = None
-    """50 or 60; 0 = no notch; None = as the model says, else measured."""
+    """Mains frequency in Hz, 50 or 60; 0 means no notch, None what the model says, and else what is measured."""
     hop_s: float | None = None
     """Seconds between decisions; None = as the model says."""
     threshold: float | None = None
@@ -59,7 +59,7 @@ class LiveOptions:
     stim: bool = False
     """Also publish GDF codes on LSL (OpenViBE)."""
     duration_s: float | None = None
-    """End after so many seconds of signal."""
+    """Seconds of signal after which to end; None goes on until the stream ends."""
     report: str | None = None
     """Write latency, states and settings to this JSON file at the end."""
     record: str | None = None

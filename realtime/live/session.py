@@ -54,7 +54,8 @@ def run_live(options: LiveOptions) -> int:
     Raises
     ------
     NeuriptError
-        With its own exit code; everything that was opened has been closed, the report is written.
+        If the session cannot begin or go on; the error has an exit code of its own. Everything that was opened has been
+        closed, and the report is written.
     """
     stop = Interrupt()
     session = _Session(options, stop)

@@ -17,7 +17,7 @@ from neuript.realtime.lsl.library import lsl_clock, pylsl
 from neuript.realtime.lsl.stream_info import stream_info
 
 TICK_S = 0.05
-"""Longest sleep, so that Ctrl-C is answered at once."""
+"""Longest sleep in seconds, so that Ctrl-C is answered at once."""
 
 
 class Broadcast(ABC):
@@ -28,7 +28,7 @@ class Broadcast(ABC):
 
     def __init__(self) -> None:
         self.started_at: float | None = None
-        """LSL time of the first sample, once there is one."""
+        """LSL time of the first sample in seconds; None until there is one."""
         self.n_samples = 0
         """Samples published so far."""
         self._outlets: dict[Hashable, pylsl.StreamOutlet] = {}
@@ -97,6 +97,7 @@ class Broadcast(ABC):
         Parameters
         ----------
         wanted : float
+            Time in seconds on the LSL clock.
         stop : callable
             Asked before each piece.
         tick : callable

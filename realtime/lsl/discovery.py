@@ -97,9 +97,9 @@ def find_stream(predicate: str, *, wait_s: float = 5.0, on_wait: Callable[[], No
     predicate : str
         XPath 1.0 predicate on the stream header, such as `name='X' and type='EEG'`.
     wait_s : float
-        How long to wait for it to appear.
+        Seconds to wait for the stream to appear.
     on_wait : callable, optional
-        Called between tries (a place to notice that the user gave up).
+        Function called between tries (a place to notice that the user gave up); None calls nothing.
 
     Raises
     ------
@@ -129,7 +129,13 @@ def find_stream(predicate: str, *, wait_s: float = 5.0, on_wait: Callable[[], No
 
 
 def check_decodable(stream: StreamSummary) -> None:
-    """Refuse streams that are not sampled signals, with the reason."""
+    """Refuse streams that are not sampled signals, with the reason.
+
+    Raises
+    ------
+    NeuriptError
+        If the stream carries text, has an irregular rate, or one outside `SFREQ_MIN` to `SFREQ_MAX`.
+    """
     what = f"the stream '{stream.name}'"
     if stream.channel_format == "string":
         raise NeuriptError(

@@ -33,16 +33,17 @@ class StreamFollower:
     Parameters
     ----------
     what : str
-        What it is, for the log.
+        What the stream is, for the log.
     predicate : callable
-        Returns the XPath 1.0 predicate to look for now, or None to look for nothing yet.
+        Function that returns the XPath 1.0 predicate to look for now, or None to look for nothing yet.
     on_open : callable
-        Takes the whole header of a stream that was found; raises NeuriptError where it cannot be used, and then that
-        stream is left alone.
+        Function that takes the whole header of a stream that was found; it raises NeuriptError where the stream cannot
+        be used, which is then left alone.
     on_data : callable
-        Takes values (n, n_channels) and stamps (n,) on this computer's LSL clock.
+        Function that takes values, shape (n, n_channels), and stamps, shape (n,), in seconds on this computer's LSL
+        clock.
     on_close : callable
-        Told when the stream is gone.
+        Function that is called when the stream is gone.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ def gdf_codes(classes: Sequence[str]) -> dict[str, int]:
     Raises
     ------
     ValueError
-        For more classes than there are codes.
+        If there are more classes than codes.
     """
     taken: dict[str, int] = {}
     free = chain(_FREE)

@@ -38,13 +38,13 @@ class LslSource:
     Parameters
     ----------
     resolved : pylsl.StreamInfo
-        From `discovery.find_stream`.
+        The stream, as `discovery.find_stream` returns it.
     lost_after_s : float
-        Silence after which a stream that is still connected counts as lost.
+        Seconds of silence after which a stream that is still connected counts as lost.
     give_up_s : float
-        How long a lost stream is waited for; then `pull` raises StreamLostError.
+        Seconds for which a lost stream is waited for; then `pull` raises StreamLostError.
     clock : callable
-        The LSL clock.
+        The LSL clock, in seconds.
     """
 
     def __init__(
@@ -76,7 +76,13 @@ class LslSource:
         return self._info
 
     def start(self) -> None:
-        """Subscribe; samples from now on are delivered."""
+        """Subscribe; samples from now on are delivered.
+
+        Raises
+        ------
+        StreamNotFoundError
+            If the data connection does not open within 5 s.
+        """
         inlet = self._connected()
         try:
             inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
@@ -246,7 +252,7 @@ def check_same_signal(before: SignalInfo, after: SignalInfo) -> None:
     Raises
     ------
     StreamLostError
-        Naming each difference in rate, labels, units, format.
+        If rate, labels, units or format differ; the message names each difference.
     """
     pairs = {
         "sampling rate": (f"{before.sfreq:g} Hz", f"{after.sfreq:g} Hz"),

@@ -26,9 +26,10 @@ MARKERS = "contains(type,'Marker')"
 """Marker streams of whatever program; the decoder's own events are among them."""
 CHECK_EVERY_S = 0.5
 LAST_ROWS_S = 1.0
-"""LabRecorder fetches what has arrived every half second, and not once more at its end."""
+"""Seconds to wait for the last rows: LabRecorder fetches what has arrived every half second, and not once more at its
+end."""
 STOP_TIMEOUT_S = 15.0
-"""LabRecorder waits some 5 s for its threads before it closes the file."""
+"""Seconds to wait for the end: LabRecorder waits some 5 s for its threads before it closes the file."""
 
 
 def find_labrecorder() -> Path:
@@ -87,11 +88,11 @@ class Recorder:
     Parameters
     ----------
     path : Path
-        From `check_recording`.
+        XDF file to write, as `check_recording` returns it.
     predicates : sequence of str
         LSL predicates; every one must match a stream.
     clock : callable
-        Stopwatch.
+        Stopwatch, in seconds.
     """
 
     def __init__(
@@ -104,7 +105,13 @@ class Recorder:
         self._checked_at = -1e9
 
     def start(self) -> None:
-        """Start it, without waiting: it takes a second or two to find the streams."""
+        """Start it, without waiting: it takes a second or two to find the streams.
+
+        Raises
+        ------
+        NeuriptError
+            If LabRecorder cannot be run.
+        """
         descriptor, name = tempfile.mkstemp(prefix="neuript-labrecorder-", suffix=".log")
         self._log = Path(name)
         try:

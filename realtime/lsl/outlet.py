@@ -35,7 +35,7 @@ class DecisionOutlets:
     header : DecoderHeader
         What the streams say about the decoder.
     stim : bool
-        Also publish GDF codes (for OpenViBE), those of `gdf_codes`.
+        True also publishes GDF codes (for OpenViBE), those of `gdf_codes`.
     """
 
     def __init__(self, header: DecoderHeader, *, stim: bool = False) -> None:

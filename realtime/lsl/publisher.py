@@ -45,11 +45,11 @@ class PlaySchedule:
     Attributes
     ----------
     due_s : ndarray, shape (n,)
-        When the last sample of each chunk was there, in seconds since `origin`; never decreasing.
+        Time at which the last sample of each chunk was there, in seconds since `origin`; never decreasing.
     stream, start, stop : ndarray, shape (n,)
         Index of the stream, and the chunk as a half-open range of its samples.
     origin : float
-        Zero of `due_s` on the recording's clock.
+        Zero of `due_s` in seconds on the recording's clock.
     duration_s : float
         Seconds until the recording could start over: last sample plus one EEG period.
     """
@@ -69,10 +69,19 @@ def make_schedule(recording: Recording, *, chunk: int | str = "recorded", start_
     what was recorded before them, and a clock that jumps back is played on without a pause (its stamps
     keep the jump). Streams stamped by another clock are left out.
 
+    Parameters
+    ----------
+    recording : Recording
+        A recording that has an EEG stream.
+    chunk : int or 'recorded'
+        Samples per push for streams with a rate, or the amplifier's own chunks as far as the stamps show them.
+    start_s : float
+        Seconds after the first EEG sample at which to begin.
+
     Raises
     ------
     NeuriptError
-        `start_s` is negative or behind the end of the EEG.
+        If `start_s` is negative or behind the end of the EEG.
     """
     eeg = recording.eeg
     play = play_times(eeg)
@@ -121,20 +130,20 @@ class LslReplay(Broadcast):
     Parameters
     ----------
     recording : Recording
-        With an EEG stream.
+        A recording that has an EEG stream.
     speed : float
         Recorded seconds per second.
     loop : bool
-        Start over at the end, one sample period after the last sample.
+        True starts over at the end, one sample period after the last sample.
     start_s : float
-        Begin so many seconds after the first EEG sample.
+        Seconds after the first EEG sample at which to begin.
     chunk : int or 'recorded'
         Samples per push for streams with a rate; events are always pushed one by one.
     recorded_spacing : bool
-        Leave stamps undivided at other speeds than 1: the spacing fits the rate, and the stamps run ahead of
+        True leaves stamps undivided at other speeds than 1: the spacing fits the rate, and the stamps run ahead of
         (or fall behind) the clock.
     suffix : str
-        Appended to all names and source ids, to tell the replay from the device.
+        Text appended to all names and source ids, to tell the replay from the device.
 
     Examples
     --------
@@ -189,7 +198,7 @@ class LslReplay(Broadcast):
         Raises
         ------
         NeuriptError
-            Nobody came within `timeout_s`.
+            If nobody came within `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
         while not self.wait_for_consumers(min(0.2, max(0.0, deadline - time.monotonic()))) and not stop():
@@ -200,7 +209,13 @@ class LslReplay(Broadcast):
                 )
 
     def note(self, event: str) -> ReplayNote:
-        """Return where the replay is on both clocks, for its log; only once it has started."""
+        """Return where the replay is on both clocks, for its log; only once it has started.
+
+        Raises
+        ------
+        RuntimeError
+            If the replay was not started.
+        """
         if self.started_at is None:
             raise RuntimeError("the replay was not started")
         return ReplayNote(
@@ -230,7 +245,7 @@ class LslReplay(Broadcast):
         on_progress : callable
             Told at most about every 50 ms.
         linger_s : float
-            How long the outlets stay after the last sample, so that it reaches the consumers.
+            Seconds that the outlets stay after the last sample, so that it reaches the consumers.
         """
         self.started_at = lsl_clock()
         pass_number = 0

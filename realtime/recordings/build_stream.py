@@ -24,11 +24,11 @@ def signal_stream(
     Parameters
     ----------
     info : SignalInfo
-        What is known of it.
+        What is known of the signal.
     values : ndarray, shape (n_times, n_chans)
-        In the unit that `info` names.
+        Samples in the unit that `info` names.
     timestamps : ndarray, shape (n_times,)
-        Seconds.
+        Time stamps of the samples in seconds.
     cuts : iterable of int
         Samples that begin a new stretch though their stamps may not show it.
     """

@@ -20,7 +20,7 @@ def find_gaps(timestamps: NDArray[np.float64], sfreq: float) -> tuple[Gap, ...]:
     Parameters
     ----------
     timestamps : ndarray, shape (n_times,)
-        Seconds.
+        Time stamps in seconds, in recorded order.
     sfreq : float
         Nominal rate in Hz; 0 (irregular) has no gaps.
     """

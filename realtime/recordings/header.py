@@ -49,12 +49,12 @@ def parse_xml(text: str | bytes) -> ET.Element:
     Returns
     -------
     Element
-        The root element.
+        The root element of the document.
 
     Raises
     ------
     NeuriptError
-        Larger than 16 MiB, nested deeper than 64 levels, with a DOCTYPE or NUL bytes, or not XML.
+        If the text is larger than 16 MiB, nested deeper than 64 levels, has a DOCTYPE or NUL bytes, or is not XML.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
@@ -86,7 +86,7 @@ def signal_info(xml: str | bytes | ET.Element) -> SignalInfo:
     Raises
     ------
     NeuriptError
-        No `<channel_count>`, or a count, rate or format outside what a stream can have.
+        If there is no `<channel_count>`, or a count, rate or format is outside what a stream can have.
     """
     root = xml if isinstance(xml, ET.Element) else parse_xml(xml)
     name = text_of(root, "name")

@@ -20,15 +20,15 @@ from neuript.realtime.chain.units import UnitScale, band_rms, scale_of
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
 LOOK_S = 30.0
-"""Stretch from the middle of a recording that speaks for its amplitude and mains."""
+"""Seconds from the middle of a recording that speak for its amplitude and mains."""
 MIN_S = 2.0
-"""A shorter recording holds nothing that filters could settle on."""
+"""Seconds that a recording must have; a shorter one holds nothing that filters could settle on."""
 BAD_SHARE = 0.2
 """A channel that is bad for more than this share of a recording counts as absent."""
 TYPICAL_EEG_V = 15e-6
-"""Median 1-40 Hz rms to which a recording is scaled whose numbers have no known unit."""
+"""Median 1-40 Hz rms in volts to which a recording is scaled whose numbers have no known unit."""
 _PIECE_S = 16.0
-"""Channels are judged in pieces of this length, so that little is held in volts."""
+"""Channels are judged in pieces of so many seconds, so that little is held in volts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Look:
     info : SignalInfo
         What the signal says about itself.
     x : ndarray, shape (n_times, n_chans)
-        As sent, in the signal's own numbers.
+        Samples as sent, in the signal's own numbers.
     channels : tuple of int
         The channels that are judged; of the others nothing is wanted.
     """
@@ -66,12 +66,12 @@ class Look:
         Parameters
         ----------
         unit : str, optional
-            What the user says about the unit.
+            Unit that the user gives; None takes what the signal says.
 
         Raises
         ------
         NeuriptError
-            A unit is unknown, or the amplitude cannot be that of EEG; the sentence holds the fix.
+            If a unit is unknown, or the amplitude cannot be that of EEG; the sentence holds the fix.
         """
         found = scale_of(self.info, self.x, self.channels, unit)
         return self._everywhere(found.scale, found.note)
@@ -82,7 +82,7 @@ class Look:
         Raises
         ------
         NeuriptError
-            No channel shows a signal.
+            If no channel shows a signal.
         """
         rms = band_rms(self.judged, self.info.sfreq)
         alive = rms[np.isfinite(rms) & (rms > 0)]
@@ -121,9 +121,10 @@ def look_at(stream: RecordedStream, *, unbroken: bool = False) -> Look:
     Parameters
     ----------
     stream : RecordedStream
+        The sampled signal to look at.
     unbroken : bool
-        Look at the middle of the longest stretch without a gap instead: the figures are those of the signal alone, but
-        a recording of mere scraps shows less than two seconds.
+        True looks at the middle of the longest stretch without a gap instead: the figures are those of the signal
+        alone, but a recording of mere scraps shows less than two seconds.
     """
     start, stop = 0, len(stream)
     if unbroken:
@@ -139,21 +140,22 @@ def volts_per_number(recording: Recording, unit: str | None = None, *, rescale: 
     Parameters
     ----------
     recording : Recording
-        With an EEG stream.
+        A recording that has an EEG stream.
     unit : str, optional
-        Unit of its numbers, where the file says nothing or the wrong thing.
+        Unit of the numbers, where the file says nothing or the wrong thing; None takes what it says.
     rescale : bool
-        Bring the median channel to the amplitude of EEG, whatever the unit.
+        True brings the median channel to the amplitude of EEG, whatever the unit.
 
     Returns
     -------
     UnitScale
-        Its note is a sentence for the user, or empty.
+        Volts per number of each channel, and a note: a sentence for the user, or empty.
 
     Raises
     ------
     NeuriptError
-        Shorter than 2 s, nothing but flat channels, or a unit that is unknown or cannot be right.
+        If the recording is shorter than 2 s or has nothing but flat channels, or its unit is unknown or cannot be
+        right.
     """
     stream, name = recording.eeg, short_name(recording)
     seconds = len(stream) / stream.info.sfreq
@@ -176,13 +178,14 @@ def bad_channels(stream: RecordedStream, scale: NDArray[np.float64]) -> NDArray[
     Parameters
     ----------
     stream : RecordedStream
+        The EEG of a recording.
     scale : ndarray, shape (n_chans,)
-        Volts per number.
+        Volts per number of each channel.
 
     Returns
     -------
     ndarray of bool, shape (n_chans,)
-        False for channels that are not EEG.
+        True for a bad channel; False for channels that are not EEG.
     """
     n_chans, size = len(stream.info.ch_names), max(1, round(_PIECE_S * stream.info.sfreq))
     monitor = QualityMonitor(n_chans, stream.info.sfreq)

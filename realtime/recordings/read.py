@@ -27,7 +27,8 @@ def read_recording(path: str | Path, *, eeg: str | None = None, require_eeg: boo
         through MNE, or the `.csv` of Muse recorders. Events beside a FIF file (`X_raw.fif` with `X-eve.fif`) are
         read too.
     eeg : str, optional
-        Name of the stream to take as EEG, if its type does not say so or there are several.
+        Name of the stream to take as EEG, if its type does not say so or there are several; None takes the one with the
+        most samples of those whose type says so.
     require_eeg : bool
         False reads files without EEG as well (`neuript inspect`).
 
@@ -39,7 +40,7 @@ def read_recording(path: str | Path, *, eeg: str | None = None, require_eeg: boo
     Raises
     ------
     NeuriptError
-        No such file, empty, not of a known format, beyond repair, or without EEG.
+        If there is no such file, or it is empty, of no known format, beyond repair, or without EEG.
     """
     path = Path(path)
     if not path.exists():

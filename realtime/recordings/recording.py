@@ -17,9 +17,9 @@ from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.header import as_dict
 
 APART_S = 6 * 3600.0
-"""A stream whose samples end so long before the EEG, or begin so long after it, is stamped by another clock."""
+"""A stream whose samples end so many seconds before the EEG, or begin so many after it, is stamped by another clock."""
 CLOCK_STEP_S = 5.0
-"""Stamps that step back by more than this are a clock that was set, not a burst."""
+"""Stamps that step back by more seconds than this are a clock that was set, not a burst."""
 _WHOLE = re.compile(r"^([+-]?\d+)\.0*$")
 
 
@@ -30,9 +30,9 @@ class Event:
     Attributes
     ----------
     time_s : float
-        On the same clock as the EEG's `timestamps`.
+        Time of the event in seconds, on the same clock as the EEG's `timestamps`.
     label : str
-        As recorded.
+        Text of the marker or annotation, as recorded.
     stream : str
         Name of the marker stream, or `annotations`, or the stimulus channel.
     """
@@ -58,9 +58,9 @@ class RecordedStream:
     Attributes
     ----------
     info : SignalInfo
-        What its metadata says.
+        What the metadata of the stream says.
     values : ndarray, shape (n_times, n_chans), or list of tuple of str
-        As recorded, in the recorded number format; text streams hold one tuple per sample.
+        The samples as recorded, in the recorded number format; text streams hold one tuple per sample.
     timestamps : ndarray, shape (n_times,)
         Seconds, float64, on the clock of the recording computer (XDF: raw stamps plus the measured
         clock offsets) or from the start of the recording (other formats). Not smoothed, not sorted.
@@ -109,7 +109,7 @@ class RecordedStream:
         Raises
         ------
         ValueError
-            For a text stream; see `labels`.
+            If this is a text stream; see `labels`.
         """
         if isinstance(self.values, list):
             raise ValueError(f"stream '{self.info.name}' holds text, not numbers")  # noqa: TRY004
@@ -160,7 +160,7 @@ class Recording:
         Raises
         ------
         NeuriptError
-            The recording has none.
+            If the recording has no EEG stream.
         """
         if self.eeg_index is None:
             raise NeuriptError(_no_eeg(self))

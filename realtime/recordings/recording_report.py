@@ -23,10 +23,10 @@ class ChannelReport:
 
     label: str
     kind: str
-    """`EEG`, `EOG`, ... as recorded."""
+    """Type of the channel as recorded: `EEG`, `EOG`, ..."""
     unit: str
     rms_1_40hz: float
-    """NaN where samples are missing."""
+    """Rms between 1 and 40 Hz in the file's own numbers; NaN where samples are missing."""
     median: float
     verdict: str
     """`ok`, what is odd, or empty for an inconspicuous channel that is not EEG."""
@@ -47,7 +47,7 @@ class EegReport:
     """A sentence: plausible, guessed, or why the unit cannot be right and what to do."""
     unit_ok: bool
     mains_hz: float | None
-    """50, 60, or None if neither was heard."""
+    """Mains frequency in Hz: 50, 60, or None if neither was heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class StreamReport:
     duration_s: float
     gaps: tuple[Gap, ...]
     gaps_after_s: tuple[float, ...]
-    """Where each gap begins, seconds from the first sample."""
+    """Time at which each gap begins, in seconds from the first sample."""
     n_clock_resets: int
     is_eeg: bool
     """True for the one stream that is taken as the EEG."""
@@ -76,7 +76,7 @@ class StreamReport:
     events: dict[str, int]
     """Label to number of times, in order of appearance; empty for sampled signals."""
     n_positions: int
-    """Electrodes with a position."""
+    """Number of electrodes with a position."""
     reference: str
     simulated: bool
 
@@ -92,7 +92,7 @@ class RecordingReport:
     """What was noticed while reading it."""
     streams: tuple[StreamReport, ...]
     eeg: EegReport | None
-    """None for a recording without EEG."""
+    """Figures of the EEG; None for a recording without EEG."""
 
     @property
     def duration_s(self) -> float:

@@ -16,7 +16,7 @@ class ReplayNote:
     Attributes
     ----------
     event : str
-        "started" or "ended".
+        What happened: "started" or "ended".
     lsl_start, recorded_start : float
         The LSL time and the recorded time of the same moment, the beginning of the replay.
     recorded_first_eeg : float

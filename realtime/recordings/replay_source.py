@@ -21,16 +21,16 @@ class ReplaySource:
     Parameters
     ----------
     recording : Recording
-        With an EEG stream.
+        A recording that has an EEG stream.
     chunk : int or 'recorded'
         Samples per pull, or the amplifier's own chunks as far as the stamps show them.
     start_s : float
-        Begin so many seconds after the first EEG sample.
+        Seconds after the first EEG sample at which to begin.
 
     Raises
     ------
     NeuriptError
-        `start_s` is outside the recording.
+        If `start_s` is outside the recording.
     """
 
     def __init__(self, recording: Recording, *, chunk: int | str = DEFAULT_CHUNK, start_s: float = 0.0) -> None:
@@ -80,7 +80,13 @@ def play_times(stream: RecordedStream) -> NDArray[np.float64]:
 
 
 def check_start(times: NDArray[np.float64], start_s: float) -> None:
-    """Refuse a start before the first sample or behind the last one."""
+    """Refuse a start before the first sample or behind the last one.
+
+    Raises
+    ------
+    NeuriptError
+        If `start_s` lies outside the recording.
+    """
     if not 0 <= start_s <= times[-1] - times[0]:
         raise NeuriptError(f"start {start_s:g} s is outside the recording, which lasts {times[-1] - times[0]:.1f} s")
 
@@ -91,6 +97,11 @@ def chunk_edges(stream: RecordedStream, chunk: int | str) -> NDArray[np.int64]:
     With 'recorded' the stamps tell: inside a chunk an amplifier's driver counts stamps up by exactly
     one period, or gives all the same; between chunks the clock speaks. Where the stamps are too
     perfect to tell (a run longer than 0.25 s), chunks of 32 samples or 0.1 s are assumed.
+
+    Raises
+    ------
+    ValueError
+        If `chunk` is neither a number of samples above 0 nor 'recorded'.
     """
     n = len(stream)
     if isinstance(chunk, int):

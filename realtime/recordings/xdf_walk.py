@@ -110,7 +110,7 @@ def load_bytes(path: Path) -> bytes:
     Raises
     ------
     NeuriptError
-        No such file, empty, without the XDF magic, or larger than 8 GiB.
+        If there is no such file, or it is empty, without the XDF magic, or larger than 8 GiB.
     """
     if not path.is_file():
         raise NeuriptError(f"there is no file {path}")
@@ -143,8 +143,8 @@ def scan(blob: bytes) -> XdfScan:
     Raises
     ------
     NeuriptError
-        XML with a DOCTYPE or larger than 16 MiB, or more than 1024 streams: not what a recorder
-        writes, so refused rather than repaired.
+        If the XML has a DOCTYPE or is larger than 16 MiB, or there are more than 1024 streams: no recorder
+        writes such a file, so it is refused rather than repaired.
     """
     found = XdfScan(n_bytes=len(blob))
     position = len(MAGIC)
@@ -186,7 +186,8 @@ def decode_numbers(blob: bytes, stream: ScannedStream) -> list[tuple[NDArray[Any
     Returns
     -------
     list of (values, stamps)
-        For each chunk: shape (n_times, n_chans) in the recorded number format, and (n_times,) seconds.
+        Values of each chunk, shape (n_times, n_chans), in the recorded number format, and its stamps, shape (n_times,),
+        in seconds.
         Samples without a stamp follow the one before them by a nominal period, as the format says.
     """
     dtype = np.dtype(_DTYPES[stream.channel_format])

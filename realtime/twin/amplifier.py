@@ -33,11 +33,11 @@ class TwinAmplifier(Broadcast):
     Parameters
     ----------
     signal : TwinSignal
-        From its first sample.
+        The signal, of which nothing has been read yet.
     name : str
         Name of the EEG stream; ' (simulated)' is appended unless it says so already.
     source_id : str, optional
-        Identity of the EEG stream; the default depends on host, name and cap only, so it survives a restart.
+        Identity of the EEG stream; None makes one of host, name and cap only, so it survives a restart.
     chunk_s : float
         Length of a chunk in seconds.
     faults : sequence of Fault
@@ -115,7 +115,13 @@ class TwinAmplifier(Broadcast):
         self.started_at = lsl_clock() if now is None else now
 
     def lsl_time(self, session_s: float) -> float:
-        """Time on the LSL clock of a time in the session, by the amplifier's clock."""
+        """Time on the LSL clock of a time in the session, by the amplifier's clock.
+
+        Raises
+        ------
+        RuntimeError
+            If the amplifier was not started.
+        """
         if self.started_at is None:
             raise RuntimeError("the amplifier was not started")
         return self.started_at + session_s / self._speed

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from neuript.realtime.twin.subject import SessionConditions, Subject
 
 EYES_M = np.array([[-0.030, 0.058, -0.048], [0.032, 0.058, -0.048]])
-"""Centres of the eyes."""
+"""Centres of the eyes in metres, shape (2, 3)."""
 _ABOVE_EYES = (-0.291, 0.95, -0.108)  # direction of Fp1
 _BESIDE_EYES = (-0.765, 0.622, -0.168)  # direction of F7
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 N_BACKGROUND = 120
 """Dipoles of the background."""
 VISUAL_S = 2.5
-"""How long a cue is seen in the occipital rhythm."""
+"""Seconds for which a cue is seen in the occipital rhythm."""
 
 
 def pink_sos(slope: float, sfreq: float, low_hz: float = 0.15) -> NDArray[np.float64]:
@@ -51,9 +51,9 @@ class Rhythms:
     Parameters
     ----------
     freqs_hz : array_like, shape (n,)
-        Centre frequencies.
+        Centre frequencies in Hz.
     bandwidth_hz : float
-        Full width of the spectral peak at half power.
+        Full width of the spectral peak at half power, in Hz.
     sfreq : float
         Sampling rate in Hz.
     rng : Generator
@@ -104,6 +104,18 @@ def scaled_patch(
     """Lead field of a patch of equal, independent dipoles, scaled to one where it is strongest on the scalp.
 
     The scale is that of the whole scalp against its average, so it does not depend on the cap.
+
+    Parameters
+    ----------
+    electrodes_m : ndarray, shape (n_chans, 3)
+        Positions of the electrodes in metres.
+    dipoles_m, moments : ndarray, shape (n_dipoles, 3)
+        Positions in metres, and directions, of the dipoles.
+
+    Returns
+    -------
+    ndarray, shape (n_chans, n_dipoles)
+        Lead field, without a unit.
     """
     everywhere = lead_field(scalp_grid(), dipoles_m, moments)
     everywhere -= everywhere.mean(axis=0)

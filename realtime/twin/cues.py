@@ -30,15 +30,15 @@ class CueProtocol:
 
     classes: tuple[str, ...] = ("left_hand", "right_hand")
     trials_per_class: int | None = None
-    """Length of the session; None goes on for ever."""
+    """Number of trials of each class, and so the length of the session; None goes on for ever."""
     lead_in_s: float = 1.0
-    """Quiet before the first trial."""
+    """Seconds of quiet before the first trial."""
     pre_cue_s: float = 2.0
-    """From the start of the trial to the cue."""
+    """Seconds from the start of the trial to the cue."""
     imagery_s: float = 4.0
-    """From the cue to the end of the trial."""
+    """Seconds from the cue to the end of the trial."""
     pause_s: tuple[float, float] = (1.5, 2.5)
-    """Shortest and longest break between trials."""
+    """Shortest and longest break between trials, in seconds."""
     cued: bool = True
     """False: the person imagines on his own account; no cues are sent, the intents still are."""
 
@@ -83,10 +83,10 @@ class Intent:
 
     label: str
     onset_s: float
-    """When the person starts to imagine (shortly after the cue)."""
+    """Time in seconds at which the person starts to imagine (shortly after the cue)."""
     offset_s: float
     erd_onset_s: float
-    """When half of the desynchronisation is reached."""
+    """Time in seconds at which half of the desynchronisation is reached."""
     depth: float
     """Fall of contralateral mu power, 0 to 1; 0 in a failed trial."""
     failed: bool
@@ -109,7 +109,7 @@ class TrialSchedule:
     Parameters
     ----------
     protocol : CueProtocol
-        Timing and classes.
+        Classes of the cues, and their timing.
     subject : Subject
         Whose intents they are.
     seed : int

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK_S = 0.02
-"""Default length of a chunk."""
+"""Default length of a chunk in seconds."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Packet:
     Attributes
     ----------
     due_s : float
-        When they leave.
+        Time in seconds of the session at which the samples leave.
     data : ndarray, shape (n_times, n_chans)
-        float32 microvolts.
+        Samples in microvolts, float32.
     stamps_s : ndarray, shape (n_times,)
-        When the amplifier says that they were taken.
+        Times in seconds of the session at which the amplifier says that the samples were taken.
     """
 
     due_s: float
@@ -65,11 +65,16 @@ class Device:
     Parameters
     ----------
     signal : TwinSignal
-        From its first sample.
+        The signal, of which nothing has been read yet.
     chunk_s : float
-        Length of a chunk (at least one sample).
+        Length of a chunk in seconds (at least one sample).
     faults : sequence of Fault
-        The script.
+        Script of faults.
+
+    Raises
+    ------
+    NeuriptError
+        If `chunk_s` is not positive or above 5 s.
     """
 
     def __init__(self, signal: TwinSignal, chunk_s: float = CHUNK_S, faults: Sequence[Fault] = ()) -> None:

@@ -98,12 +98,12 @@ def parse_faults(script: str | Path) -> tuple[Fault, ...]:
     Returns
     -------
     tuple of Fault
-        In order of time.
+        The faults in order of time.
 
     Raises
     ------
     NeuriptError
-        What is not understood, with the forms that are.
+        If something is not understood; the message gives the forms that are.
     """
     text = str(script)
     if text.endswith((".yaml", ".yml")):
@@ -218,12 +218,12 @@ class SignalFaults:
     ch_names : sequence of str
         Channels of the stream.
     mains_hz : float
-        Frequency of the hum.
+        Frequency of the hum in Hz.
 
     Raises
     ------
     NeuriptError
-        A fault names a channel that the stream does not have.
+        If a fault names a channel that the stream does not have.
     """
 
     def __init__(self, faults: Sequence[Fault], ch_names: Sequence[str], mains_hz: float = 50.0) -> None:
@@ -245,7 +245,7 @@ class SignalFaults:
         Parameters
         ----------
         data : ndarray, shape (n_times, n_chans)
-            Microvolts.
+            Samples in microvolts.
         t : ndarray, shape (n_times,)
             Seconds of session time of each sample.
         """

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from neuript.montages import Montage
 
 HEAD_CENTRE_M = (0.001, -0.0155, 0.0043)
-"""Centre of the sphere that fits the 10-20 electrodes of MNE's template head (colin27_1005), in its frame."""
+"""Centre of the sphere that fits the 10-20 electrodes of MNE's template head (colin27_1005), metres in its frame."""
 HEAD_RADIUS_M = 0.0959
-"""Its radius."""
+"""Radius of that sphere in metres."""
 BRAIN_RADIUS = 0.90
 """Radius of the brain, as a fraction of the head."""
 
@@ -62,7 +62,13 @@ class Cap:
 
     @classmethod
     def of(cls, layout: Cap | Montage | str) -> Cap:
-        """Take a cap, a montage (its electrodes, not its bipolar pairs) or the name of a montage."""
+        """Take a cap, a montage (its electrodes, not its bipolar pairs) or the name of a montage.
+
+        Raises
+        ------
+        NeuriptError
+            If there is no such montage, or it has no electrodes.
+        """
         if isinstance(layout, Cap):
             return layout
         if isinstance(layout, str):
@@ -78,11 +84,11 @@ class Cap:
 
         Parameters
         ----------
-        shift_mm : tuple of float
+        shift_mm : tuple of three floats
             Slide to the right, to the front and, seen from above, anticlockwise around the vertical axis, in
             millimetres along the scalp.
         jitter_m : array_like, broadcastable to (n_chans, 3)
-            Added to each position.
+            Displacement in metres that is added to each position.
         """
         right, front, turn = (mm / 1000.0 / HEAD_RADIUS_M for mm in shift_mm)
         rotation = _rotation(1, right) @ _rotation(0, -front) @ _rotation(2, turn)
@@ -137,7 +143,12 @@ def lead_field(electrodes_m: ArrayLike, dipoles_m: ArrayLike, moments: ArrayLike
     Returns
     -------
     ndarray, shape (n_chans, n_dipoles)
-        Volts.
+        Potentials in volts.
+
+    Raises
+    ------
+    ValueError
+        If a dipole lies outside the brain.
     """
     centre = np.array(HEAD_CENTRE_M)
     points = on_scalp(electrodes_m) - centre

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from neuript.realtime.twin.subject import SessionConditions, Subject
 
 RISE_S = 0.3
-"""Desynchronisation grows over this time, half of it before `Intent.erd_onset_s`."""
+"""Seconds over which the desynchronisation grows, half of them before `Intent.erd_onset_s`."""
 RECOVERY_S = 0.7
-"""And goes back over this time after the end of the intent."""
+"""Seconds over which the desynchronisation goes back after the end of the intent."""
 MEMORY_S = 3.5
-"""How long after its end an intent still matters (recovery and rebound)."""
+"""Seconds after its end for which an intent still matters (recovery and rebound)."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ AREAS = (
 """lh, rh: left and right hemisphere. The right hand is moved by the left hemisphere."""
 DIPOLES_PER_AREA = 4
 COMMON, OWN = 0.25, 0.1
-"""Slow waxing and waning, standard deviation of log amplitude: of all areas together, of each alone."""
+"""Slow waxing and waning: standard deviation of the log amplitude that all areas share, and of that of each alone."""
 
 
 def effects(label: str, ipsilateral: float) -> dict[str, float]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from neuript.montages import Montage
 
 BLOCK_S = 0.5
-"""The signal is computed in blocks of about this length, whatever is read."""
+"""The signal is computed in blocks of about so many seconds, whatever is read."""
 _WARM_UP_BLOCKS = 12
 
 
@@ -34,12 +34,21 @@ class TwinSignal:
         Electrodes (of a bipolar montage, the electrodes it is derived from).
     sfreq : float
         Sampling rate in Hz, 100 to 20000.
-    subject, conditions, protocol
-        Who, how and what; defaults are a person of middling skill on a plain day with two classes.
+    subject : Subject, optional
+        The person; None means one of middling skill.
+    conditions : SessionConditions, optional
+        How the day went; None means a plain day.
+    protocol : CueProtocol, optional
+        Cues and their times; None means two classes.
     seed : int
-        Everything random that is not anatomy: noise, artifacts, order of trials, luck.
+        Seed of everything random that is not anatomy: noise, artifacts, order of trials, luck.
     start_s : float
-        Time of the first sample in the session (an amplifier that comes back in the middle of it).
+        Time of the first sample in seconds of the session (an amplifier that comes back in the middle of it).
+
+    Raises
+    ------
+    NeuriptError
+        If `sfreq` or `seed` is out of its range.
     """
 
     def __init__(
@@ -97,7 +106,13 @@ class TwinSignal:
         return len(self.cap.ch_names)
 
     def read(self, n: int) -> NDArray[np.float32]:
-        """Return the next `n` samples, float32 microvolts, shape (n, n_chans)."""
+        """Return the next `n` samples, float32 microvolts, shape (n, n_chans).
+
+        Raises
+        ------
+        ValueError
+            If `n` is negative.
+        """
         if n < 0:
             raise ValueError(f"n={n} is negative")
         parts = [self._ready]
@@ -166,7 +181,7 @@ class TwinRecording:
     Attributes
     ----------
     data : ndarray, shape (n_times, n_chans)
-        float32 microvolts.
+        Samples in microvolts, float32.
     events, intent_events : list of Event
         Markers and the truth, seconds since the first sample.
     """
@@ -201,10 +216,25 @@ def record_session(
 
     Parameters
     ----------
-    montage, sfreq, subject, conditions, protocol, seed
-        As for `TwinSignal`; the default protocol has 20 trials of each of two classes.
-    duration_s : float or None
-        Length; None means to the end of the protocol, which then must have one.
+    montage : Montage, Cap or str
+        Electrodes (of a bipolar montage, the electrodes it is derived from).
+    sfreq : float
+        Sampling rate in Hz, 100 to 20000.
+    subject : Subject, optional
+        The person; see `TwinSignal`.
+    conditions : SessionConditions, optional
+        How the day went; see `TwinSignal`.
+    protocol : CueProtocol, optional
+        Cues and their times; None means 20 trials of each of two classes.
+    seed : int
+        Seed of everything random that is not anatomy.
+    duration_s : float, optional
+        Length in seconds; None means to the end of the protocol.
+
+    Raises
+    ------
+    NeuriptError
+        If `duration_s` is None and the protocol has no end, or an argument is out of its range.
     """
     protocol = protocol or CueProtocol(trials_per_class=20)
     twin = TwinSignal(montage, sfreq, subject, conditions, protocol, seed)

@@ -29,24 +29,24 @@ class SimulationSpec:
     """
 
     skill: float | None = None
-    """0 (imagining changes nothing) to 1 (expert); None: 0.6, or that of the random person."""
+    """Skill from 0 (imagining changes nothing) to 1 (expert); None: 0.6, or that of the random person."""
     seed: int = 0
-    """Same seed, same signal."""
+    """Seed of the session: the same seed gives the same signal."""
     person_seed: int | None = None
-    """Who it is; None: `seed`."""
+    """Seed of the person; None means `seed`."""
     random_person: bool = False
-    """Draw the person from the population, too."""
+    """True draws the person from the population, too."""
     classes: tuple[str, ...] = ("left_hand", "right_hand")
     trials_per_class: int | None = None
-    """None: endless."""
+    """Number of trials of each class; None goes on for ever."""
     imagery_s: float = 4.0
     self_paced: bool = False
-    """No cues: the person acts when he likes."""
+    """True sends no cues: the person acts when he likes."""
     cap_shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """The cap sits so much too far right, front, and turned."""
+    """Millimetres by which the cap sits too far right, too far front, and turned, along the scalp."""
     mains_hz: float = 50.0
     montage: str = "openbci-16"
-    """Name or file."""
+    """Montage of the cap: a name of `neuript montages`, or a file."""
     sfreq: float = 250.0
     chunk_s: float = CHUNK_S
     clock_ppm: float = 0.0
@@ -57,11 +57,11 @@ class SimulationSpec:
     """Name of the EEG stream."""
     source_id: str | None = None
     unit: str = "microvolts"
-    """What the stream declares, true or not."""
+    """Unit that the stream declares, true or not."""
     labels: bool = True
     """Whether the stream names its channels."""
     duration_s: float | None = None
-    """Seconds until the end; None: that of the trials."""
+    """Seconds until the end; None means to the end of the trials."""
 
     def __post_init__(self) -> None:
         """Check what no part checks."""
@@ -77,7 +77,7 @@ def build_amplifier(spec: SimulationSpec) -> TwinAmplifier:
     Raises
     ------
     NeuriptError
-        For an unknown montage, class or fault, or a number out of its range.
+        If a montage, class or fault is unknown, or a number is out of its range.
     """
     conditions = SessionConditions(cap_shift_mm=spec.cap_shift_mm, mains_hz=spec.mains_hz)
     protocol = CueProtocol(

@@ -41,9 +41,9 @@ class Subject:
     ipsilateral: float = 0.15
     """Desynchronisation of the ipsilateral hand area, as a fraction of the contralateral one."""
     onset_delay_s: float = 0.45
-    """From intent to half of the desynchronisation, median over trials."""
+    """Seconds from intent to half of the desynchronisation, median over trials."""
     onset_spread_s: float = 0.12
-    """Standard deviation of that delay over trials."""
+    """Standard deviation of that delay over trials, in seconds."""
     rebound: float = 0.9
     """Beta power after the end of imagery rises by this times the depth."""
     depth_spread: float = 0.2
@@ -52,7 +52,7 @@ class Subject:
     """Occipital response to a cue, the same for every class."""
     blinks_per_min: float = 12.0
     blink_uv: float = 130.0
-    """Height of a typical blink above the eyes."""
+    """Height of a typical blink above the eyes, in microvolts."""
     saccades_per_min: float = 12.0
     saccade_uv: float = 22.0
     muscle_bursts_per_min: float = 1.5
@@ -123,20 +123,20 @@ class SessionConditions:
     cap_shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """How far the cap sits too far right, too far forward, and turned anticlockwise, in mm on the scalp."""
     electrode_jitter_mm: float = 2.0
-    """Scatter of single electrodes around their place."""
+    """Scatter of single electrodes around their place, in millimetres."""
     gain_spread: float = 0.03
     """Standard deviation of the channels' gains around 1."""
     reference: str = "ears"
     """`ears` (linked), `average`, or `infinity`."""
     mains_hz: float = 50.0
     mains_uv: float = 2.5
-    """Rms of the mains hum on a typical channel."""
+    """Rms of the mains hum on a typical channel, in microvolts."""
     sensor_nv_per_rthz: float = 90.0
     """White noise of each channel in nanovolts per root hertz (1 microvolt rms at 250 Hz)."""
     drift_uv: float = 12.0
-    """Rms of the slow electrode drift (below about 0.1 Hz)."""
+    """Rms of the slow electrode drift (below about 0.1 Hz), in microvolts."""
     offset_uv: float = 100.0
-    """Standard deviation of the electrodes' constant offsets."""
+    """Standard deviation of the electrodes' constant offsets, in microvolts."""
     pops_per_min: float = 0.2
     """Electrode pops, all channels together."""
     alpha_gain: float = 1.0

@@ -45,11 +45,11 @@ class TwinSource:
     Parameters
     ----------
     signal : TwinSignal
-        From its first sample.
+        The signal, of which nothing has been read yet.
     duration_s : float
         Length in seconds of session time.
     chunk_s : float
-        Length of the chunks.
+        Length of the chunks in seconds.
     faults : sequence of Fault
         Script of faults; stamps and numbers come out as the amplifier would send them.
     """

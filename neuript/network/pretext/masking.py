@@ -21,12 +21,12 @@ class Share:
 
     Parameters
     ----------
-    generator
-        In the same state in every process.
-    start
+    generator : Generator
+        Random numbers; the generator is in the same state in every process.
+    start : int
         Index of this process's first sample in the whole batch.
-    total
-        Samples of the whole batch.
+    total : int
+        Number of samples of the whole batch.
     """
 
     generator: torch.Generator
@@ -65,26 +65,41 @@ def amplitude_mask(x_BDT: Tensor, n_masked: int, generator: Draws, *, absolute: 
 
     Parameters
     ----------
-    x_BDT
+    x_BDT : Tensor, shape (batch, n_chans, n_times)
         Signal in any unit; companding does not change ranks.
-    n_masked
-        Masked points per sample and channel, 0 to n_times.
-    generator
-        Draws one number per sample and channel.
-    absolute
-        Rank by absolute value instead.
+    n_masked : int
+        Number of masked points per sample and channel, 0 to n_times.
+    generator : Draws
+        Source of the random numbers: one is drawn per sample and channel.
+    absolute : bool
+        True ranks by absolute value instead.
 
     Returns
     -------
-    Tensor
-        bool, (batch, n_chans, n_times), exactly `n_masked` true in each sample and channel.
+    Tensor of bool, shape (batch, n_chans, n_times)
+        Mask, true at exactly `n_masked` points in each sample and channel.
     """
     xi_BD = uniform(tuple(x_BDT.shape[:2]), generator, x_BDT.device)
     return rank_window_mask(x_BDT.abs() if absolute else x_BDT, n_masked, xi_BD)
 
 
 def rank_window_mask(x_BDT: Tensor, n_masked: int, xi_BD: Tensor) -> Tensor:
-    """Mask `n_masked` neighbouring ranks around rank floor(xi T), xi in [0, 1)."""
+    """Mask `n_masked` neighbouring ranks around rank floor(xi T), the deterministic part of `amplitude_mask`.
+
+    Parameters
+    ----------
+    x_BDT : Tensor, shape (batch, n_chans, n_times)
+        Values to rank, in any unit.
+    n_masked : int
+        Number of masked points per sample and channel, 0 to n_times.
+    xi_BD : Tensor, shape (batch, n_chans)
+        Place of the central rank, in [0, 1).
+
+    Returns
+    -------
+    Tensor of bool, shape (batch, n_chans, n_times)
+        Mask, true at exactly `n_masked` points in each sample and channel.
+    """
     n_times = x_BDT.shape[-1]
     _check_count(n_masked, n_times)
     centre = (xi_BD * n_times).floor().long()
@@ -105,19 +120,26 @@ def span_mask(
 
     Parameters
     ----------
-    shape
-        (batch, n_chans, n_times).
-    n_masked
-        Masked points per sample and channel.
-    span
-        Samples of a span, at least 1.
-    generator, device
-        Where to draw, and where the mask shall be.
+    shape : tuple of three int
+        Batch, n_chans and n_times of the mask.
+    n_masked : int
+        Number of masked points per sample and channel.
+    span : int
+        Length of a span in samples, at least 1.
+    generator : Draws
+        Source of the random numbers.
+    device : torch.device or str
+        Device that the mask is made for.
 
     Returns
     -------
-    Tensor
-        bool, `shape`, exactly `n_masked` true in each sample and channel.
+    Tensor of bool, shape `shape`
+        Mask, true at exactly `n_masked` points in each sample and channel.
+
+    Raises
+    ------
+    ValueError
+        If `span` is below 1.
     """
     n_batch, n_chans, n_times = shape
     _check_count(n_masked, n_times)
@@ -145,13 +167,13 @@ def corrupt(masked: Tensor, generator: Draws, shares: tuple[float, float, float]
 
     Parameters
     ----------
-    masked
-        bool, (batch, n_chans, n_times).
-    generator
-        Where to draw.
-    shares
-        Of masked points that become the mask token, get a random value, and keep their own. Met
-        in every sample and channel to less than one point, and exactly on average.
+    masked : Tensor of bool, shape (batch, n_chans, n_times)
+        The masked points.
+    generator : Draws
+        Source of the random numbers.
+    shares : tuple of three floats that sum to 1
+        Shares of the masked points that become the mask token, get a random value, and keep their own value. They are
+        met in every sample and channel to less than one point, and exactly on average.
 
     Returns
     -------
@@ -186,15 +208,15 @@ def coarsen(mask_BDL: Tensor, factor: int) -> Tensor:
 
     Parameters
     ----------
-    mask_BDL
-        bool, (batch, n_chans, L).
-    factor
-        Tokens merged into one.
+    mask_BDL : Tensor of bool, shape (batch, n_chans, L)
+        Mask of the tokens below.
+    factor : int
+        Number of tokens merged into one.
 
     Returns
     -------
-    Tensor
-        bool, (batch, n_chans, ceil(L / factor)).
+    Tensor of bool, shape (batch, n_chans, ceil(L / factor))
+        Mask of the merged tokens.
     """
     if factor == 1:
         return mask_BDL

@@ -42,7 +42,7 @@ class PretrainSpec:
     ratios: tuple[float, ...] = (0.20, 0.35, 0.50)
     """Shares of masked points; one is drawn for each batch (reading of "dynamic")."""
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    """Of the masked points: mask token, random value, own value."""
+    """Shares of the masked points that become the mask token, get a random value, and keep their own value."""
     loss_p: float = 2.0
     """Power of the absolute error (reading: not given; 2 as in Crossformer)."""
     aux_weight: float = 0.8
@@ -99,11 +99,12 @@ class PretrainOutput(NamedTuple):
     aux_loss: Tensor
     """Balance loss of the experts; 0 in evaluation or without experts."""
     masked: Tensor
-    """M, bool, (batch, n_chans, n_times)."""
+    """The masked points M, bool, shape (batch, n_chans, n_times)."""
     prediction: Tensor
-    """Companded, float32, (batch, n_chans, n_times); from `forward` 0 where nothing was masked."""
+    """The reconstructed companded signal, float32, shape (batch, n_chans, n_times); from `forward` 0 where nothing was
+    masked."""
     target: Tensor
-    """The companded input, (batch, n_chans, n_times)."""
+    """The companded input, shape (batch, n_chans, n_times)."""
 
 
 class MaskedPretrainer(nn.Module):
@@ -111,22 +112,22 @@ class MaskedPretrainer(nn.Module):
 
     Parameters
     ----------
-    config
-        The encoder; `companding` holds, the output part is not used.
-    pos_m
-        Channel positions in metres, (n_chans, 3); with "learned_1d" of the largest montage.
-    spec
-        Masking, decoder and loss.
+    config : NetworkConfig
+        Configuration of the encoder; `companding` holds, the output part is not used.
+    pos_m : array_like, shape (n_chans, 3)
+        Channel positions in metres; with "learned_1d" those of the largest montage.
+    spec : PretrainSpec, optional
+        Masking, decoder and loss; None means the defaults of `PretrainSpec`.
 
     Attributes
     ----------
-    encoder
+    encoder : Encoder
         What is kept after pretraining: `NeurIPTNetwork.load_encoder` takes this module's state
         dict.
-    decoder
+    decoder : Reconstructor
         Reconstructs the signal from the encoder's scales.
-    mask_token
-        The vector that stands for a replaced point, (d_model,).
+    mask_token : Parameter, shape (d_model,)
+        The vector that stands for a replaced point.
     """
 
     def __init__(self, config: NetworkConfig, pos_m: ArrayLike, spec: PretrainSpec | None = None) -> None:
@@ -158,10 +159,10 @@ class MaskedPretrainer(nn.Module):
 
         Parameters
         ----------
-        x_BDT
-            Signal in volts (or companded: only its order counts), (batch, n_chans, n_times).
-        generator
-            Random numbers; a `Share` for one process's part of a batch.
+        x_BDT : Tensor, shape (batch, n_chans, n_times)
+            Signal in volts (or companded: only its order counts).
+        generator : Draws
+            Source of the random numbers; a `Share` for one process's part of a batch.
         """
         spec, n_times = self.spec, x_BDT.shape[-1]
         rng = generator.generator if isinstance(generator, Share) else generator
@@ -182,12 +183,18 @@ class MaskedPretrainer(nn.Module):
 
         Parameters
         ----------
-        x_BDT
-            Signal in volts, (batch, n_chans, n_times).
-        generator
-            Draws the masks, where `corruption` is not given.
-        corruption
-            Masks drawn before, by `corrupt`, with the same count in every sample and channel.
+        x_BDT : Tensor, shape (batch, n_chans, n_times)
+            Signal in volts.
+        generator : Draws, optional
+            Source of the random numbers of the masks, needed where `corruption` is not given.
+        corruption : Corruption, optional
+            Masks drawn before, by `corrupt`, with the same count in every sample and channel; None draws
+            them here.
+
+        Raises
+        ------
+        ValueError
+            If neither `generator` nor `corruption` is given.
         """
         target = self.compand(x_BDT)
         corruption = self._drawn(target, generator, corruption)

@@ -21,10 +21,10 @@ class CrossAttention(nn.Module):
 
     Parameters
     ----------
-    d_model, n_heads
-        Width, and number of heads that share it.
-    dropout
-        Dropout on the attention weights, in training.
+    d_model, n_heads : int
+        Width of the tokens, and number of heads that share it.
+    dropout : float
+        Share of the attention weights that are zeroed in training.
     """
 
     def __init__(self, d_model: int, n_heads: int, dropout: float) -> None:
@@ -54,10 +54,10 @@ class ReconstructorLayer(nn.Module):
 
     Parameters
     ----------
-    config
+    config : NetworkConfig
         Widths and dropout; experts are never used.
-    step
-        Samples predicted by a token.
+    step : int
+        Number of samples predicted by a token.
     """
 
     def __init__(self, config: NetworkConfig, step: int) -> None:
@@ -78,17 +78,17 @@ class ReconstructorLayer(nn.Module):
 
         Parameters
         ----------
-        q_BDLC
+        q_BDLC : Tensor, shape (B or 1, D, L, C)
             Queries; a batch of 1 serves all windows of `h_BDLC`.
-        h_BDLC
+        h_BDLC : Tensor, shape (B, D, L of the scale, C)
             Tokens of one scale of the encoder.
-        points_BDn
-            Tokens to go on with after the self-attention; None for all.
+        points_BDn : Tensor of int64, shape (B, D, n), optional
+            Indices of the tokens to go on with after the self-attention; None for all.
 
         Returns
         -------
-        tuple[Tensor, Tensor]
-            Queries of the next layer (or of the points), and predictions, (B, D, L or n, step).
+        tuple of two Tensor
+            Queries of the next layer (or of the points), and predictions, shape (B, D, L or n, step).
         """
         s, _ = self.block(q_BDLC, q_BDLC.shape[2])
         if points_BDn is not None:
@@ -106,14 +106,14 @@ class Reconstructor(nn.Module):
 
     Parameters
     ----------
-    config
+    config : NetworkConfig
         Widths, and dropout of the encoder.
-    scales
+    scales : sequence of int, optional
         Encoder scales to read, finest first: 0 is the embedding. None means all.
-    step
-        Samples predicted by a token; 1 in the paper.
-    dropout
-        In the decoder; None means `config.dropout`.
+    step : int
+        Number of samples predicted by a token; 1 in the paper.
+    dropout : float, optional
+        Dropout in this decoder; None means `config.dropout`.
     """
 
     def __init__(
@@ -133,18 +133,23 @@ class Reconstructor(nn.Module):
 
         Parameters
         ----------
-        q_BDLC
-            Queries; (1, D, L, C) where they are the same for every window, which lets the first
-            layer's self-attention be computed once (without dropout).
-        scales
+        q_BDLC : Tensor, shape (B or 1, D, L, C)
+            Queries; a batch of 1 where they are the same for every window, which lets the first layer's
+            self-attention be computed once (without dropout).
+        scales : sequence of Tensor
             All outputs of the encoder, H_0 first.
-        points_BDn
-            Times wanted of every channel, (B, D, n), for a step of 1; None for all.
+        points_BDn : Tensor of int64, shape (B, D, n), optional
+            Times wanted of every channel, for a step of 1; None for all.
 
         Returns
         -------
-        Tensor
-            float32 or float64, (B, D, n) at the points, or (B, D, L * step).
+        Tensor of float32 or float64, shape (B, D, n) or (B, D, L * step)
+            Predicted signal, companded: at the points, or everywhere without `points_BDn`.
+
+        Raises
+        ------
+        ValueError
+            If the decoder has no scale to read.
         """
         if self.training and self.dropout > 0:
             q_BDLC = q_BDLC.expand(len(scales[0]), -1, -1, -1)

@@ -106,7 +106,7 @@ class Bars(QtWidgets.QWidget):
     """
 
     ROWS_PX = (38, 38, 38, 34, 31, 27)
-    """Height of a bar with 1, 2, ... classes."""
+    """Height of a bar in pixels with 1, 2, ... classes."""
     TOP = 20
 
     def __init__(self, theme: Theme) -> None:

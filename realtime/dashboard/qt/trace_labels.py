@@ -26,15 +26,15 @@ class OnScreen:
     """What the traces show at present."""
 
     names: tuple[str, ...] = ()
-    """Of all channels, shown or not."""
+    """Names of all channels, shown or not."""
     verdicts: list[str] = field(default_factory=list)
     """What is wrong with each channel; empty where nothing is."""
     stamps: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    """One per column, seconds on the LSL clock."""
+    """Time of each column, seconds on the LSL clock, shape (n_columns,)."""
     empty: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
-    """Which columns are a gap."""
+    """True for a column that is a gap, shape (n_columns,)."""
     column_s: float = 0.01
-    """Seconds of a column."""
+    """Duration of a column in seconds."""
     unit: str = "µV"
     scale: float | None = None
     """What a row spans, in that unit; None until it is chosen."""
@@ -52,19 +52,19 @@ class TraceLabels:
     Parameters
     ----------
     painter : QPainter
-        On the widget.
+        Painter that is open on the widget.
     rect : QRect
-        Where the traces lie.
+        Rectangle of the traces, in logical pixels.
     shown : OnScreen
-        What they show.
+        What the traces show.
     channels : range
         The channels of this page.
     column_px : float
         Width of a column in logical pixels.
     theme : Theme
-        Colours.
+        Colours to paint with.
     font : QFont
-        Of the widget; only its size and weight change.
+        Font of the widget; only its size and weight change.
     """
 
     painter: QtGui.QPainter

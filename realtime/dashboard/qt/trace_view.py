@@ -48,9 +48,9 @@ class TraceView(QtWidgets.QWidget):
     Parameters
     ----------
     client : DashboardClient
-        Its model is read under its lock, once per frame.
+        Client whose view model is read under its lock, once per frame.
     theme : Theme
-        Colours.
+        Colours to paint with.
     """
 
     def __init__(self, client: DashboardClient, theme: Theme) -> None:

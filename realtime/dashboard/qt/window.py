@@ -31,7 +31,7 @@ FRAME_MS = 33
 CARDS_EVERY = 3
 """Cards are refreshed on every third frame."""
 GRACE_S = 30.0
-"""How long the window stays when the process that opened it has ended."""
+"""Seconds for which the window stays when the process that opened it has ended."""
 FONTS = ["Inter", "Segoe UI", "SF Pro Text", "Helvetica Neue", "Noto Sans", "DejaVu Sans"]
 KEYS = (
     "space pause   ·   + − scale   ·   A auto scale   ·   F filter   ·   "
