@@ -56,7 +56,8 @@ def inspect(path: str | Path, eeg: str | None = None) -> RecordingReport | Model
     """
     path = Path(path)
     if path.suffix.lower() in MODEL_SUFFIXES:
-        from neuript.modelfile.deployable import describe_model, read_manifest
+        from neuript.modelfile.deployable import read_manifest
+        from neuript.modelfile.describe import describe_model
 
         return ModelReport(path, read_manifest(path), describe_model(path))
     from neuript.realtime.recordings.read import read_recording

@@ -17,7 +17,8 @@ from torch import nn
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile import trust
 from neuript.modelfile.container import pack, parse
-from neuript.modelfile.deployable import describe_model, open_model, read_manifest, save_model
+from neuript.modelfile.deployable import open_model, read_manifest, save_model
+from neuript.modelfile.describe import describe_model
 from neuript.modelfile.engines import quiet_jit
 from neuript.modelfile.manifest import Manifest
 
