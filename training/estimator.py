@@ -39,16 +39,16 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     sfreq : float, optional
-        Rate of the windows in Hz; from `info` if None. Other rates than 64 Hz are resampled, see
+        Sampling rate of the windows in Hz; None takes it from `info`. Other rates than 64 Hz are resampled, see
         `neuript.network.resampling.resample`.
     ch_names : sequence of str, optional
-        Channels of the windows in order, electrodes or pairs ("C3", "Fp1-F7"); from `info` if None.
+        Channels of the windows in order, electrodes or pairs ("C3", "Fp1-F7"); None takes them from `info`.
     info : mne.Info, optional
-        In place of `sfreq` and `ch_names`.
+        Measurement info of MNE, which gives `sfreq` and `ch_names` where those are None.
     montage : str, Path or Montage, optional
-        In place of `ch_names`: a montage of `neuript montages`, or a YAML file with positions.
-    unit : str
-        Of the windows: "V" as MNE has it, "uV" as MOABB's paradigms hand it over.
+        In place of `ch_names`: a montage of `neuript montages` by name, as an object, or as a YAML file with positions.
+    unit : {"V", "uV"}
+        Unit of the windows: "V" as MNE has it, "uV" as MOABB's paradigms hand it over.
     remove_mean : bool
         Take away each channel's mean over the window. The model was trained on high-passed signals;
         an electrode's offset of millivolts would drown everything.
@@ -59,17 +59,22 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Width from scratch; None is "tiny". With `pretrained` the checkpoint decides.
     model_options : mapping, optional
         Fields of `NetworkConfig`, such as ``{"merges": (4, 1, 1, 2, 1, 2)}`` (twice as fast).
-    n_epochs, batch_size, max_lr
-        Of the training.
+    n_epochs : int
+        Passes over the training windows.
+    batch_size : int
+        Windows per optimiser step.
+    max_lr : float
+        Peak learning rate of the one-cycle schedule.
     training_options : mapping, optional
         Further fields of `SupervisedSpec`, such as ``{"encoder_lr_scale": 0.5}``. The loss is softmax
         cross-entropy ("ce") unless they say otherwise; the head starts at zero, or, with
         `pretrained`, from a ridge regression on its features.
     validation : float
-        Share of the training windows, by class, that chooses the epoch and stops the training early;
+        Share of the training windows in [0, 1), by class, that chooses the epoch and stops the training early;
         0 trains all epochs on all windows. Windows of one trial must not overlap for it.
     random_state : int, RandomState or None
-        Of the start weights, the batches and the validation windows.
+        Seed of the initial weights, the batches and the validation windows; None draws one from NumPy's global
+        generator.
 
     Attributes
     ----------
@@ -78,12 +83,13 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     module_ : NeurIPT
         The network, at 64 Hz, in eval mode; save it with `neuript.modelfile.checkpoint.save_checkpoint`.
     montage_ : Montage
+        Names, positions and lobes of the channels that the network was trained on.
     history_ : list of dict
-        Losses per epoch.
+        One entry per epoch, with its losses; see `neuript.training.fitting.training_loop.Fitted`.
     n_features_in_ : int
-        Channels.
+        Number of channels of the training windows.
     n_times_in_ : int
-        Samples per window.
+        Samples of a training window, at `sfreq`.
 
     Notes
     -----
@@ -141,7 +147,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : array_like, shape (n_epochs, n_chans, n_times)
             Windows in `unit`, all finite.
         y : array_like, shape (n_epochs,)
-            Labels of any kind.
+            Class labels of any kind (words, numbers), one for each window.
 
         Raises
         ------

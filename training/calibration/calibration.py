@@ -40,11 +40,11 @@ def calibrate(
     recordings : sequence of str, Path or Recording
         Files of any format that `read_recording` knows, or recordings that are already read, in order of time.
     spec : CalibrationSpec
-        What was on the head, which marker starts which class, and how the decoder is fitted.
+        Settings: montage, the marker of each class, window, and how the decoder is fitted.
     say : callable, optional
         Takes a sentence at a time: what was found in the recordings, before the fitting begins.
     progress : callable, optional
-        Told what is being fitted, steps done, and steps in all.
+        Called with what is being fitted, steps done, and steps in all.
 
     Returns
     -------

@@ -26,11 +26,11 @@ class CalibrationSpec(DatasetSpec):
     n_epochs: int | None = None
     """Passes of fine-tuning over the windows; None: what suits the start. 0 fits the read-out alone."""
     n_folds: int = 4
-    """Blocks of the cross-validation."""
+    """Number of blocks of the cross-validation, at least 2."""
     seed: int = 520
     """Seed of the weights, the batches and the augmentation."""
     subject: str = ""
-    """Noted in the model file; an alias, not a name."""
+    """Alias of the person (no name), noted in the model file."""
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without the recordings."""

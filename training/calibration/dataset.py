@@ -46,17 +46,17 @@ class DatasetSpec:
     montage: str = "10-20"
     """What was on the head: the name of a montage, or a YAML file."""
     trial_start: str | None = None
-    """Marker that starts a trial of several events."""
+    """Marker that starts a trial of several events; None: each mapped marker is a trial."""
     window_s: float = 4.0
-    """Seconds of EEG per decision."""
+    """Length of the EEG behind a decision, in seconds."""
     hop_s: float = 0.125
-    """Seconds between decisions."""
+    """Time between two decisions, in seconds."""
     epoch_s: tuple[float, float] = (0.0, 4.5)
     """Seconds after an event between which the person does the task; windows lie inside."""
     step_s: float = 0.25
-    """Distance of the training windows of one event."""
+    """Least distance of two training windows of one event, in seconds."""
     sfreq: float = 64.0
-    """Rate of the model, Hz."""
+    """Sampling rate of the model in Hz."""
     reference: str = "as recorded"
     """"as recorded", or "average" to subtract the mean of the electrodes."""
     eeg: str | None = None
@@ -64,9 +64,9 @@ class DatasetSpec:
     unit: str | None = None
     """Unit of the recordings' numbers, where the files say nothing or the wrong thing."""
     mains_hz: float | str | None = "auto"
-    """50, 60, None for no notch, or "auto" to measure."""
+    """Mains frequency in Hz (50 or 60), None for no notch, or "auto" to measure."""
     min_trials_per_class: int = MIN_TRIALS_PER_CLASS
-    """Fewer are refused."""
+    """Least number of trials of each class; fewer are refused."""
     task: str = "motor-imagery"
     """Short name, part of the published streams' names."""
     idle_class: str | None = None
@@ -93,12 +93,12 @@ class DatasetSpec:
 
     @cached_property
     def cap(self) -> Montage:
-        """What was on the head, looked up."""
+        """Montage of what was on the head, looked up by name or file."""
         return load_montage(self.montage)
 
     @property
     def idle(self) -> str | None:
-        """Class that means "no command"."""
+        """Name of the class that means "no command"; None if there is none."""
         return self.idle_class or ("rest" if "rest" in self.event_map else None)
 
 
@@ -109,19 +109,19 @@ class Dataset(LabelledWindows):
     Attributes
     ----------
     x : ndarray, shape (n_windows, n_chans, n_times)
-        float32, volts, out of the causal chain.
+        Windows in volts, float32, out of the causal chain.
     trial : ndarray, shape (n_windows,)
-        Index into `trials`.
+        Index into `trials` of each window's trial.
     trials : tuple of Trial
-        Only those that have a window.
+        Trials that have a window, with class and onset in seconds.
     montage : Montage
-        The channels of `x`.
+        Names, positions and lobes of the channels of `x`.
     manifest : Manifest
         Draft of the model to be: classes, channels, preprocessing, window.
     notes : tuple of str
-        What the user should know: channels left out, trials without a window.
+        Remarks for the user, a sentence each: channels left out, trials without a window.
     end_s : ndarray, shape (n_windows,), or None
-        Stamp of each window's newest sample on the clock of its recording; None where it is not known.
+        Stamp of each window's newest sample, in seconds on the clock of its recording; None where it is not known.
     """
 
     y: NDArray[np.int64] = field(init=False)
@@ -146,7 +146,7 @@ class Dataset(LabelledWindows):
 
     @property
     def sfreq(self) -> float:
-        """Rate of the windows, Hz."""
+        """Sampling rate of the windows in Hz."""
         return self.manifest.sfreq
 
     @property
@@ -156,7 +156,7 @@ class Dataset(LabelledWindows):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Trials per class."""
+        """Number of trials of each class, keyed by its name."""
         return {name: int((self.trial_labels == i).sum()) for i, name in enumerate(self.classes)}
 
     def describe(self) -> str:
@@ -171,6 +171,13 @@ class Dataset(LabelledWindows):
 
 def read_each(recordings: Sequence[str | Path | Recording], *, eeg: str | None = None) -> list[Recording]:
     """Read what is not read yet, with the EEG in the stream named `eeg`.
+
+    Parameters
+    ----------
+    recordings : sequence of str, Path or Recording
+        Files, or recordings already read.
+    eeg : str, optional
+        Name of the stream to take as EEG; None takes the one whose type says so.
 
     Raises
     ------
@@ -195,6 +202,18 @@ def _whereabouts(one: str | Path | Recording) -> Path | int:
 
 def load_dataset(recordings: Sequence[str | Path | Recording], spec: DatasetSpec) -> Dataset:
     """Read recordings and cut labelled windows with the live decoder.
+
+    Parameters
+    ----------
+    recordings : sequence of str, Path or Recording
+        Files, or recordings already read, in order of time.
+    spec : DatasetSpec
+        Channels, markers, windows and filters.
+
+    Returns
+    -------
+    Dataset
+        Windows (n_windows, n_chans, n_times) in volts with their trials.
 
     Raises
     ------

@@ -84,13 +84,13 @@ def fit_decoder(
     start : StartingPoint
         Shape of the network and the weights that it starts from; random ones train all blocks.
     spec : FinetuneSpec
-        How the network is trained.
+        Hyper-parameters of the network's training.
     n_folds : int
-        Blocks of the cross-validation.
+        Number of blocks of the cross-validation, at least 2.
     branches : sequence of str
-        Those that may enter the stack: `NETWORK`, `TANGENT`.
+        Names of the branches that may enter the stack: `NETWORK`, `TANGENT`.
     report : callable, optional
-        Told what is being done, steps done, and steps in all.
+        Called with what is being done, steps done, and steps in all.
 
     Raises
     ------

@@ -35,6 +35,18 @@ ReportStep = Callable[[str, int, int], None]
 def blocks_of(data: Dataset, n_folds: int) -> list[Masks]:
     """Cut the trials into contiguous blocks; training windows that share samples with a held-out block leave with it.
 
+    Parameters
+    ----------
+    data : Dataset
+        Windows with their trials, in order of time.
+    n_folds : int
+        Number of blocks, at least 2.
+
+    Returns
+    -------
+    list of (ndarray of bool, ndarray of bool), each of shape (n_windows,)
+        Windows to train on and windows to test on, for each block.
+
     Raises
     ------
     NeuriptError
@@ -88,7 +100,24 @@ class NetworkFit:
 def held_out_log_proba(
     data: Dataset, blocks: Sequence[Masks], branches: Sequence[str], network_fit: NetworkFit | None
 ) -> dict[str, NDArray[np.float64]]:
-    """Log-probabilities of every window from decoders that did not see its block, shape (n_windows, n_classes)."""
+    """Log-probabilities of every window from decoders that did not see its block, shape (n_windows, n_classes).
+
+    Parameters
+    ----------
+    data : Dataset
+        Windows with their trials.
+    blocks : sequence of (ndarray of bool, ndarray of bool), each of shape (n_windows,)
+        Windows to train on and windows to test on, for each block.
+    branches : sequence of str
+        Names of the branches to fit: `NETWORK`, `TANGENT`.
+    network_fit : callable, optional
+        Fits the network to the windows of a mask; None leaves the network out.
+
+    Returns
+    -------
+    dict of str to ndarray, each of shape (n_windows, n_classes)
+        Natural logarithms of the probabilities, keyed by baseline or branch.
+    """
     from mne import use_log_level
 
     n_classes = len(data.classes)
@@ -110,7 +139,15 @@ def held_out_log_proba(
 
 
 def trial_log_proba(log_proba: NDArray[np.float64], data: Dataset) -> NDArray[np.float64]:
-    """Log of the mean probability over the windows of each trial, shape (n_trials, n_classes); NaN without windows."""
+    """Log of the mean probability over the windows of each trial, shape (n_trials, n_classes); NaN without windows.
+
+    Parameters
+    ----------
+    log_proba : ndarray, shape (n_windows, n_classes)
+        Natural logarithms of the windows' class probabilities.
+    data : Dataset
+        The windows with their trials.
+    """
     mean = np.full((len(data.trials), log_proba.shape[1]), np.nan)
     for i in range(len(data.trials)):
         mine = data.trial == i
@@ -120,7 +157,15 @@ def trial_log_proba(log_proba: NDArray[np.float64], data: Dataset) -> NDArray[np
 
 
 def score_held_out(log_proba: NDArray[np.float64], data: Dataset) -> ScoreCard:
-    """Score each trial by the mean probability over its windows, as the published decisions are scored."""
+    """Score each trial by the mean probability over its windows, as the published decisions are scored.
+
+    Parameters
+    ----------
+    log_proba : ndarray, shape (n_windows, n_classes)
+        Natural logarithms of the windows' held-out class probabilities.
+    data : Dataset
+        The windows with their trials.
+    """
     rows = trial_log_proba(log_proba, data)
     scored = []
     for i, trial in enumerate(data.trials):
@@ -131,6 +176,14 @@ def score_held_out(log_proba: NDArray[np.float64], data: Dataset) -> ScoreCard:
 
 
 def nll_per_trial(log_proba: NDArray[np.float64], data: Dataset) -> float:
-    """Mean over trials of the mean negative log-likelihood of their windows, in nats."""
+    """Mean over trials of the mean negative log-likelihood of their windows, in nats.
+
+    Parameters
+    ----------
+    log_proba : ndarray, shape (n_windows, n_classes)
+        Natural logarithms of the windows' class probabilities.
+    data : Dataset
+        The windows with their classes and trials.
+    """
     per_window = -log_proba[np.arange(len(data.x)), data.y]
     return float(np.mean([per_window[data.trial == i].mean() for i in np.unique(data.trial)]))

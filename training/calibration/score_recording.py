@@ -33,17 +33,17 @@ def score(
     Parameters
     ----------
     decisions : str or Path
-        Lines that `neuript-live --json` printed.
+        File with the lines that `neuript-live --json` printed.
     recording : str, Path or Recording
-        The recording with the markers.
+        Recording with the markers.
     event_map : mapping of str to str or sequence of str
-        Class to its marker or markers.
+        Marker or markers of each class, keyed by its name.
     window_end_s : tuple of two floats
         Seconds after the event between which a window must end; fix them before you look at the result.
     trial_start : str, optional
         Marker that starts a trial of several events.
     replay_log : str or Path, optional
-        What `neuript-replay --json` printed; needed for decisions that were made over LSL.
+        File with the lines that `neuript-replay --json` printed; needed for decisions that were made over LSL.
     eeg : str, optional
         Name of the recording's stream to take as EEG, if its type does not say so.
     say : callable, optional

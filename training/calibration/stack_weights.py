@@ -27,6 +27,20 @@ def fit_stack(
     kept when the others improve on it by less than `MIN_GAIN_NATS` per trial: what adds nothing should cost nothing
     live. Where no branch helps, the best one gets the smallest weight, so that the model stays close to "nothing
     known".
+
+    Parameters
+    ----------
+    branches : sequence of ndarray, each of shape (n_windows, n_classes)
+        Held-out log-probabilities (natural logarithms) of each branch.
+    data : Dataset
+        The windows with their classes and trials; each trial counts the same.
+    train : ndarray of bool, shape (n_windows,), optional
+        Windows to fit on; None takes all.
+
+    Returns
+    -------
+    ndarray, shape (n_branches,)
+        Weights of the branches; 0 for one that is left out.
     """
     keep = np.ones(len(data.x), dtype=bool) if train is None else train
     stacked = np.stack([b[keep] for b in branches])  # (n_branches, n_windows, n_classes)
@@ -60,7 +74,22 @@ def fit_stack(
 def nested_stack(
     branches: Sequence[NDArray[np.float64]], data: Dataset, blocks: Sequence[Masks]
 ) -> NDArray[np.float64]:
-    """Held-out log-probabilities of the stack: its weights, too, never see the block they are applied to."""
+    """Held-out log-probabilities of the stack: its weights, too, never see the block they are applied to.
+
+    Parameters
+    ----------
+    branches : sequence of ndarray, each of shape (n_windows, n_classes)
+        Held-out log-probabilities (natural logarithms) of each branch.
+    data : Dataset
+        The windows with their classes and trials.
+    blocks : sequence of (ndarray of bool, ndarray of bool), each of shape (n_windows,)
+        Windows to fit the weights on and windows to apply them to, for each block.
+
+    Returns
+    -------
+    ndarray, shape (n_windows, n_classes)
+        Log-probabilities of every window.
+    """
     out = np.zeros_like(branches[0])
     for train, test in blocks:
         weights = fit_stack(branches, data, train)

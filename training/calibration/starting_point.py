@@ -25,11 +25,11 @@ class StartingPoint:
     Attributes
     ----------
     config : NetworkConfig
-        Its shape, with the read-out for the person's classes.
+        Shape of the network, with the read-out for the person's classes.
     encoder : dict of Tensor, or None
         Pretrained weights; None for random ones.
     simulated : bool
-        Whether these were trained on simulated people.
+        Whether the pretrained weights come from simulated people.
     """
 
     config: NetworkConfig

@@ -29,7 +29,7 @@ class CalibrationResult:
     counts : dict of str to int
         Trials with a window, per class.
     notes : tuple of str
-        What the user should know: channels left out, trials without a window.
+        Remarks for the user, a sentence each: channels left out, trials without a window.
     """
 
     decoder: FittedDecoder
@@ -54,7 +54,7 @@ class CalibrationResult:
 
     @property
     def n_trials(self) -> int:
-        """Trials of all classes."""
+        """Number of trials of all classes."""
         return sum(self.counts.values())
 
     @property
@@ -82,10 +82,16 @@ def to_model(
 
     Parameters
     ----------
-    data, decoder, spec, recordings
-        The windows, what was fitted on them, the settings of both, and what the windows were cut from.
+    data : Dataset
+        Windows, their trials and the draft manifest.
+    decoder : FittedDecoder
+        The module fitted on `data`, with its held-out scores.
+    spec : CalibrationSpec
+        Settings of the windows and of the fit.
+    recordings : sequence of Recording
+        What the windows were cut from.
     seconds : float
-        How long the calibration took.
+        Duration of the calibration in seconds.
     """
     manifest = replace(
         data.manifest,

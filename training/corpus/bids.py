@@ -21,10 +21,11 @@ class Sidecar:
     Attributes
     ----------
     path : Path
-    types : dict of str
-        In capitals: EEG, EOG, MISC and so on.
+        Path of the `*_channels.tsv` file.
+    types : dict of str to str
+        Type of each channel in capitals (EEG, EOG, MISC and so on), keyed by label.
     bads : tuple of str
-        Those with the status "bad".
+        Labels of the channels with the status "bad".
     """
 
     path: Path

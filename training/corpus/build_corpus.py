@@ -29,7 +29,7 @@ from neuript.training.corpus.work import RECORDS, SHARDS, RecordingJob, SignalOp
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, FileReport], None]
-"""Called with (done, all, what became of the last one)."""
+"""Called with (recordings done, recordings in all, what became of the last one)."""
 _INDEX_EVERY_S = 60.0
 LOCK = ".lock"
 
@@ -41,11 +41,11 @@ class PrepareOptions:
     scan: ScanOptions = field(default_factory=ScanOptions)
     signal: SignalOptions = field(default_factory=SignalOptions)
     workers: int = 1
-    """Processes on this machine; 1 works here, without Dask."""
+    """Number of processes on this machine; 1 works in this one, without Dask."""
     scheduler: str | None = None
-    """Address of a Dask scheduler whose workers see the same paths."""
+    """Address of a Dask scheduler whose workers see the same paths; None uses `workers`."""
     redo: bool = False
-    """Work on everything again."""
+    """Whether recordings that were worked on before are worked on again."""
     verify: bool = False
     """Compare the hash of every shard that is there, and make anew what was changed."""
 
@@ -67,13 +67,16 @@ def prepare(
     out : str or Path
         Folder of the corpus. A corpus of the same recipe is added to; what it has already is not made again.
     recipe : Recipe
+        Filters, window length and limits of the windows.
     options : PrepareOptions, optional
+        Which files are read and how, and by how many processes; None takes the defaults.
     progress : callable, optional
+        Called after each recording with (recordings done, recordings in all, report of the last one).
 
     Returns
     -------
     CorpusReport
-        Also in `out` as `report.json` and `report.csv`.
+        What became of each recording; also in `out` as `report.json` and `report.csv`.
 
     Raises
     ------

@@ -38,11 +38,11 @@ def choose_montage(
         has, else its own electrodes (or its own pairs) as far as the 10-5 system knows their places.  Else the name
         or file of a montage.
     cap : Montage, optional
-        What was on the head: names channels without labels, gives positions.
+        Montage of what was on the head; it names channels without labels and gives positions. None: not known.
     bads : collection of str
         Labels that carry no signal; they do not become channels of their own.
     min_chans : int
-        Fewer are refused.
+        Least number of channels with a known place; fewer are refused.
 
     Raises
     ------

@@ -23,7 +23,7 @@ from neuript.training.corpus.shards import BATCH, Shard, file_sha256
 INDEX = "corpus.json"
 FORMAT, VERSION = "neuript-corpus", 1
 OPEN_SHARDS = 256
-"""So many shards stay mapped; each holds a file descriptor."""
+"""Number of shards that stay mapped; each holds a file descriptor."""
 _HASHERS = 4
 
 
@@ -40,7 +40,7 @@ class ShardEntry:
     recording: str
     montage: str
     files: dict[str, str]
-    """Name to SHA-256 of the source file and its companions."""
+    """SHA-256 of the source file and its companions, keyed by name."""
     simulated: bool = False
     """Whether the recording says that no person was recorded."""
 
@@ -51,9 +51,11 @@ class Group:
     Attributes
     ----------
     name : str
-        Of the montage.
+        Name of the montage.
     montage : Montage
+        Names, positions (metres) and lobes of the channels.
     n_windows : int
+        Number of windows with these channels.
     """
 
     def __init__(self, montage: Montage, entries: Sequence[ShardEntry], recipe: Recipe, shards: _Shards) -> None:
@@ -75,7 +77,7 @@ class Group:
 
     @property
     def hours(self) -> float:
-        """Hours of signal."""
+        """Duration of the windows in hours."""
         return self.n_windows * self._recipe.window_s / 3600
 
     @cached_property
@@ -99,13 +101,18 @@ class Group:
         Parameters
         ----------
         indices : array_like of int, shape (n,)
-            Into the windows of this group.
+            Indices into the windows of this group.
 
         Returns
         -------
         ndarray of float32, shape (n, n_chans, n_times)
-            Volts.  A read-only view of the mapped file where the indices count up by one inside one
+            Windows in volts. A read-only view of the mapped file where the indices count up by one inside one
             block of a shard, else a copy.
+
+        Raises
+        ------
+        IndexError
+            If an index is not that of a window of the group.
         """
         wanted = np.atleast_1d(np.asarray(indices, dtype=np.int64))
         if len(wanted) and not (wanted.min() >= 0 and wanted.max() < self.n_windows):
@@ -139,10 +146,11 @@ class Corpus:
     Attributes
     ----------
     path : Path
+        Folder of the corpus.
     recipe : Recipe
-        How the windows were made.
+        Filters, window length and limits with which the windows were made.
     groups : list of Group
-        One for each set of channels, the largest first.
+        Windows of each set of channels, the largest group first.
     """
 
     def __init__(self, path: Path, recipe: Recipe, groups: list[Group]) -> None:
@@ -155,7 +163,7 @@ class Corpus:
         Parameters
         ----------
         path : str or Path
-            Its folder.
+            Folder of the corpus.
         verify : bool
             Read every shard and compare its SHA-256; without it sizes are compared.
 
@@ -178,22 +186,22 @@ class Corpus:
 
     @property
     def sfreq(self) -> float:
-        """Rate in Hz."""
+        """Sampling rate of the windows in Hz."""
         return self.recipe.sfreq
 
     @property
     def n_times(self) -> int:
-        """Samples of a window."""
+        """Number of samples of a window."""
         return self.recipe.n_times
 
     @property
     def n_windows(self) -> int:
-        """Windows in all groups."""
+        """Number of windows in all groups."""
         return sum(group.n_windows for group in self.groups)
 
     @property
     def hours(self) -> float:
-        """Hours of signal."""
+        """Duration of the windows in hours."""
         return self.n_windows * self.recipe.window_s / 3600
 
     @property
@@ -203,17 +211,17 @@ class Corpus:
 
     @property
     def entries(self) -> list[ShardEntry]:
-        """All recordings."""
+        """Recordings of all groups."""
         return [entry for group in self.groups for entry in group.entries]
 
     @property
     def subjects(self) -> set[str]:
-        """Everybody in it, `<dataset>/<subject>`."""
+        """Ids of all people in it, `<dataset>/<subject>`."""
         return {entry.subject for entry in self.entries}
 
     @property
     def file_hashes(self) -> set[str]:
-        """SHA-256 of every source file, for leak checks."""
+        """SHA-256 of every source file in hexadecimal digits, for leak checks."""
         return {digest for entry in self.entries for digest in entry.files.values()}
 
     def describe(self) -> dict[str, Any]:

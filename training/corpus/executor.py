@@ -20,7 +20,7 @@ AHEAD = 4
 """Jobs that wait at each worker; a corpus of 100,000 files is never all in the scheduler."""
 
 ANSWER_S = 30.0
-"""How long a scheduler may take to answer."""
+"""Longest time that a scheduler may take to answer, in seconds."""
 
 
 def run_jobs(
@@ -31,8 +31,9 @@ def run_jobs(
     Parameters
     ----------
     jobs : list of RecordingJob
+        One recording to work on each.
     workers : int
-        1 works in this process; more start a local Dask cluster.
+        Number of processes: 1 works in this one; more start a local Dask cluster.
     scheduler : str, optional
         Address of a Dask scheduler, such as `tcp://head:8786`; `workers` is then ignored.
 

@@ -22,7 +22,7 @@ class Records:
     Parameters
     ----------
     out : Path
-        Its folder. A record that cannot be read is as good as none.
+        Folder of the corpus. A record that cannot be read is as good as none.
     """
 
     def __init__(self, out: Path) -> None:

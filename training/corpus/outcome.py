@@ -52,7 +52,7 @@ class FileReport:
     notes: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     reused: bool = False
-    """It was there from an earlier run."""
+    """Whether it was there from an earlier run."""
 
     def row(self) -> dict[str, Any]:
         """Return the columns of the table."""
@@ -74,17 +74,17 @@ class CorpusReport:
     files: list[FileReport]
     window_s: float
     n_new: int = 0
-    """Recordings that were worked on in this run."""
+    """Number of recordings that were worked on in this run."""
     excluded_subjects: tuple[str, ...] = ()
 
     @property
     def hours(self) -> float:
-        """Hours in the corpus."""
+        """Duration of the windows in the corpus, in hours."""
         return sum(f.kept for f in self.files) * self.window_s / 3600
 
     @property
     def counts(self) -> dict[str, int]:
-        """Recordings by status."""
+        """Number of recordings of each status."""
         return dict(Counter(f.status for f in self.files))
 
     def by_dataset(self) -> list[dict[str, Any]]:

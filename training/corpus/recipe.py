@@ -17,26 +17,26 @@ class Recipe:
 
     name: str
     sfreq: float = 64.0
-    """Rate of the windows, Hz."""
+    """Sampling rate of the windows in Hz."""
     highpass_hz: float = 0.1
-    """Lower edge of the band."""
+    """Lower edge of the band in Hz."""
     stop_hz: float = 34.0
     """Upper edge: from here on at least 40 dB are gone; 34 Hz keeps what is below 30 Hz."""
     window_s: float = 4.0
-    """Length of a window; windows do not overlap."""
+    """Length of a window in seconds; windows do not overlap."""
     trim_s: float = 60.0
-    """Cut off at the beginning and at the end of each recording."""
+    """Seconds that are cut off at the beginning and at the end of each recording."""
     min_length_s: float = 300.0
-    """Shorter recordings are left out."""
+    """Least duration in seconds; shorter recordings are left out."""
     reject_uv: float | None = 100.0
-    """A window is left out if any channel exceeds this; None keeps it."""
+    """Largest amplitude in microvolts: a window is left out if any channel exceeds it; None keeps it."""
     flat_uv: float | None = 3.0
     """A window is left out if any channel never leaves this band around zero (flat), or lies wholly above
     or wholly below it (offset); None keeps it."""
     max_interpolated: float = 0.15
     """The largest share of electrodes that may be estimated from the others."""
     min_chans: int = 2
-    """Recordings with fewer usable channels are left out."""
+    """Least number of usable channels; recordings with fewer are left out."""
 
     def __post_init__(self) -> None:
         specs.check_types(self, ValueError)
@@ -54,7 +54,7 @@ class Recipe:
 
     @property
     def n_times(self) -> int:
-        """Samples of a window."""
+        """Number of samples of a window."""
         return round(self.window_s * self.sfreq)
 
     @property

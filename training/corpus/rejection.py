@@ -20,7 +20,7 @@ class Rejection:
     Attributes
     ----------
     amplitude, flat, offset : ndarray of bool, shape (n,)
-        Which rule hits; a window may be hit by several.
+        Whether each rule hits each window; a window may be hit by several.
     """
 
     amplitude: NDArray[np.bool_]
@@ -29,7 +29,7 @@ class Rejection:
 
     @property
     def keep(self) -> NDArray[np.bool_]:
-        """Windows that no rule hits."""
+        """Mask of the windows that no rule hits, shape (n,)."""
         return ~(self.amplitude | self.flat | self.offset)
 
     def counts(self) -> dict[str, int]:
@@ -47,9 +47,9 @@ def judge(x_volts: NDArray[np.floating[Any]], recipe: Recipe) -> Rejection:
     Parameters
     ----------
     x_volts : ndarray, shape (n, n_chans, n_times)
-        Windows out of the chain.
+        Windows in volts, out of the chain.
     recipe : Recipe
-        The limits.
+        Recipe with the limits, in microvolts.
     """
     n = len(x_volts)
     high, low = np.empty(x_volts.shape[:2]), np.empty(x_volts.shape[:2])

@@ -26,11 +26,13 @@ class ScannedFile:
     Attributes
     ----------
     path : Path
+        Path of the file.
     name : str
-        Relative to its folder, with slashes.
+        Path relative to the scanned folder, with slashes.
     dataset : str
+        Name of the data set.
     subject : str
-        `<dataset>/<subject>`.
+        Subject id, `<dataset>/<subject>`.
     """
 
     path: Path
@@ -44,7 +46,7 @@ class ScanOptions:
     """What to take of a folder."""
 
     dataset: str | None = None
-    """First part of every subject id; default: the folder's name."""
+    """Name of the data set, the first part of every subject id; None takes the folder's name."""
     subject_pattern: str | None = None
     """Regular expression on the path relative to the folder; its first group (or one named `subject`, or all
     of the match) is the subject. Default: BIDS `sub-...`, then `Subject00`, `S001R..`, `chb01`, then the first
@@ -52,7 +54,7 @@ class ScanOptions:
     include: tuple[str, ...] = ()
     """Shell patterns on the relative path or the file's name; none takes all."""
     exclude: tuple[str, ...] = ()
-    """Patterns of what to leave out."""
+    """Shell patterns of files to leave out."""
     exclude_subjects: tuple[str, ...] = ()
     """Patterns on `<dataset>/<subject>` or `<subject>` of people to leave out."""
 
@@ -65,10 +67,12 @@ def scan(folder: str | Path, options: ScanOptions | None = None) -> tuple[list[S
     folder : str or Path
         Any tree of files; or one file.
     options : ScanOptions, optional
+        Patterns of files and people; None takes all files.
 
     Returns
     -------
     sources : list of ScannedFile
+        Recordings that were found.
     excluded : list of str
         Subject ids that `exclude_subjects` left out.
 

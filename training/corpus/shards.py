@@ -29,7 +29,13 @@ _HASH_BYTES = 1 << 20
 
 
 def arrow() -> ModuleType:
-    """Return pyarrow, or say how to get it."""
+    """Return pyarrow, or say how to get it.
+
+    Raises
+    ------
+    NeuriptError
+        If pyarrow is not installed.
+    """
     try:
         import pyarrow
         import pyarrow.ipc
@@ -47,13 +53,18 @@ def write_shard(path: Path, x: NDArray[np.float32], start_s: NDArray[np.float64]
     Parameters
     ----------
     path : Path
-        Of the shard; its folder must exist.
+        File of the shard; its folder must exist.
     x : ndarray, shape (n, n_chans, n_times)
-        float32, volts; at least one window.
+        Windows in volts, float32; at least one.
     start_s : ndarray, shape (n,)
-        Seconds from the first sample of the recording.
+        Start of each window, in seconds from the first sample of the recording.
     meta : dict
-        JSON-safe; `version` is added.
+        What else is known of the windows, as JSON values; `version` is added.
+
+    Raises
+    ------
+    ValueError
+        If `x` is not float32 with three axes, is empty, or `start_s` does not fit it.
     """
     pa = arrow()
     if x.dtype != np.float32 or x.ndim != 3 or not len(x) or len(x) != len(start_s):
@@ -76,6 +87,7 @@ class Shard:
     Parameters
     ----------
     path : Path
+        File of the shard.
 
     Raises
     ------

@@ -43,17 +43,17 @@ class SignalOptions:
     """What is known of the recordings and their files do not say."""
 
     montage: str = "auto"
-    """See `choose_montage`."""
+    """Name or file of the montage, or "auto"; see `choose_montage`."""
     cap: str | None = None
-    """Montage of what was on the head: names channels without labels."""
+    """Montage of what was on the head, which names channels without labels; None: not known."""
     eeg: str | None = None
     """Name of the stream to take as EEG, where the types do not say so or there are several."""
     unit: str | None = None
-    """Unit of the numbers."""
+    """Unit of the recordings' numbers, such as "uV"; None takes what the file says."""
     rescale: bool = False
     """Scale each recording to a typical amplitude, where the numbers have no unit at all."""
     mains_hz: float | str | None = "auto"
-    """50, 60, "auto", or None for no notch."""
+    """Mains frequency in Hz (50 or 60), None for no notch, or "auto" to measure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +73,12 @@ class RecordingJob:
 
     @property
     def shard(self) -> Path:
-        """Where its windows go."""
+        """Path of the shard of its windows."""
         return self.out / SHARDS / f"{self.key}.arrow"
 
     @property
     def record(self) -> Path:
-        """Where what became of it goes."""
+        """Path of the record of what became of it."""
         return self.out / RECORDS / f"{self.key}.json"
 
     @property

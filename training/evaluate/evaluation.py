@@ -103,16 +103,16 @@ def evaluate(
 
     Parameters
     ----------
-    data
-        Windows with people and split.
-    spec
-        Methods, seeds, shares.
-    out
+    data : EvalData
+        Windows in volts with their people and split.
+    spec : EvaluateSpec
+        Methods, seeds and shares of the training windows.
+    out : str or Path
         Folder of the results.
-    checkpoint
-        Pretrained encoder, for the methods "finetune" and "probe".
-    say
-        Told what happens.
+    checkpoint : str or Path, optional
+        Pretrained encoder for the methods "finetune" and "probe"; None where neither is asked for.
+    say : callable
+        Called with each line of text that tells what happens.
 
     Returns
     -------
@@ -147,13 +147,14 @@ def draw_fraction(index: NDArray[np.int64], y: NDArray[np.int64], fraction: floa
 
     Parameters
     ----------
-    index
-        Windows to draw from.
-    y
+    index : ndarray, shape (n_candidates,)
+        Indices of the windows to draw from.
+    y : ndarray, shape (n_windows,)
         Classes of all windows (of the whole data, not of `index`).
-    fraction, seed
-        Share in (0, 1], and seed of the draw; the draw with a smaller share and the same seed is
-        part of that with a larger one.
+    fraction : float
+        Share to draw, in (0, 1].
+    seed : int
+        Seed of the draw; the draw with a smaller share and the same seed is part of that with a larger one.
     """
     if fraction >= 1:
         return index
@@ -223,8 +224,13 @@ class ResultStore:
 
     Parameters
     ----------
-    folder
-        Made if it is not there.
+    folder : Path
+        Folder of the results; made if it is not there.
+
+    Raises
+    ------
+    NeuriptError
+        If the folder cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -318,7 +324,27 @@ def _finite(value: Any) -> Any:
 
 
 def load_predictions(folder: Path, results: Sequence[dict[str, Any]], split: str = "test") -> list[NDArray[np.float64]]:
-    """Return class probabilities of some results."""
+    """Return class probabilities of some results.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the results.
+    results : sequence of dict
+        Results of that folder, as `ResultStore` yields them.
+    split : str
+        Split of the windows, "val" or "test".
+
+    Returns
+    -------
+    list of ndarray, each of shape (n_windows, K)
+        Class probabilities of each result.
+
+    Raises
+    ------
+    NeuriptError
+        If the file of a result's probabilities is missing.
+    """
     store = ResultStore(folder)
     found = []
     for result in results:

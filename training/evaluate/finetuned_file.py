@@ -40,22 +40,31 @@ def finetune_to_file(
 
     Parameters
     ----------
-    data
-        Windows with people and split; the validation people choose the epoch.
-    spec
-        `finetune` is used with a checkpoint, `scratch` without.
-    out
-        `.safetensors` for a checkpoint, `.ts` for a deployable.
-    checkpoint
-        Pretrained encoder.
-    seed, hop_s, say
-        Of weights and batches; of live decoding; told about each epoch.
+    data : EvalData
+        Windows in volts with their people and split; the validation people choose the epoch.
+    spec : MethodSpec
+        Settings of the training: `finetune` is used with a checkpoint, `scratch` without.
+    out : Path
+        File to write: `.safetensors` for a checkpoint, `.ts` for a deployable.
+    checkpoint : str or Path, optional
+        Pretrained encoder; None starts at random weights.
+    seed : int
+        Seed of the initial weights and the batches.
+    hop_s : float
+        Time between two decisions of live decoding, in seconds; noted in the manifest.
+    say : callable
+        Called with a line of text after each epoch.
 
     Returns
     -------
     Manifest
-        As written: classes, montage, filters, people and files seen, and scores of the held-out
+        The manifest as written: classes, montage, filters, people and files seen, and scores of the held-out
         people.
+
+    Raises
+    ------
+    NeuriptError
+        If the checkpoint has seen validation or test people, or the file cannot be written.
     """
     start = None if checkpoint is None else Pretrained.load(checkpoint)
     if start is not None:

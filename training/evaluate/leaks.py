@@ -19,10 +19,14 @@ def overlap(people: set[str], files: set[str], seen_people: set[str], seen_files
 
     Parameters
     ----------
-    people, files
-        Subject ids and SHA-256 of the files that must not have been seen.
-    seen_people, seen_files
-        Of the corpus; hashes may be cut to fewer digits there.
+    people : set of str
+        Subject ids that must not have been seen.
+    files : set of str
+        SHA-256 of the files that must not have been seen, in hexadecimal digits.
+    seen_people : set of str
+        Subject ids of the corpus.
+    seen_files : set of str
+        SHA-256 of the files of the corpus; these may be cut to fewer digits.
 
     Returns
     -------
@@ -42,11 +46,11 @@ def check_leak(manifest: Manifest, data: EvalData, name: str | Path = "the check
 
     Parameters
     ----------
-    manifest
-        Of the checkpoint; `provenance["corpus"]` holds `subjects` and `file_hashes`.
-    data
-        Of the evaluation.
-    name
+    manifest : Manifest
+        Manifest of the checkpoint; `provenance["corpus"]` holds `subjects` and `file_hashes`.
+    data : EvalData
+        Windows of the evaluation, with their people and split.
+    name : str or Path
         What the message calls the checkpoint.
 
     Raises

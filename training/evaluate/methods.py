@@ -41,7 +41,7 @@ METHODS: dict[str, str] = {
     "probe": "SVM on frozen features of the pretrained encoder (--checkpoint)",
     "probe-random": "SVM on frozen features of an encoder of random weights",
 }
-"""All methods, with what they are."""
+"""Description of every method, keyed by its name."""
 DETERMINISTIC = frozenset(CANDIDATES)
 """Methods that need one seed, given all training windows."""
 PRETRAINED = frozenset({"finetune", "probe"})
@@ -99,9 +99,9 @@ class Outcome:
 
     Attributes
     ----------
-    proba
-        Class probabilities (n, K), by split.
-    about
+    proba : dict of str to ndarray, shape (n, K)
+        Class probabilities of the windows of each split, "val" and "test".
+    about : dict
         What was chosen or happened, as JSON values.
     """
 
@@ -113,7 +113,13 @@ Progress = Callable[[str], None]
 
 
 def settings_of(method: str, spec: MethodSpec, start: Pretrained | None) -> dict[str, Any]:
-    """Return what decides a method's result beside data, seed and fraction, as JSON values."""
+    """Return what decides a method's result beside data, seed and fraction, as JSON values.
+
+    Raises
+    ------
+    NeuriptError
+        If the method needs a pretrained encoder and none is given.
+    """
     from dataclasses import asdict
 
     network: dict[str, Any] = {"size": spec.size or _DEFAULT_SIZE, "model": spec.model}
@@ -146,18 +152,25 @@ def run_method(
 
     Parameters
     ----------
-    method
-        One of `METHODS`.
-    data
-        Windows, people and split.
-    kept
+    method : str
+        Name of the method, one of `METHODS`.
+    data : EvalData
+        Windows in volts with their people and split.
+    kept : ndarray, shape (n_train,)
         Indices of the training windows to use.
-    seed
-        Of weights, batches, draws and folds.
-    spec, start
-        Settings, and the pretrained encoder for the methods that need one.
-    say
-        Told about each epoch.
+    seed : int
+        Seed of the initial weights, the batches, the draws and the folds.
+    spec : MethodSpec
+        Settings of all methods.
+    start : Pretrained, optional
+        The pretrained encoder, for the methods that need one.
+    say : callable
+        Called with a line of text after each epoch.
+
+    Returns
+    -------
+    Outcome
+        Class probabilities of the validation and test windows, and what was chosen.
 
     Raises
     ------
@@ -189,6 +202,19 @@ def build_classifier(
 
     Two classes get one logit, as in the paper, unless `spec.model` says otherwise. `pretrained=False`
     takes the shape of the encoder and random weights.
+
+    Parameters
+    ----------
+    data : EvalData
+        Windows with their montage and classes.
+    spec : MethodSpec
+        Settings of the network.
+    start : Pretrained, optional
+        The pretrained encoder; None builds the network of `spec.size`.
+    seed : int
+        Seed of the initial weights.
+    pretrained : bool
+        Whether the weights of `start` are taken over.
     """
     encoder = start.state if start is not None and pretrained else None
     return build_network(model_config(data, spec, start), data.montage, seed=seed, encoder=encoder)

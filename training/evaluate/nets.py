@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from neuript.errors import NeuriptError
 
 NETS = {"eegnet": "EEGNet", "shallow": "ShallowFBCSPNet"}
-"""Name on the command line to class in `braindecode.models`."""
+"""Class in `braindecode.models`, keyed by the name on the command line."""
 MIN_TIMES = 64
-"""Shortest window, in samples, that their pooling leaves something of."""
+"""Shortest window that the pooling of the networks leaves something of, in samples."""
 
 
 class ScaledNet(nn.Module):
@@ -31,10 +31,10 @@ class ScaledNet(nn.Module):
 
     Parameters
     ----------
-    net
-        Takes (batch, n_chans, n_times), returns logits (batch, n_outputs).
-    rms_v
-        Volts that become one.
+    net : nn.Module
+        The network: from (batch, n_chans, n_times) to logits (batch, n_outputs).
+    rms_v : float
+        Amplitude in volts that becomes one before the network.
     """
 
     gain: Tensor
@@ -54,14 +54,16 @@ def build_net(name: str, x_NDT: NDArray[np.float32], *, n_outputs: int, sfreq: f
 
     Parameters
     ----------
-    name
-        One of `NETS`.
-    x_NDT
+    name : str
+        Name of the network, one of `NETS`.
+    x_NDT : ndarray, shape (n_windows, n_chans, n_times)
         Training windows in volts; they give the shape and the gain.
-    n_outputs, sfreq
-        Classes, and rate of the windows in Hz.
-    seed
-        Of the initial weights.
+    n_outputs : int
+        Number of classes.
+    sfreq : float
+        Sampling rate of the windows in Hz.
+    seed : int
+        Seed of the initial weights.
 
     Raises
     ------

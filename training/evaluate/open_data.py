@@ -25,19 +25,24 @@ def open_data(
     Parameters
     ----------
     protocol : str
-        Its name.
-    folder : str or Path
-        Recordings in the published layout; None is refused with how to get them.
+        Name of the protocol.
+    folder : str, Path or None
+        Folder of the recordings in the published layout; None is refused with how to get them.
     cache : Path
         Folder that keeps the cut windows; made if it is missing.
     fetch : bool
         Download the recordings into `folder` first.
     subjects : sequence of str, optional
-        Only these people.
+        People to read; None reads all.
     limit : int, optional
-        At most so many recordings of each split.
+        Largest number of recordings of each split; None reads all.
     say : callable
         Takes a line per recording, while they are read.
+
+    Returns
+    -------
+    EvalData
+        Windows in volts with their people and split.
 
     Raises
     ------

@@ -31,14 +31,18 @@ class Reported:
 
     Attributes
     ----------
-    table
-        Number of the table.
-    setting
-        Its row.
-    data, metric
-        What it is of; `metric` is a name of `neuript.training.fitting.metrics`.
-    value, std
-        Percent; `std` is None where none is printed.
+    table : int
+        Number of the table in the paper.
+    setting : str
+        Label of the row in that table.
+    data : str
+        Name of the data set that was scored.
+    metric : str
+        Name of the score, as in `neuript.training.fitting.metrics`.
+    value : float
+        Mean score in percent.
+    std : float, optional
+        Standard deviation in percent; None where none is printed.
     """
 
     table: int
@@ -184,10 +188,10 @@ def reported(
 
     Parameters
     ----------
-    table
+    table : int or tuple of int, optional
         Number of a table, or several.
-    setting, data, metric
-        As in `Reported`.
+    setting, data, metric : str, optional
+        Row, data set and score, as in `Reported`.
     """
     tables = (table,) if isinstance(table, int) else table
     return [

@@ -22,10 +22,10 @@ class BaselineFit:
 
     Attributes
     ----------
-    predict_proba
-        From windows (n, n_chans, n_times) in volts to class probabilities (n, K).
-    chosen
-        The candidate: bands, C.
+    predict_proba : callable
+        Map from windows (n, n_chans, n_times) in volts to class probabilities (n, K).
+    chosen : dict
+        Settings of the candidate that was kept: bands, C.
     """
 
     predict_proba: Callable[[NDArray[np.float32]], NDArray[np.float64]]
@@ -39,12 +39,16 @@ def fit_baseline(
 
     Parameters
     ----------
-    name
-        One of `CANDIDATES`.
-    train, val
-        Without validation the first candidate is taken.
-    sfreq, n_outputs
-        Rate of the windows in Hz; classes.
+    name : str
+        Name of the baseline, one of `CANDIDATES`.
+    train : LabelledWindows
+        Training windows in volts, with their classes.
+    val : LabelledWindows, optional
+        Windows that choose the candidate; without them the first one is taken.
+    sfreq : float
+        Sampling rate of the windows in Hz.
+    n_outputs : int
+        Number of classes.
 
     Raises
     ------

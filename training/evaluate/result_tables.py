@@ -27,18 +27,20 @@ class ResultRow:
 
     Attributes
     ----------
-    method, fraction
-        What was run.
-    n_train
-        Windows of the share.
-    val
+    method : str
+        Name of the method that was run.
+    fraction : float
+        Share of the training windows it had, in (0, 1].
+    n_train : int
+        Number of windows in that share.
+    val : float
         Balanced accuracy on validation windows, mean over seeds; it decided what was selected.
-    test
-        Scores with intervals, by metric.
-    at_rate
+    test : dict of str to Interval
+        Scores of the test windows with their intervals, keyed by metric.
+    at_rate : Interval, optional
         Balanced accuracy at the threshold of `metrics.at_base_rate`; None unless there are two
         classes and validation windows.
-    variants
+    variants : int
         How many settings are among the results of this method; more than 1 needs a look.
     """
 
@@ -56,9 +58,9 @@ def rows(folder: str | Path, metrics: Sequence[str] | None = None) -> list[Resul
 
     Parameters
     ----------
-    folder
-        OUT of `run.evaluate`.
-    metrics
+    folder : str or Path
+        Folder that `evaluation.evaluate` wrote to.
+    metrics : sequence of str, optional
         Names of `metrics.METRICS`; None takes the paper's for two or more classes.
 
     Raises

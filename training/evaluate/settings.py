@@ -25,14 +25,14 @@ def method_spec(texts: Sequence[str], *, size: str | None = None, device: str = 
 
     Parameters
     ----------
-    texts
+    texts : sequence of str
         `SECTION.FIELD=VALUE`, with SECTION one of `SECTIONS`; a plain `FIELD=VALUE` is of the
         training of NeurIPT, from scratch and fine-tuned. Values are JSON (`none`, words and
         comma-separated lists are understood too); `augment=true` takes the default augmentation.
-    size
-        Width of NeurIPT without a pretrained encoder (None: tiny).
-    device
-        Where networks are trained.
+    size : str, optional
+        Preset of NeurIPT's width without a pretrained encoder; None is "tiny".
+    device : str
+        PyTorch device on which networks are trained, such as "cpu" or "cuda".
 
     Raises
     ------

@@ -45,7 +45,7 @@ class ProbeSpec:
     stratified split, which lets the search see the same person on both sides."""
     n_folds: int = 5
     n_train: int = 5000
-    """At most so many training windows are drawn."""
+    """Largest number of training windows that are drawn."""
     n_test: int | None = None
     """At most so many test windows (the paper: 500); None takes all, for a smaller error."""
     kernels: tuple[str, ...] = ("linear", "rbf")
@@ -82,13 +82,13 @@ class ProbeResult:
     proba : ndarray, shape (N, K)
         Squashed decision values (they order the windows; they are not calibrated), all test rows.
     chosen : dict
-        The point of the grid.
+        Hyper-parameters of the best point of the grid.
     cv_score : float
-        Its balanced accuracy in the cross-validation, mean over folds.
-    folds : str
-        Of subjects or of windows.
+        Balanced accuracy of that point in the cross-validation, mean over folds.
+    folds : {"subjects", "windows"}
+        Whether the folds of the cross-validation kept subjects together or divided windows.
     n_train : int
-        Windows in the training draw.
+        Number of windows in the training draw.
     """
 
     proba: NDArray[np.float64]
@@ -101,7 +101,19 @@ class ProbeResult:
 def extract(
     model: NeurIPTNetwork, x_NDT: NDArray[np.float32], kind: Features = "iilp", *, batch_size: int = 64
 ) -> NDArray[np.float32]:
-    """Features (N, F) of windows in volts, in eval mode; "last" has d_model of them."""
+    """Features (N, F) of windows in volts, in eval mode; "last" has d_model of them.
+
+    Parameters
+    ----------
+    model : NeurIPTNetwork
+        The network, in any mode.
+    x_NDT : ndarray, shape (N, n_chans, n_times)
+        Windows in volts, float32.
+    kind : {"iilp", "last"}
+        Features of the head, or the mean of the last block's tokens.
+    batch_size : int
+        Windows per forward pass.
+    """
 
     def last_block(x_BDT: Tensor) -> Tensor:
         return model.encoder(model.compand(x_BDT))[0][-1].mean(dim=(1, 2))  # type: ignore[no-any-return]
@@ -128,21 +140,21 @@ def probe(
 
     Parameters
     ----------
-    train_NF
+    train_NF : ndarray, shape (N, F)
         Training features; standardised with the statistics of the training part of each fold.
-    y_N
-        Their classes.
-    subject_N
+    y_N : ndarray, shape (N,)
+        Classes of the training windows.
+    subject_N : ndarray of str, shape (N,), optional
         Whose windows they are; None: folds of windows.
-    tests
+    tests : sequence of ndarray, each of shape (n, F)
         Feature arrays to judge (validation and test, say).
-    spec
-        Draw, folds and grid.
+    spec : ProbeSpec, optional
+        Size of the draw, folds and grid; None takes the defaults.
 
     Returns
     -------
     list of ProbeResult
-        One per entry of `tests`.
+        Verdict on each entry of `tests`.
 
     Raises
     ------

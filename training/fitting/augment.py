@@ -20,9 +20,9 @@ class AugmentSpec:
     polarity: float = 0.5
     """Probability of turning the sign of a whole window: oscillatory power has none."""
     gain_log_sd: float = 0.15
-    """Log-normal gain of a whole window: skin and gel change from day to day."""
+    """Standard deviation of the log gain of a whole window: skin and gel change from day to day."""
     channel_gain_log_sd: float = 0.1
-    """Log-normal gain per channel: contacts differ."""
+    """Standard deviation of the log gain of each channel: contacts differ."""
     recombine: float = 0.5
     """Probability of replacing a stretch by that of another window of its class (Lotte 2015, Proc. IEEE 103:871)."""
     noise_v: float = 0.5e-6
@@ -39,7 +39,10 @@ class AugmentSpec:
 
 
 def recombine(x: Tensor, y: Tensor, probability: float, generator: torch.Generator) -> Tensor:
-    """Swap in a contiguous stretch (a quarter to half of the window) from another window of the same class."""
+    """Swap in a contiguous stretch (a quarter to half of the window) from another window of the same class.
+
+    Each of the windows `x` (B, D, T) with classes `y` (B,) is changed with that probability, in a copy.
+    """
     n_times = x.shape[-1]
     out = x.clone()
     for i in range(len(x)):
@@ -54,7 +57,19 @@ def recombine(x: Tensor, y: Tensor, probability: float, generator: torch.Generat
 
 
 def augment(x: Tensor, y: Tensor, spec: AugmentSpec, generator: torch.Generator) -> Tensor:
-    """Apply all augmentations of `spec` to windows `x` (B, D, T) with classes `y` (B,)."""
+    """Apply all augmentations of `spec` to windows `x` (B, D, T) with classes `y` (B,).
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, D, T)
+        Windows in volts; not changed.
+    y : Tensor, shape (B,)
+        Classes of the windows.
+    spec : AugmentSpec
+        Kinds and strengths of the changes.
+    generator : torch.Generator
+        Source of the draws.
+    """
     n_batch, n_chans = x.shape[:2]
 
     def rand(*shape: int) -> Tensor:

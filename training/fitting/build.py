@@ -20,12 +20,19 @@ def network_config(
 
     Parameters
     ----------
-    shape
+    shape : str or mapping
         Name of a preset, or the fields of a configuration such as that of a pretrained encoder.
-    n_outputs, n_times
-        Classes, and samples of a window.
-    options
+    n_outputs : int
+        Number of classes.
+    n_times : int
+        Samples of a window.
+    options : mapping, optional
         Further fields of `NetworkConfig`. Two classes get one logit, as in the paper, unless these say otherwise.
+
+    Returns
+    -------
+    NetworkConfig
+        The checked configuration.
 
     Raises
     ------
@@ -47,14 +54,19 @@ def build_network(
 
     Parameters
     ----------
-    config
-        Shape of the network, the windows' length and the number of classes.
-    montage
-        Positions and lobes of the channels.
-    seed
-        Of the weights; the global generator is left as it was.
-    encoder
-        Pretrained weights to start from (see `NeurIPTNetwork.load_encoder`).
+    config : NetworkConfig
+        Shape of the network, length of the windows and number of classes.
+    montage : Montage
+        Positions (metres) and lobes of the channels.
+    seed : int
+        Seed of the initial weights; the global generator is left as it was.
+    encoder : mapping of str to Tensor, optional
+        Pretrained weights to start from (see `NeurIPTNetwork.load_encoder`); None keeps the random ones.
+
+    Returns
+    -------
+    NeurIPTNetwork
+        The network, with random weights or those of `encoder`.
 
     Raises
     ------

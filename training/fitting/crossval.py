@@ -20,10 +20,10 @@ def blocked_folds(trial_labels: NDArray[np.int64], recordings: NDArray[np.int64]
     trial_labels : ndarray, shape (n_trials,)
         Class of each trial, in order of time.
     recordings : ndarray, shape (n_trials,)
-        Which recording each trial belongs to.
+        Index of the recording that each trial belongs to.
     n_folds : int
-        At least 2. The folds cut every recording, so that each training set has seen every recording; a recording with
-        fewer trials than folds lends a block to some of them.
+        Number of folds, at least 2. The folds cut every recording, so that each training set has seen every recording;
+        a recording with fewer trials than folds lends a block to some of them.
 
     Returns
     -------
@@ -63,7 +63,15 @@ def blocked_folds(trial_labels: NDArray[np.int64], recordings: NDArray[np.int64]
 def split(
     folds: NDArray[np.int64], trial_of_window: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Yield (train, test) masks over windows for each fold."""
+    """Yield (train, test) masks over windows for each fold.
+
+    Parameters
+    ----------
+    folds : ndarray, shape (n_trials,)
+        Fold of each trial, as `blocked_folds` gives it.
+    trial_of_window : ndarray, shape (n_windows,)
+        Index of each window's trial.
+    """
     fold_of_window = folds[trial_of_window]
     for fold in range(folds.max() + 1):
         yield fold_of_window != fold, fold_of_window == fold
@@ -80,10 +88,13 @@ def overlaps(
     Parameters
     ----------
     test : ndarray of bool, shape (n_windows,)
-    recording, end_s : ndarray, shape (n_windows,)
-        Where each window comes from, and the time of its end on that recording's clock.
+        Whether each window is in the test set.
+    recording : ndarray, shape (n_windows,)
+        Index of the recording that each window comes from.
+    end_s : ndarray, shape (n_windows,)
+        Time of each window's end, in seconds on that recording's clock.
     window_s : float
-        Length of a window.
+        Length of a window in seconds.
     """
     out = np.zeros(len(test), dtype=bool)
     for number in np.unique(recording[test]):

@@ -50,19 +50,21 @@ def in_batches(
 
     Parameters
     ----------
-    model
-        Its mode is put back afterwards.
-    function
-        Takes windows (B, D, T) on the model's device.
-    x_NDT
-        Windows in volts, (n_windows, n_chans, n_times); read batch by batch.
-    batch_size, precision
-        Windows per call, and the arithmetic.
+    model : nn.Module
+        The module that `function` belongs to; its mode is put back afterwards.
+    function : callable
+        Takes windows (B, D, T) in volts on the model's device and returns a tensor whose first axis is B.
+    x_NDT : ndarray, shape (n_windows, n_chans, n_times)
+        Windows in volts, float32; read batch by batch.
+    batch_size : int
+        Windows per call.
+    precision : {"bf16", "fp32"}
+        Arithmetic of the calls: autocast to bfloat16, or float32.
 
     Returns
     -------
-    Tensor
-        On the CPU, (n_windows, ...), in the type that the function gives.
+    Tensor, shape (n_windows, ...)
+        The results in one piece, on the CPU, in the type that the function gives.
     """
     was_training, device = model.training, device_of(model)
     model.eval()
@@ -80,14 +82,29 @@ def in_batches(
 def predict_logits(
     model: nn.Module, x_NDT: NDArray[np.float32], *, batch_size: int = 64, precision: Precision = "fp32"
 ) -> NDArray[np.float64]:
-    """Logits of windows in volts, (n_windows, K), or (n_windows, 1) for two classes."""
+    """Logits of windows in volts, (n_windows, K), or (n_windows, 1) for two classes.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Map from windows (B, D, T) in volts to logits.
+    x_NDT : ndarray, shape (n_windows, n_chans, n_times)
+        Windows in volts, float32.
+    batch_size : int
+        Windows per forward pass.
+    precision : {"bf16", "fp32"}
+        Arithmetic of the forward pass.
+    """
     return in_batches(model, model, x_NDT, batch_size=batch_size, precision=precision).double().numpy()
 
 
 def predict(
     model: nn.Module, x_NDT: NDArray[np.float32], *, batch_size: int = 64, precision: Precision = "fp32"
 ) -> NDArray[np.float64]:
-    """Class probabilities (n_windows, K) of windows in volts."""
+    """Class probabilities (n_windows, K) of windows in volts.
+
+    Takes the arguments of `predict_logits`.
+    """
     return probabilities(predict_logits(model, x_NDT, batch_size=batch_size, precision=precision))
 
 
@@ -102,5 +119,8 @@ def probabilities(logits_NK: NDArray[np.float64]) -> NDArray[np.float64]:
 def pooled_features(
     model: NeurIPTNetwork, x_NDT: NDArray[np.float32], *, batch_size: int = 64, precision: Precision = "fp32"
 ) -> Tensor:
-    """Feature vectors that the head sees, float32, (n_windows, n_features)."""
+    """Feature vectors that the head sees, float32, (n_windows, n_features).
+
+    Takes the arguments of `predict_logits`, with a network that has `features`.
+    """
     return in_batches(model, model.features, x_NDT, batch_size=batch_size, precision=precision).float()

@@ -43,13 +43,13 @@ def init_head(head: nn.Module, features: Tensor, y: Tensor, penalty: float = PRO
     Parameters
     ----------
     head : nn.Linear
-        With one output per class; changed in place.
+        Map from features to one output per class; changed in place.
     features : Tensor, shape (n_windows, n_features)
-        Standardised inside the solution, which folds back into weight and bias.
+        Features of the training windows. Standardised inside the solution, which folds back into weight and bias.
     y : Tensor, shape (n_windows,)
-        Classes from 0.
+        Classes of the windows, counted from 0.
     penalty : float
-        Ridge, relative to the number of features over 100.
+        Strength of the ridge, relative to the number of features over 100.
 
     Raises
     ------
@@ -76,13 +76,13 @@ def probe_head(head: nn.Module, features: Tensor, y: Tensor, bias: Tensor) -> No
     Parameters
     ----------
     head : nn.Linear
-        Of K outputs, or of one for two classes (the logit of the second); changed in place.
+        Map from features to K logits, or to one for two classes (the logit of the second); changed in place.
     features : Tensor, shape (n_windows, n_features)
-        What the head will see.
+        Features of the training windows, as the head will see them.
     y : Tensor, shape (n_windows,)
         Classes 0..K-1.
     bias : Tensor, shape (K,)
-        What the loss adds to the logits of each class; taken off here, so that the loss starts at
+        Constants that the loss adds to the logits of each class; taken off here, so that the loss starts at
         the regression whatever its correction for the priors.
 
     Raises
@@ -113,7 +113,13 @@ def linear_head(head: nn.Module) -> nn.Linear:
 
 
 def last_linear(head: nn.Module) -> nn.Linear:
-    """Return the last linear map of a head."""
+    """Return the last linear map of a head.
+
+    Raises
+    ------
+    ValueError
+        If the head has no linear map.
+    """
     linear = [module for module in head.modules() if isinstance(module, nn.Linear)]
     if not linear:
         raise ValueError(f"the head {type(head).__name__} has no linear map to start from")

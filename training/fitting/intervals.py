@@ -16,7 +16,7 @@ from neuript.training.fitting.metrics import FROM_SCORES, FROM_TABLES
 
 N_BOOT = 2000
 MAX_CELLS = 10_000_000
-"""Numbers held at once while resampling."""
+"""Largest count of numbers held at once while resampling."""
 LEVEL = 0.95
 """Coverage of an interval."""
 
@@ -29,14 +29,14 @@ class Interval:
 
     Attributes
     ----------
-    value
-        Mean over the seeds, of all subjects.
-    low, high
-        Bounds; NaN where the resamples give none.
-    sd_seeds
+    value : float
+        Mean score over the seeds, on the windows of all subjects.
+    low, high : float
+        Bounds of the percentile interval, in the score's unit; NaN where the resamples give none.
+    sd_seeds : float
         Standard deviation over seeds (n - 1); NaN for one seed.
-    n_seeds, n_subjects
-        What was resampled.
+    n_seeds, n_subjects : int
+        Numbers of seeds and of subjects that were resampled.
     """
 
     value: float
@@ -75,13 +75,17 @@ def intervals(
         Whose window it is.
     metrics : sequence of str
         Names of `METRICS`.
-    n_boot, level, seed
-        Resamples, coverage, and seed of the draws.
+    n_boot : int
+        Number of resamples.
+    level : float
+        Coverage of the interval, in (0, 1).
+    seed : int
+        Seed of the draws.
 
     Returns
     -------
-    dict of Interval
-        By metric.
+    dict of str to Interval
+        Interval of each score, keyed by the name of its metric.
     """
     names, of_window = np.unique(subject_N, return_inverse=True)
     n_runs, n_subjects = len(proba_RNK), len(names)
@@ -105,7 +109,15 @@ def draw_subjects(rng: np.random.Generator, n_boot: int, n_subjects: int) -> NDA
 
 
 def percentile_bounds(draws_B: NDArray[np.float64], level: float) -> tuple[float, float]:
-    """Bounds between which a share `level` of the draws lies; NaN where no draw has a score."""
+    """Bounds between which a share `level` of the draws lies; NaN where no draw has a score.
+
+    Parameters
+    ----------
+    draws_B : ndarray, shape (n_boot,)
+        Score of each draw; draws that are NaN are left out.
+    level : float
+        Coverage, in (0, 1).
+    """
     kept = draws_B[np.isfinite(draws_B)]  # a draw without one of the classes has no AUROC
     if not len(kept):
         return float("nan"), float("nan")

@@ -20,9 +20,9 @@ class BalancedBCE(nn.Module):
 
     Parameters
     ----------
-    class_counts
-        Training windows of each class, (n_outputs,), all positive.
-    kappa
+    class_counts : array_like, shape (n_outputs,)
+        Number of training windows of each class, all positive.
+    kappa : float
         Strength of the correction; the paper's formula is 1, its grid 0 to 0.3.
     """
 
@@ -48,10 +48,10 @@ class BalancedCrossEntropy(nn.Module):
 
     Parameters
     ----------
-    class_counts
-        Training windows of each class, (n_outputs,), all positive.
-    kappa
-        Strength; 0 is plain cross-entropy, 1 makes the plain logits those of balanced classes.
+    class_counts : array_like, shape (n_outputs,)
+        Number of training windows of each class, all positive.
+    kappa : float
+        Strength of the correction; 0 is plain cross-entropy, 1 makes the plain logits those of balanced classes.
     """
 
     bias: Tensor
@@ -70,10 +70,10 @@ class WeightedCrossEntropy(nn.Module):
 
     Parameters
     ----------
-    class_counts
-        Training windows of each class, (n_outputs,); a class without any has no weight to lose.
-    label_smoothing
-        As in `torch.nn.functional.cross_entropy`.
+    class_counts : array_like, shape (n_outputs,)
+        Number of training windows of each class; a class without any has no weight to lose.
+    label_smoothing : float
+        Share of the target spread evenly over the classes, as in `torch.nn.functional.cross_entropy`.
     """
 
     weight: Tensor

@@ -27,7 +27,19 @@ SHORT = {"balanced_accuracy": "BA", "kappa": "kappa", "weighted_f1": "wF1", "aur
 def confusion(
     y_N: NDArray[Any], guess_N: NDArray[Any], n_outputs: int, weight_N: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Confusion table (K, K): rows are true classes, columns are guesses."""
+    """Confusion table (K, K): rows are true classes, columns are guesses.
+
+    Parameters
+    ----------
+    y_N : ndarray, shape (N,)
+        True classes 0..K-1.
+    guess_N : ndarray, shape (N,)
+        Guessed classes 0..K-1.
+    n_outputs : int
+        Number of classes, K.
+    weight_N : ndarray, shape (N,), optional
+        How often each window counts; None counts each once.
+    """
     cell = np.asarray(y_N, dtype=np.int64) * n_outputs + np.asarray(guess_N, dtype=np.int64)
     counts = np.bincount(cell, weights=weight_N, minlength=n_outputs**2)
     return counts.astype(np.float64).reshape(n_outputs, n_outputs)
@@ -44,7 +56,7 @@ def kappa(table_KK: NDArray[np.float64]) -> float:
 
 
 def weighted_f1(table_KK: NDArray[np.float64]) -> float:
-    """F1 of each class, averaged with the share of its true windows."""
+    """Mean F1 of the classes, each weighted with the share of its true windows."""
     return float(weighted_f1s(table_KK))
 
 
@@ -59,14 +71,16 @@ def at_base_rate(
 
     Parameters
     ----------
-    val_NK, y_val_N
-        Probabilities of validation windows, (N, 2), and their labels.
-    proba_MK
-        Probabilities to be moved, (M, 2).
+    val_NK : ndarray, shape (N, 2)
+        Class probabilities of the validation windows.
+    y_val_N : ndarray, shape (N,)
+        True classes of the validation windows, 0 or 1.
+    proba_MK : ndarray, shape (M, 2)
+        Class probabilities to be moved.
 
     Returns
     -------
-    array of shape (M, 2)
+    ndarray, shape (M, 2)
         Rows that add up to one, class 1 above one half where its score is above the threshold.
 
     Raises
@@ -84,7 +98,17 @@ def at_base_rate(
 
 
 def auroc(y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float64] | None = None) -> float:
-    """Probability that a window of class 1 scores above one of class 0, ties counting a half."""
+    """Probability that a window of class 1 scores above one of class 0, ties counting a half.
+
+    Parameters
+    ----------
+    y_N : ndarray, shape (N,)
+        True classes, 0 or 1.
+    score_N : ndarray, shape (N,)
+        Score of class 1, in any unit.
+    weight_N : ndarray, shape (N,), optional
+        How often each window counts; None counts each once.
+    """
     return float(aurocs(*_by_threshold(y_N, score_N, weight_N)))
 
 
@@ -93,6 +117,8 @@ def auc_pr(y_N: NDArray[Any], score_N: NDArray[Any], weight_N: NDArray[np.float6
 
     This is `sklearn.metrics.average_precision_score`. The trapezoid under the precision-recall
     curve, which some papers report as AUC-PR, is optimistic (Davis and Goadrich 2006, ICML).
+
+    Takes the arguments of `auroc`.
     """
     return float(auc_prs(*_by_threshold(y_N, score_N, weight_N)))
 
@@ -175,14 +201,19 @@ def score(
     proba_NK : ndarray, shape (N, K)
         The largest is the guess (the first of equals); with two classes, column 1 is the score.
     metrics : sequence of str, optional
-        Of `METRICS`; None means all that exist for K classes.
+        Names of `METRICS`; None means all that exist for K classes.
     weight_N : ndarray, shape (N,), optional
-        How often each window counts.
+        How often each window counts; None counts each once.
 
     Returns
     -------
-    dict of float
-        Shares, not percentages; NaN where a score is not defined.
+    dict of str to float
+        Score by metric: shares, not percentages; NaN where a score is not defined.
+
+    Raises
+    ------
+    ValueError
+        If a metric is not known, or not defined for K classes.
     """
     n_outputs = proba_NK.shape[1]
     table = confusion(y_N, proba_NK.argmax(axis=1), n_outputs, weight_N)
@@ -198,7 +229,17 @@ def score(
 
 
 def by_subject(y_N: NDArray[Any], proba_NK: NDArray[np.float64], subject_N: NDArray[np.str_]) -> dict[str, float]:
-    """Balanced accuracy of each subject."""
+    """Balanced accuracy of each subject.
+
+    Parameters
+    ----------
+    y_N : ndarray, shape (N,)
+        True classes 0..K-1.
+    proba_NK : ndarray, shape (N, K)
+        Class probabilities of the windows.
+    subject_N : ndarray of str, shape (N,)
+        Whose windows they are.
+    """
     guess, n_outputs = proba_NK.argmax(axis=1), proba_NK.shape[1]
     return {
         str(name): balanced_accuracy(confusion(y_N[own], guess[own], n_outputs))

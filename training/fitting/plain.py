@@ -39,7 +39,7 @@ PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths C of logistic regression."""
 
 Candidate = tuple[dict[str, Any], BaseEstimator, BaseEstimator]
-"""What it is, how features are made, and how they are classified."""
+"""Settings of a candidate, its unfitted feature extractor, and its unfitted classifier."""
 
 
 def csp_lda(sfreq: float) -> Pipeline:
@@ -119,13 +119,19 @@ def fit_tangent_branch(
         Windows in volts at `sfreq`.
     y : ndarray, shape (n_windows,)
         Class indices in 0..n_outputs-1; every class must occur.
+    sfreq : float
+        Sampling rate of the windows in Hz.
+    n_outputs : int
+        Number of classes.
+    bands_hz : sequence of (float, float)
+        Lower and upper edge of each band in Hz; the default is `FILTER_BANK_HZ`.
     C : float
         Inverse strength of the L2 penalty of the logistic regression.
 
     Returns
     -------
     TangentBranch
-        In eval mode, with the Riemannian mean of each band as its reference.
+        The fitted branch in eval mode, with the Riemannian mean of each band as its reference.
     """
     from pyriemann.tangentspace import TangentSpace
 

@@ -18,7 +18,7 @@ from neuript.network.tangent import MICROVOLTS_PER_VOLT
 
 MOTOR_BAND_HZ = (8.0, 30.0)
 RHYTHMS_HZ = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0))
-"""Delta, theta, alpha, beta."""
+"""Edges of the delta, theta, alpha and beta bands in Hz."""
 N_TAPS = 65
 """Length of the band-pass filters, in samples."""
 RANK_TOLERANCE = 1e-5

@@ -17,12 +17,19 @@ def one_cycle(step: int, total: int, *, warmup: float, div: float, final_div: fl
 
     Parameters
     ----------
-    step, total
-        Which step (0 the first), of how many.
-    warmup
+    step : int
+        Index of the optimiser step, 0 for the first.
+    total : int
+        Number of steps of the cycle.
+    warmup : float
         Share of the steps on the way up. With fewer than one such step the cycle begins on its way down.
-    div, final_div
+    div, final_div : float
         The first rate is the peak's share 1 / div, the last one is 1 / final_div of the first.
+
+    Returns
+    -------
+    float
+        Factor of the peak rate, at most 1.
     """
     return _flanks(step, total, warmup, first=1 / div, peak=1.0, last=1 / (div * final_div))
 
@@ -33,9 +40,11 @@ class OneCycle:
 
     Attributes
     ----------
-    warmup, div, final_div
-        As of `one_cycle`.
-    beta1
+    warmup : float
+        Share of the steps on the way up, as in `one_cycle`.
+    div, final_div : float
+        Ratio of the peak to the first rate, and of the first to the last rate.
+    beta1 : tuple of two floats, optional
         Adam's first beta at both ends of the cycle and at its peak, where it is lowest (`OneCycleLR` does so unless
         its `cycle_momentum` is off); None leaves it alone, as the paper does.
     """

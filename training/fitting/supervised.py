@@ -143,21 +143,24 @@ def train_supervised(
 
     Parameters
     ----------
-    model
+    model : nn.Module
         A `NeurIPTNetwork`, or any module from (B, D, T) in volts to logits (B, K), or (B, 1)
         for two classes. A module with `head`, `encoder` and `features` is treated as a
         `NeurIPTNetwork`. Not changed.
-    train, val
-        Without `val`, the last epoch is returned and nothing stops early.
-    spec
-        Hyper-parameters.
-    progress
-        Called after each epoch.
+    train : LabelledWindows
+        Training windows in volts, with their classes.
+    val : LabelledWindows, optional
+        Validation windows, which choose the epoch. Without them, the last epoch is returned and nothing stops early.
+    spec : SupervisedSpec, optional
+        Hyper-parameters; None takes the defaults.
+    progress : callable, optional
+        Called after each epoch with its entry of the history.
 
     Returns
     -------
     Fitted
-        The same arguments give the same weights on one kind of machine and number of threads.
+        The trained copy and its history. The same arguments give the same weights on one kind of machine and number of
+        threads.
 
     Raises
     ------
@@ -209,11 +212,11 @@ def balanced_loss(counts: NDArray[np.int64], n_logits: int, spec: SupervisedSpec
 
     Parameters
     ----------
-    counts
-        Training windows of each class.
-    n_logits
+    counts : ndarray, shape (n_classes,)
+        Number of training windows of each class.
+    n_logits : int
         Outputs of the model: one per class, or one for two classes.
-    spec
+    spec : SupervisedSpec
         Kind of the loss and strength of its correction.
 
     Raises

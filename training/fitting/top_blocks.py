@@ -96,18 +96,25 @@ def finetune(
     model : NeurIPTNetwork
         Starting point; not changed.
     X : ndarray, shape (n_windows, n_chans, n_times)
-        Volts, at the model's rate, out of the causal chain.
+        Windows in volts, at the model's rate, out of the causal chain.
     y : ndarray, shape (n_windows,)
-        Class indices.
+        Classes 0..K-1 of the windows.
     spec : FinetuneSpec, optional
+        Hyper-parameters; None takes the defaults.
     probe : bool
         Start the head in closed form; sensible when the encoder is pretrained.
     progress : callable, optional
+        Called after each optimiser step with (step, total steps, loss).
 
     Returns
     -------
     NeurIPTNetwork
-        In eval mode. The same arguments give the same weights on one kind of machine.
+        The trained copy, in eval mode. The same arguments give the same weights on one kind of machine.
+
+    Raises
+    ------
+    NeuriptError
+        If the loss was no number any more.
     """
     spec = spec or FinetuneSpec()
     model = copy.deepcopy(model)
@@ -140,6 +147,15 @@ def run_trunk(model: NeurIPTNetwork, X: NDArray[np.float32], spec: FinetuneSpec)
     """Run windows (n_windows, n_chans, n_times) in volts, and augmented copies, through the lower blocks.
 
     No label is looked at, so one call may serve all folds of a cross-validation.
+
+    Parameters
+    ----------
+    model : NeurIPTNetwork
+        Network whose lower blocks are run, without gradients.
+    X : ndarray, shape (n_windows, n_chans, n_times)
+        Windows in volts, at the model's rate.
+    spec : FinetuneSpec
+        Number of frozen blocks and of copies, augmentation and its seed.
     """
     generator = torch.Generator().manual_seed(spec.seed)
     unlabelled = replace(spec.augment, recombine=0.0)
@@ -178,18 +194,27 @@ def finetune_top(
     Parameters
     ----------
     model : NeurIPTNetwork
-        The one that made `trunk`.
+        The network that made `trunk`; not changed.
     trunk : TrunkOutputs
-        Of all windows.
+        Stored outputs of the lower blocks for all windows, training windows or not, from `run_trunk`.
     index : ndarray, shape (n_train,)
-        Which windows to train on.
+        Indices into the windows of `trunk`: those to train on.
     y : ndarray, shape (n_train,)
-        Their classes.
+        Classes 0..K-1 of the windows at `index`.
+    spec : FinetuneSpec
+        Hyper-parameters; `n_frozen` must be that of `trunk`.
+    progress : callable, optional
+        Called after each optimiser step with (step, total steps, loss).
 
     Returns
     -------
     NeurIPTNetwork
-        In eval mode.
+        The trained copy, in eval mode.
+
+    Raises
+    ------
+    NeuriptError
+        If the loss was no number any more.
     """
     model = copy.deepcopy(model).eval()
     generator = torch.Generator().manual_seed(spec.seed)

@@ -71,11 +71,12 @@ class Stage:
 
     Attributes
     ----------
-    forward
-        Gives the logits of a batch.
-    n_epochs
+    forward : callable
+        Map from the indices of a batch's windows, (B,), to their logits (B, K) and the auxiliary loss, which may be
+        None.
+    n_epochs : int
         Passes over the windows.
-    may_stop
+    may_stop : bool
         Whether these epochs count for `LoopSpec.patience`.
     """
 
@@ -90,14 +91,14 @@ class Fitted:
 
     Attributes
     ----------
-    model
-        In eval mode, with the weights of `best_epoch`.
-    history
+    model : nn.Module
+        The network in eval mode, with the weights of `best_epoch`.
+    history : list of dict
         One entry per epoch: epoch (from 1), train_loss, train_aux, lr, seconds and, with
         validation data, val_loss and val_ba.
-    best_epoch
-        The epoch of the weights; 0 if none was run.
-    diverged
+    best_epoch : int
+        Number of the epoch that the weights are from; 0 if none was run.
+    diverged : bool
         Whether training ended early because the loss was no number any more.
     """
 
@@ -112,19 +113,20 @@ class TrainingLoop:
 
     Parameters
     ----------
-    model
-        Whatever gives the logits.
-    groups
-        Which of its parameters are trained. A seed's result depends on their order, to the last bit: the norm of the
+    model : nn.Module
+        The network that gives the logits; changed in place.
+    groups : sequence of ParameterGroup
+        The parameters that are trained. A seed's result depends on their order, to the last bit: the norm of the
         gradients is a sum over them.
-    y
-        Classes of the windows, (n_windows,).
-    loss
-        From logits (B, K) and classes (B,) to the loss, on the model's device.
-    spec
-        Batches, rates, weights.
-    generator
-        Orders the windows of each epoch; whoever draws from it too (augmentation) does so batch by batch.
+    y : Tensor, shape (n_windows,)
+        Classes 0..K-1 of the windows.
+    loss : nn.Module
+        Map from logits (B, K) and classes (B,) to the loss, on the model's device.
+    spec : LoopSpec
+        Batches, learning rates, weights of the losses and the rule for the epoch that is returned.
+    generator : torch.Generator
+        Source of the order of the windows in each epoch; whoever draws from it too (augmentation) does so batch by
+        batch.
     """
 
     def __init__(
@@ -156,6 +158,17 @@ class TrainingLoop:
         after_step: StepProgress | None = None,
     ) -> Fitted:
         """Run the epochs of all stages under one cycle, and return the chosen weights.
+
+        Parameters
+        ----------
+        stages : sequence of Stage
+            Epochs in their order, each with its forward pass.
+        validate : callable, optional
+            Called after each epoch; returns val_loss and val_ba. None: the last epoch is taken.
+        after_epoch : callable, optional
+            Called after each epoch with its entry of the history.
+        after_step : callable, optional
+            Called after each optimiser step with (step, total steps, loss).
 
         Raises
         ------
@@ -233,7 +246,21 @@ def window_forward(
     augmentation: AugmentSpec | None = None,
     precision: Precision = "fp32",
 ) -> Forward:
-    """Return the `Forward` that runs the whole model over the windows, augmented anew each time if so wished."""
+    """Return the `Forward` that runs the whole model over the windows, augmented anew each time if so wished.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Map from windows (B, D, T) in volts to logits.
+    windows : LabelledWindows
+        All training windows, in volts.
+    generator : torch.Generator
+        Source of the draws of the augmentation.
+    augmentation : AugmentSpec, optional
+        Augmentation of each batch; None runs the windows as they are.
+    precision : {"bf16", "fp32"}
+        Arithmetic of the forward pass.
+    """
     device, y = device_of(model), torch.as_tensor(windows.y)
 
     def forward(index: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -95,10 +95,13 @@ def perturbation_figure(
 
     Parameters
     ----------
-    montage, classes
-        Channels and class names.
-    maps
-        Kind to (effect, marked), each (n_classes, n_chans).
+    montage : Montage
+        Names and positions of the channels.
+    classes : sequence of str
+        Names of the classes.
+    maps : mapping of str to (ndarray, ndarray)
+        For each kind of perturbation, the effect in log-odds and which channels are marked (bool), each of shape
+        (n_classes, n_chans).
     """
     titles = {"swap": "channel of another\nwindow", "zero": "channel silenced"}
     columns = max(len(classes), 3)
@@ -139,12 +142,16 @@ def latent_figure(
 
     Parameters
     ----------
-    maps
-        Title to coordinates, each (n_windows, 2).
-    y, classes, subject
-        Of the windows.
-    numbers
-        What the features tell apart.
+    maps : mapping of str to ndarray, each of shape (n_windows, 2)
+        Coordinates of the windows for each title.
+    y : ndarray, shape (n_windows,)
+        Class indices of the windows.
+    classes : sequence of str
+        Names of the classes; empty where there are no labels.
+    subject : ndarray, shape (n_windows,)
+        Person of each window.
+    numbers : Separation
+        How much of the features is class and how much is person.
     """
     labelled = bool(classes)
     figure = style.new_figure(4.5 if labelled else 2.5)

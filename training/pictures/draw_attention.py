@@ -27,8 +27,8 @@ def attention_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
     ----------
     weights : ndarray, shape (n_blocks, n_heads, n_chans, n_chans)
         Attention averaged over windows and time.
-    montage
-        Channels and lobes.
+    montage : Montage
+        Names, positions and lobes of the channels.
     """
     blocks = weights.mean(axis=1)
     n = len(blocks)

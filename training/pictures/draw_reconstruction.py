@@ -41,14 +41,16 @@ def traces_figure(
 
     Parameters
     ----------
-    parts
-        Reconstructions of the same windows.
-    window
-        Which one.
-    montage, channels
-        Names, and the channels to show.
-    times_s
-        Seconds of the samples.
+    parts : sequence of Reconstruction
+        Reconstructions of the same windows, one for each kind of masking.
+    window : int
+        Index of the window to draw.
+    montage : Montage
+        Names of the channels.
+    channels : sequence of int
+        Indices of the channels to draw.
+    times_s : ndarray, shape (n_times,)
+        Times of the samples in seconds.
     """
     figure = style.new_figure(0.7 * len(channels) + 0.75)
     axes = figure.subplots(len(channels), len(parts), squeeze=False, sharex=True, sharey="row")

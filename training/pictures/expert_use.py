@@ -55,13 +55,13 @@ def participation(
 
     Parameters
     ----------
-    layer
-        Its name.
+    layer : str
+        Name of the layer.
     gates : ndarray, shape (n_windows, n_experts)
         Mean gates of each window.
     y, subject : ndarray, shape (n_windows,)
         Class and person of each window.
-    n_classes
+    n_classes : int
         Number of classes, at least 1.
     """
     people = sorted(set(map(str, subject)))

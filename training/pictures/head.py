@@ -74,21 +74,23 @@ def draw_map(
 
     Parameters
     ----------
-    axes, montage
-        Where, and which channels.
+    axes : Axes
+        Where to draw.
+    montage : Montage
+        Names and positions of the channels.
     values : ndarray, shape (n_chans,)
-        May not hold NaN.
-    limit
-        Value of the darkest colour.
-    marked : ndarray of bool, optional
-        Channels with a ring.
-    names
-        Write the channels' names.
+        Value of each channel in any unit; may not hold NaN.
+    limit : float
+        Value of the darkest colour; the scale runs from -limit to limit.
+    marked : ndarray of bool, shape (n_chans,), optional
+        Channels that get a ring; None marks none.
+    names : bool
+        Write the channels' names, up to `MOST_NAMES` of them.
 
     Returns
     -------
     matplotlib.cm.ScalarMappable
-        For a colour bar.
+        The drawn values, for a colour bar.
     """
     from matplotlib.patheffects import withStroke
 
@@ -147,19 +149,21 @@ def draw_links(
 
     Parameters
     ----------
-    axes, montage
-        Where, and which channels.
-    pairs
-        (channel, channel, weight), the strongest last: darker and thicker.
+    axes : Axes
+        Where to draw.
+    montage : Montage
+        Names and positions of the channels.
+    pairs : sequence of (int, int, float)
+        Two channels and the weight of their link, the strongest last: darker and thicker.
     node : ndarray, shape (n_chans,)
         Value of each channel.
-    node_limits, link_limits
-        Values of the lightest and darkest colour.
+    node_limits, link_limits : tuple of two floats
+        Values of the lightest and darkest colour of the discs and of the arcs.
 
     Returns
     -------
     matplotlib.cm.ScalarMappable
-        Of the discs, for a colour bar.
+        The drawn discs, for a colour bar.
     """
     from matplotlib.patches import FancyArrowPatch
 

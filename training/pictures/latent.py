@@ -84,7 +84,7 @@ def separation(
         Standardised features.
     y, subject, recording : ndarray, shape (n_windows,)
         Class, person and recording of each window.
-    labelled
+    labelled : bool
         False where `y` means nothing.
     """
     nan = float("nan")

@@ -34,16 +34,16 @@ class Learned:
     Attributes
     ----------
     model : NeurIPTNetwork
-        In eval mode.
+        The network, in eval mode.
     head : str
         "own" (trained with the model), "probe" (fitted here) or "none" (random: not for pictures
         of classes).
     pretrainer : MaskedPretrainer or None
-        With its decoder, from a checkpoint of a pretraining.
+        The pretraining model with its decoder, from a checkpoint of a pretraining; None for other checkpoints.
     trained_on : frozenset of str
-        Subject ids, as far as the checkpoint says.
+        Subject ids of the training, as far as the checkpoint says.
     about : dict
-        What the report says about the model.
+        Facts that the report says about the model, as JSON values.
     """
 
     model: NeurIPTNetwork
@@ -58,16 +58,18 @@ def load_learned(path: str | Path, windows: PictureWindows) -> tuple[Learned, Pi
 
     Parameters
     ----------
-    path
+    path : str or Path
         The folder of a pretraining, one of its checkpoints, a pretrained encoder, or a trained
         classifier (.safetensors).
-    windows
-        What it will look at.
+    windows : PictureWindows
+        Windows that the model will look at.
 
     Returns
     -------
-    Learned, PictureWindows
-        The windows have the model's channels: a classifier may have been trained on some of them.
+    learned : Learned
+        The model, ready for the windows.
+    windows : PictureWindows
+        The windows with the model's channels: a classifier may have been trained on some of them.
 
     Raises
     ------

@@ -34,11 +34,11 @@ class WindowsPlace:
     corpus: str | Path | None = None
     """Folder of a corpus, whose windows have no labels."""
     split: Split = "val"
-    """Whose windows, with `data`."""
+    """Split of `data` whose windows are looked at: "train", "val", "test" or "all"."""
     group: str | None = None
-    """Which montage of the corpus; None: the largest."""
+    """Name of the montage of the corpus; None takes the one with the most windows."""
     cache: Path | None = None
-    """Where protocols keep cleaned windows."""
+    """Folder in which protocols keep cleaned windows; None keeps none."""
 
     def __post_init__(self) -> None:
         """Check that there is one place."""
@@ -53,11 +53,11 @@ class PicturesReport:
     Attributes
     ----------
     page : Path
-        The page that holds all of it.
+        Path of the page that holds all of it.
     sections : tuple of Section
-        What was drawn, or why it was left out.
+        Section of each picture: what was drawn, or why it was left out.
     notes : tuple of str
-        What the reader should know: people seen in training, a head that was fitted for the pictures.
+        Remarks for the reader, a sentence each: people seen in training, a head that was fitted for the pictures.
     """
 
     page: Path
@@ -79,13 +79,18 @@ def look_inside(
     checkpoint : str or Path
         Folder of a pretraining or one of its checkpoints, a pretrained encoder, or a trained classifier.
     place : WindowsPlace
-        The windows.
+        Protocol or corpus that the windows come from.
     spec : PicturesSpec
-        What to draw.
+        Which pictures, and how many windows for them.
     out : str or Path
         Folder of the report.
     tell : callable, optional
-        Told what is being computed, steps done, and steps in all.
+        Called with what is being computed, steps done, and steps in all.
+
+    Returns
+    -------
+    PicturesReport
+        The page, its sections and remarks for the reader.
 
     Raises
     ------

@@ -29,7 +29,7 @@ SECTIONS = ("experts", "attention", "perturbation", "reconstruction", "latent")
 """Names of the pictures, in the order of the report."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with (what, done, all)."""
+"""Called with what is being computed, steps done, and steps in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +38,16 @@ class PicturesSpec:
 
     only: tuple[str, ...] = SECTIONS
     n_windows: int = 160
-    """Windows for experts, attention and the latent map."""
+    """Number of windows for experts, attention and the latent map."""
     n_perturbed: int = 64
-    """Of these, windows for the perturbation: each is classified again for every channel."""
+    """Number of those windows that are perturbed: each is classified again for every channel."""
     kinds: tuple[Kind, ...] = ("swap", "zero")
     n_examples: int = 2
-    """Windows whose reconstruction is drawn."""
+    """Number of windows whose reconstruction is drawn."""
     batch_size: int = 16
     seed: int = 520
     pdf: bool = False
-    """Every figure also as PDF."""
+    """Whether every figure is also written as PDF."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -87,14 +87,19 @@ def make_pictures(
 
     Parameters
     ----------
-    learned
-        The model.
-    windows
-        To choose from; drawn evenly over people and classes.
-    spec
-        What and how much.
-    progress
-        See `Progress`.
+    learned : Learned
+        The model, with what is known of its training.
+    windows : PictureWindows
+        Windows to choose from; drawn evenly over people and classes.
+    spec : PicturesSpec
+        Which pictures, and how many windows for them.
+    progress : callable, optional
+        Called with (what, done, all); see `Progress`.
+
+    Returns
+    -------
+    list of Section
+        A section for each picture asked for, in the order of `SECTIONS`.
     """
     tell = progress or (lambda what, done, n: None)
     shown = draw_fairly(windows, spec.n_windows, spec.seed)

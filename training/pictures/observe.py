@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from neuript.training.pictures.samples import PictureWindows
 
 CHUNK = 1 << 24
-"""Most attention weights in memory at once."""
+"""Largest number of attention weights in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Observation:
     features : ndarray, shape (n_windows, n_features)
         Pooled scales, the input of the head.
     logits : ndarray, shape (n_windows, n_logits)
-        Output of the head.
+        Outputs of the head for each window.
     """
 
     attention: NDArray[np.float64]
@@ -65,14 +65,19 @@ def observe(
 
     Parameters
     ----------
-    model
-        In eval mode, for the windows' montage.
-    windows
-        What to look at.
-    batch_size
-        Windows per forward.
-    progress
+    model : NeurIPTNetwork
+        Network in eval mode, for the windows' montage.
+    windows : PictureWindows
+        Windows to look at.
+    batch_size : int
+        Windows per forward pass.
+    progress : callable, optional
         Called with (windows done, all).
+
+    Raises
+    ------
+    ValueError
+        If the model is not in eval mode.
     """
     if model.training:
         raise ValueError("the model must be in eval mode")
@@ -104,12 +109,12 @@ def attention_weights(layer: Attention, x_NDC: Tensor, bias: Tensor | None = Non
 
     Parameters
     ----------
-    layer
-        Its query, key and value map is used.
-    x_NDC
-        Input of the layer.
-    bias
-        Added to the scores, broadcastable to the result.
+    layer : Attention
+        Layer whose query, key and value map is used.
+    x_NDC : Tensor, shape (N, D, C)
+        Input of the layer: N sequences of D tokens with C features.
+    bias : Tensor, optional
+        Added to the scores, broadcastable to the result; None adds nothing.
     """
     qkv = layer.qkv(x_NDC).unflatten(-1, (3, layer.n_heads, -1)).permute(2, 0, 3, 1, 4)
     q_NHDE, k_NHDE = qkv[0].float(), qkv[1].float()

@@ -43,19 +43,23 @@ def write_report(
 
     Parameters
     ----------
-    out
-        Folder; made if it is not there. Files of these names are replaced.
-    sections
+    out : str or Path
+        Folder of the report; made if it is not there. Files of these names are replaced.
+    sections : sequence of Section
         What `make_pictures` returned.
-    title, facts, notes
-        Heading, a table of what was looked at, and what the reader should know.
-    about
-        Of model and data, for the JSON.
+    title : str
+        Heading of the page.
+    facts : mapping of str to str
+        Table of what was looked at.
+    notes : sequence of str
+        What the reader should know, a sentence each.
+    about : mapping of str to Any, optional
+        Facts of model and data for `numbers.json`, as JSON values; None writes an empty entry.
 
     Returns
     -------
     Path
-        Of the page.
+        Path of the page, `report.html`.
 
     Raises
     ------

@@ -37,6 +37,17 @@ def perturbed(x: NDArray[np.float32], channel: int, kind: Kind, rng: np.random.G
     """Return a copy with one channel disturbed, in all windows.
 
     A swap moves each window's channel to another window, never to its own (for two or more).
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_windows, n_chans, n_times)
+        Windows in volts; not changed.
+    channel : int
+        Index of the channel.
+    kind : {"swap", "zero"}
+        Put in the channel of another window, or zeros.
+    rng : numpy.random.Generator
+        Source of the swaps.
     """
     out = x.copy()
     if kind == "zero":
@@ -54,21 +65,21 @@ def channel_effects(
 
     Parameters
     ----------
-    predict
-        The model.
+    predict : callable
+        The model: from windows in volts (n, n_chans, n_times) to logits (n, n_logits).
     x : ndarray, shape (n_windows, n_chans, n_times)
-        Volts; not changed.
-    kind
-        "swap" or "zero".
-    seed
-        Of the swaps.
-    progress
+        Windows in volts; not changed.
+    kind : {"swap", "zero"}
+        Put in the channel of another window, or zeros.
+    seed : int
+        Seed of the swaps.
+    progress : callable, optional
         Called with (channels done, all).
 
     Returns
     -------
     ndarray, shape (n_windows, n_chans, n_classes)
-        Positive: the channel spoke for the class.
+        Fall of the log-odds. Positive: the channel spoke for the class.
     """
     rng = np.random.default_rng(seed)
     whole = log_odds(predict(x))
@@ -87,8 +98,8 @@ def topographies(
 
     Parameters
     ----------
-    effects
-        Of `channel_effects`.
+    effects : ndarray, shape (n_windows, n_chans, n_classes)
+        Falls of the log-odds that `channel_effects` returned.
     y, subject : ndarray, shape (n_windows,)
         True class and person.
 

@@ -27,9 +27,9 @@ class Reconstruction:
     Attributes
     ----------
     target, prediction : ndarray, shape (n_windows, n_chans, n_times)
-        Companded values.
+        Companded amplitudes of the windows and of what the model put there; `companding` says how they relate to volts.
     masked : ndarray of bool, same shape
-        Samples in the loss.
+        Whether each sample was hidden and counts in the loss.
     name : str
         Masking and share, for titles.
     """
@@ -53,18 +53,23 @@ def reconstruct(
 
     Parameters
     ----------
-    pretrainer
-        Its specification says what is masked.
-    windows
-        What to reconstruct.
-    seed
-        Of the masks.
-    batch_size
-        Windows per forward; one ratio is drawn per batch where several are allowed.
-    name
-        For titles.
-    progress
+    pretrainer : MaskedPretrainer
+        Pretraining model in eval mode; its specification says what is masked.
+    windows : PictureWindows
+        Windows to reconstruct.
+    seed : int
+        Seed of the masks.
+    batch_size : int
+        Windows per forward pass; one ratio is drawn per batch where several are allowed.
+    name : str
+        Name of the masking, for titles.
+    progress : callable, optional
         Called with (windows done, all).
+
+    Raises
+    ------
+    ValueError
+        If the pretrainer is not in eval mode.
     """
     if pretrainer.training:
         raise ValueError("the pretrainer must be in eval mode")

@@ -22,19 +22,19 @@ class PictureWindows(LabelledWindows):
     Attributes
     ----------
     x : ndarray, shape (n_windows, n_chans, n_times)
-        Volts.
+        Windows in volts.
     y : ndarray, shape (n_windows,)
         Class indices; all 0 where `classes` is empty.
     subject, recording : ndarray of str, shape (n_windows,)
-        Who, and in which recording.
+        Person and recording of each window.
     montage : Montage
-        Channels of `x`.
+        Names, positions and lobes of the channels of `x`.
     sfreq : float
-        Rate, Hz.
+        Sampling rate of `x` in Hz.
     classes : tuple of str
-        Empty for recordings without labels.
+        Names of the classes; empty for recordings without labels.
     name : str
-        Of the data, for titles.
+        Name of the data, for titles.
     """
 
     subject: NDArray[Any]
@@ -65,6 +65,15 @@ def draw_fairly(windows: PictureWindows, n: int, seed: int) -> PictureWindows:
 
     Cells (one subject, one class) give one window each in turn until `n` are drawn or all are
     empty, so a subject with long recordings does not outweigh the others.
+
+    Parameters
+    ----------
+    windows : PictureWindows
+        Windows to draw from.
+    n : int
+        Largest number of windows to draw.
+    seed : int
+        Seed of the draw.
 
     Raises
     ------

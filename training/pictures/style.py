@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_IN = 7.2
-"""Width of a text block of two columns."""
+"""Width of a text block of two columns, in inches."""
 DPI = 220
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C613C", "#555555")
@@ -50,7 +50,13 @@ _RC = {
 
 
 def require_matplotlib() -> None:
-    """Raise NeuriptError where matplotlib is missing."""
+    """Refuse to draw where matplotlib is missing.
+
+    Raises
+    ------
+    NeuriptError
+        If matplotlib is not installed.
+    """
     try:
         import matplotlib  # noqa: F401
     except ImportError as missing:

@@ -67,14 +67,21 @@ def of_corpus(
 
     Parameters
     ----------
-    corpus
-        Open.
-    n, seed
-        How many windows, evenly over subjects as far as they go.
-    group
-        Name of the montage; the largest by default.
-    avoid
+    corpus : Corpus
+        An open corpus.
+    n : int
+        Number of windows, drawn evenly over subjects as far as they go.
+    seed : int
+        Seed of the draw.
+    group : str, optional
+        Name of the montage; None takes the one with the most windows.
+    avoid : frozenset of str
         Subjects to leave out if others remain: those of the training.
+
+    Raises
+    ------
+    NeuriptError
+        If the corpus has no montage of that name.
     """
     groups = {g.name: g for g in corpus.groups}
     if group is not None and group not in groups:

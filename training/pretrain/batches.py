@@ -25,7 +25,7 @@ from neuript.montages import Montage
 
 Indices = NDArray[np.int64]
 AHEAD = 2
-"""Steps that are read while another is computed."""
+"""Number of steps that are read while another is computed."""
 MICRO = 8
 """Windows per forward pass, at most, where it is not said: a window takes up to 1.3 GB (`tiny`)."""
 _MASKS, _NOISE, _ORDER, _ROUND, _CHANNELS, _PROBE = range(6)  # streams of random numbers
@@ -36,15 +36,15 @@ class WindowGroup(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the channel set."""
+        """Name of the channel set."""
 
     @property
     def montage(self) -> Montage:
-        """Channels and positions."""
+        """Names and positions of the channels."""
 
     @property
     def n_windows(self) -> int:
-        """How many there are."""
+        """Number of windows."""
 
     @property
     def subjects(self) -> NDArray[Any]:
@@ -59,11 +59,11 @@ class WindowCorpus(Protocol):
 
     @property
     def sfreq(self) -> float:
-        """Rate in Hz."""
+        """Sampling rate of the windows in Hz."""
 
     @property
     def n_times(self) -> int:
-        """Samples of a window."""
+        """Number of samples of a window."""
 
     @property
     def groups(self) -> Sequence[Any]:
@@ -71,15 +71,15 @@ class WindowCorpus(Protocol):
 
     @property
     def subjects(self) -> set[str]:
-        """Everybody in it, `<dataset>/<subject>`."""
+        """Ids of all people in it, `<dataset>/<subject>`."""
 
     @property
     def file_hashes(self) -> set[str]:
-        """SHA-256 of the recordings."""
+        """SHA-256 of the recordings, in hexadecimal digits."""
 
     @property
     def hours(self) -> float:
-        """Hours of signal."""
+        """Duration of the signal in hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class CorpusPart:
 
     @property
     def n_chans(self) -> int:
-        """Channels of its montage."""
+        """Number of channels of its montage."""
         return len(self.group.montage.ch_names)
 
 
@@ -102,11 +102,11 @@ class Micro:
     Attributes
     ----------
     x : Tensor, shape (n, n_chans, n_times)
-        Volts.
+        Windows in volts.
     start : int
-        Place of the first one among the windows of the step.
+        Index of the first one among the windows of the step.
     seed : int
-        Of dropout and router noise.
+        Seed of dropout and router noise in this pass.
     """
 
     x: Tensor
@@ -121,13 +121,15 @@ class Batch:
     Attributes
     ----------
     step : int
+        Index of the optimiser step, 0 for the first.
     micro : list of Micro
+        This process' windows, a forward pass each.
     size : int
-        Windows of the step over all processes.
+        Number of windows of the step over all processes.
     seed : int
-        Of the masks of all of them.
+        Seed of the masks of all those windows.
     pos_m : ndarray, shape (n_chans, 3)
-        Positions of their channels.
+        Positions of their channels in metres.
     """
 
     step: int
@@ -163,19 +165,19 @@ def split_by_subject(
 
     Parameters
     ----------
-    corpora
-        With subject ids that are unique over data sets.
-    fraction
+    corpora : sequence of WindowCorpus
+        Corpora with subject ids that are unique over data sets.
+    fraction : float
         Share of the subjects to hold out; at least one of two or more, unless it is 0.
-    seed
-        Of the draw.
+    seed : int
+        Seed of the draw.
 
     Returns
     -------
-    train, validation
+    train, validation : list of CorpusPart
         Parts that have windows.
-    held_out
-        Subjects of the second.
+    held_out : set of str
+        Ids of the subjects whose windows are in `validation`.
     """
     names = sorted(set().union(*(c.subjects for c in corpora)), key=lambda s: _digest(seed, s))
     n_held = round(fraction * len(names))
@@ -204,14 +206,14 @@ class BatchPlan:
 
     Parameters
     ----------
-    parts
+    parts : sequence of CorpusPart
         Windows to train on.
-    batch_size
+    batch_size : int
         Windows of a step, over all processes.
-    seed
-        Of the order.
-    max_channels
-        Draw so many channels for each step from montages that have more.
+    seed : int
+        Seed of the order, of the channels drawn and, in `Loader`, of masks and noise.
+    max_channels : int, optional
+        Draw so many channels for each step from montages that have more; None takes all.
     """
 
     def __init__(
@@ -267,12 +269,14 @@ class Loader:
 
     Parameters
     ----------
-    plan
-        Which windows a step takes.
-    micro_batch
+    plan : BatchPlan
+        The windows that each step takes.
+    micro_batch : int, optional
         Windows per forward pass; None for at most `MICRO` that divide the share of a process.
-    rank, world_size
-        Which process, of how many.
+    rank : int
+        Index of this process, from 0.
+    world_size : int
+        Number of processes.
 
     Raises
     ------
@@ -329,6 +333,20 @@ class Loader:
 def read_windows(group: WindowGroup, indices: Indices, channels: Indices | None = None) -> Tensor:
     """Read windows in volts, (n, n_chans, n_times), and check that they are numbers.
 
+    Parameters
+    ----------
+    group : WindowGroup
+        Windows of one channel set.
+    indices : ndarray, shape (n,)
+        Indices into the windows of the group, in any order.
+    channels : ndarray, shape (n_chans,), optional
+        Indices of the channels to keep; None keeps all.
+
+    Returns
+    -------
+    Tensor, shape (n, n_chans, n_times)
+        Windows in volts, float32, in the order of `indices`.
+
     Raises
     ------
     NeuriptError
@@ -354,6 +372,22 @@ def validation_batches(
     """Choose fixed validation windows, in batches of one group, each with a seed for its masks.
 
     Every group with held-out subjects gives its share, evenly spaced over its windows.
+
+    Parameters
+    ----------
+    parts : sequence of CorpusPart
+        Windows of the held-out subjects.
+    n_windows : int
+        Number of windows to choose, about.
+    batch_size : int
+        Largest number of windows of a batch.
+    seed : int
+        Seed of the masks.
+
+    Returns
+    -------
+    list of (CorpusPart, ndarray, int)
+        Part, window indices and seed of each batch.
     """
     total = sum(len(p.indices) for p in parts)
     batches = []

@@ -30,10 +30,11 @@ class Origin:
     Attributes
     ----------
     title : str
-        What was recorded.
+        What was recorded, in a few words.
     cite : str
-        Whom to cite.
+        Reference to cite.
     licence : str
+        Name of the licence of the data.
     """
 
     title: str
@@ -48,19 +49,19 @@ def write_card(
 
     Parameters
     ----------
-    encoder
+    encoder : str or Path
         `encoder.safetensors` of a pretraining; its manifest says settings, people and metrics.
-    corpus
-        What it was trained on; gives the hours of each data set.
-    origins
-        By name of the data set.
-    limits
-        What is known to go wrong, a sentence each.
+    corpus : Corpus
+        Corpus of the pretraining; gives the hours of each data set.
+    origins : mapping of str to Origin
+        Origin of each data set of the corpus, keyed by the data set's name.
+    limits : sequence of str
+        Known shortcomings, a sentence each.
 
     Returns
     -------
     Path
-        The card.
+        Path of the card that was written.
 
     Raises
     ------

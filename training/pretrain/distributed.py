@@ -43,9 +43,9 @@ class World:
 
         Parameters
         ----------
-        module
-            Its forward is called for every micro-batch.
-        blocks
+        module : nn.Module
+            Module whose forward is called for every micro-batch.
+        blocks : list of nn.Module
             Parts whose weights are gathered one after the other when sharded.
         """
         if self.shard:

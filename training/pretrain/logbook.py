@@ -20,11 +20,11 @@ class Logbook:
 
     Parameters
     ----------
-    out
+    out : Path
         Folder of the run.
-    step
+    step : int
         Step of the checkpoint that the run goes on from; 0 for a new run.
-    tensorboard
+    tensorboard : bool
         Also write TensorBoard events, below `out/tensorboard`.
 
     Raises
@@ -58,7 +58,13 @@ class Logbook:
                 raise _unwritable(self.path, failed) from failed
 
     def write(self, kind: str, step: int, **values: Any) -> None:
-        """Write one entry; numbers, also nested ones, go to TensorBoard as `kind/name`."""
+        """Write one entry; numbers, also nested ones, go to TensorBoard as `kind/name`.
+
+        Raises
+        ------
+        NeuriptError
+            If the log cannot be written.
+        """
         try:
             self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
             self._file.flush()
@@ -71,7 +77,13 @@ class Logbook:
             raise _unwritable(self.path, error) from error
 
     def sync(self) -> None:
-        """Put on the disk what was written: before a checkpoint that counts on it."""
+        """Put on the disk what was written: before a checkpoint that counts on it.
+
+        Raises
+        ------
+        NeuriptError
+            If the log cannot be written.
+        """
         try:
             os.fsync(self._file.fileno())
             if self._board is not None:

@@ -76,17 +76,17 @@ def pretrain(
 
     Parameters
     ----------
-    run
-        Settings.
-    corpus
+    run : PretrainRun
+        Settings of model, masking, schedule and bookkeeping.
+    corpus : WindowCorpus or sequence of WindowCorpus
         One or several, of the same rate and window length.
-    out
+    out : str or Path
         Folder for checkpoints, log and result; created if it is not there.
-    resume
+    resume : {"auto", "must", "never"}
         "auto": from the newest checkpoint in `out`, if there is one. "must": refuse without one.
         "never": refuse with one.
-    progress
-        Called by the first process.
+    progress : callable, optional
+        Called with a `Status` by the first process only.
 
     Returns
     -------
@@ -120,10 +120,19 @@ class Trainer:
 
     Parameters
     ----------
-    run, corpora, out
-        As in `pretrain`.
-    world
-        The processes.
+    run : PretrainRun
+        Settings of the run, as in `pretrain`.
+    corpora : sequence of WindowCorpus
+        Corpora of the same rate and window length.
+    out : Path
+        Folder for checkpoints, log and result.
+    world : World
+        The processes that train together.
+
+    Raises
+    ------
+    NeuriptError
+        If the corpora do not go together, or channels are to be drawn for positions that are an index.
     """
 
     def __init__(self, run: PretrainRun, corpora: Sequence[WindowCorpus], out: Path, world: World) -> None:
@@ -153,7 +162,7 @@ class Trainer:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Everything that another value of would make another run."""
+        """Settings, model, objective and data, as JSON values; another value of one makes another run."""
         return {
             "run": {k: v for k, v in self.run.to_dict().items() if k not in NOT_IN_SETTINGS},
             "steps": self.n_steps,
@@ -163,7 +172,13 @@ class Trainer:
         }
 
     def restore(self, resume: Resume) -> int:
-        """Go on from the newest checkpoint as `resume` says; return the steps that are done."""
+        """Go on from the newest checkpoint as `resume` says; return the steps that are done.
+
+        Raises
+        ------
+        NeuriptError
+            If there is no checkpoint and `resume` is "must", or there is one and it is "never".
+        """
         found = snapshots.latest(self.out)
         if found is None:
             if resume == "must":
@@ -192,7 +207,13 @@ class Trainer:
         return log
 
     def train(self, step: int, log: Logbook | NoLog, interrupt: Interrupt, progress: Progress | None = None) -> None:
-        """Take the steps from `step` to the last, with log, validation and snapshots."""
+        """Take the steps from `step` to the last, with log, validation and snapshots.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When a signal asked for it, after the snapshot is written.
+        """
         run = self.run
         clock = Clock()
         for batch in self.loader.steps(step, self.n_steps):

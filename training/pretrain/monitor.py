@@ -39,11 +39,11 @@ class ExpertMonitor:
 
     Parameters
     ----------
-    model
-        Its `PMoE` layers are watched, by their names.
-    share
-        An expert used by less than this share of its even part counts as unused.
-    steps
+    model : nn.Module
+        Model whose `PMoE` layers are watched, by their names.
+    share : float
+        An expert used by less than this share of its even part (k / E) counts as unused.
+    steps : int
         The alarm comes when it is unused for this many steps.
     """
 
@@ -117,10 +117,15 @@ def count_choices(layer: PMoE, z: Tensor) -> Tensor:
 
     Parameters
     ----------
-    layer
-        Whose router is asked, without noise.
-    z
-        Its input, (..., d_model).
+    layer : PMoE
+        Layer whose router is asked, without noise.
+    z : Tensor, shape (..., d_model)
+        Input of the layer.
+
+    Returns
+    -------
+    Tensor, shape (n_experts + 2,)
+        The numbers in that order, float64.
     """
     with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
         weight, bias = layer.router.weight, layer.router.bias

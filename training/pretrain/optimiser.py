@@ -23,10 +23,12 @@ def learning_rate(step: int, n_steps: int, run: PretrainRun) -> float:
 
     Parameters
     ----------
-    step, n_steps
-        Which step, of how many.
-    run
-        Gives max_lr, div, final_div and warmup.
+    step : int
+        Index of the optimiser step, 0 for the first.
+    n_steps : int
+        Number of steps of the run.
+    run : PretrainRun
+        Settings, which give max_lr, div, final_div and warmup.
     """
     warmup = max(run.warmup, 1 / n_steps)
     return run.max_lr * one_cycle(step, n_steps, warmup=warmup, div=run.div, final_div=run.final_div)

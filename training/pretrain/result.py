@@ -29,13 +29,13 @@ class Data:
     Attributes
     ----------
     montage : Montage
-        Of the most training windows.
+        Montage with the most training windows.
     identity : dict
-        Enough to see that a corpus is another one, short.
-    counts : dict
-        Windows, hours, subjects.
+        Counts and SHA-256 digests of the corpora, enough to see that a corpus is another one.
+    counts : dict of str to float
+        Numbers of windows and subjects, and hours of EEG.
     corpus : dict
-        For the manifest: recipes, subjects, held-out subjects, hashes of the files, montages.
+        Entry of the manifest: recipes, subjects, held-out subjects, hashes of the files, montages.
     simulated : bool
         Whether simulated people are among them.
     """
@@ -90,12 +90,14 @@ def build_manifest(config: NetworkConfig, corpus: WindowCorpus, data: Data, sett
 
     Parameters
     ----------
-    config
-        Of the model.
-    corpus
-        Gives the filters of its recipe, if it has one.
-    data, settings
-        Of the run.
+    config : NetworkConfig
+        Configuration of the pretrained network.
+    corpus : WindowCorpus
+        Corpus whose recipe gives the filters, if it has one; otherwise its rate gives the default ones.
+    data : Data
+        Montage, people, hashes and counts of the training windows.
+    settings : mapping of str to Any
+        Settings of the run, as JSON values.
     """
     from neuript.realtime.chain.preprocess import PreprocessSpec
 
@@ -127,10 +129,15 @@ def export_encoder(checkpoint: str | Path, out: str | Path) -> Manifest:
 
     Parameters
     ----------
-    checkpoint
+    checkpoint : str or Path
         A checkpoint, or the folder of a run (its newest one).
-    out
-        Should end in `.safetensors`.
+    out : str or Path
+        File to write; should end in `.safetensors`.
+
+    Returns
+    -------
+    Manifest
+        The manifest as written, with step and metrics.
 
     Raises
     ------

@@ -94,7 +94,7 @@ class PretrainRun:
 
     checkpoint_every: int = 500
     keep: int = 2
-    """Checkpoints kept; older ones are removed."""
+    """Number of checkpoints kept; older ones are removed."""
     log_every: int = 10
     tensorboard: bool = True
     collapse_share: float = 0.1

@@ -64,6 +64,22 @@ def gather(model: torch.nn.Module, optimizer: torch.optim.Optimizer, world: Worl
 def save(out: Path, step: int, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Path:
     """Write one checkpoint in one step; the others are untouched if that fails.
 
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+    step : int
+        Number of steps that are done.
+    tensors : mapping of str to Tensor
+        Weights and moments, whole.
+    about : mapping of str to Any
+        What is noted beside them, as JSON values.
+
+    Returns
+    -------
+    Path
+        Path of the checkpoint.
+
     Raises
     ------
     NeuriptError
@@ -199,16 +215,15 @@ def load_pretrainer(path: str | Path, pos_m: Any = None) -> MaskedPretrainer:
 
     Parameters
     ----------
-    path
+    path : str or Path
         A checkpoint, or the folder of a run (its newest one).
-    pos_m
-        Channel positions in metres of the windows to come, (n_chans, 3); None for those of the
-        largest montage of the training.
+    pos_m : array_like, shape (n_chans, 3), optional
+        Channel positions in metres of the windows to come; None for those of the largest montage of the training.
 
     Returns
     -------
     MaskedPretrainer
-        In eval mode, on the CPU.
+        The model, in eval mode, on the CPU.
 
     Raises
     ------

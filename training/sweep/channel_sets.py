@@ -26,7 +26,7 @@ def deal(montage: Montage) -> tuple[tuple[int, ...], tuple[int, ...]]:
     Returns
     -------
     tuple of tuple of int
-        Indices of A in the order of the montage, and at each place its partner's for B.
+        Indices of A's channels in the order of the montage, and at each place that of the partner for B.
 
     Raises
     ------
@@ -54,6 +54,11 @@ def pick_pair(
     """Return both sets as montages with the indices of their channels, B in the given order.
 
     Only lobes that both have are kept: a head that was trained on A then has as many inputs on B.
+
+    Raises
+    ------
+    NeuriptError
+        If the two halves have no lobe in common, or a set would have fewer than two channels.
     """
     in_a, in_b = (list(indices) for indices in deal(montage))
     if order == "names":

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from neuript.training.evaluate.protocols import EvalData
 
 TIMED_STEPS = 3
-"""After one that is not timed."""
+"""Number of timed training steps, after one that is not timed."""
 FORWARD_SHARE = 1 / 3
-"""Of a training step, what a window costs without gradients."""
+"""Seconds of a window without gradients, as a share of those of a training step."""
 SVM_S = 60.0
-"""Grid search on some thousand windows; a rough figure."""
+"""Seconds of a grid search on some thousand windows; a rough figure."""
 
 
 class StepCosts:
@@ -32,10 +32,12 @@ class StepCosts:
 
     Parameters
     ----------
-    store
-        Results so far.
-    data, corpora
-        As of `RealRunner`; data sets are read (and cut into the cache) to know their sizes.
+    store : ResultsFolder
+        Folder of the results so far, which hold the seconds of finished jobs.
+    data : mapping of str to Path
+        Folder of the recordings of each protocol; data sets are read (and cut into the cache) to know their sizes.
+    corpora : sequence of Path
+        Folders of the pretraining corpora.
     """
 
     def __init__(self, store: ResultsFolder, data: Mapping[str, Path], corpora: Sequence[Path]) -> None:

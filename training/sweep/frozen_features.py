@@ -24,10 +24,17 @@ def frozen_svm(data: EvalData, network: Network, settings: Mapping[str, Any]) ->
 
     Parameters
     ----------
-    data, network
-        As everywhere.
-    settings
-        Fields of `ProbeSpec`.
+    data : EvalData
+        Windows in volts with their people and split.
+    network : Network
+        Shape and weights of the encoder.
+    settings : mapping of str to Any
+        Fields of `ProbeSpec` that differ from the defaults.
+
+    Returns
+    -------
+    dict
+        What `measure.outcome` returns, with "chosen", "cv_ba" (balanced accuracy), "folds" and "seconds".
     """
     began = time.monotonic()
     spec = from_dict(ProbeSpec, settings, "the SVM")

@@ -23,13 +23,15 @@ class SweepJob:
 
     Attributes
     ----------
-    id
+    id : str
         Hash of `config`, which is complete: what it depends on is in there by its id.
-    kind
+    kind : str
         "pretrain", or an evaluation: "svm", "finetune", "transfer".
-    needs
+    config : dict
+        Settings of the job, as JSON values.
+    needs : tuple of str
         Ids of the jobs that must be done before.
-    label
+    label : str
         For people; not part of the id (the first setting that asked for this job).
     """
 
@@ -68,19 +70,19 @@ def make_plan(sweep: Sweep, *, data: Sequence[str], seeds: Sequence[int], corpus
 
     Parameters
     ----------
-    sweep
-        The table.
-    data
+    sweep : Sweep
+        The table of configurations.
+    data : sequence of str
         Names of the data sets (protocols) to evaluate on.
-    seeds
-        Each is used for pretraining and evaluation alike.
-    corpus
+    seeds : sequence of int
+        Seeds, each used for pretraining and evaluation alike.
+    corpus : str, optional
         Fingerprint of the pretraining corpus; may be None if no setting pretrains.
 
     Raises
     ------
     NeuriptError
-        If a setting pretrains and there is no corpus, or there are no data or seeds.
+        If a setting pretrains and there is no corpus, there are no data or seeds, or one is named twice.
     """
     if not data or not seeds:
         raise NeuriptError("a sweep needs at least one data set (--data NAME=DIR) and one seed (--seeds)")

@@ -35,12 +35,14 @@ class Network:
 
     Attributes
     ----------
-    size, model
-        Preset, and the fields of `NetworkConfig` over it.
-    encoder
-        Pretrained weights, or None.
-    seed
-        Of the initialisation and of the training.
+    size : str
+        Preset of widths: "base", "small", "tiny" or "micro".
+    model : mapping of str to Any
+        Fields of `NetworkConfig` that differ from the preset.
+    encoder : mapping of str to Tensor, optional
+        Pretrained weights; None starts at random ones.
+    seed : int
+        Seed of the initial weights and of the training.
     """
 
     size: str
@@ -78,7 +80,19 @@ def finetune(data: EvalData, network: Network, settings: Mapping[str, Any], say:
 
 
 def fit(model: NeurIPTNetwork, data: EvalData, spec: SupervisedSpec, say: Say = lambda _: None) -> Fitted:
-    """Train on the train split with the validation split, if there is one."""
+    """Train on the train split with the validation split, if there is one.
+
+    Parameters
+    ----------
+    model : NeurIPTNetwork
+        The network to start from; not changed.
+    data : EvalData
+        Windows in volts with their split.
+    spec : SupervisedSpec
+        Hyper-parameters.
+    say : callable
+        Called with each line of the log.
+    """
     val = data.of("val")
     began = time.monotonic()
 
@@ -92,7 +106,13 @@ def fit(model: NeurIPTNetwork, data: EvalData, spec: SupervisedSpec, say: Say = 
 
 
 def outcome(data: EvalData, proba_NK: NDArray[np.float64]) -> dict[str, Any]:
-    """Return the scores of the test windows, and the confusion table of each test subject."""
+    """Return the scores of the test windows, and the confusion table of each test subject.
+
+    Raises
+    ------
+    NeuriptError
+        If there are no test windows.
+    """
     at = data.where("test")
     y, subjects = data.y[at], data.subject[at]
     if not len(y):

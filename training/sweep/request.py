@@ -18,7 +18,13 @@ from neuript.training.sweep.sweep_tables import Sweep
 def write_request(
     out: Path, table: str, plan: SweepPlan, *, data: Sequence[str], seeds: Sequence[int], corpus: str | None
 ) -> Path:
-    """Write the whole table with every value, the data sets and the seeds to `OUT/<name>.json`."""
+    """Write the whole table with every value, the data sets and the seeds to `OUT/<name>.json`.
+
+    Raises
+    ------
+    NeuriptError
+        If the folder cannot be made.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -35,20 +35,20 @@ class SweepRequest:
     """
 
     table: str
-    """Name of a table, or FILE.yaml#NAME."""
+    """Name of a table that comes with neuript, or `FILE.yaml#NAME`."""
     out: Path
     """Folder of the results; it may hold several sweeps."""
     data: Mapping[str, Path] = field(default_factory=dict)
-    """Name of a protocol to the folder of its recordings."""
+    """Folder of the recordings of each protocol, keyed by its name."""
     corpora: tuple[Path, ...] = ()
-    """Pretraining corpora."""
+    """Folders of the pretraining corpora."""
     seeds: tuple[int, ...] = (0, 1, 2)
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    """Entries over those of the table."""
+    """Entries that replace those of the table, in the form of a setting."""
     only: tuple[str, ...] = ()
     """Labels of the settings to run; empty for all."""
     workers: int = 1
-    """Processes on this computer."""
+    """Number of processes on this computer, at least 1."""
 
     def __post_init__(self) -> None:
         """Check the number of workers."""
@@ -57,7 +57,7 @@ class SweepRequest:
 
     @property
     def store(self) -> ResultsFolder:
-        """The folder of the results."""
+        """Folder of the results."""
         return ResultsFolder(self.out)
 
 
@@ -70,9 +70,9 @@ class SweepOutcome:
     results : str
         The table as Markdown; empty for a worker that another one started, which prints it.
     n_failed : int
-        Jobs that failed.
+        Number of jobs that failed.
     n_stopped : int
-        Workers that ended before their work was done.
+        Number of workers that ended before their work was done.
     """
 
     results: str
@@ -115,7 +115,7 @@ def run_sweep(request: SweepRequest, command: Sequence[str], say: Callable[[str]
     Parameters
     ----------
     request : SweepRequest
-        What to run.
+        Table, data sets, corpora and number of workers.
     command : sequence of str
         Arguments of `neuript` that run this very sweep: the other workers are started with them, and find the rest of
         the work by themselves.

@@ -32,9 +32,9 @@ class RealRunner:
 
     Parameters
     ----------
-    data
-        Name of a protocol to the folder of its recordings.
-    corpora
+    data : mapping of str to Path
+        Folder of the recordings of each protocol, keyed by the protocol's name.
+    corpora : sequence of Path
         Folders of the pretraining corpora.
     """
 
@@ -149,12 +149,21 @@ def refuse_leak(name: str, people: set[str], files: set[str], corpus_people: set
 
     Parameters
     ----------
-    name
-        Of the data set.
-    people, files
-        Of its validation and test splits: subject ids, SHA-256 of files.
-    corpus_people, corpus_files
-        Of the corpus; the hashes may be cut to fewer digits.
+    name : str
+        Name of the data set, for the message.
+    people : set of str
+        Subject ids of its validation and test splits.
+    files : set of str
+        SHA-256 of the files of those splits, in hexadecimal digits.
+    corpus_people : set of str
+        Subject ids of the corpus.
+    corpus_files : set of str
+        SHA-256 of the files of the corpus; these may be cut to fewer digits.
+
+    Raises
+    ------
+    NeuriptError
+        If the corpus holds one of the people or of the files.
     """
     from neuript.training.evaluate.leaks import overlap
 

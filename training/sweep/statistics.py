@@ -16,7 +16,7 @@ from neuript.training.fitting.intervals import LEVEL, draw_subjects, percentile_
 from neuript.training.fitting.metrics import balanced_accuracies
 
 N_DRAWS = 5000
-"""Draws of the test subjects behind an interval of a table."""
+"""Number of draws of the test subjects behind an interval of a table."""
 
 Confusions = Mapping[str, Sequence[Sequence[float]]]
 """Confusion table (rows: true classes) of each test subject."""
@@ -49,7 +49,17 @@ def over_runs(values_R: Sequence[float], level: float = LEVEL) -> Estimate:
 
 
 def paired(values: Mapping[int, float], reference: Mapping[int, float], level: float = LEVEL) -> Estimate:
-    """Mean difference and Student interval over the seeds that both have."""
+    """Mean difference and Student interval over the seeds that both have.
+
+    Parameters
+    ----------
+    values : mapping of int to float
+        Score of each seed.
+    reference : mapping of int to float
+        Score of each seed for the setting to compare with.
+    level : float
+        Coverage of the interval, in (0, 1).
+    """
     seeds = sorted(set(values) & set(reference))
     return over_runs([values[seed] - reference[seed] for seed in seeds], level)
 
@@ -70,12 +80,26 @@ def over_subjects(
 
     Parameters
     ----------
-    runs_R
+    runs_R : sequence of mapping
         Confusion tables by subject, of each run; all with the same subjects.
-    reference_R
-        Of the setting to compare with.
-    n_boot, level, seed
-        Draws, coverage, seed of the draws.
+    reference_R : sequence of mapping, optional
+        Tables of the setting to compare with, in the same form; None estimates the score itself.
+    n_boot : int
+        Number of draws.
+    level : float
+        Coverage of the interval, in (0, 1).
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    Estimate
+        Mean, bounds (NaN for fewer than two subjects) and number of subjects.
+
+    Raises
+    ------
+    ValueError
+        If the runs were tested on different subjects.
     """
     subjects = sorted(runs_R[0]) if runs_R else []
     tables = _stack(runs_R, subjects)

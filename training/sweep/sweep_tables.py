@@ -25,15 +25,14 @@ class Sweep:
 
     Attributes
     ----------
-    settings
-        Label of a row to its complete configuration: "size", "model", "pretrain" (or None),
-        "evaluate".
-    reference
-        The row that the others are compared with.
-    paper
-        Label of a row to the label of the paper's row beside it.
-    paper_tables
-        Evaluation to the numbers of the paper's tables with that row.
+    settings : dict of str to dict
+        Complete configuration of each row, keyed by its label: "size", "model", "pretrain" (or None), "evaluate".
+    reference : str
+        Label of the row that the others are compared with.
+    paper : dict of str to str
+        Label of the paper's row beside each row, keyed by the row's label.
+    paper_tables : dict of str to tuple of int
+        Numbers of the paper's tables with that row, keyed by evaluation.
     """
 
     name: str
@@ -56,10 +55,10 @@ def load_sweep(name: str, overrides: Mapping[str, Any] | None = None) -> Sweep:
 
     Parameters
     ----------
-    name
-        Of a table that comes with neuript, or `FILE.yaml#NAME`.
-    overrides
-        Entries as in a setting, merged over every setting that has them switched on.
+    name : str
+        Name of a table that comes with neuript, or `FILE.yaml#NAME`.
+    overrides : mapping of str to Any, optional
+        Entries as in a setting, merged over every setting that has them switched on; None changes none.
 
     Raises
     ------

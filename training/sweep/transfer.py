@@ -36,19 +36,19 @@ def transfer(data: EvalData, network: Network, settings: Mapping[str, Any], say:
 
     Parameters
     ----------
-    data
-        Of all channels; see `channels.pick_pair` for the two sets.
-    network
-        As everywhere; its `encoder` (pretrained) may be None.
-    settings
+    data : EvalData
+        Windows with all channels; see `channel_sets.pick_pair` for the two sets, A and B.
+    network : Network
+        Shape and weights that each training starts from; its `encoder` (pretrained) may be None.
+    settings : mapping of str to Any
         `source`: fields of `SupervisedSpec` for A. `target`: what differs for B.
-    say
-        Takes lines of the log.
+    say : callable
+        Called with each line of the log.
 
     Yields
     ------
     dict
-        As of `measure.outcome`, with "condition".
+        What `measure.outcome` returns, with "condition".
     """
     source = spec_of(settings.get("source", {}), network.seed)
     target = changed(source, {**settings.get("target", {}), "seed": network.seed}, "the target of the transfer")
@@ -78,11 +78,11 @@ def move(model: NeurIPTNetwork, network: Network, data: EvalData) -> NeurIPTNetw
 
     Parameters
     ----------
-    model
-        Trained, on as many channels and lobes as `data` has.
-    network
-        Builds the classifier for `data`; its initialisation is overwritten.
-    data
+    model : NeurIPTNetwork
+        Classifier trained on as many channels and lobes as `data` has.
+    network : Network
+        Builder of the classifier for `data`; its initial weights are overwritten.
+    data : EvalData
         Windows of the new channels.
     """
     moved = network.build(data)

@@ -30,14 +30,14 @@ class Runner(Protocol):
 
         Parameters
         ----------
-        job
-            What to compute.
-        folder
-            Its folder; what lies there from an earlier try may be used to go on.
-        needs
-            Folders of the jobs that this one needs, by id.
-        say
-            Takes lines for the log.
+        job : SweepJob
+            The job to compute.
+        folder : Path
+            Folder of the job; what lies there from an earlier try may be used to go on.
+        needs : mapping of str to Path
+            Folders of the jobs that this one needs, keyed by id.
+        say : callable
+            Called with each line of the log.
 
         Returns
         -------
@@ -61,12 +61,16 @@ def work(
 
     Parameters
     ----------
-    plan, store, runner
-        What to do, where, and with what.
-    wait
+    plan : SweepPlan
+        Jobs to do.
+    store : ResultsFolder
+        Folder of their results.
+    runner : Runner
+        Computes a job.
+    wait : callable
         Called with seconds while all that is left is in other hands.
-    say
-        Takes each line of the log as well.
+    say : callable, optional
+        Called with each line of the log as well; None keeps to the log.
 
     Raises
     ------

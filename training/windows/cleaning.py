@@ -32,20 +32,20 @@ class Cleaned:
     Attributes
     ----------
     x : ndarray, shape (n_times, n_chans)
-        float32, volts, at `sfreq`.
+        Signal in volts, float32, at `sfreq`.
     stamps : ndarray, shape (n_times,)
         Stamp of the newest input sample in each output sample, seconds from the first EEG sample.
         An event at `event.time_s` is at ``event.time_s - recording.eeg.timestamps[0]`` on this clock.
     ok : ndarray of bool, shape (n_times,)
         False while the filters settle (start, after a gap) and in each second that was judged bad.
     montage : Montage
-        The channels of `x`.
+        Names, positions and lobes of the channels of `x`.
     sfreq : float
-        Rate of `x` in Hz.
+        Sampling rate of `x` in Hz.
     mains_hz : float or None
-        The notch that was applied.
+        Frequency of the notch that was applied, in Hz; None for no notch.
     notes : tuple of str
-        What the user should know: a guessed unit, channels that were interpolated.
+        Remarks for the user, a sentence each: a guessed unit, channels that were interpolated.
     """
 
     x: NDArray[np.float32]
@@ -58,7 +58,7 @@ class Cleaned:
 
     @property
     def duration_s(self) -> float:
-        """Seconds of signal."""
+        """Duration of the signal in seconds."""
         return len(self.x) / self.sfreq
 
 
@@ -79,17 +79,17 @@ def clean(
     Parameters
     ----------
     recording : Recording
-        From `read_recording`.
+        Recording as `read_recording` returns it.
     montage : Montage
         The channels that are wanted.
     preprocess : PreprocessSpec, optional
         The chain; its `mains_hz` is replaced by what `mains_hz` says.  Default: 0.1-30 Hz at 64 Hz.
     cap : Montage, optional
-        What was on the head, where the labels alone do not say it.
+        Montage of what was on the head, where the labels alone do not say it.
     unit : str, optional
         Unit of the recording's numbers, where the file says nothing or the wrong thing.
     mains_hz : float, "auto" or None
-        50, 60, None for no notch, or "auto" to measure.
+        Mains frequency in Hz (50 or 60), None for no notch, or "auto" to measure.
     max_interpolated : float
         The largest share of the montage's electrodes that may be interpolated.
     bads : collection of str, optional
@@ -102,6 +102,7 @@ def clean(
     Returns
     -------
     Cleaned
+        Signal behind the chain, with stamps and verdicts.
 
     Raises
     ------
@@ -134,18 +135,19 @@ def cut(
     Parameters
     ----------
     cleaned : Cleaned
-    starts_s : array_like or None
-        Where windows are to begin, seconds on the clock of `cleaned.stamps`; those that do not lie wholly in good
-        signal are left out.  None tiles each good stretch without overlap.
+        Recording behind the chain.
+    starts_s : array_like, shape (n_starts,), or None
+        Times at which windows are to begin, in seconds on the clock of `cleaned.stamps`; those that do not lie wholly
+        in good signal are left out. None tiles each good stretch without overlap.
     window_s : float
-        Length; a whole number of samples.
+        Length of a window in seconds; a whole number of samples.
 
     Returns
     -------
     x : ndarray, shape (n, n_chans, n_times)
-        float32, volts.
+        Windows in volts, float32.
     start_s : ndarray, shape (n,)
-        The starts that were asked for, or the stamps at which the tiles begin.
+        Starts that were asked for, or the stamps at which the tiles begin, in seconds.
 
     Raises
     ------
@@ -183,7 +185,15 @@ def good_runs(ok: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def bad_labels(stream: RecordedStream, scale: NDArray[np.float64]) -> list[str]:
-    """Return the labels of the EEG channels that are bad for more than `BAD_SHARE` of a recording."""
+    """Return the labels of the EEG channels that are bad for more than `BAD_SHARE` of a recording.
+
+    Parameters
+    ----------
+    stream : RecordedStream
+        The EEG of a recording.
+    scale : ndarray, shape (n_stream_chans,)
+        Volts per number of each channel.
+    """
     names = stream.info.ch_names
     return [names[i] for i in np.flatnonzero(bad_channels(stream, scale)) if names[i]]
 

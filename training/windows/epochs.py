@@ -34,7 +34,7 @@ class TrialWindows(LabelledWindows):
     end_s : ndarray, shape (n_windows,)
         Seconds from the event to the stamp of the window's newest sample.
     stamp : ndarray, shape (n_windows,)
-        That stamp itself.
+        Stamp of the window's newest sample, in seconds on the clock of the recording.
     """
 
     trial: NDArray[np.int64]
@@ -58,7 +58,13 @@ class WindowTap:
 
 
 def labels_of(trials: Sequence[Trial], classes: Sequence[str]) -> NDArray[np.int64]:
-    """Class index of each trial, shape (n_trials,); ValueError for a trial of no class."""
+    """Class index of each trial, shape (n_trials,).
+
+    Raises
+    ------
+    ValueError
+        If a trial is of none of the classes.
+    """
     return np.array([classes.index(trial.label) for trial in trials], dtype=np.int64)
 
 
@@ -66,6 +72,13 @@ def ends_within(epoch_s: tuple[float, float], window_s: float) -> tuple[float, f
     """First and last time after an event at which a window may end so that it lies inside the epoch.
 
     An epoch shorter than the window gives the one end of the epoch itself.
+
+    Parameters
+    ----------
+    epoch_s : tuple of two floats
+        Begin and end of the epoch, in seconds after the event.
+    window_s : float
+        Length of a window in seconds.
     """
     return min(epoch_s[0] + window_s, epoch_s[1]), epoch_s[1]
 
@@ -86,17 +99,24 @@ def collect_windows(
     ----------
     source : Source
         A recording (`ReplaySource`); it is read to its end.
-    matrix, scale
-        As for `Decoder`.
+    matrix : array_like, shape (n_model_chans, n_stream_chans)
+        Weights of the stream's channels in each channel of the model, as `montages.plan_channels` gives them.
+    scale : array_like, shape (n_stream_chans,) or scalar
+        Volts per number of the stream.
     manifest : Manifest
         Window, hop and preprocessing of the model to be.
     trials : sequence of Trial
-        On the clock of the source's stamps; each of a class of the manifest.
+        Events with their classes, in seconds on the clock of the source's stamps; each of a class of the manifest.
     ends_s : tuple of two floats
-        Windows must end between these times after an event. At least the one window nearest after the first of them is
-        taken, so that no trial is lost to the grid of hops.
+        Windows must end between these times, in seconds after an event. At least the one window nearest after the first
+        of them is taken, so that no trial is lost to the grid of hops.
     step_s : float
-        Windows of one event are at least this far apart.
+        Least distance of two windows of one event, in seconds.
+
+    Returns
+    -------
+    TrialWindows
+        Windows (n_windows, n_chans, n_times) in volts, each with its class, its trial and its end.
     """
     tap = WindowTap(len(manifest.classes))
     decoder = Decoder.from_manifest(source, matrix, scale, manifest, tap)

@@ -19,8 +19,8 @@ def parse_event_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
     Returns
     -------
-    dict
-        Class to its markers, in the order of the command line.
+    dict of str to tuple of str
+        Markers of each class, keyed by its name, in the order of the command line.
 
     Raises
     ------
@@ -82,18 +82,25 @@ def trials_of(
     Parameters
     ----------
     events : sequence of Event
-        In order of time.
-    event_map : mapping
-        Class to marker labels.
+        Events of the recording in order of time.
+    event_map : mapping of str to sequence of str
+        Marker labels of each class, keyed by its name.
+    recording : int
+        Index of the recording, noted in each trial.
     trial_start : str, optional
         Marker that starts a trial. Then the next marker of the same stream names the trial's class (a trial of a class
         that is not mapped is left out), further markers of that class are more epochs of the same trial, and markers of
         other classes inside it are ignored. Without it, each mapped marker is a trial.
 
+    Returns
+    -------
+    list of Trial
+        Trials in order of time, with onsets in seconds on the clock of the events.
+
     Raises
     ------
     NeuriptError
-        When a class never occurs or `trial_start` is not in the recording; the message lists the markers that are.
+        When `trial_start` is not in the recording; the message lists the markers that are.
     """
     class_of = {marker: name for name, markers in event_map.items() for marker in markers}
     found = Counter(e.label for e in events)
@@ -119,7 +126,22 @@ def trials_of(
 
 
 def require_classes(trials: Sequence[Trial], event_map: Mapping[str, Sequence[str]], events: Sequence[Event]) -> None:
-    """Refuse when a class of `event_map` has no trial at all, listing the markers that the recordings hold."""
+    """Refuse when a class of `event_map` has no trial at all, listing the markers that the recordings hold.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        Trials of all recordings.
+    event_map : mapping of str to sequence of str
+        Marker labels of each class, keyed by its name.
+    events : sequence of Event
+        Events of all recordings, for the message.
+
+    Raises
+    ------
+    NeuriptError
+        If a class has no trial.
+    """
     present = {t.label for t in trials}
     found = Counter(e.label for e in events)
     for name, markers in event_map.items():

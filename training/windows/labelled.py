@@ -33,7 +33,7 @@ class LabelledWindows:
     y: NDArray[np.int64]
 
     PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y")
-    """Fields with one entry per window; a field that is None has nothing to say."""
+    """Names of the fields with one entry per window; a field that is None stays so."""
 
     def __post_init__(self) -> None:
         """Check that the parts agree."""
@@ -50,12 +50,12 @@ class LabelledWindows:
 
     @property
     def n_chans(self) -> int:
-        """Channels of a window."""
+        """Number of channels of a window."""
         return int(self.x.shape[1])
 
     @property
     def n_times(self) -> int:
-        """Samples of a window."""
+        """Number of samples of a window."""
         return int(self.x.shape[2])
 
     def select(self, which: NDArray[Any]) -> Self:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from neuript.training.evaluate.protocols.gather import RecordingPart
 
 MAP_BYTES = 2 << 30
-"""Larger arrays are mapped from the file and not read into memory."""
+"""Size in bytes above which arrays are mapped from the file and not read into memory."""
 
 
 @dataclass(frozen=True)

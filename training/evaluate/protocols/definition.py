@@ -30,13 +30,13 @@ class ProtocolFile:
     Attributes
     ----------
     path : Path
-        The file.
+        Path of the recording.
     subject : str
         The person, without the name of the data set.
     split : str
         ``train``, ``val`` or ``test``.
-    extra : mapping
-        What the protocol needs to label it: a run, a session, a sidecar.
+    extra : mapping of str to Any
+        Facts that the protocol needs to label it: a run, a session, a sidecar.
     """
 
     path: Path
@@ -70,34 +70,34 @@ class EvalProtocol:
     """One line for people."""
     classes: tuple[str, ...]
     montage: str
-    """Name of the montage that the model sees."""
+    """Name of the montage of the model's channels."""
     channels: tuple[str, ...] | None = None
-    """Channels of it that are used; None for all."""
+    """Labels of the channels of the montage that are used; None for all."""
     window_s: float
     metrics: tuple[str, ...]
-    """Names that the metrics module knows; the first selects."""
+    """Names of scores in `fitting.metrics`; the first one selects."""
     find: Callable[[Path], list[ProtocolFile]]
     """All recordings under a folder, with their split; an empty list when none fits."""
     marks: Callable[[ProtocolFile, Recording, Cleaned], list[Mark]]
-    """The windows of one recording."""
+    """Map from a file and its signal to the windows of one recording."""
     read: Callable[[ProtocolFile], Recording] = whole_recording
     sfreq: float = 64.0
     mains_hz: float | None = 50.0
-    """Mains of the place where it was recorded, as the paper filters it."""
+    """Mains frequency in Hz of the place of the recording, as the paper filters it; None for no notch."""
     unit: str | None = None
-    """Unit of the files' numbers, where they say nothing or the wrong thing."""
+    """Unit of the files' numbers, where they say nothing or the wrong thing; None takes what they say."""
     max_interpolated: float = 0.25
     """Largest share of electrodes that may be interpolated before a recording is left out."""
     layout: str
-    """Which files are expected, in a few words."""
+    """Files that are expected, in a few words."""
     how_to_get: str
-    """One sentence with an address."""
+    """How to get the data, in one sentence with an address."""
     fetch: Callable[[Path], None] | None = None
-    """Download into a folder, where the data are public."""
+    """Downloads the data into a folder, where they are public; None where they are not."""
     split_rule: str
-    """Who is in which split, in a few words."""
+    """Rule of the split of the people, in a few words."""
     n_paper: int | None = None
-    """Number of windows that the paper reports."""
+    """Number of windows that the paper reports; None where it reports none."""
     paper: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Metric to (mean, standard deviation), per cent, of the paper's pretrained model."""
 
@@ -121,17 +121,23 @@ class EvalProtocol:
         Parameters
         ----------
         folder : str or Path
-            Where the data set lies, in its published layout; sub-folders are searched.
+            Folder of the data set in its published layout; sub-folders are searched.
         subjects : collection of str, optional
-            Only these people, with or without the data set's name. The split of the others does not change.
+            People to read, with or without the data set's name; None reads all. The split of the others does not
+            change.
         limit : int, optional
-            At most this many recordings of each split, for a quick trial.
+            Largest number of recordings of each split, for a quick trial; None reads all.
         montage : Montage or str, optional
-            Other channels than the protocol's, for transfer tests.
+            Other channels than the protocol's, for transfer tests; None takes the protocol's.
         progress : callable, optional
             Called with (recordings done, recordings in all, name) after each recording.
         cache : Path, optional
-            Folder that keeps the cut windows; later calls with the same files and settings read them.
+            Folder that keeps the cut windows; later calls with the same files and settings read them. None keeps none.
+
+        Returns
+        -------
+        EvalData
+            Windows in volts with their labels, people and split.
 
         Raises
         ------
@@ -148,7 +154,13 @@ class EvalProtocol:
     def sources(
         self, folder: str | Path, *, subjects: Collection[str] | None = None, limit: int | None = None
     ) -> list[ProtocolFile]:
-        """Return the recordings that `load` would read."""
+        """Return the recordings that `load` would read.
+
+        Raises
+        ------
+        NeuriptError
+            If the folder is missing, holds no recording of the data set, or none of a person who was asked for.
+        """
         where = Path(folder).expanduser()
         if not where.is_dir():
             raise NeuriptError(
@@ -195,14 +207,14 @@ def tile(
     Parameters
     ----------
     cleaned : Cleaned
-        The recording.
+        Recording behind the chain.
     window_s : float
-        Length of a window.
+        Length of a window in seconds.
     label : int
-        Their class.
+        Class index of all these windows.
     start_s, stop_s : float, optional
-        The stretch; its default start is the first sample behind the filters' warm-up, so that no window is
-        lost to a grid that begins earlier, and its default end that of the recording.
+        Ends of the stretch in seconds; its default start is the first sample behind the filters' warm-up, so that no
+        window is lost to a grid that begins earlier, and its default end that of the recording.
     """
     if not cleaned.ok.any():
         return []
@@ -216,7 +228,17 @@ def tile(
 
 
 def after_events(recording: Recording, labels: Mapping[str, int], offset_s: float = 0.0) -> list[Mark]:
-    """Return a window at a fixed time after each event of some names."""
+    """Return a window at a fixed time after each event of some names.
+
+    Parameters
+    ----------
+    recording : Recording
+        Recording with the events.
+    labels : mapping of str to int
+        Class index of each event, keyed by its label; other events are left out.
+    offset_s : float
+        Time from the event to the start of the window, in seconds.
+    """
     first = float(recording.eeg.timestamps[0])
     return [
         Mark(event.time_s - first + offset_s, labels[event.label])
@@ -236,17 +258,22 @@ def split_people(
     Parameters
     ----------
     people : collection of str
-        Their names; the order does not matter.
+        Names of the people; the order does not matter.
     shares : tuple of float
-        Of train, validation and test. Validation and test get the rounded number of people, at least one each
-        where the share is not 0 and there are enough; training gets the rest.
+        Shares of the people in train, validation and test. Validation and test get the rounded number of people, at
+        least one each where the share is not 0 and there are enough; training gets the rest.
     seed : int
-        Of the draw.
+        Seed of the draw.
 
     Returns
     -------
-    dict
-        Person to split.
+    dict of str to str
+        Split ("train", "val" or "test") of each person.
+
+    Raises
+    ------
+    NeuriptError
+        If there are too few people for the splits.
     """
     ordered = sorted(set(people), key=natural)
     drawn = [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]

@@ -24,7 +24,7 @@ class Dropped:
     recording : str
         The recording, by its path inside the data set's folder.
     reason : str
-        A sentence.
+        Why they are missing, in a sentence.
     n_windows : int
         How many windows the reason cost; 0 where a whole file was left out and nobody counted.
     """
@@ -41,33 +41,33 @@ class EvalData(LabelledWindows):
     Attributes
     ----------
     x : ndarray, shape (n, n_chans, n_times)
-        float32, volts, out of the causal chain. Data sets beyond memory are mapped from the cache.
+        Windows in volts, float32, out of the causal chain. Data sets beyond memory are mapped from the cache.
     y : ndarray, shape (n,)
-        int64 index into `classes`.
+        Class of each window, int64 index into `classes`.
     subject : ndarray of str, shape (n,)
         ``<dataset>/<subject>``, the spelling that the corpus uses too, so that leaks are found.
     recording : ndarray of str, shape (n,)
         The recording, by its path inside the data set's folder.
     start_s : ndarray, shape (n,)
-        Seconds from the recording's first EEG sample to the window's first.
+        Time of the window's first sample, in seconds from the recording's first EEG sample.
     split : ndarray of str, shape (n,)
-        ``train``, ``val`` or ``test``.
+        Split of each window: ``train``, ``val`` or ``test``.
     montage : Montage
-        The channels of `x`.
+        Names, positions and lobes of the channels of `x`.
     classes : tuple of str
-        Names, in the order of the labels.
+        Names of the classes, in the order of the labels.
     sfreq : float
-        Rate of `x` in Hz.
+        Sampling rate of `x` in Hz.
     protocol : str
         Name of the protocol.
     file_hashes : set of str
-        SHA-256 of every recording that was read.
+        SHA-256 of every recording that was read, in hexadecimal digits.
     hashes_of_split : dict of str to set of str
         The same by split: a pretraining corpus must hold none of ``val`` and ``test``.
     notes : list of str
-        What a reader of the results should know.
+        Remarks for a reader of the results, a sentence each.
     dropped : list of Dropped
-        What is not there, and why.
+        Windows that are missing, with the reason.
     """
 
     subject: NDArray[np.str_]
@@ -107,7 +107,13 @@ class EvalData(LabelledWindows):
         return float(self.n_times / self.sfreq)
 
     def where(self, split: str) -> NDArray[np.int64]:
-        """Return the indices of a split's windows."""
+        """Return the indices of a split's windows.
+
+        Raises
+        ------
+        ValueError
+            If there is no such split.
+        """
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}, it must be one of {', '.join(SPLITS)}")
         return np.flatnonzero(self.split == split)

@@ -20,9 +20,9 @@ def physionet(name: str, version: str, folder: Path, pattern: str) -> None:
     Parameters
     ----------
     name, version : str
-        As in the address, ``eegmat`` and ``1.0.0``.
+        Name and version of the project as in its address, ``eegmat`` and ``1.0.0``.
     folder : Path
-        Where to; the project's own sub-folders are made.
+        Folder to download to; the project's own sub-folders are made.
     pattern : str
         Regular expression searched for in the path inside the project.
 
@@ -48,7 +48,13 @@ def physionet(name: str, version: str, folder: Path, pattern: str) -> None:
 
 
 def download(url: str, target: Path, known_hash: str | None) -> Path:
-    """Download one file, unless it is there with the hash asked for."""
+    """Download one file, unless it is there with the hash asked for.
+
+    Raises
+    ------
+    NeuriptError
+        If the download fails, or the file arrives with another hash.
+    """
     import pooch  # comes with MNE
 
     try:
@@ -61,7 +67,13 @@ def download(url: str, target: Path, known_hash: str | None) -> Path:
 
 
 def figshare(article: int, folder: Path, pattern: str) -> None:
-    """Download the files of a figshare article that match a pattern, each checked by its MD5."""
+    """Download the files of a figshare article that match a pattern, each checked by its MD5.
+
+    Raises
+    ------
+    NeuriptError
+        If the list of files cannot be read, no file matches, or one cannot be downloaded.
+    """
     listing = download(
         f"https://api.figshare.com/v2/articles/{article}/files?page_size=1000",
         folder / f"figshare-{article}.json",
@@ -79,7 +91,13 @@ def figshare(article: int, folder: Path, pattern: str) -> None:
 
 
 def moabb_files(name: str, folder: Path) -> None:
-    """Let MOABB download all people of one of its data sets into a folder."""
+    """Let MOABB download all people of one of its data sets into a folder.
+
+    Raises
+    ------
+    NeuriptError
+        If MOABB is not installed.
+    """
     try:
         import moabb.datasets
     except ImportError as error:

@@ -35,15 +35,15 @@ class RecordingPart:
     Attributes
     ----------
     x : ndarray, shape (n, n_chans, n_times)
-        Volts.
+        Windows in volts.
     y, start_s : ndarray, shape (n,)
         Class indices, and seconds from the recording's first EEG sample.
     sha256 : str
-        Of the file.
-    dropped : tuple of (reason, n_windows)
-        What was lost.
+        SHA-256 of the recording's file, in hexadecimal digits.
+    dropped : tuple of (str, int)
+        Reasons for which windows were lost, each with their number.
     notes : tuple of str
-        What the cleaning said.
+        Remarks of the cleaning, a sentence each.
     """
 
     x: NDArray[np.float32]

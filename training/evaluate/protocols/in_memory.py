@@ -33,8 +33,8 @@ def recording_of(
     ----------
     path : Path
         The file that they came from.
-    runs : sequence of ndarray, shape (n_times, n_chans)
-        The signal.
+    runs : sequence of ndarray, each of shape (n_times, n_chans)
+        Signal of each run, in `unit`.
     sfreq : float
         Sampling rate in Hz.
     ch_names : sequence of str
@@ -42,9 +42,9 @@ def recording_of(
     events : sequence of sequence of Event
         Each run's events, in seconds from the first sample of the run.
     unit : str
-        Unit of the numbers.
+        Unit of the numbers in `runs`.
     ch_types : sequence of str
-        ``EEG``, ``EOG``, ...; EEG by default.
+        Type of each channel (``EEG``, ``EOG``, ...); EEG by default.
     """
     starts = np.cumsum([0.0, *(len(run) / sfreq + PAUSE_S for run in runs[:-1])])
     stamps = np.concatenate([start + np.arange(len(run)) / sfreq for start, run in zip(starts, runs, strict=True)])
