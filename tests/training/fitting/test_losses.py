@@ -87,6 +87,11 @@ def test_classes_weigh_the_same_in_sum():
     assert weight[y].mean() == pytest.approx(1)
 
 
+def test_weights_keep_their_last_bit():
+    """The models of earlier calibrations come out again: a number over a tensor, as they were made."""
+    assert torch.equal(class_weight([62, 60]), 122 / (2 * torch.tensor([62.0, 60.0])))
+
+
 def test_weighted_cross_entropy_is_its_formula():
     logits, target = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 0, 0, 1, 2, 2])
     got = WeightedCrossEntropy([3, 1, 2], label_smoothing=0.1)(logits.float(), target).item()
