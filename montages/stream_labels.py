@@ -24,9 +24,18 @@ def is_eeg_stream(stype: str) -> bool:
     return stype.strip().upper() in EEG_TYPES
 
 
-def is_eeg_channel(ch_type: str) -> bool:
-    """Tell whether a channel counts as EEG by its type: it says so, or says nothing."""
-    return not ch_type.strip() or is_eeg_stream(ch_type)
+def is_eeg_channel(ch_type: str, label: str = "") -> bool:
+    """Tell whether a channel counts as EEG: its type says so, or says nothing, and its label names nothing else.
+
+    Parameters
+    ----------
+    ch_type : str
+        Type of the channel as sent; empty where the stream has none.
+    label : str
+        Label of the channel as sent. `EMG1`, `AUX 3` or `Trigger` are no EEG, also where a sender types all its
+        channels alike.
+    """
+    return (not ch_type.strip() or is_eeg_stream(ch_type)) and not is_auxiliary(label)
 
 
 @dataclass(slots=True)

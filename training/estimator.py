@@ -18,7 +18,7 @@ from neuript.braindecode import NeurIPT, channel_montage
 from neuript.errors import NeuriptError
 from neuript.network.config import PresetName
 from neuript.network.resampling import MODEL_SFREQ, resample
-from neuript.realtime.chain.units import PLAUSIBLE_V, unit_name
+from neuript.realtime.chain.units import PLAUSIBLE_V, to_volts, unit_name
 from neuript.specs import from_dict
 from neuript.training.fitting.forward import pooled_features, predict, seeded
 from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from neuript.montages import Montage
 
 DEFAULT_SIZE: PresetName = "tiny"
-_VOLTS = {"volts": 1.0, "millivolts": 1e-3, "microvolts": 1e-6, "nanovolts": 1e-9}
 _OWN = ("n_epochs", "batch_size", "max_lr", "seed")
 _BATCH = 256
 
@@ -218,10 +217,9 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.ascontiguousarray(resample(x, sfreq, MODEL_SFREQ), dtype=np.float32)
 
     def _scale(self) -> float:
-        name = unit_name(str(self.unit))
-        if name is None:
+        if unit_name(str(self.unit)) is None:
             raise NeuriptError(f"unit={self.unit!r} is not known; use 'V', 'mV', 'uV' or 'nV'")
-        return _VOLTS[name]
+        return to_volts(str(self.unit))
 
     def _start(self, n_outputs: int, n_times: int, seed: int) -> NeurIPT:
         """The untrained network: fresh, or a pretrained encoder with a fresh head."""

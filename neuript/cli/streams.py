@@ -66,15 +66,15 @@ def _target(model: str | None, montage: str | None) -> Montage | None:
 
 def _plan(stream: StreamSummary, target: Montage) -> str:
     from neuript.errors import NeuriptError
-    from neuript.montages import plan_channels
     from neuript.realtime.lsl.discovery import check_decodable, find_stream, predicate_for
     from neuript.realtime.lsl.inlet import LslSource
+    from neuript.realtime.recordings.channel_plan import plan_signal
 
     try:
         check_decodable(stream)
         source = LslSource(find_stream(predicate_for(f"uid='{stream.uid}'"), wait_s=2.0))
         try:
-            text = plan_channels(source.info.ch_names, target).text()
+            text = plan_signal(source.info, target).text()
         finally:
             source.close()
     except NeuriptError as error:

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError, StreamNotFoundError
-from neuript.montages import ChannelPlan, Montage, plan_channels
+from neuript.montages import ChannelPlan, Montage
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, Source, SourceStatus
 from neuript.realtime.chain.quality import Verdict
+from neuript.realtime.recordings.channel_plan import plan_signal
 from neuript.realtime.recordings.look import Look
 
 logger = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ def take_in(
         If the stream sends nothing.
     """
     info = source.info
-    plan = plan_channels(info.ch_names, model, cap, ch_types=info.ch_types)
+    plan = plan_signal(info, model, cap)
     chunks = _listen(source, math.ceil(LISTEN_S * info.sfreq), clock, check)
     heard = np.concatenate([c.data for c in chunks])[: math.ceil(LISTEN_S * info.sfreq)]
     if len(heard) < 0.5 * info.sfreq:
@@ -159,7 +160,7 @@ def take_in(
         )
     names = tuple(plan.ch_names[i] for i in bad)
     if bad:
-        plan = plan_channels(info.ch_names, model, cap, ch_types=info.ch_types, bads=names)
+        plan = plan_signal(info, model, cap, bads=names)
         what = ", ".join(f"{plan.ch_names[i]} ({_WORDS[int(verdicts[i])]})" for i in bad)
         notes.append(f"dead from the start, so interpolated: {what}")
     if mains is None:

@@ -109,10 +109,10 @@ class Look:
 
 
 def eeg_channels(info: SignalInfo) -> tuple[int, ...]:
-    """Return the indices of the channels that count as EEG by their type; all of them if none does."""
-    n_chans = len(info.ch_names)
-    types = info.ch_types or ("",) * n_chans
-    return tuple(i for i, kind in enumerate(types) if is_eeg_channel(kind)) or tuple(range(n_chans))
+    """Return the indices of the channels that count as EEG by type and label; all of them if none does."""
+    types = info.ch_types or ("",) * len(info.ch_names)
+    channels = enumerate(zip(types, info.ch_names, strict=True))
+    return tuple(i for i, (kind, label) in channels if is_eeg_channel(kind, label)) or tuple(range(len(types)))
 
 
 def look_at(stream: RecordedStream, *, unbroken: bool = False) -> Look:

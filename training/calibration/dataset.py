@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.modelfile.manifest import Manifest
-from neuript.montages import Montage, draft_plan, load_montage, plan_channels
+from neuript.montages import Montage, load_montage
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
+from neuript.realtime.recordings.channel_plan import draft_signal_plan, plan_signal
 from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, short_name, volts_per_number
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
@@ -248,7 +249,7 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
     kept: list[Trial] = []
     for recording, scale, part in zip(recordings, scales, trials, strict=True):
         info = recording.eeg.info
-        plan = plan_channels(info.ch_names, montage, spec.cap, ch_types=info.ch_types)
+        plan = plan_signal(info, montage, spec.cap)
         windows = collect_windows(
             ReplaySource(recording, chunk=512),
             plan.matrix,
@@ -307,7 +308,7 @@ def _choose_channels(
     notes = []
     for recording, scale in zip(recordings, scales, strict=True):
         info = recording.eeg.info
-        plan = draft_plan(info.ch_names, plain, spec.cap, ch_types=info.ch_types, max_interpolated=1.0)
+        plan = draft_signal_plan(info, plain, spec.cap, max_interpolated=1.0)
         measured = plan.expected_error <= 0
         bad = bad_channels(recording.eeg, scale)
         for i, name in enumerate(cap.ch_names):

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuript.montages import ChannelPlan, Montage, plan_channels
+from neuript.montages import Montage
 from neuript.realtime.chain.conditioner import Conditioner, InputChange, Stretch
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.quality import BLOCKS
 from neuript.realtime.chain.timestamps import StampEvent, StampFit, StampKind
+from neuript.realtime.recordings.channel_plan import plan_signal
 from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, volts_per_number
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
@@ -116,11 +117,11 @@ def clean(
     if absent:
         why = f"bad for more than {BAD_SHARE:.0%} of the recording, so " if bads is None else ""
         notes.append(f"{why}treated as absent: {', '.join(absent)}")
-    plan = _plan(stream, montage, cap, absent, max_interpolated)
+    plan = plan_signal(stream.info, montage, cap, bads=absent, max_interpolated=max_interpolated)
     estimated = plan.names_with("interpolated")
     if estimated:
         notes.append(f"interpolated: {', '.join(estimated)}")
-    hum = look_at(stream).mains_hz(scale, plan.used) if mains_hz == "auto" else mains_hz
+    hum = look_at(stream).mains_hz(scale) if mains_hz == "auto" else mains_hz
     hum = None if hum is None else float(hum)
     spec = replace(preprocess or PreprocessSpec(), mains_hz=hum)
     x, stamps, ok = _run(stream, plan.matrix, scale, spec)
@@ -196,21 +197,6 @@ def bad_labels(stream: RecordedStream, scale: NDArray[np.float64]) -> list[str]:
     """
     names = stream.info.ch_names
     return [names[i] for i in np.flatnonzero(bad_channels(stream, scale)) if names[i]]
-
-
-def _plan(
-    stream: RecordedStream, montage: Montage, cap: Montage | None, absent: Collection[str], max_interpolated: float
-) -> ChannelPlan:
-    info = stream.info
-    return plan_channels(
-        info.ch_names,
-        montage,
-        cap,
-        bads=absent,
-        ch_types=info.ch_types,
-        reference=info.reference,
-        max_interpolated=max_interpolated,
-    )
 
 
 class _KnownStamps:

@@ -47,7 +47,7 @@ def noise(rng):
 
 @pytest.mark.parametrize(
     ("ch_types", "found"),
-    [(TYPES, EEG), ((), (0, 1, 2, 3, 4)), (("MISC",) * 5, (0, 1, 2, 3, 4)), (("",) * 5, (0, 1, 2, 3, 4))],
+    [(TYPES, EEG), ((), EEG), (("MISC",) * 5, (0, 1, 2, 3, 4)), (("",) * 5, EEG)],
 )
 def test_which_channels_are_eeg(ch_types, found):
     assert eeg_channels(info_of(ch_types)) == tuple(found)
@@ -135,3 +135,10 @@ def test_verdicts_are_those_of_the_end(noise):
 
 def test_short_name():
     assert short_name(recording_of(np.zeros((300, 5)))) == "lab/eeg.edf"
+
+
+@pytest.mark.parametrize("kind", ["", "EEG", "EXG"])
+def test_a_label_that_names_something_else_is_no_eeg(kind):
+    names = ("Fz", "EMG1", "AUX 3", "7", "", "Counter", "Cz-Pz", "X1")
+    info = SignalInfo(name="made", sfreq=SFREQ, ch_names=names, ch_types=(kind,) * len(names))
+    assert [names[i] for i in eeg_channels(info)] == ["Fz", "7", "", "Cz-Pz", "X1"]

@@ -9,8 +9,12 @@ import pytest
 import xdf_writer
 
 from neuript.errors import NeuriptError
+from neuript.realtime.live.intake import take_in
 from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording_report import eeg_report
+from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.calibration.dataset import DatasetSpec, build_dataset, load_dataset
+from neuript.training.windows.cleaning import clean
 
 SFREQ = 125.0
 NAMES = ("Fz", "C3", "Cz", "C4", "Pz")
@@ -271,3 +275,27 @@ def test_the_stream_to_take_as_eeg_may_be_named(record, signal):
         load_dataset([path], SPEC)
     named = load_dataset([path], replace(SPEC, eeg="my amp"))
     np.testing.assert_array_equal(named.x, load_dataset([record(signal)], SPEC).x)
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale"), [("microvolts", 1.0), ("", 1.0), ("lux", 1.0)], ids=["same unit", "no unit", "another unit"]
+)
+def test_labels_alone_say_what_is_beside_the_eeg(record, signal, unit, scale):
+    """Twenty untyped inputs called EMG and AUX, larger than the EEG and full of 60 Hz: nothing depends on them."""
+    t = np.arange(len(signal))[:, None] / SFREQ
+    beside = 4000 * np.sin(2 * np.pi * 60 * t + np.arange(20))
+    labels = [*NAMES, *(f"EMG{i}" for i in range(1, 11)), *(f"AUX {i}" for i in range(1, 11))]
+    units = ["microvolts" if unit != "" else ""] * 5 + [unit] * 20
+    path = record(np.concatenate([signal, beside], axis=1), labels, kind="", unit=units)
+    data = load_dataset([path], SPEC)
+    np.testing.assert_array_equal(data.x, load_dataset([record(signal)], SPEC).x)
+    assert data.manifest.mains_hz is None
+
+    recording = read_recording(path)
+    cleaned = clean(recording, data.montage)
+    assert cleaned.mains_hz is None
+    intake = take_in(ReplaySource(recording), data.montage)
+    assert intake.mains_hz is None
+    assert eeg_report(recording.eeg).unit_ok
+    for i in intake.plan.used:
+        assert intake.scale[i] == pytest.approx(1e-6 * scale)
