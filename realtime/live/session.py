@@ -147,12 +147,12 @@ class _Session:
     def _open_source(self) -> Source:
         if self.options.replay is not None:
             return self._open_recording(self.options.replay)
-        from neuript.realtime.lsl.discovery import find_stream, predicate_for
+        from neuript.realtime.lsl.discovery import find_stream, in_words, predicate_for
         from neuript.realtime.lsl.inlet import LslSource
 
         source_id = self.demo.source_id if self.demo else self.options.source_id
         predicate = predicate_for(self.options.stream, source_id=source_id)
-        logger.info("looking for the stream (%s)", predicate)
+        logger.info("looking for a stream %s", in_words(predicate))
         wait_s = max(self.options.wait_s, 20.0) if self.demo else self.options.wait_s
         found = find_stream(predicate, wait_s=wait_s, on_wait=self._check)
         source = LslSource(found, give_up_s=self.options.give_up_s)

@@ -14,7 +14,7 @@ from neuript.realtime.lsl.library import pylsl
 
 logger = logging.getLogger(__name__)
 
-ANY_EEG = " or ".join(f"translate(normalize-space(type),'egx','EGX')='{stype}'" for stype in EEG_TYPES)
+ANY_EEG = " or ".join(f"translate(normalize-space(type),'egx','EGX')='{stype}'" for stype in sorted(EEG_TYPES))
 """Predicate for streams whose type says that they are EEG, in any spelling."""
 
 RIVALS_S, RIVALS_NAMED_S = 2.0, 0.5
@@ -71,6 +71,11 @@ def predicate_for(predicate: str | None = None, name: str | None = None, source_
     if source_id is not None:
         parts.append(f"source_id={quoted(source_id)}")
     return " and ".join(parts) or ANY_EEG
+
+
+def in_words(predicate: str) -> str:
+    """Return what a predicate asks for, as it follows "stream" in a sentence."""
+    return f"of type {' or '.join(sorted(EEG_TYPES))}" if predicate == ANY_EEG else f"that matches {predicate}"
 
 
 def quoted(text: str) -> str:
@@ -166,8 +171,7 @@ def _rank(stream: StreamSummary) -> tuple[bool, bool, str]:
 
 
 def _nothing_found(predicate: str, wait_s: float, visible: Sequence[StreamSummary]) -> str:
-    wanted = "of type EEG" if predicate == ANY_EEG else f"that matches {predicate}"
-    head = f"no LSL stream {wanted} appeared within {wait_s:g} s"
+    head = f"no LSL stream {in_words(predicate)} appeared within {wait_s:g} s"
     if not visible:
         return (
             f"{head}, and no other stream is visible either; is the amplifier's LSL output on, on "
