@@ -123,7 +123,7 @@ def launch(
     view = view or choose_view(console=console)
     command = [
         sys.executable,
-        "-P",  # in a checkout the folder `neuript` would hide the installed package
+        "-P",  # the code of this process, whatever lies in the working folder
         "-m",
         "neuript.realtime.dashboard",
         f"--proba-source-id={decoder_source_id}",

@@ -51,6 +51,16 @@ MAY_IMPORT = {
 }
 """Folder (or lone module) to the folders that it may import from, its own and `BASE` aside; the layers of
 docs/architecture.md."""
+QT = {"PyQt5", "PyQt6", "PySide2", "PySide6", "qtpy", "pyqtgraph"}
+WORLD = {
+    *("time", "datetime", "sched"),
+    *("threading", "_thread", "multiprocessing", "concurrent", "asyncio", "queue", "torch.multiprocessing"),
+    *("socket", "socketserver", "select", "selectors", "ssl", "http", "urllib", "requests", "torch.distributed"),
+    *("subprocess", "signal", "logging"),
+}
+"""Clocks, threads, networks, processes and logs: what a pure function does not touch."""
+PURE = {"neuript.network": WORLD, "realtime.chain": WORLD | {"torch"}}
+"""Folder to what nothing in it may import: the same input gives the same bits, whenever and wherever it runs."""
 
 
 def modules() -> dict[str, Path]:
@@ -63,18 +73,58 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(path: Path) -> set[str]:
-    """Every module that a file imports, wherever in the file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def imports(source: str) -> set[str]:
+    """Every module that a source text imports, wherever in it, and also by a name in a string."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names.update(a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
+            assert node.level == 0, f"line {node.lineno}: relative import"
             names.add(node.module or "")
             names.update(f"{node.module}.{a.name}" for a in node.names)
-    return names
+        elif isinstance(node, ast.Call) and _last_name(node.func) in ("import_module", "__import__"):
+            names.update(_text(word) for word in (*node.args[:1], *(k.value for k in node.keywords)))
+    return names - {""}
+
+
+def _last_name(node: ast.AST) -> str:
+    return getattr(node, "attr", getattr(node, "id", ""))
+
+
+def _text(node: ast.AST) -> str:
+    """Return a constant string, or what an f-string begins with."""
+    first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+
+
+def comes_from(names: set[str], packages: set[str]) -> set[str]:
+    """Those of `names` that are one of `packages`, or inside one."""
+    return {name for name in names if any(f"{name}.".startswith(f"{package}.") for package in packages)}
+
+
+def mentions(source: str, word: str) -> bool:
+    """Whether a source text imports something with this name, or has it as a variable or attribute."""
+    names = {_last_name(node) for node in ast.walk(ast.parse(source))}
+    return word in names or any(word in name.split(".") for name in imports(source))
+
+
+def bare(source: str) -> set[str]:
+    """What a source text imports of the house without its first name."""
+    return comes_from(imports(source), {"realtime", "training", "montages"})
+
+
+def leaves_the_path_open(source: str) -> list[int]:
+    """Lines of command lines that run a module or code in this Python without `-P`; pip is not ours."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.List | ast.Tuple):
+            continue
+        words = {_text(e) for e in node.elts}
+        runs_code = any("executable" in ast.dump(e) for e in node.elts) and {"-m", "-c"} & words
+        if runs_code and not {"-P", "pip"} & words:
+            lines.append(node.lineno)
+    return lines
 
 
 def room(module: str) -> str:
@@ -110,7 +160,7 @@ PROJECT = sorted(
 
 @pytest.mark.parametrize(("module", "path"), MODULES.items(), ids=MODULES.keys())
 def test_layers_import_only_downwards(module: str, path: Path):
-    assert not upward(module, imports(path))
+    assert not upward(module, imports(path.read_text(encoding="utf-8")))
 
 
 def test_the_layers_name_every_folder():
@@ -138,8 +188,30 @@ def test_an_import_upwards_is_noticed(module: str, imported: str):
 
 @pytest.mark.parametrize("path", PROJECT, ids=[str(p.relative_to(ROOT)) for p in PROJECT])
 def test_the_house_is_imported_by_its_full_name(path: Path):
-    bare = {n for n in imports(path) if n.partition(".")[0] in ("realtime", "training", "montages")}
-    assert not bare, f"import neuript.{min(bare)}; a bare name is somebody else's, or a second copy"
+    found = bare(path.read_text(encoding="utf-8"))
+    assert not found, f"import neuript.{min(found)}; a bare name is somebody else's, or a second copy"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import realtime.chain.ring",
+        "from training import windows",
+        "def f():\n    import montages as m",
+        "import importlib\nimportlib.import_module('realtime.chain')",
+        "from importlib import import_module\nimport_module(name='montages')",
+        "__import__('training.windows')",
+        "import importlib\nimportlib.import_module(f'training.{name}')",
+    ],
+)
+def test_a_bare_name_is_noticed(source: str):
+    assert bare(source)
+    assert not bare(source.replace("realtime", "neuript.realtime").replace("training", "x").replace("montages", "y"))
+
+
+def test_a_relative_import_is_noticed():
+    with pytest.raises(AssertionError, match="relative import"):
+        imports("from .ring import Ring")
 
 
 def test_a_public_class_name_means_one_thing():
@@ -153,12 +225,56 @@ def test_a_public_class_name_means_one_thing():
 
 @pytest.mark.parametrize(("module", "path"), MODULES.items(), ids=MODULES.keys())
 def test_lsl_and_qt_stay_in_their_folders(module: str, path: Path):
-    names = imports(path)
-    tops = {name.split(".")[0] for name in names}
-    if any("pylsl" in name.split(".") for name in names):
-        assert room(module) == "realtime.lsl", f"{module} uses pylsl"
-    if tops & {"PyQt6", "pyqtgraph"}:
-        assert module.startswith("neuript.realtime.dashboard.qt"), f"{module} uses Qt"
+    source = path.read_text(encoding="utf-8")
+    assert room(module) == "realtime.lsl" or not mentions(source, "pylsl"), f"{module} uses pylsl"
+    if not module.startswith("neuript.realtime.dashboard.qt"):
+        assert not comes_from(imports(source), QT), f"{module} uses Qt"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pylsl",
+        "import pylsl.util as x",
+        "from neuript.realtime.lsl.library import pylsl as quiet",
+        "from neuript.realtime.lsl import library\nlibrary.pylsl.local_clock()",
+        "from neuript.realtime.lsl import discovery\nlsl = discovery.pylsl",
+        "import importlib\nimportlib.import_module('pylsl')",
+    ],
+)
+def test_the_use_of_pylsl_is_noticed(source: str):
+    assert mentions(source, "pylsl")
+    assert not mentions(f"text = {source!r}  # pylsl", "pylsl")
+
+
+@pytest.mark.parametrize("package", sorted(QT))
+def test_the_use_of_qt_is_noticed(package: str):
+    for source in (f"import {package}", f"from {package}.QtCore import Qt", f"__import__('{package}.QtGui')"):
+        assert comes_from(imports(source), QT)
+    assert not comes_from(imports(f"probe = 'import {package}'\nimport {package}_of_mine"), QT)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room(m) in PURE])
+def test_the_signal_chain_and_the_network_have_no_clock_no_thread_no_network(module: str):
+    names = imports(MODULES[module].read_text(encoding="utf-8"))
+    assert not comes_from(names, PURE[room(module)])
+
+
+def test_the_pure_folders_are_there():
+    assert {room(module) for module in MODULES} >= set(PURE)
+
+
+@pytest.mark.parametrize("name", sorted(WORLD))
+def test_a_clock_a_thread_or_a_network_is_noticed(name: str):
+    top, _, rest = name.partition(".")
+    for source in (f"import {name}", f"from {name} import x", f"from {top} import {rest or 'x'}"):
+        assert comes_from(imports(source), WORLD)
+
+
+def test_numbers_are_no_clock():
+    source = "import torch\nfrom scipy import signal\nfrom neuript.network.layers import TimeMerge\nimport time_of"
+    assert not comes_from(imports(source), WORLD)
+    assert comes_from(imports(source), PURE["realtime.chain"]) == {"torch"}
 
 
 @pytest.mark.parametrize(
@@ -229,14 +345,22 @@ def test_import_is_cheap(module: str):
     finished(python(code), ok=True)
 
 
-def test_programs_are_started_so_that_a_checkout_does_not_hide_the_package():
-    """Without -P, Python puts the working folder first, and `neuript` of a checkout has no `realtime`."""
-    for folder in ("neuript", "realtime", "training", "tests", "benchmarks"):
-        for path in (ROOT / folder).rglob("*.py"):
-            calls = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            for node in calls:
-                if not isinstance(node, ast.List | ast.Tuple):
-                    continue
-                words = [e.value for e in node.elts if isinstance(e, ast.Constant)]
-                runs_code = any("executable" in ast.dump(e) for e in node.elts) and {"-m", "-c"} & set(words)
-                assert not runs_code or "-P" in words or "pip" in words, f"{path}:{node.lineno}"
+@pytest.mark.parametrize("path", PROJECT, ids=[str(p.relative_to(ROOT)) for p in PROJECT])
+def test_a_child_runs_the_code_of_its_parent(path: Path):
+    """Without -P, Python puts the working folder first: a `neuript/` or a `numpy.py` there would be run instead."""
+    assert not leaves_the_path_open(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("command", "is_open"),
+    [
+        ("[sys.executable, '-m', 'neuript']", True),
+        ("(sys.executable, '-c', code)", True),
+        ("[sys.executable, '-u', '-m', f'neuript.{verb}', *words]", True),
+        ("[sys.executable, '-P', '-m', 'neuript']", False),
+        ("[sys.executable, '-m', 'pip', 'wheel']", False),
+        ("['git', '-c', 'x']", False),
+    ],
+)
+def test_a_child_that_would_run_other_code_is_noticed(command: str, is_open: bool):
+    assert leaves_the_path_open(f"import sys\ncommand = {command}") == [2] * is_open
