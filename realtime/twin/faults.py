@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuript.errors import NeuriptError
+from neuript.limits import SFREQ_MAX, SFREQ_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -195,8 +196,8 @@ def _checked(
         raise NeuriptError(f"fault '{said}' has no end; to stop the amplifier, use --duration")
     if value is not None and math.isnan(value):
         raise NeuriptError(f"fault '{said}': '{name}' needs a value; write {kind.form}")
-    if name == "rate" and value is not None and not 100 <= value <= 20000:
-        raise NeuriptError(f"fault '{said}': a rate of {value:g} Hz; use 100 to 20000")
+    if name == "rate" and value is not None and not SFREQ_MIN <= value <= SFREQ_MAX:
+        raise NeuriptError(f"fault '{said}': a rate of {value:g} Hz; use {SFREQ_MIN:g} to {SFREQ_MAX:g}")
     if name in ("burst", "jitter") and value is not None and not 0 < value < math.inf:
         raise NeuriptError(f"fault '{said}': the value is {value:g}; use a number above zero")
     return Fault(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuript.errors import NeuriptError
+from neuript.limits import SFREQ_MAX, SFREQ_MIN
 from neuript.realtime.twin.artifacts import Electrodes, Eyes, Mains, Muscles, ear_positions
 from neuript.realtime.twin.background import VISUAL_S, Background, OccipitalAlpha
 from neuript.realtime.twin.cues import CueProtocol, Intent, TrialSchedule, TwinEvent, events_between
@@ -61,8 +62,8 @@ class TwinSignal:
         seed: int = 0,
         start_s: float = 0.0,
     ) -> None:
-        if not 100.0 <= sfreq <= 20000.0:
-            raise NeuriptError(f"sfreq is {sfreq:g} Hz; the twin runs at 100 to 20000 Hz")
+        if not SFREQ_MIN <= sfreq <= SFREQ_MAX:
+            raise NeuriptError(f"sfreq is {sfreq:g} Hz; the twin runs at {SFREQ_MIN:g} to {SFREQ_MAX:g} Hz")
         if seed < 0:
             raise NeuriptError(f"seed is {seed}; use a whole number from 0 up")
         self.cap = Cap.of(montage)

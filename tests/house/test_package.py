@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from processes import finished, python
 
+from neuript.limits import SFREQ_MAX
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {
     "neuript": "neuript",
@@ -212,6 +214,24 @@ def test_a_bare_name_is_noticed(source: str):
 def test_a_relative_import_is_noticed():
     with pytest.raises(AssertionError, match="relative import"):
         imports("from .ring import Ring")
+
+
+def compares_with(source: str, number: float) -> bool:
+    """Whether a source text compares something with this very number."""
+    compared = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Compare)]
+    sides = [side for n in compared for side in (n.left, *n.comparators)]
+    return any(isinstance(side, ast.Constant) and side.value == number for side in sides)
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES.items(), ids=MODULES.keys())
+def test_the_rates_that_are_decoded_are_limits(module: str, path: Path):
+    assert not compares_with(path.read_text(encoding="utf-8"), SFREQ_MAX), f"{module}: take it from neuript.limits"
+
+
+@pytest.mark.parametrize("source", ["100 <= sfreq <= 20000", "def f(x):\n    return x > 20_000.0"])
+def test_a_rate_written_as_a_number_is_noticed(source: str):
+    assert compares_with(source, SFREQ_MAX)
+    assert not compares_with(f"MAX_ENTRIES = 20000\ntext = {source!r}", SFREQ_MAX)
 
 
 def test_a_public_class_name_means_one_thing():

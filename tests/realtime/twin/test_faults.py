@@ -84,7 +84,7 @@ def test_yaml_scripts(tmp_path):
         ("gap:C3@1", "all channels"),
         ("clock@3", "needs a value"),
         ("rate@3:1", "needs a value"),
-        ("rate@3:1:50", "100 to 20000"),
+        ("rate@3:1:50", "a rate of 50 Hz; use 100 to 20000$"),
         ("burst@3:1:0", "above zero"),
         ("unplug@3:inf", "has no end"),
         ("unplug@3:2,rate@4:1:500", "before the amplifier is back"),

@@ -252,7 +252,7 @@ def test_generation_is_fast():
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: TwinSignal("openbci-8", 50.0), "100 to 20000"),
+        (lambda: TwinSignal("openbci-8", 50.0), "sfreq is 50 Hz; the twin runs at 100 to 20000 Hz$"),
         (lambda: TwinSignal("openbci-8", 250.0, seed=-1), "seed"),
         (lambda: Subject(skill=1.5), "skill"),
         (lambda: Subject(mu_hz=0.0), "mu_hz"),
