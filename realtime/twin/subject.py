@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neuript.errors import NeuriptError
@@ -110,10 +110,6 @@ class Subject:
             muscle_bursts_per_min=float(rng.uniform(0.3, 3.0)),
             muscle_uv=float(14.0 * rng.lognormal(0.0, 0.4)),
         )
-
-    def with_skill(self, skill: float) -> Subject:
-        """Return the same person with another skill."""
-        return replace(self, skill=skill)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,11 +55,6 @@ def kappa(table_KK: NDArray[np.float64]) -> float:
     return float(kappas(table_KK))
 
 
-def weighted_f1(table_KK: NDArray[np.float64]) -> float:
-    """Mean F1 of the classes, each weighted with the share of its true windows."""
-    return float(weighted_f1s(table_KK))
-
-
 def at_base_rate(
     val_NK: NDArray[np.float64], y_val_N: NDArray[Any], proba_MK: NDArray[np.float64]
 ) -> NDArray[np.float64]:
