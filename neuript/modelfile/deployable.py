@@ -175,16 +175,12 @@ def _from_checkpoint(path: Path) -> Container:
 
 def _engine(container: Container, name: str, engine: str, device: str, threads: int | None) -> Engine:
     """Load the program, check its weights, and build the engine that was asked for."""
-    import torch
-
     from neuript.modelfile import engines
+    from neuript.network.gpu import cpu_or_gpu
 
     if engine != "auto" and engine not in engines.ENGINES:
         raise NeuriptError(f"there is no engine {engine!r}; choose {', '.join(engines.ENGINES)}")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device != "cpu" and not torch.cuda.is_available():
-        raise NeuriptError(f"device {device!r} was asked for, but PyTorch sees no GPU; use cpu")
+    device = cpu_or_gpu(device)
     native = {"ts": "torchscript", "pt2": "export"}[container.kind]
     if engine in ("torchscript", "export") and engine != native:
         raise NeuriptError(f"{name} has no program for the {engine} engine, but for {native}")

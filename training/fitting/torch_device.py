@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from neuript.errors import NeuriptError
+from neuript.network.gpu import cpu_or_gpu
 
 
 def use_device(device: str, n_threads: int | None = None) -> None:
@@ -21,5 +22,4 @@ def use_device(device: str, n_threads: int | None = None) -> None:
         torch.set_num_threads(n_threads)
     if device not in ("cpu", "cuda"):
         raise NeuriptError(f"--device {device} must be cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise NeuriptError("--device cuda: PyTorch sees no GPU here; use cpu")
+    cpu_or_gpu(device)

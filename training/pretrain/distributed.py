@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from neuript.errors import NeuriptError
+from neuript.network.gpu import cpu_or_gpu
 
 if TYPE_CHECKING:
     from neuript.training.pretrain.run_settings import PretrainRun
@@ -159,13 +160,8 @@ def _lost_is_said(rank: int, size: int) -> Iterator[None]:
 
 
 def _device(run: PretrainRun) -> torch.device:
-    wanted = run.device
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cpu":
+    if cpu_or_gpu(run.device) == "cpu":
         return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise NeuriptError("device=cuda: PyTorch finds no GPU here; use --device cpu")
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device
