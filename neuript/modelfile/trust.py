@@ -19,6 +19,8 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+from neuript.files import write_atomically
+
 log = logging.getLogger(__name__)
 
 _LINE = re.compile(r"([0-9a-f]{64})\b")
@@ -67,8 +69,10 @@ def remember(sha256: str, *, how: str, name: str = "") -> bool:
     line = f"{sha256}  {how}  {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {clean}\n"
     try:
         private_dir(path.parent)
+        # One append: to write the list anew would lose what another neuript adds meanwhile. A line that a kill cut off
+        # trusts nothing that it should not: its file, or the next one, is asked for again.
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "ab") as file:  # one append: safe beside another neuript
+        with os.fdopen(descriptor, "ab") as file:
             file.write(line.encode())
     except OSError as error:
         log.warning(
@@ -98,7 +102,7 @@ def write_shipped_hashes(folder: Path) -> Path:
         if file.suffix in (".ts", ".pt2")
     ]
     sums = folder / "SHA256SUMS"
-    sums.write_text("".join(lines), "utf-8")
+    write_atomically(sums, "".join(lines).encode())
     return sums
 
 

@@ -105,6 +105,26 @@ def test_hashes_for_the_package_are_written_as_sha256sum_does(tmp_path: Path) ->
     assert text == f"{known}  demo.ts\n"
 
 
+def test_hashes_for_the_package_are_replaced_as_a_whole(tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    (tmp_path / "SHA256SUMS").write_text("old")
+    before.hardlink_to(tmp_path / "SHA256SUMS")
+    (tmp_path / "demo.ts").write_bytes(b"abc")
+    assert trust.write_shipped_hashes(tmp_path).read_text("utf-8") != "old"
+    assert before.read_text() == "old"
+
+
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 70, 90])
+def test_a_line_that_was_cut_off_trusts_nothing_new(n: int) -> None:
+    trust.remember(A, how="written", name="a.ts")
+    trust.trust_file().write_bytes(trust.trust_file().read_bytes()[:n])
+    trust.remember(B, how="written")
+    known = [h for h in (A, B, "ab" * 32, "a" * 63 + "b") if trust.is_trusted(h)]
+    assert set(known) <= {A, B}
+    assert trust.remember(B, how="written")
+    assert trust.is_trusted(B)
+
+
 def test_models_that_ship_with_the_package_are_trusted() -> None:
     folder = Path(neuript.weights.__path__[0])
     for model in folder.glob("*.ts"):
