@@ -297,6 +297,31 @@ def test_numbers_are_no_clock():
     assert comes_from(imports(source), PURE["realtime.chain"]) == {"torch"}
 
 
+def choices(source: str) -> list[tuple[str, frozenset[object]]]:
+    """Each `Name = Literal[...]` at the top of a source text, with what it allows."""
+    found = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and "Literal" in ast.dump(node.value):
+            values = frozenset(n.value for n in ast.walk(node.value.slice) if isinstance(n, ast.Constant))
+            found.append((_last_name(node.targets[0]), values))
+    return found
+
+
+def test_a_choice_is_written_once():
+    where: dict[frozenset[object], list[str]] = {}
+    for module, path in MODULES.items():
+        for name, values in choices(path.read_text(encoding="utf-8")):
+            where.setdefault(values, []).append(f"{module}.{name}")
+    assert where
+    assert not [names for names in where.values() if len(names) > 1]
+
+
+def test_the_same_choice_in_another_order_is_noticed():
+    (one, two) = choices("Precision = Literal['bf16', 'fp32']\nX = 3\nBits = typing.Literal['fp32', 'bf16']")
+    assert (one[0], two[0]) == ("Precision", "Bits")
+    assert one[1] == two[1]
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neuript.network.config import Precision
 from neuript.network.network import NeurIPTNetwork
-
-Precision = Literal["bf16", "fp32"]
 
 
 def device_of(model: nn.Module) -> torch.device:

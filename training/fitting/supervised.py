@@ -19,19 +19,12 @@ from torch import Tensor, nn
 
 from neuript import specs
 from neuript.errors import NeuriptError
+from neuript.network.config import Precision
 from neuript.network.layers import Dropout
 from neuript.network.network import NeurIPTNetwork
 from neuript.specs import require
 from neuript.training.fitting.augment import AugmentSpec
-from neuript.training.fitting.forward import (
-    Precision,
-    autocast,
-    device_of,
-    pooled_features,
-    predict_logits,
-    probabilities,
-    seeded,
-)
+from neuript.training.fitting.forward import autocast, device_of, pooled_features, predict_logits, probabilities, seeded
 from neuript.training.fitting.heads import MAX_PROBE_WINDOWS, HeadStart, probe_head, zero_head
 from neuript.training.fitting.losses import BalancedBCE, BalancedCrossEntropy
 from neuript.training.fitting.metrics import balanced_accuracy, confusion

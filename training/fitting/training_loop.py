@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from neuript.errors import NeuriptError
+from neuript.network.config import Precision
 from neuript.training.fitting.augment import AugmentSpec, augment
-from neuript.training.fitting.forward import Precision, autocast, device_of
+from neuript.training.fitting.forward import autocast, device_of
 from neuript.training.fitting.schedules import OneCycle
 from neuript.training.windows.labelled import LabelledWindows
 

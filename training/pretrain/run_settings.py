@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from neuript import specs
 from neuript.errors import NeuriptError
-from neuript.network.config import NetworkConfig, PresetName, preset
+from neuript.network.config import NetworkConfig, Precision, PresetName, preset
 from neuript.specs import require
 
 if TYPE_CHECKING:
     from neuript.network.pretext.pretrainer import PretrainSpec
 
-Precision = Literal["bf16", "fp32"]
 Device = Literal["auto", "cpu", "cuda"]
 
 MAY_CHANGE = frozenset(
