@@ -11,13 +11,13 @@ from neuript.realtime.decoding.scoring import ScoreCard, Trial, score_trials
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.realtime.recordings.replay_log import read_clock_offset
-from neuript.training.windows.events import checked_event_map, require_classes, trials_of
+from neuript.training.windows.events import Markers, checked_event_map, require_classes, trials_of
 
 
 def score(
     decisions: str | Path,
     recording: str | Path | Recording,
-    event_map: Mapping[str, str | Sequence[str]],
+    event_map: Mapping[str, Markers],
     *,
     window_end_s: tuple[float, float] = (4.0, 4.5),
     trial_start: str | None = None,
@@ -36,8 +36,8 @@ def score(
         File with the lines that `neuript-live --json` printed.
     recording : str, Path or Recording
         Recording with the markers.
-    event_map : mapping of str to str or sequence of str
-        Marker or markers of each class, keyed by its name.
+    event_map : mapping of str to str, int or sequence of these
+        Marker or markers of each class, keyed by its name; a whole number is the marker of that text.
     window_end_s : tuple of two floats
         Seconds after the event between which a window must end; fix them before you look at the result.
     trial_start : str, optional
@@ -64,7 +64,7 @@ def score(
     >>> events = {"left_hand": "769", "right_hand": "770"}
     >>> score("run4.jsonl", "run4.xdf", events).accuracy  # doctest: +SKIP
     """
-    event_map = checked_event_map(event_map)
+    markers = checked_event_map(event_map)
     low, high = window_end_s
     if not low <= high:
         raise NeuriptError(
@@ -73,13 +73,13 @@ def score(
     log = read_decisions(decisions)
     read = recording if isinstance(recording, Recording) else read_recording(recording, eeg=eeg)
     events = events_of(read)
-    found = trials_of(events, event_map, trial_start=trial_start)
-    require_classes(found, event_map, events)
+    found = trials_of(events, markers, trial_start=trial_start)
+    require_classes(found, markers, events)
     offset_s = _offset_s(log, replay_log, float(read.eeg.timestamps[0]))
     trials = [trial.shifted(offset_s) for trial in found]
     if say is not None and (note := _note_outside(log, trials, window_end_s, str(decisions))):
         say(note)
-    return score_trials(log.rows, trials, _classes(log, tuple(event_map)), window_end_s=(low, high))
+    return score_trials(log.rows, trials, _classes(log, tuple(markers)), window_end_s=(low, high))
 
 
 def _offset_s(log: DecisionLog, replay_log: str | Path | None, first_stamp: float) -> float:

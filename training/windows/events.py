@@ -7,11 +7,17 @@ Markers differ from lab to lab: one cue per trial (Graz), or one marker per epoc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any
 
 from neuript.errors import NeuriptError
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.recording import Event
+from neuript.specs import short
+
+Markers = str | int | Sequence[str | int]
+"""One marker of a class, or several: texts, or whole numbers for the codes that they are written as."""
 
 
 def parse_event_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -39,15 +45,21 @@ def parse_event_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def checked_event_map(event_map: Mapping[str, str | Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Class to its markers, as a tuple also where there is one.
+def checked_event_map(event_map: Mapping[str, Markers]) -> dict[str, tuple[str, ...]]:
+    """Class to its markers, as a tuple also where there is one; a whole number is the marker of that text.
 
     Raises
     ------
     NeuriptError
-        For less than two classes, a class without a marker, or one marker given to two classes.
+        For less than two classes, a class whose name is no text, a class without a marker, a marker that is neither
+        text nor a whole number, or one marker given to two classes.
     """
-    mapping = {name: (m,) if isinstance(m, str) else tuple(m) for name, m in event_map.items()}
+    if not isinstance(event_map, Mapping) or not all(isinstance(name, str) for name in event_map):
+        raise NeuriptError(
+            f"the event map {short(event_map)} does not say the marker of each class; give for example "
+            '{"left_hand": "769", "right_hand": "770"}'
+        )
+    mapping = {name: _marker_texts(name, markers) for name, markers in event_map.items()}
     if len(mapping) < 2:
         raise NeuriptError(
             f"--event names {len(mapping)} class{'' if len(mapping) == 1 else 'es'}; at least two are needed, for "
@@ -58,6 +70,22 @@ def checked_event_map(event_map: Mapping[str, str | Sequence[str]]) -> dict[str,
         raise NeuriptError(f"class {empty[0]!r} has no marker; name at least one that starts it")
     _refuse_shared_markers(mapping)
     return mapping
+
+
+def _marker_texts(name: str, markers: Any) -> tuple[str, ...]:
+    is_list = isinstance(markers, Iterable) and not isinstance(markers, str | bytes | Mapping)
+    return tuple(dict.fromkeys(_marker_text(name, marker) for marker in (markers if is_list else (markers,))))
+
+
+def _marker_text(name: str, marker: Any) -> str:
+    if isinstance(marker, str):
+        return marker
+    if isinstance(marker, Integral) and not isinstance(marker, bool):
+        return str(int(marker))
+    raise NeuriptError(
+        f"the marker {short(marker)} of class {name!r} is neither text nor a whole number; give it as the recording "
+        'has it, for example "769" or 769 (neuript inspect FILE lists the markers)'
+    )
 
 
 def _refuse_shared_markers(event_map: Mapping[str, Sequence[str]]) -> None:

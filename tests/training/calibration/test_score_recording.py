@@ -51,6 +51,7 @@ def test_by_path_and_in_memory(recording, decisions):
     assert (card.n_hits, card.n_trials) == (3, 4)
     assert card.to_dict()["confusion"] == [[1, 1, 0], [0, 2, 0]]
     assert neuript.score(str(decisions), read_recording(recording), EVENTS) == card
+    assert neuript.score(decisions, recording, {"left": 769, "right": [770, "771"]}) == card
 
 
 def test_trials_outside_of_the_decisions_are_told(recording, decisions):
@@ -66,6 +67,7 @@ def test_trials_outside_of_the_decisions_are_told(recording, decisions):
     [
         ({"left": "769"}, {}, "names 1 class; at least two"),
         ({"left": "769", "feet": "770"}, {}, "class 'feet' is not among the decisions' classes left, right"),
+        ({"left": "769", "right": 770.0}, {}, r"the marker 770\.0 of class 'right' is neither text nor a whole number"),
         ({"left": "769", "right": "5"}, {}, "the marker '5' of class 'right'"),
         (EVENTS, {"window_end_s": (4.0, 3.0)}, r"--window-end 4 3.*window_end_s"),
     ],
