@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
-from neuript.realtime.recordings.recording import Recording
 from neuript.training.calibration.calibration_spec import CalibrationSpec
-from neuript.training.calibration.dataset import build_dataset, read_each
+from neuript.training.calibration.dataset import Recordings, build_dataset, one_or_more, read_each
 from neuript.training.calibration.fitted_decoder import fit_decoder
 from neuript.training.calibration.held_out import NETWORK, TANGENT, ReportStep
 from neuript.training.calibration.starting_point import starting_point
@@ -24,7 +22,7 @@ MAX_THREADS = 4
 
 
 def calibrate(
-    recordings: Sequence[str | Path | Recording],
+    recordings: Recordings,
     spec: CalibrationSpec,
     *,
     say: Callable[[str], None] | None = None,
@@ -37,8 +35,9 @@ def calibrate(
 
     Parameters
     ----------
-    recordings : sequence of str, Path or Recording
-        Files of any format that `read_recording` knows, or recordings that are already read, in order of time.
+    recordings : str, Path, Recording or sequence of these
+        Files of any format that `read_recording` knows, or recordings that are already read, in order of time; one by
+        itself counts as one.
     spec : CalibrationSpec
         Settings: montage, the marker of each class, window, and how the decoder is fitted.
     say : callable, optional
@@ -65,8 +64,9 @@ def calibrate(
     """
     began = time.monotonic()
     tell = say or (lambda _text: None)
-    tell(f"reading {len(recordings)} recording{'' if len(recordings) == 1 else 's'}")
-    read = read_each(recordings, eeg=spec.eeg)
+    given = one_or_more(recordings)
+    tell(f"reading {len(given)} recording{'' if len(given) == 1 else 's'}")
+    read = read_each(given, eeg=spec.eeg)
     data = build_dataset(read, spec)
     for sentence in (data.describe(), *data.notes):
         tell(sentence)

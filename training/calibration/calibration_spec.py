@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import neuript.weights
 from neuript.errors import NeuriptError
 from neuript.training.calibration.dataset import DatasetSpec
+
+PRETRAINED = Path(next(iter(neuript.weights.__path__))) / "twin-micro.safetensors"
+"""The encoder shipped with the package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,8 @@ class CalibrationSpec(DatasetSpec):
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without the recordings."""
+        if isinstance(self.network, Path):
+            object.__setattr__(self, "network", str(self.network))
         super().__post_init__()
         if self.n_folds < 2:
             raise NeuriptError(
@@ -43,3 +50,32 @@ class CalibrationSpec(DatasetSpec):
             raise NeuriptError(
                 f"--epochs {self.n_epochs} is negative; 0 fits the read-out of the network alone (in Python: n_epochs)"
             )
+        if not 0 <= self.seed < 2**63:
+            raise NeuriptError(f"--seed {self.seed} is not a whole number from 0 to 2**63 - 1 (in Python: seed)")
+        encoder_file(self.network)
+
+
+def encoder_file(network: str) -> Path | None:
+    """File of the weights that a network starts from; None where they are random.
+
+    Parameters
+    ----------
+    network : str
+        As in `CalibrationSpec.network`.
+
+    Raises
+    ------
+    NeuriptError
+        Where there is no such file.
+    """
+    if network in ("micro", "tiny", "none"):
+        return None
+    path = PRETRAINED if network == "pretrained" else Path(network)
+    if not path.is_file():
+        raise NeuriptError(
+            f"this installation has no pretrained encoder ({path.name}); choose --network micro, tiny or none"
+            if network == "pretrained"
+            else f"--network {network} is no checkpoint file; give one of `neuript-train pretrain`, or pretrained, "
+            "micro, tiny or none"
+        )
+    return path

@@ -6,16 +6,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import Montage, load_montage
 from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.realtime.chain.units import to_volts
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.channel_plan import draft_signal_plan, plan_signal
@@ -24,12 +27,19 @@ from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.windows.epochs import collect_windows, ends_within, labels_of
-from neuript.training.windows.events import checked_event_map, require_classes, trials_of
+from neuript.training.windows.events import Markers, checked_event_map, require_classes, trials_of
 from neuript.training.windows.labelled import LabelledWindows
 
 logger = logging.getLogger(__name__)
 
+Recordings = str | Path | Recording | Sequence[str | Path | Recording]
+"""One recording or several: files, or what was read of them."""
+
 MIN_TRIALS_PER_CLASS = 5
+MAINS = (50.0, 60.0, None, "auto")
+"""What `mains_hz` may be."""
+REFERENCES = ("as recorded", "average")
+"""What `reference` may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +52,8 @@ class DatasetSpec:
         If a value is not allowed, naming it and what is.
     """
 
-    event_map: Mapping[str, str | Sequence[str]]
-    """Class to its marker or markers; the order is that of the model's classes."""
+    event_map: Mapping[str, Markers]
+    """Class to its marker or markers, texts or whole numbers; the order is that of the model's classes."""
     montage: str = "10-20"
     """What was on the head: the name of a montage, or a YAML file."""
     trial_start: str | None = None
@@ -76,26 +86,65 @@ class DatasetSpec:
     def __post_init__(self) -> None:
         """Check what can be checked without the recordings, and bring the event map into one form."""
         object.__setattr__(self, "event_map", checked_event_map(self.event_map))
-        object.__setattr__(self, "epoch_s", tuple(self.epoch_s))
-        low, high = self.epoch_s
-        if not -3600 < low < high < 3600:
+        if isinstance(self.montage, Path):
+            object.__setattr__(self, "montage", str(self.montage))
+        self._check_times()
+        if self.mains_hz not in MAINS:
+            raise NeuriptError(
+                f"--mains {self.mains_hz} is not 50, 60, none or auto (in Python: mains_hz is 50, 60, None or 'auto')"
+            )
+        specs.check_types(self)
+        self._check_names()
+        self._check_rate()
+
+    def _check_times(self) -> None:
+        """Refuse spans of time that cannot be, with the option's name; `check_types` refuses what is no number."""
+        epoch = self.epoch_s if isinstance(self.epoch_s, tuple | list) else ()
+        if len(epoch) == 2 and all(isinstance(s, Real) for s in epoch) and not -3600 < epoch[0] < epoch[1] < 3600:
+            low, high = epoch
             raise NeuriptError(
                 f"--epoch {low:g} {high:g}: give two numbers of seconds, the end larger than the begin, for example "
                 "0 4.5 (in Python: epoch_s)"
             )
         for name, value in (("window", self.window_s), ("hop", self.hop_s)):
-            if not 0 < value < 3600:
+            if isinstance(value, Real) and not 0 < value < 3600:
                 raise NeuriptError(f"--{name} {value:g} s is not larger than 0 and below an hour (in Python: {name}_s)")
+
+    def _check_names(self) -> None:
+        """Refuse a montage, a reference, a unit or an idle class that does not exist."""
+        cap = self.cap
+        if self.reference not in REFERENCES:
+            raise NeuriptError(
+                f"--reference {self.reference} is not known; use one of {', '.join(REFERENCES)} (in Python: reference)"
+            )
+        if self.reference == "average":
+            cap.with_reference(self.reference)
+        if self.unit is not None:
+            to_volts(self.unit)
         if self.idle_class is not None and self.idle_class not in self.event_map:
             raise NeuriptError(
                 f"--idle {self.idle_class} is not one of the classes {', '.join(self.event_map)} "
                 "(in Python: idle_class)"
             )
 
+    def _check_rate(self) -> None:
+        """Refuse a rate that the chain cannot have, a step that does not go on, and a least number that is none."""
+        try:
+            PreprocessSpec(sfreq=self.sfreq)
+        except ValueError as error:
+            raise NeuriptError(str(error)) from error
+        specs.require(self.step_s > 0, self, "step_s", "larger than 0 s")
+        specs.require(self.min_trials_per_class > 0, self, "min_trials_per_class", "1 or more")
+
     @cached_property
     def cap(self) -> Montage:
         """Montage of what was on the head, looked up by name or file."""
         return load_montage(self.montage)
+
+    @property
+    def markers(self) -> dict[str, tuple[str, ...]]:
+        """Markers of each class as texts, keyed by its name."""
+        return checked_event_map(self.event_map)
 
     @property
     def idle(self) -> str | None:
@@ -170,13 +219,18 @@ class Dataset(LabelledWindows):
         )
 
 
-def read_each(recordings: Sequence[str | Path | Recording], *, eeg: str | None = None) -> list[Recording]:
+def one_or_more(recordings: Recordings) -> list[str | Path | Recording]:
+    """Return recordings as a list, also where one was given by itself."""
+    return [recordings] if isinstance(recordings, str | Path | Recording) else list(recordings)
+
+
+def read_each(recordings: Recordings, *, eeg: str | None = None) -> list[Recording]:
     """Read what is not read yet, with the EEG in the stream named `eeg`.
 
     Parameters
     ----------
-    recordings : sequence of str, Path or Recording
-        Files, or recordings already read.
+    recordings : str, Path, Recording or sequence of these
+        Files, or recordings already read; one by itself counts as one.
     eeg : str, optional
         Name of the stream to take as EEG; None takes the one whose type says so.
 
@@ -185,14 +239,15 @@ def read_each(recordings: Sequence[str | Path | Recording], *, eeg: str | None =
     NeuriptError
         For an unreadable file, none at all, or one that is given twice.
     """
-    if not recordings:
-        raise NeuriptError("no recording was given; name at least one file after --from")
-    where = [_whereabouts(one) for one in recordings]
-    twice = next((one for i, one in enumerate(recordings) if where[i] in where[:i]), None)
+    given = one_or_more(recordings)
+    if not given:
+        raise NeuriptError("no recording was given; at least one file is needed (on the command line after --from)")
+    where = [_whereabouts(one) for one in given]
+    twice = next((one for i, one in enumerate(given) if where[i] in where[:i]), None)
     if twice is not None:  # its copy would be held out against itself
         name = twice.path if isinstance(twice, Recording) else twice
         raise NeuriptError(f"{name} is given twice; name each recording once")
-    return [one if isinstance(one, Recording) else read_recording(one, eeg=eeg) for one in recordings]
+    return [one if isinstance(one, Recording) else read_recording(one, eeg=eeg) for one in given]
 
 
 def _whereabouts(one: str | Path | Recording) -> Path | int:
@@ -201,13 +256,13 @@ def _whereabouts(one: str | Path | Recording) -> Path | int:
     return id(one) if isinstance(one, Recording) and not path.is_file() else path.resolve()
 
 
-def load_dataset(recordings: Sequence[str | Path | Recording], spec: DatasetSpec) -> Dataset:
+def load_dataset(recordings: Recordings, spec: DatasetSpec) -> Dataset:
     """Read recordings and cut labelled windows with the live decoder.
 
     Parameters
     ----------
-    recordings : sequence of str, Path or Recording
-        Files, or recordings already read, in order of time.
+    recordings : str, Path, Recording or sequence of these
+        Files, or recordings already read, in order of time; one by itself counts as one.
     spec : DatasetSpec
         Channels, markers, windows and filters.
 
@@ -228,7 +283,7 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
     """Cut labelled windows from recordings that are already in memory; see `load_dataset`."""
     events = [events_of(recording) for recording in recordings]
     trials = [
-        trials_of(found, spec.event_map, recording=i, trial_start=spec.trial_start)
+        trials_of(found, spec.markers, recording=i, trial_start=spec.trial_start)
         if spec.trial_start is None or any(e.label == spec.trial_start for e in found)
         else []
         for i, found in enumerate(events)
@@ -278,14 +333,14 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
 
 def _require_trials(trials: Sequence[Trial], events: Sequence[Event], spec: DatasetSpec, after: str = "") -> None:
     if not after:
-        require_classes(trials, spec.event_map, events)
+        require_classes(trials, spec.markers, events)
     for name in spec.event_map:
         count = sum(t.label == name for t in trials)
         if count < spec.min_trials_per_class:
             raise NeuriptError(
                 f"class {name!r} has {count} trials{' ' + after if after else ''}, at least "
                 f"{spec.min_trials_per_class} are needed (20 or more are worth the person's time); "
-                "record more or add recordings after --from"
+                "record more, or add recordings of the same person"
             )
 
 

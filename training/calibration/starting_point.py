@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
-import neuript.weights
-from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint
 from neuript.network.config import NetworkConfig, PresetName, preset
+from neuript.training.calibration.calibration_spec import encoder_file
 
-PRETRAINED = Path(next(iter(neuript.weights.__path__))) / "twin-micro.safetensors"
-"""The encoder shipped with the package."""
 EARLY_MERGES = (4, 1, 1, 2, 1, 2)
 """The published merges with the first one moved to the front: half the arithmetic, tokens of 62 ms from the start."""
 
@@ -53,17 +49,10 @@ def starting_point(network: str, n_outputs: int, n_times: int) -> StartingPoint:
     NeuriptError
         Where there is no such checkpoint, or it is damaged.
     """
-    if network in ("micro", "tiny", "none"):
+    path = encoder_file(network)
+    if path is None:
         name: PresetName = "tiny" if network == "tiny" else "micro"
         return StartingPoint(preset(name, n_outputs=n_outputs, n_times=n_times, merges=EARLY_MERGES))
-    path = PRETRAINED if network == "pretrained" else Path(network)
-    if not path.is_file():
-        raise NeuriptError(
-            f"this installation has no pretrained encoder ({path.name}); choose --network micro, tiny or none"
-            if network == "pretrained"
-            else f"--network {network} is no checkpoint file; give one of `neuript-train pretrain`, or pretrained, "
-            "micro, tiny or none"
-        )
     manifest, state = load_checkpoint(path)
     config = for_calibration(NetworkConfig.from_dict(manifest.model), n_outputs, n_times)
     return StartingPoint(config, state, manifest.simulated)

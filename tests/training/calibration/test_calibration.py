@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from twin_recordings import write_run
@@ -47,6 +49,15 @@ def test_a_recording_that_is_read_already_gives_the_same(run):
         k: v for k, v in in_memory.figures.items() if k not in volatile
     }
     assert in_memory.manifest.provenance["data"] == by_path.manifest.provenance["data"]
+
+
+def test_one_recording_by_itself_is_one(run):
+    said = []
+    neuript.calibrate(Path(run), SPEC, say=said.append)
+    assert said[0] == "reading 1 recording"
+    with pytest.raises(NeuriptError, match=r"nosuch\.edf"):
+        neuript.calibrate("nosuch.edf", SPEC, say=said.append)
+    assert said[-1] == "reading 1 recording"
 
 
 def test_a_recording_is_not_given_by_path_and_in_memory(run):

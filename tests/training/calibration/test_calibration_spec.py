@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
 from neuript.cli.calibrate import build_parser, spec_of
 from neuript.errors import NeuriptError
-from neuript.training.calibration.calibration_spec import CalibrationSpec
+from neuript.training.calibration.calibration_spec import PRETRAINED, CalibrationSpec
 
 EVENTS = {"left_hand": "769", "rest": ("771", "772")}
 
@@ -20,6 +21,15 @@ def test_settings_survive_json():
     assert again == spec
     assert again.event_map == {"left_hand": ("769",), "rest": ("771", "772")}
     assert again.cap.name == "peterson-15"
+
+
+def test_numbers_and_paths_become_texts(tmp_path):
+    cap = tmp_path / "cap.yaml"
+    cap.write_text("electrodes: [C3, Cz, C4]\n")
+    spec = CalibrationSpec(event_map={"a": 769, "b": [770, "x"]}, montage=cap, network=Path(PRETRAINED), mains_hz=50)
+    assert spec.event_map == {"a": ("769",), "b": ("770", "x")}
+    assert (spec.montage, spec.network) == (str(cap), str(PRETRAINED))
+    assert CalibrationSpec(**json.loads(json.dumps(asdict(spec)))) == spec
 
 
 def test_the_command_line_has_the_same_defaults():
@@ -46,6 +56,26 @@ def test_rest_is_no_command_unless_told(given, idle):
         ({"hop_s": float("nan")}, "hop nan s is not larger than 0.*hop_s"),
         ({"n_folds": 1}, "folds 1: at least 2 blocks.*n_folds"),
         ({"n_epochs": -1}, "epochs -1 is negative.*n_epochs"),
+        ({"event_map": {"a": 1.0, "b": 2}}, r"marker 1\.0 of class 'a' is neither text nor a whole number"),
+        ({"event_map": {"a": "1", "b": [2, True]}}, "marker True of class 'b' is neither text nor a whole number"),
+        ({"event_map": {"a": 1, "b": "1"}}, "marker '1' was given to both 'a' and 'b'"),
+        ({"event_map": {769: "a", 770: "b"}}, "does not say the marker of each class"),
+        ({"event_map": ["a=769"]}, "does not say the marker of each class"),
+        ({"epoch_s": (1.0,)}, r"epoch_s=\(1.0,\) must be a list of two finite numbers"),
+        ({"epoch_s": ("0", "4")}, "epoch_s=.* must be a list of two finite numbers"),
+        ({"epoch_s": 4.0}, "epoch_s=4.0 must be a list of two finite numbers"),
+        ({"window_s": "2"}, "window_s='2' must be a finite number"),
+        ({"mains_hz": 55}, "mains 55 is not 50, 60, none or auto.*mains_hz"),
+        ({"mains_hz": True}, "mains True is not 50, 60, none or auto"),
+        ({"montage": "zzz"}, "unknown montage 'zzz'"),
+        ({"reference": "avg"}, "reference avg is not known; use one of as recorded, average"),
+        ({"montage": "double-banana", "reference": "average"}, "reference 'average' is not possible"),
+        ({"unit": "parsec"}, "unit 'parsec' is not known; use one of volts"),
+        ({"network": "zz"}, "network zz is no checkpoint file; give one of"),
+        ({"sfreq": 10.0}, "sfreq=10.0 would fold"),
+        ({"step_s": 0.0}, "step_s=0.0 must be larger than 0 s"),
+        ({"seed": -1}, r"seed -1 is not a whole number from 0 .*seed"),
+        ({"seed": 1.5}, "seed=1.5 must be a whole number"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once_with_its_name_in_python(change, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +57,13 @@ def test_trials_windows_and_classes_belong_together(record, signal):
     onset = np.array([data.trials[i].onset_s for i in data.trial])
     assert ((data.end_s - onset >= 2.0 - 1e-6) & (data.end_s - onset <= 2.5 + 1e-6)).all()
     assert (data.sfreq, data.manifest.window_s, data.notes) == (64.0, 2.0, ())
+
+
+@pytest.mark.parametrize("as_given", [str, Path, read_recording])
+def test_one_recording_by_itself_is_a_recording(record, signal, as_given):
+    path = record(signal)
+    data = load_dataset(as_given(path), replace(SPEC, event_map={"left": 769, "right": 770}))
+    np.testing.assert_array_equal(data.x, load_dataset([path], SPEC).x)
 
 
 def test_classes_keep_the_order_of_the_command_line(record, signal):
@@ -216,7 +224,7 @@ def test_settings_that_cannot_be_end_in_a_sentence(record, signal, change, messa
 
 
 def test_no_recording_and_a_short_one(record, signal):
-    with pytest.raises(NeuriptError, match="no recording was given"):
+    with pytest.raises(NeuriptError, match="no recording was given; at least one"):
         load_dataset([], SPEC)
     short = record(signal[:100], onsets=np.linspace(0, 0.7, 12))
     with pytest.raises(NeuriptError, match=r"run0.xdf holds 0.8 s of EEG"):

@@ -8,7 +8,7 @@ import pytest
 
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
-from neuript.training.calibration import starting_point as module
+from neuript.training.calibration import calibration_spec
 from neuript.training.calibration.starting_point import starting_point
 
 
@@ -22,7 +22,7 @@ def test_starting_points():
 
 @pytest.mark.parametrize("simulated", [False, True])
 def test_a_checkpoint_of_ones_own_is_a_starting_point(tmp_path, simulated):
-    manifest, state = load_checkpoint(module.PRETRAINED)
+    manifest, state = load_checkpoint(calibration_spec.PRETRAINED)
     real = replace(manifest, provenance={**manifest.provenance, "simulated": simulated})
     save_checkpoint(tmp_path / "own.safetensors", state, real)
     start = starting_point(str(tmp_path / "own.safetensors"), 2, 128)
@@ -34,6 +34,6 @@ def test_a_checkpoint_of_ones_own_is_a_starting_point(tmp_path, simulated):
 
 
 def test_a_missing_encoder_is_named_with_the_alternatives(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "PRETRAINED", tmp_path / "twin-micro.safetensors")
+    monkeypatch.setattr(calibration_spec, "PRETRAINED", tmp_path / "twin-micro.safetensors")
     with pytest.raises(NeuriptError, match=r"no pretrained encoder.*--network micro, tiny or none"):
         starting_point("pretrained", 2, 256)
