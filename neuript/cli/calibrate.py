@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_seed, add_unit, command, mains_hz
-from neuript.cli.progress import say
+from neuript.cli.progress import ProgressLine, say
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
@@ -73,12 +73,11 @@ def run(argv: list[str]) -> int:
     if args.report:
         check_writable(args.report, keep=(args.out, *args.files))
     with Interrupt() as interrupt:  # not in the middle of importing PyTorch
-        from neuript.cli.console import progress_bar
         from neuript.training.calibration.calibration import calibrate
     interrupt.check()
     began = time.monotonic()
-    with progress_bar() as progress:
-        result = calibrate(args.files, spec_of(args), say=say, progress=progress)
+    with ProgressLine(0.1, bar=True, vanishes=True) as line:
+        result = calibrate(args.files, spec_of(args), say=say, progress=line.show)
     result.save(args.out)
     if args.report:
         write_atomically(args.report, (json.dumps(result.figures, indent=1) + "\n").encode())

@@ -85,14 +85,14 @@ def run(argv: list[str] | None = None) -> int:
         recorded_spacing=args.recorded_stamps,
         suffix=args.suffix,
     )
-    with Interrupt() as interrupt, replay:
-        _publish(replay, args, interrupt)
+    line = ProgressLine(0.2, enabled=not args.quiet, bar=True)
+    with Interrupt() as interrupt, replay, line:
+        _publish(replay, line, args, interrupt)
     interrupt.check()  # streams closed, nothing cut: now say it
     return 0
 
 
-def _publish(replay: LslReplay, args: argparse.Namespace, interrupt: Interrupt) -> None:
-    line = ProgressLine(0.2, enabled=not args.quiet)
+def _publish(replay: LslReplay, line: ProgressLine, args: argparse.Namespace, interrupt: Interrupt) -> None:
     names = ", ".join(stream.info.name + args.suffix for stream in replay.published)
     line.say(f"publishing {names} ({replay.schedule.duration_s:.0f} s) from {args.file}")
     if args.wait_for_consumers is not None:
@@ -107,7 +107,7 @@ def _publish(replay: LslReplay, args: argparse.Namespace, interrupt: Interrupt) 
         if args.json and not started:
             print(replay.note("started").to_json_line(), flush=True)
         started = True
-        line.show(_position(progress, args.loop))
+        line.show(_position(progress, args.loop), progress.position_s, progress.duration_s)
 
     try:
         replay.run(stop=lambda: interrupt.requested, on_progress=on_progress, linger_s=args.linger)
@@ -132,11 +132,9 @@ def _chunk(text: str) -> int | str:
 
 
 def _position(progress: ReplayProgress, loop: bool) -> str:
-    share = progress.position_s / progress.duration_s
-    bar = "━" * round(30 * share) + "╌" * (30 - round(30 * share))
     again = f"  pass {progress.pass_number}" if loop else ""
     times = f"{_clock(progress.position_s)} / {_clock(progress.duration_s)}"
-    return f"{bar} {times}  {progress.n_samples} samples{again} "
+    return f"{times}  {progress.n_samples} samples{again}"
 
 
 def _clock(seconds: float) -> str:

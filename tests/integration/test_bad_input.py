@@ -200,3 +200,13 @@ def test_an_xdf_file_without_a_stream_is_not_whole(tmp_path, capsys):
     path.write_bytes(b"XDF:")
     assert cli.main(["xdf", "check", str(path)]) == 2
     assert "no whole stream header" in capsys.readouterr().err
+
+
+# -- stderr that is no terminal ----------------------------------------------------------------
+
+
+def test_an_error_of_a_calibration_follows_no_empty_line(tmp_path):
+    options = ["--out", tmp_path / "h.ts", "--event", "a=1", "--event", "b=2"]
+    done = finished(neuript("calibrate", "--from", "nosuch.edf", *options), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "reading 1 recording\nneuript calibrate: there is no file nosuch.edf\n"

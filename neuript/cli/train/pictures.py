@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neuript.cli.arguments import add_seed, some_of
 from neuript.cli.progress import ProgressLine
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SECTIONS = ("experts", "attention", "perturbation", "reconstruction", "latent")
 KINDS = ("swap", "zero")
@@ -73,28 +70,29 @@ def run(argv: list[str] | None = None) -> int:
     from neuript.training.pictures.look_inside import WindowsPlace, look_inside
     from neuript.training.pictures.make import PicturesSpec
 
-    report = look_inside(
-        args.checkpoint,
-        WindowsPlace(
-            data=args.data,
-            corpus=args.corpus,
-            split=args.split,
-            group=args.group,
-            cache=Path(args.cache) if args.cache else None,
-        ),
-        PicturesSpec(
-            only=only,
-            n_windows=args.windows,
-            n_perturbed=args.perturbed,
-            kinds=kinds,
-            n_examples=args.examples,
-            batch_size=args.batch_size,
-            seed=args.seed,
-            pdf=args.pdf,
-        ),
-        args.out,
-        _progress(),
-    )
+    with ProgressLine(0.0) as line:
+        report = look_inside(
+            args.checkpoint,
+            WindowsPlace(
+                data=args.data,
+                corpus=args.corpus,
+                split=args.split,
+                group=args.group,
+                cache=Path(args.cache) if args.cache else None,
+            ),
+            PicturesSpec(
+                only=only,
+                n_windows=args.windows,
+                n_perturbed=args.perturbed,
+                kinds=kinds,
+                n_examples=args.examples,
+                batch_size=args.batch_size,
+                seed=args.seed,
+                pdf=args.pdf,
+            ),
+            args.out,
+            lambda what, done, n: line.show(f"{what}: {done}/{n}", done, n, last=done == n),
+        )
     for section in report.sections:
         if section.skipped:
             print(f"{section.name}: left out: {section.skipped}")
@@ -102,12 +100,3 @@ def run(argv: list[str] | None = None) -> int:
         print(note)
     print(report.page)
     return 0
-
-
-def _progress() -> Callable[[str, int, int], None]:
-    line = ProgressLine(0.0)
-
-    def tell(what: str, done: int, n: int) -> None:
-        line.show(f"{what}: {done}/{n}", last=done == n)
-
-    return tell

@@ -94,12 +94,12 @@ def run(argv: list[str]) -> int:
     run_settings = PretrainRun.from_dict(read_settings(args))
     verify = args.verify and os.environ.get("LOCAL_RANK", "0") == "0"
     corpora = [Corpus.open(folder, verify=verify) for folder in args.corpus]
-    line = ProgressLine(1.0, 30.0)
+    with ProgressLine(1.0, 30.0) as line:
 
-    def show(status: Status) -> None:
-        line.show(_position(status), last=status.step == status.n_steps)
+        def show(status: Status) -> None:
+            line.show(_position(status), status.step, status.n_steps, last=status.step == status.n_steps)
 
-    path = pretrain(run_settings, corpora, args.out, resume=args.resume, progress=show)
+        path = pretrain(run_settings, corpora, args.out, resume=args.resume, progress=show)
     if os.environ.get("RANK", "0") == "0":
         print(f"wrote {path}")
     return 0
