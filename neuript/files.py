@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -127,6 +128,29 @@ def write_json(path: str | Path, value: Any, *, indent: int | None = 1, sort_key
     """Write `value` as strict JSON (no NaN) and a line end, with `write_atomically`."""
     text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
     write_atomically(path, f"{text}\n".encode())
+
+
+def json_safe(value: Any, *, n_digits: int | None = None) -> Any:
+    """Return a value as the types that JSON has: arrays as lists, null for numbers that are not finite.
+
+    Parameters
+    ----------
+    value : Any
+        Tables, lists and arrays of numbers and texts, one in another; other things are left as they are.
+    n_digits : int, optional
+        Significant digits that are kept of a number; None keeps all.
+    """
+    if hasattr(value, "tolist"):  # of NumPy, which is not imported for this
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(one, n_digits=n_digits) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_safe(one, n_digits=n_digits) for one in value]
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return None
+    return value if n_digits is None else float(f"{value:.{n_digits}g}")
 
 
 def append_json(path: str | Path, value: Any) -> None:

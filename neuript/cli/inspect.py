@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from neuript.cli.arguments import add_eeg
+from neuript.files import json_safe
 
 if TYPE_CHECKING:
     from neuript.realtime.recordings.recording_report import RecordingReport
@@ -51,7 +51,7 @@ def run(argv: list[str] | None = None) -> int:
 
 def as_json(report: RecordingReport) -> Any:
     """Return a report as plain values; numbers that JSON does not have are null."""
-    return _finite(
+    return json_safe(
         {
             "file": str(report.path),
             "format": report.file_format,
@@ -77,12 +77,3 @@ def as_json(report: RecordingReport) -> Any:
             "eeg": None if report.eeg is None else asdict(report.eeg),
         }
     )
-
-
-def _finite(value: Any) -> Any:
-    """Replace what JSON has no number for by null."""
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

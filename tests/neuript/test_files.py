@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
+import numpy as np
 import pytest
 
 from neuript.errors import NeuriptError
@@ -21,6 +22,7 @@ from neuript.files import (
     append_json,
     is_disk_fault,
     is_full,
+    json_safe,
     remove_leftovers,
     replacing,
     write_atomically,
@@ -183,6 +185,14 @@ def test_what_a_full_disk_is(error, full, fault):
     around = NeuriptError("a step that writes failed")
     around.__cause__ = error
     assert (is_full(around), is_disk_fault(around)) == (full, fault)
+
+
+def test_what_json_does_not_have_becomes_null_or_a_plain_value():
+    value = {"a": np.array([1.0, np.nan]), 1: (np.float32(0.5), float("inf")), "c": [np.int64(2), np.bool_(True), "x"]}
+    safe = json_safe(value)
+    assert json.dumps(safe, allow_nan=False) == '{"a": [1.0, null], "1": [0.5, null], "c": [2, true, "x"]}'
+    value = {"a": np.array([1.0, np.nan]), "b": (np.int64(2), np.bool_(True)), "c": 1 / 3}
+    assert json_safe(value, n_digits=6) == {"a": [1.0, None], "b": [2, True], "c": 0.333333}
 
 
 def test_json_is_strict_and_ends_with_a_line(tmp_path):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from neuript import __version__
 from neuript.errors import NeuriptError
-from neuript.files import append_json, write_atomically
+from neuript.files import append_json, json_safe, write_atomically
 from neuript.training.evaluate.leaks import check_leak
 from neuript.training.evaluate.methods import (
     DETERMINISTIC,
@@ -269,7 +269,7 @@ class ResultStore:
     def add(self, result: dict[str, Any], outcome: Outcome) -> None:
         """Keep a result: predictions first, then its line."""
         write_atomically(self.predictions_path(result["id"]), _npz(outcome.proba))
-        append_json(self.folder / RESULTS, _finite(result))
+        append_json(self.folder / RESULTS, json_safe(result))
         self._known[result["id"]] = result
 
     def keep_windows(self, data: EvalData) -> str:
@@ -310,17 +310,6 @@ def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def _finite(value: Any) -> Any:
-    """Return a JSON value with null for what is no number."""
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
 
 
 def load_predictions(folder: Path, results: Sequence[dict[str, Any]], split: str = "test") -> list[NDArray[np.float64]]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from neuript import __version__
 from neuript.errors import NeuriptError
-from neuript.files import write_atomically, write_json
+from neuript.files import json_safe, write_atomically, write_json
 
 if TYPE_CHECKING:
     from neuript.training.pictures.make import Section
@@ -82,25 +79,10 @@ def write_report(
         "notes": list(notes),
         **{s.name: {"skipped": s.skipped} if s.skipped else s.numbers for s in sections},
     }
-    write_json(folder / "numbers.json", plain(numbers))
+    write_json(folder / "numbers.json", json_safe(numbers, n_digits=6))
     page = folder / "report.html"
     write_atomically(page, _page(title, facts, notes, sections).encode())
     return page
-
-
-def plain(value: Any) -> Any:
-    """Return JSON's own types: arrays as lists with six digits, what is not finite as null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if isinstance(value, np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(f"{float(value):.6g}") if math.isfinite(value) else None
-    return value
 
 
 def _page(title: str, facts: Mapping[str, str], notes: Sequence[str], sections: Sequence[Section]) -> str:

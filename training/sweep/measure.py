@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.files import json_safe
 from neuript.montages import Montage
 from neuript.network.network import NeurIPTNetwork
 from neuript.specs import from_dict
@@ -119,7 +120,7 @@ def outcome(data: EvalData, proba_NK: NDArray[np.float64]) -> dict[str, Any]:
         raise NeuriptError(f"{data.protocol}: there are no test windows")
     guess = proba_NK.argmax(axis=1)
     return {
-        "metrics": {k: finite(v) for k, v in score(y, proba_NK).items()},
+        "metrics": json_safe(score(y, proba_NK)),
         "subjects": {
             str(name): confusion(y[own], guess[own], data.n_outputs).astype(int).tolist()
             for name in np.unique(subjects)
@@ -133,16 +134,7 @@ def outcome(data: EvalData, proba_NK: NDArray[np.float64]) -> dict[str, Any]:
 def training_of(fitted: Fitted) -> dict[str, Any]:
     """Return how a training went, with what the choice of the epoch was made on."""
     best = next((e for e in fitted.history if e["epoch"] == fitted.best_epoch), {})
-    return {
-        "best_epoch": fitted.best_epoch,
-        "n_epochs": len(fitted.history),
-        "val_ba": finite(best.get("val_ba", math.nan)),
-    }
-
-
-def finite(value: float) -> float | None:
-    """Return a number, or None for NaN, which JSON does not have."""
-    return float(value) if math.isfinite(value) else None
+    return {"best_epoch": fitted.best_epoch, "n_epochs": len(fitted.history), "val_ba": json_safe(best.get("val_ba"))}
 
 
 def with_channels(data: EvalData, montage: Montage, indices: list[int]) -> EvalData:

@@ -25,7 +25,7 @@ from neuript.training.pictures import windows_source as source
 from neuript.training.pictures.load import fit_probe, load_learned, training_subjects
 from neuript.training.pictures.make import MASKINGS, PicturesSpec, make_pictures
 from neuript.training.pictures.observe import attention_weights, expert_gates, observe
-from neuript.training.pictures.page import plain, write_report
+from neuript.training.pictures.page import write_report
 from neuript.training.pictures.perturbation import channel_effects
 from neuript.training.pictures.reconstruction import reconstruct
 from neuript.training.pictures.samples import PictureWindows
@@ -429,11 +429,6 @@ def test_windows_of_a_corpus_are_of_new_people_and_spread_over_them(rng):
     assert len(source.of_corpus(corpus, 12, 1, avoid=everybody)) == 12
     with pytest.raises(NeuriptError, match=r"no montage 'x'; it has other, unicorn-8"):
         source.of_corpus(corpus, 12, 1, group="x")
-
-
-def test_numbers_become_json():
-    value = {"a": np.array([1.0, np.nan]), "b": (np.int64(2), np.bool_(True)), "c": 1 / 3}
-    assert plain(value) == {"a": [1.0, None], "b": [2, True], "c": 0.333333}
 
 
 def test_command(rng, tmp_path, quick, monkeypatch, capsys):
