@@ -102,14 +102,3 @@ def _line_of_rich(bar: bool, vanishes: bool) -> Progress:
     return Progress(
         *columns, console=Console(stderr=True), auto_refresh=False, transient=vanishes, redirect_stdout=False
     )
-
-
-def duration(seconds: float) -> str:
-    """Return a time such as "3 h 20 min"."""
-    if not 0 <= seconds < 1e8:
-        return "unknown"
-    minutes, s = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {s} s" if minutes else f"{s} s"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import add_eeg, add_json, command
 from neuript.cli.progress import ProgressLine
+from neuript.durations import clock
 
 if TYPE_CHECKING:
     from neuript.interrupt import Interrupt
@@ -133,10 +134,5 @@ def _chunk(text: str) -> int | str:
 
 def _position(progress: ReplayProgress, loop: bool) -> str:
     again = f"  pass {progress.pass_number}" if loop else ""
-    times = f"{_clock(progress.position_s)} / {_clock(progress.duration_s)}"
+    times = f"{clock(progress.position_s)} / {clock(progress.duration_s)}"
     return f"{times}  {progress.n_samples} samples{again}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02d}"

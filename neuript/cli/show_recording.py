@@ -6,6 +6,8 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from neuript.durations import clock
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -23,7 +25,7 @@ def show(report: RecordingReport) -> None:
     console = Report(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(
         f"[bold]{_escaped(report.path.name)}[/]  {report.file_format}, {report.n_bytes / 1e6:.1f} MB, "
-        f"{len(report.streams)} streams, {_clock(report.duration_s)}"
+        f"{len(report.streams)} streams, {clock(report.duration_s, n_decimals=1)}"
     )
     for warning in report.warnings:
         console.print(f"[yellow]! {_escaped(warning)}[/]")
@@ -53,7 +55,7 @@ def _stream_table(report: RecordingReport) -> Table:
             "events" if s.sfreq == 0 else f"{s.sfreq:g}",
             "" if math.isnan(s.effective_sfreq) else f"{s.effective_sfreq:.3f}",
             str(s.n_times),
-            _clock(s.duration_s),
+            clock(s.duration_s, n_decimals=1),
             gaps,
             s.channel_format,
             _escaped(", ".join(sorted({u or "none given" for u in s.units}))) if not s.is_markers else "",
@@ -65,7 +67,7 @@ def _show_gaps(console: Console, stream: StreamReport) -> None:
     for gap, after_s in list(zip(stream.gaps, stream.gaps_after_s, strict=True))[:MAX_GAPS]:
         console.print(
             f"[yellow]! {_escaped(stream.name)}: {gap.n_missing} samples ({gap.seconds:.3f} s) "
-            f"missing after {_clock(after_s)}[/]"
+            f"missing after {clock(after_s, n_decimals=1)}[/]"
         )
     if len(stream.gaps) > MAX_GAPS:
         console.print(f"[yellow]  ... and {len(stream.gaps) - MAX_GAPS} more gaps[/]")
@@ -111,8 +113,3 @@ def _escaped(text: str) -> str:
     from rich.markup import escape
 
     return escape("".join(c if c.isprintable() else "�" for c in text))
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes)}:{rest:04.1f}"

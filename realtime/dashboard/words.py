@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from neuript.durations import clock
 from neuript.realtime.decoding.states import STATE_ORDER
 
 
@@ -117,6 +118,4 @@ def duration(seconds: float) -> str:
         return f"{max(0.0, seconds):.1f} s"
     if seconds < 60:
         return f"{seconds:.0f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return clock(seconds)

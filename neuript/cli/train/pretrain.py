@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from neuript.cli.arguments import command
-from neuript.cli.progress import ProgressLine, duration
+from neuript.cli.progress import ProgressLine
+from neuript.durations import in_words
 
 if TYPE_CHECKING:
     from neuript.training.pretrain import Status
@@ -129,5 +130,5 @@ def read_settings(args: argparse.Namespace) -> dict[str, Any]:
 def _position(status: Status) -> str:
     return (
         f"step {status.step} of {status.n_steps} · loss {status.loss:.4f} · lr {status.lr:.2g} · "
-        f"{status.windows_per_s:.1f} windows/s · {duration(status.eta_s)} left"
+        f"{status.windows_per_s:.1f} windows/s · {in_words(status.eta_s)} left"
     )

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from neuript.cli import main
-from neuript.cli.progress import duration
 from neuript.cli.train.pretrain import build_parser, read_settings
 from neuript.errors import NeuriptError
 from neuript.training.pretrain.run_settings import PretrainRun, differences
@@ -128,10 +127,3 @@ def test_bad_commands_are_one_sentence(tmp_path, capsys, arguments, match):
 def test_export_without_a_checkpoint_is_refused(tmp_path, capsys):
     assert main(["train", "export", str(tmp_path), "--out", str(tmp_path / "e.safetensors")]) == 2
     assert "no checkpoints" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(5, "5 s"), (65, "1 min 5 s"), (12_000, "3 h 20 min"), (1e99, "unknown")]
-)
-def test_durations(seconds, text):
-    assert duration(seconds) == text
