@@ -64,7 +64,8 @@ def check_writable(path: str | Path, *, keep: Iterable[str | Path | None] = ()) 
     if any(path.resolve() == Path(other).resolve() for other in keep if other is not None):
         raise NeuriptError(f"{path} would replace another file of this command; give a name of its own")
     if path.is_dir():
-        raise NeuriptError(f"{path} is a folder; give a file name, such as {path / 'mi.ts'}")
+        example = f", such as {path / f'new{path.suffix}'}" if path.suffix else " in it or elsewhere"
+        raise NeuriptError(f"{path} is a folder; give a file name{example}")
     folder = path.parent
     if not folder.is_dir():
         raise NeuriptError(f"cannot write {path}: there is no folder {folder}; create it first")

@@ -195,6 +195,16 @@ def test_what_is_no_list_of_decisions_is_not_scored(tmp_path, capsys, content, w
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("folder", "hint"), [("out", "give a file name in it or elsewhere"), ("out.xdf", "such as {}/new.xdf")]
+)
+def test_a_folder_in_the_place_of_a_file_is_answered_with_a_name_that_fits(tmp_path, folder, hint):
+    (tmp_path / folder).mkdir()
+    with pytest.raises(NeuriptError) as refused:
+        check_writable(tmp_path / folder)
+    assert str(refused.value).endswith(hint.format(tmp_path / folder))
+
+
 def test_an_xdf_file_without_a_stream_is_not_whole(tmp_path, capsys):
     path = tmp_path / "a.xdf"
     path.write_bytes(b"XDF:")
