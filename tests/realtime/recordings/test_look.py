@@ -46,8 +46,7 @@ def noise(rng):
 
 
 @pytest.mark.parametrize(
-    ("ch_types", "found"),
-    [(TYPES, EEG), ((), EEG), (("MISC",) * 5, (0, 1, 2, 3, 4)), (("",) * 5, EEG)],
+    ("ch_types", "found"), [(TYPES, EEG), ((), EEG), (("MISC",) * 5, (0, 1, 2, 3, 4)), (("",) * 5, EEG)]
 )
 def test_which_channels_are_eeg(ch_types, found):
     assert eeg_channels(info_of(ch_types)) == tuple(found)
