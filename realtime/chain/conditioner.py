@@ -123,7 +123,7 @@ class Conditioner:
         self.newest_t = math.nan
         """Time of the newest input sample."""
         self._scale = np.asarray(scale, dtype=np.float32)
-        self._ratio = as_rate(sfreq) / as_rate(spec.sfreq)  # input samples per output
+        self._inputs, self._outputs = (as_rate(sfreq) / as_rate(spec.sfreq)).as_integer_ratio()  # of the same time
         self._stamps_from = 0  # absolute input index of the stamps' sample 0
         self._chain_from = 0  # absolute input index of the chain's sample 0
         self._output_from = 0  # absolute output index of the chain's output 0
@@ -183,7 +183,7 @@ class Conditioner:
 
     def inputs_until(self, output: int) -> int:
         """Return how many more input samples complete the output with this absolute index, 0 or less if it is there."""
-        return math.floor((output - self._output_from) * self._ratio) + 1 - self.chain.n_in
+        return (output - self._output_from) * self._inputs // self._outputs + 1 - self.chain.n_in
 
     def _input_change(self, change: QualityChange) -> InputChange:
         lost = share_lost(self.matrix, change.verdicts != 0) > 0
