@@ -76,7 +76,7 @@ def _unknown(text: str, name: str) -> str:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     close += [k for k in known if name and k not in close and (name in k or k in name)][:3]
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
-    return f"unknown montage {text!r}: {hint}? (`neuript montages` lists them; a file of your own must end in .yaml)"
+    return f"unknown montage {text!r}: {hint} (`neuript montages` lists them; a file of your own must end in .yaml)"
 
 
 @lru_cache(maxsize=64)

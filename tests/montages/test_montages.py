@@ -466,6 +466,7 @@ def test_unknown_montage_says_what_is_close(asked: str, hint: str) -> None:
     with pytest.raises(NeuriptError, match=r"unknown montage") as caught:
         load_montage(asked)
     assert hint in str(caught.value)
+    assert str(caught.value).count("?") == ("did you mean" in str(caught.value)), "a question mark for each question"
     assert caught.value.exit_code == 2
 
 

@@ -338,5 +338,7 @@ def save(window: QtWidgets.QWidget, path: Path) -> bool:
     """Write a picture of the window; say whether it worked."""
     if window.grab().save(str(path)):
         return True
-    logger.error("cannot write the screenshot to %s", path)
+    logger.error(
+        "cannot write the window's picture to %s: give a .png in a folder that exists (.svg, .txt: --console)", path
+    )
     return False
