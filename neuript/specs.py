@@ -114,7 +114,7 @@ def check_keys(
     if not isinstance(values, Mapping):
         raise error(f"{what} must be a table, not {short(values)}")
     known = [f for f in fields(cls) if f.init and f.name not in fixed]
-    if unknown := sorted(map(str, set(values) - {f.name for f in known})):
+    if unknown := sorted(map(_named, set(values) - {f.name for f in known})):
         names = ", ".join(f.name for f in known)
         raise error(f"{what}: unknown {_fields(unknown)}; known are {names}")
     if missing := [f.name for f in known if not partial and f.name not in values and (complete or _is_required(f))]:
@@ -262,6 +262,11 @@ def _several(hint: Any) -> str:
 
 def _is_required(field: Field[Any]) -> bool:
     return field.default is MISSING and field.default_factory is MISSING
+
+
+def _named(key: object) -> str:
+    """Return a key as it is written, or quoted where it would break the line of a message."""
+    return key if isinstance(key, str) and key.isidentifier() else short(key)
 
 
 def _fields(names: Collection[str]) -> str:

@@ -93,6 +93,12 @@ def test_what_goes_through_json_comes_back_the_same(outer):
     ]
 
 
+def test_an_unknown_field_of_any_name_keeps_the_message_on_one_line():
+    with pytest.raises(NeuriptError, match=r"unknown field '\\n'; known are") as refusal:
+        from_dict(Outer, GOOD | {"\n": None}, "the table")
+    assert "\n" not in str(refusal.value)
+
+
 @given(st.sampled_from([f.name for f in fields(Outer)]), json_values)
 def test_any_value_in_any_field_is_taken_or_refused_by_its_name(name, value):
     try:
