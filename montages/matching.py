@@ -334,12 +334,14 @@ class _Planner:
         return self._too_much_missing()
 
     def _too_much_missing(self) -> list[str]:
-        if not self.missing:
+        model = self.model
+        missing = [electrode for electrode in self.missing if electrode not in model.estimated]
+        if not missing:
             return []
-        model, n_missing, n_all = self.model, len(self.missing), len(self.model.electrodes)
+        n_missing, n_all = len(missing), len(set(model.electrodes) - set(model.estimated))
         head = (
             f"the stream has {n_all - n_missing} of the {n_all} electrodes that montage "
-            f"{model.name} needs; missing {_some(self.missing, 8)}"
+            f"{model.name} needs; missing {_some(missing, 8)}"
         )
         advice = "use a cap that has them, or calibrate a model for this cap"
         problems = []
@@ -349,7 +351,7 @@ class _Planner:
             problems.append(f"{head}: nothing measured remains for the lobe{'s'[: len(empty) > 1]} {lobes}; {advice}")
         if n_missing > self.max_interpolated * n_all:
             problems.append(f"{head}: at most {self.max_interpolated:.0%} may be interpolated; {advice}")
-        if not problems and any(e not in self.weights for e in self.missing):
+        if not problems and any(e not in self.weights for e in missing):
             problems.append(f"{head}: too little is known to interpolate them; {advice}")
         return problems
 
@@ -359,7 +361,9 @@ class _Planner:
         own = np.eye(self.model.n_chans) if self.model.reference != "bipolar" else (self.model.derivation)
         estimated = np.any(own[:, absent] != 0, axis=1)
         estimated[list(self.direct)] = False
-        return [lobe for lobe, indices in self.model.lobes.items() if np.all(estimated[list(indices)])]
+        never = {c for c, name in enumerate(self.model.ch_names) if name in self.model.estimated}
+        needed = {lobe: [c for c in indices if c not in never] for lobe, indices in self.model.lobes.items()}
+        return [lobe for lobe, indices in needed.items() if indices and np.all(estimated[indices])]
 
 
 def _known_positions(model: Montage, cap: Montage | None) -> dict[str, NDArray[np.float64]]:

@@ -49,6 +49,8 @@ class Montage:
         One line about the montage.
     aliases : dict of str to str
         Labels that the amplifier may send and the electrode that each one means.
+    estimated : tuple of str
+        Electrodes that were not on the head when the model was made either: a plan need not find them.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Montage:
     source: str = ""
     description: str = ""
     aliases: dict[str, str] = field(default_factory=dict)
+    estimated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts agree, and make the arrays read-only."""
@@ -147,6 +150,7 @@ class Montage:
             electrodes=tuple(self.electrodes[i] for i in needed),
             electrode_pos_m=self.electrode_pos_m[needed],
             derivation=self.derivation[picked][:, needed],
+            estimated=tuple(e for e in self.estimated if e in {self.electrodes[i] for i in needed}),
         )
         return smaller if self.reference == "bipolar" else smaller.with_reference(self.reference)
 
@@ -188,6 +192,7 @@ class Montage:
             "source": self.source,
             "description": self.description,
             "aliases": dict(self.aliases),
+            "estimated": list(self.estimated),
         }
 
     @classmethod
@@ -199,6 +204,7 @@ class Montage:
         NeuriptError
             If a field is missing, unknown, or of the wrong kind.
         """
+        values = {"estimated": [], **values}  # files from before there was such a thing
         specs.check_keys(cls, values, "the montage", complete=True)
         tables = {key: _numbers(values, key) for key in ("pos_m", "electrode_pos_m", "derivation")}
         return specs.from_dict(cls, {**values, **tables}, "the montage")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import math
 import os
@@ -18,6 +19,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_WORDS = ("No space left", "File too large", "Disk quota exceeded")
 _FAILING = frozenset({errno.EIO, errno.EROFS})
 _MARK = ".tmp"
+_HASH_BYTES = 1 << 20
 
 
 class UnwritableError(NeuriptError):
@@ -241,3 +243,12 @@ def _mode(path: Path) -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(_HASH_BYTES):
+            digest.update(part)
+    return digest.hexdigest()

@@ -29,41 +29,21 @@ from neuript.modelfile.trust import write_shipped_hashes
 from neuript.montages import load_montage
 from neuript.network.config import NetworkConfig
 from neuript.network.stack import HybridClassifier
-from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
-from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import RecordedStream, Recording
 from neuript.realtime.twin.cues import CueProtocol
+from neuript.realtime.twin.session_recording import session_recording
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.subject import SessionConditions, Subject
-from neuript.realtime.twin.twin_source import twin_info
-from neuript.training.calibration.dataset import Dataset, DatasetSpec, build_dataset
 from neuript.training.calibration.starting_point import for_calibration
 from neuript.training.fitting.build import build_network
+from neuript.training.fitting.finetuning import FinetuneSpec, finetune
 from neuript.training.fitting.forward import predict_logits
 from neuript.training.fitting.plain import BASELINES
-from neuript.training.fitting.top_blocks import FinetuneSpec, finetune
+from neuript.training.windows.dataset import Dataset, DatasetSpec, build_dataset
 
 MODELS = Path(__file__).resolve().parents[1] / "neuript" / "weights"
 CLASSES = ("left_hand", "right_hand")
 MONTAGE, SFREQ = "unicorn-8", 250.0
-
-
-def recorded(signal: TwinSignal) -> Recording:
-    """A whole simulated session as a recording in memory."""
-    seconds = signal.schedule.end_s
-    assert seconds is not None
-    data = signal.read(round(seconds * SFREQ))
-    stamps = np.arange(len(data)) / SFREQ
-    info = twin_info(signal)
-    eeg = RecordedStream(info, data, stamps, stamps, header_xml(info), segments=((0, len(data)),))
-    events = signal.events(0.0, seconds)
-    marks = SignalInfo(
-        name="cues", sfreq=0.0, ch_names=("",), units=("",), ch_types=("",), stype="Markers", channel_format="string"
-    )
-    times = np.array([e.time_s for e in events])
-    cues = RecordedStream(marks, [(e.label,) for e in events], times, times, header_xml(marks))
-    return Recording(Path("twin.xdf"), [eeg, cues], "twin", eeg_index=0)
 
 
 def sessions(person: Subject, seeds: range) -> Dataset:
@@ -74,8 +54,10 @@ def sessions(person: Subject, seeds: range) -> Dataset:
     for seed in seeds:
         shift = np.random.default_rng(seed).normal(0.0, 3.0, size=3)
         day = SessionConditions(cap_shift_mm=(float(shift[0]), float(shift[1]), float(shift[2])))
-        recordings.append(recorded(TwinSignal(montage, SFREQ, person, day, protocol, seed)))
-    spec = DatasetSpec(montage=MONTAGE, event_map={c: (c,) for c in CLASSES}, mains_hz=50.0, epoch_s=(-1.0, 4.5))
+        recordings.append(session_recording(TwinSignal(montage, SFREQ, person, day, protocol, seed)))
+    spec = DatasetSpec(
+        montage=MONTAGE, event_map={c: (c,) for c in CLASSES}, mains_hz=50.0, epoch_s=(-1.0, 4.5), alignment=None
+    )
     return build_dataset(recordings, spec)
 
 

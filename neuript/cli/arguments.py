@@ -21,7 +21,7 @@ def command(prog: str, description: str, examples: str = "", **options: Any) -> 
     )
 
 
-def add_events(parser: argparse.ArgumentParser) -> None:
+def add_events(parser: argparse._ActionsContainer) -> None:
     """Add how markers name classes: `--event`, `--trial-start`."""
     parser.add_argument(
         "--event",
@@ -40,14 +40,14 @@ def add_eeg(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so")
 
 
-def add_unit(parser: argparse.ArgumentParser) -> None:
+def add_unit(parser: argparse._ActionsContainer) -> None:
     """Add `--unit` of files."""
     parser.add_argument(
         "--unit", metavar="UNIT", help="unit of the recordings' numbers, if the files do not say it or say it wrongly"
     )
 
 
-def add_mains(parser: argparse.ArgumentParser) -> None:
+def add_mains(parser: argparse._ActionsContainer) -> None:
     """Add `--mains`; `mains_hz` reads it."""
     parser.add_argument(
         "--mains",
@@ -64,7 +64,7 @@ def mains_hz(given: str) -> float | str | None:
     return None if given == "none" else float(given)
 
 
-def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
+def add_seed(parser: argparse._ActionsContainer, what: str) -> None:
     """Add `--seed` of weights, draws and the like."""
     parser.add_argument("--seed", type=int, default=520, metavar="N", help=f"seed of {what} (default 520)")
 
@@ -82,6 +82,23 @@ def add_json(parser: argparse.ArgumentParser, text: str = "machine-readable") ->
 def add_set(parser: argparse.ArgumentParser, text: str) -> None:
     """Add `--set KEY=VALUE`, which may be repeated."""
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=text)
+
+
+class _NotGiven:
+    """Stands where an option was not given at all."""
+
+
+def given_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> dict[str, str]:
+    """Return what stands on a command line, also where it says the default: option or argument by its destination."""
+    there = argparse.Namespace()
+    for action in parser._actions:
+        setattr(there, action.dest, None if isinstance(action, argparse._AppendAction) else _NotGiven)
+    parser.parse_args(argv, there)
+    return {
+        action.dest: action.option_strings[0] if action.option_strings else str(action.metavar or action.dest)
+        for action in parser._actions
+        if getattr(there, action.dest, None) not in (_NotGiven, None)
+    }
 
 
 def words(text: str | None) -> tuple[str, ...]:

@@ -7,13 +7,12 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_seed, add_unit, command, mains_hz
+from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_unit, command, mains_hz
 from neuript.cli.progress import ProgressLine, say
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
     from neuript.training.calibration.calibration_spec import CalibrationSpec
-    from neuript.training.calibration.to_model import CalibrationResult
 
 _EXAMPLES = """\
 examples:
@@ -39,8 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_eeg(parser)
     add_unit(parser)
     add("--idle", metavar="CLASS", help="class that means `no command` (default: `rest`, if there is one)")
-    epoch = "seconds after an event between which the person does the task (default 0 4.5)"
-    add("--epoch", type=float, nargs=2, default=(0.0, 4.5), metavar=("FROM", "TO"), help=epoch)
+    epoch = "seconds after an event between which the person does the task (default 0.5 4.5)"
+    add("--epoch", type=float, nargs=2, default=(0.5, 4.5), metavar=("FROM", "TO"), help=epoch)
     add("--window", type=float, default=4.0, metavar="S", help="seconds of EEG per decision (default 4)")
     add("--hop", type=float, default=0.125, metavar="S", help="seconds between decisions (default 0.125)")
     add_mains(parser)
@@ -48,13 +47,23 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--network",
         default="pretrained",
-        metavar="{pretrained,micro,tiny,none,FILE}",
-        help="the network's weights to start from: the shipped ones, random ones of that size, no network at all, or a "
-        "checkpoint of neuript-train pretrain",
+        metavar="{pretrained,none,FILE}",
+        help="the network's encoder: the shipped one, no network, or a file of neuript-train pretrain or population",
     )
-    add("--epochs", type=int, metavar="N", help="passes of fine-tuning over the windows")
+    add(
+        "--population",
+        metavar="FILE|shipped",
+        help="begin with what earlier people say (made by neuript-train population), so that few trials are enough; "
+        "without --event the recording needs no trial at all",
+    )
+    add(
+        "--max-false-per-minute",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="commands at rest that threshold and dwell are chosen for (default 1)",
+    )
     add("--folds", type=int, default=4, metavar="N", help="blocks of the cross-validation (default 4)")
-    add_seed(parser, "weights, batches and augmentation")
     add("--subject", default="", metavar="ALIAS", help="noted in the model file; use an alias, not a name")
     add("--task", default="motor-imagery", help="short name, part of the published streams' names")
     add("--report", metavar="FILE.json", help="write the figures of the calibration here as well")
@@ -66,6 +75,7 @@ def run(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
     _check(args)
 
+    from neuript.cli.show_calibration import print_calibration
     from neuript.files import check_writable, write_atomically
     from neuript.interrupt import Interrupt
 
@@ -81,7 +91,7 @@ def run(argv: list[str]) -> int:
     result.save(args.out)
     if args.report:
         write_atomically(args.report, (json.dumps(result.figures, indent=1) + "\n").encode())
-    _print_report(result)  # last: its reader may go away
+    print_calibration(result)  # last: its reader may go away
     say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: neuript-live --model {args.out}")
     return 0
 
@@ -116,34 +126,8 @@ def spec_of(args: argparse.Namespace) -> CalibrationSpec:
         task=args.task,
         idle_class=args.idle,
         network=args.network,
-        n_epochs=args.epochs,
+        population=args.population,
+        max_false_per_minute=args.max_false_per_minute,
         n_folds=args.folds,
-        seed=args.seed,
         subject=args.subject,
     )
-
-
-def _print_report(result: CalibrationResult) -> None:
-    from rich.table import Table
-
-    from neuript.cli.console import Report
-
-    table = Table(title=f"Held-out accuracy over {result.n_trials} trials (blocked cross-validation)")
-    for column in ("decoder", "accuracy", "95 % interval", "above chance?"):
-        table.add_column(column, justify="left" if column == "decoder" else "right")
-    for name, card in result.scores.items():
-        low, high = card.interval
-        verdict = "yes" if card.above_chance else "no"
-        style = "bold" if card is result.published else ""
-        table.add_row(name, f"{card.accuracy:.1%}", f"{low:.0%} - {high:.0%}", verdict, style=style)
-    console = Report()
-    console.print(table)
-    console.print(
-        f"Guessing stays below {result.published.bound:.1%} in 95 of 100 cases with {result.n_trials} trials. Weight "
-        f"of the network {result.weights[0]:.2f}, of the Riemannian branch {result.weights[1]:.2f}."
-    )
-    if not result.published.above_chance:
-        console.print(
-            "[bold]The decoder is not above chance for this person and session.[/bold] Check signal, markers and "
-            "instructions, and record more trials before using it."
-        )

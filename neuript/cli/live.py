@@ -63,12 +63,23 @@ def build_parser() -> argparse.ArgumentParser:
     signal.add_argument("--mains", type=float, metavar="HZ", help="50, 60, or 0 for no notch")
     model = p.add_argument_group("which model")
     model.add_argument("--model", metavar="FILE", help="model made by neuript-calibrate (.ts)")
+    model.add_argument(
+        "--population",
+        metavar="FILE|shipped",
+        help="no model yet: decode by what earlier people say (a file of neuript-train population)",
+    )
     model.add_argument("--trust", action="store_true", help="accept a model from elsewhere, once")
     model.add_argument("--classes", metavar="A,B", help="refuse a model for other classes")
     model.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to compute (cpu)")
     model.add_argument("--threads", type=int, metavar="N", help="CPU threads of the network")
     model.add_argument("--hop", dest="hop_s", type=float, metavar="S", help="seconds between decisions")
     model.add_argument("--threshold", type=float, metavar="P", help="evidence at which a class is committed")
+    model.add_argument(
+        "--alignment",
+        choices=("moving", "frozen", "new"),
+        help="see windows from the person's running mean, beginning with the calibration's (moving), from the "
+        "calibration's alone (frozen), or from this stream's own first half minute on (new)",
+    )
     out = p.add_argument_group("output")
     out.add_argument("--json", action="store_true", help="one JSON line per decision on stdout")
     out.add_argument("--headless", action="store_true", help="no dashboard")

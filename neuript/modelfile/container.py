@@ -42,6 +42,22 @@ _OURS = (_MANIFEST, _GOLDEN, _WEIGHTS)
 _ADVICE = "copy it again, or make one with neuript-calibrate"
 
 
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """Windows whose logits are stored in a model file and compared at every load."""
+
+    signal: NDArray[np.float32]
+    """Signal of the windows, shape (n, n_chans, n_times)."""
+    tangent: NDArray[np.float32]
+    """Tangent vectors of the windows, shape (n, n_tangent); nothing in them without an alignment."""
+    logits: NDArray[np.float32]
+    """What the eager model said to them when it was saved, shape (n, n_outputs)."""
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.signal)
+
+
 @dataclass(frozen=True)
 class Container:
     """A checked deployable: nothing in it has been executed or unpickled."""
@@ -53,21 +69,13 @@ class Container:
     sha256: str
     """SHA-256 of the whole file, by which it is trusted."""
     manifest: Manifest
-    golden_inputs: NDArray[np.float32]
-    """Windows in volts, shape (n, n_chans, n_times)."""
-    golden_logits: NDArray[np.float32]
-    """What the eager model said to them when it was saved, shape (n, n_outputs)."""
+    golden: Golden
+    """Windows and what the eager model said to them when it was saved."""
     weight_names: tuple[str, ...]
     """Names of the weights in the model's state, as `weights_sha256` counts them."""
 
 
-def seal(
-    archive: bytes,
-    manifest: Manifest,
-    golden_inputs: NDArray[np.float32],
-    golden_logits: NDArray[np.float32],
-    weight_names: Sequence[str],
-) -> bytes:
+def seal(archive: bytes, manifest: Manifest, golden: Golden, weight_names: Sequence[str]) -> bytes:
     """Repack an archive of `torch.jit.save` or `torch.export.save` with our own entries.
 
     Parameters
@@ -76,10 +84,8 @@ def seal(
         The archive that PyTorch wrote.
     manifest : Manifest
         Description of the model.
-    golden_inputs : ndarray of float32, shape (n, n_chans, n_times)
-        Windows in volts that are stored for comparison.
-    golden_logits : ndarray of float32, shape (n, n_outputs)
-        The model's logits for these windows.
+    golden : Golden
+        Windows that are stored for comparison, with the model's logits.
     weight_names : sequence of str
         Names of the weights; see `Container`.
 
@@ -92,7 +98,7 @@ def seal(
 
     ours = {
         _MANIFEST: manifest.to_json(indent=1).encode(),
-        _GOLDEN: save({"inputs": golden_inputs, "logits": golden_logits}),
+        _GOLDEN: save({"signal": golden.signal, "tangent": golden.tangent, "logits": golden.logits}),
         _WEIGHTS: json.dumps(list(weight_names)).encode(),
     }
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
@@ -183,14 +189,13 @@ def parse(data: bytes, name: str) -> Container:
         raise ModelRefusedError(f"{name}: {error}") from error
     if not manifest.classes:
         raise ModelRefusedError(f"{name} has no classes; fine-tune it before decoding with it")
-    inputs, logits = _golden(small[_GOLDEN], manifest, name)
+    golden = _golden(small[_GOLDEN], manifest, name)
     return Container(
         kind=kind,
         data=data,
         sha256=hashlib.sha256(data).hexdigest(),
         manifest=manifest,
-        golden_inputs=inputs,
-        golden_logits=logits,
+        golden=golden,
         weight_names=_weight_names(small[_WEIGHTS], name),
     )
 
@@ -285,27 +290,29 @@ def _read_small(archive: zipfile.ZipFile, entry: str, name: str) -> bytes:
     return archive.read(entry)
 
 
-def _golden(blob: bytes, manifest: Manifest, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _golden(blob: bytes, manifest: Manifest, name: str) -> Golden:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
         arrays = load(blob)
-        inputs, logits = arrays["inputs"], arrays["logits"]
+        golden = Golden(arrays["signal"], arrays["tangent"], arrays["logits"])
     except (SafetensorError, KeyError) as error:
         raise ModelRefusedError(f"{name} has no valid golden vectors: {error}") from error
-    shapes = (len(inputs), manifest.n_chans, manifest.n_times), (len(inputs), manifest.n_outputs)
-    if (inputs.shape, logits.shape) != shapes or not len(inputs):
+    n = len(golden)
+    expected = (n, manifest.n_chans, manifest.n_times), (n, manifest.n_tangent), (n, manifest.n_outputs)
+    parts = golden.signal, golden.tangent, golden.logits
+    if tuple(part.shape for part in parts) != expected or not n:
         raise ModelRefusedError(
-            f"{name} has golden vectors of shape {inputs.shape} and {logits.shape}; its manifest "
-            f"says {manifest.n_chans} channels, {manifest.n_times} samples, "
+            f"{name} has golden vectors of shape {', '.join(str(part.shape) for part in parts)}; its manifest "
+            f"says {manifest.n_chans} channels, {manifest.n_times} samples, tangent vectors of {manifest.n_tangent}, "
             f"{manifest.n_outputs} classes"
         )
-    if inputs.dtype != np.float32 or logits.dtype != np.float32:
+    if any(part.dtype != np.float32 for part in parts):
         raise ModelRefusedError(f"{name} has golden vectors that are not float32")
-    if not (np.isfinite(inputs).all() and np.isfinite(logits).all()):
+    if not all(np.isfinite(part).all() for part in parts):
         raise ModelRefusedError(f"{name} has golden vectors with NaN or infinity")
-    return inputs, logits
+    return golden
 
 
 def _weight_names(text: bytes, name: str) -> tuple[str, ...]:

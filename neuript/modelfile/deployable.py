@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.files import check_writable, write_atomically
 from neuript.modelfile import trust as trust_store
-from neuript.modelfile.container import Container, is_checkpoint, parse, read_file, seal
+from neuript.modelfile.container import Container, Golden, is_checkpoint, parse, read_file, seal
 from neuript.modelfile.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def save_model(
-    path: str | Path, module: nn.Module, manifest: Manifest, golden_inputs: NDArray[np.float32] | None = None
+    path: str | Path, module: nn.Module, manifest: Manifest, golden_signal: NDArray[np.float32] | None = None
 ) -> Manifest:
     """Write a deployable; nothing is put in place before it has been opened again and agrees.
 
@@ -36,12 +36,13 @@ def save_model(
     path : str or Path
         File to write; its ending chooses the format: `.ts` (TorchScript) or `.pt2` (torch.export).
     module : Module
-        Model that maps volts (batch, n_chans, n_times) to logits (batch, n_outputs); it is put into `eval` mode.
+        Model that maps a signal (batch, n_chans, n_times) to logits (batch, n_outputs), for a manifest with an
+        alignment with the tangent vectors (batch, n_tangent) beside it; it is put into `eval` mode.
     manifest : Manifest
         Description of the model; the hash of its weights is filled in.
-    golden_inputs : ndarray, shape (n, n_chans, n_times), optional
-        Windows in volts whose outputs are stored and compared at every load. None means made-up
-        EEG; a few real windows are better.
+    golden_signal : ndarray, shape (n, n_chans, n_times), optional
+        Windows whose outputs are stored and compared at every load. None means made-up EEG; a few real windows are
+        better. Their tangent vectors, where the model takes some, are made up.
 
     Returns
     -------
@@ -57,7 +58,7 @@ def save_model(
     path = check_writable(path)
     if path.suffix not in _EXPORTERS:
         raise NeuriptError(f"{path.name} must end in {' or '.join(_EXPORTERS)}")
-    container = _deployable(module, manifest, golden_inputs, path.suffix, path.name)
+    container = _deployable(module, manifest, golden_signal, path.suffix, path.name)
     _engine(container, path.name, "auto", "cpu", None)
     write_atomically(path, container.data)
     trust_store.remember(container.sha256, how="written", name=path.name)
@@ -132,7 +133,7 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def _deployable(
-    module: nn.Module, manifest: Manifest, golden_inputs: NDArray[np.float32] | None, suffix: str, name: str
+    module: nn.Module, manifest: Manifest, golden_signal: NDArray[np.float32] | None, suffix: str, name: str
 ) -> Container:
     """Export a module, with the outputs it gives now as golden vectors."""
     import torch
@@ -141,23 +142,31 @@ def _deployable(
     from neuript.modelfile.checkpoint import weights_sha256
 
     module = module.eval()
-    if golden_inputs is None:
-        golden_inputs = engines.golden_inputs(manifest)
-    inputs = np.ascontiguousarray(golden_inputs, dtype=np.float32)
-    if inputs.shape[1:] != (manifest.n_chans, manifest.n_times) or not len(inputs):
-        raise ValueError(f"golden_inputs.shape={inputs.shape}; expected (n, {manifest.n_chans}, {manifest.n_times})")
+    signal = engines.golden_inputs(manifest) if golden_signal is None else golden_signal
+    signal = np.ascontiguousarray(signal, dtype=np.float32)
+    if signal.shape[1:] != (manifest.n_chans, manifest.n_times) or not len(signal):
+        raise ValueError(f"golden_signal.shape={signal.shape}; expected (n, {manifest.n_chans}, {manifest.n_times})")
+    tangent = engines.golden_tangents(manifest, len(signal))
     with torch.inference_mode():
-        logits = torch.cat([module(torch.from_numpy(x)[None]) for x in inputs]).float()
+        logits = torch.cat([module(*_one(signal, tangent, i)) for i in range(len(signal))]).float()
         if logits.shape[1] == 1 and manifest.n_outputs == 2:  # the paper's one binary logit
             logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
     if not logits.isfinite().all():
         raise NeuriptError("the model gives NaN or infinity on its golden inputs; not written")
-    if logits.shape != (len(inputs), manifest.n_outputs):
+    if logits.shape != (len(signal), manifest.n_outputs):
         raise NeuriptError(f"the model gives {tuple(logits.shape[1:])} outputs for {manifest.n_outputs} classes")
     state = module.state_dict()
     manifest = manifest.with_weights(weights_sha256(state))
-    archive = _EXPORTERS[suffix](module, torch.from_numpy(inputs[:1]))
-    return parse(seal(archive, manifest, inputs, logits.numpy(), list(state)), name)
+    archive = _EXPORTERS[suffix](module, _one(signal, tangent, 0))
+    return parse(seal(archive, manifest, Golden(signal, tangent, logits.numpy()), list(state)), name)
+
+
+def _one(signal: NDArray[np.float32], tangent: NDArray[np.float32], i: int) -> tuple[torch.Tensor, ...]:
+    """What the module takes for window `i`: its signal and, with an alignment, its tangent vector."""
+    import torch
+
+    both = signal[i : i + 1], tangent[i : i + 1]
+    return tuple(torch.from_numpy(part) for part in (both if tangent.shape[1] else both[:1]))
 
 
 def _from_checkpoint(path: Path) -> Container:
@@ -177,6 +186,7 @@ def _engine(container: Container, name: str, engine: str, device: str, threads: 
     """Load the program, check its weights, and build the engine that was asked for."""
     from neuript.modelfile import engines
     from neuript.network.gpu import cpu_or_gpu
+    from neuript.network.stack import reference_of
 
     if engine != "auto" and engine not in engines.ENGINES:
         raise NeuriptError(f"there is no engine {engine!r}; choose {', '.join(engines.ENGINES)}")
@@ -187,7 +197,8 @@ def _engine(container: Container, name: str, engine: str, device: str, threads: 
     program = _load_program(container, name)
     weights = _weights(program, container, name)
     built = _build(engine, native, program, weights, container, device, threads)
-    engines.check_golden(built, container.golden_inputs, container.golden_logits, name)
+    built.reference = {field: values.double().numpy() for field, values in reference_of(weights).items()}
+    engines.check_golden(built, container.golden, name)
     return built
 
 
@@ -222,7 +233,7 @@ def _build(
         reference = as_saved()
         try:
             module = build_module(manifest, weights)
-            return tensorrt_engine(module, manifest, reference, container.golden_inputs, device=device)
+            return tensorrt_engine(module, manifest, reference, container.golden, device=device)
         except (TensorRTUnavailableError, ModelRefusedError) as error:
             log.warning("TensorRT is not used, %s on %s instead: %s", native, device, error)
             return reference
@@ -246,7 +257,7 @@ def _load_program(container: Container, name: str) -> Any:
         raise ModelRefusedError(f"{name} cannot be loaded by PyTorch {torch.__version__}: {reason[0][:200]}") from error
 
 
-def _export_torchscript(module: nn.Module, example: torch.Tensor) -> bytes:
+def _export_torchscript(module: nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
     import torch
 
     from neuript.modelfile.engines import quiet_jit
@@ -254,13 +265,13 @@ def _export_torchscript(module: nn.Module, example: torch.Tensor) -> bytes:
     out = io.BytesIO()
     with quiet_jit(), torch.no_grad():
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-            module, example.expand(2, -1, -1), check_trace=False
+            module, tuple(part.expand(2, *part.shape[1:]) for part in example), check_trace=False
         )
         torch.jit.save(traced, out)
     return out.getvalue()
 
 
-def _export_program(module: nn.Module, example: torch.Tensor) -> bytes:
+def _export_program(module: nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
     import warnings
 
     import torch
@@ -268,7 +279,7 @@ def _export_program(module: nn.Module, example: torch.Tensor) -> bytes:
     out = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        torch.export.save(torch.export.export(module, (example,)), out)
+        torch.export.save(torch.export.export(module, example), out)
     if b"/models/model.json" not in out.getvalue():  # the archive's form until PyTorch 2.7
         raise NeuriptError(f"PyTorch {torch.__version__} writes an older form of .pt2; write a .ts, or update PyTorch")
     return out.getvalue()

@@ -29,7 +29,7 @@ def describe_model(path: str | Path) -> str:
         manifest, digest = container.manifest, container.sha256
         program = {"ts": "TorchScript", "pt2": "torch.export"}[container.kind]
         form = f"deployable ({program}), {len(container.data) / 1e6:.1f} MB"
-        form += f", {len(container.golden_inputs)} golden vectors"
+        form += f", {len(container.golden)} golden vectors"
         trusted = "yes" if trust_store.is_trusted(digest) else "no (pass --trust to run it)"
     rows = [("file", str(path)), ("form", form), ("trusted", trusted), *_describe(manifest)]
     if digest:
@@ -52,7 +52,7 @@ def _describe(m: Manifest) -> list[tuple[str, str]]:
         ("input", f"volts, {m.sfreq:g} Hz, {m.window_s:g} s ({m.n_times} samples)"),
         ("hop", f"{m.hop_s:g} s"),
         ("filters", _pairs({k: v for k, v in m.preprocess.items() if k != "alignment"})),
-        ("alignment", "yes" if m.preprocess.get("alignment") else ""),
+        ("alignment", _alignment(m.preprocess.get("alignment"))),
         ("policy", _pairs(policy)),
         ("model", size),
         ("trained on", simulated + _names(p.get("data", []))),
@@ -65,6 +65,14 @@ def _describe(m: Manifest) -> list[tuple[str, str]]:
         ("weights SHA-256", m.weights_sha256),
         ("format", f"{m.format} (neuript {m.neuript_version})"),
     ]
+
+
+def _alignment(values: Any) -> str:
+    """Bands and memory in words; empty for a model that does not recentre."""
+    if not isinstance(values, dict):
+        return ""
+    bands = ", ".join(f"{low:g}-{high:g}" for low, high in values.get("bands_hz", ()))
+    return f"recentred on the person's running mean of {values.get('memory_s')} s; bands {bands} Hz"
 
 
 def _names(values: Any, most: int = 8) -> str:

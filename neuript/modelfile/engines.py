@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from neuript.errors import ModelRefusedError, NeuriptError
 
 if TYPE_CHECKING:
+    from neuript.modelfile.container import Golden
     from neuript.modelfile.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class Engine:
     Parameters
     ----------
     forward : callable
-        Function from a tensor (1, n_chans, n_times) in volts on `device` to logits (1, n_outputs).
+        Function from a window on `device` to logits (1, n_outputs). It takes the signal (1, n_chans, n_times) and, for
+        a model with an alignment, the tangent vector (1, n_tangent).
     manifest : Manifest
         Description of the model: its channels, window and classes.
     name : str
@@ -58,11 +60,17 @@ class Engine:
         Where the engine runs.
     threads : int, optional
         PyTorch threads to use on the CPU; None leaves PyTorch's setting alone.
+
+    Attributes
+    ----------
+    reference : dict of str to ndarray
+        Where the alignment is to begin, as the model's file says (the fields of
+        `neuript.realtime.chain.alignment.Reference`); empty where it says nothing.
     """
 
     def __init__(
         self,
-        forward: Callable[[Tensor], Tensor],
+        forward: Callable[..., Tensor],
         manifest: Manifest,
         *,
         name: str,
@@ -73,23 +81,32 @@ class Engine:
         self.name = name
         self.device = device
         self.threads = threads
+        self.reference: dict[str, NDArray[np.float64]] = {}
         self._forward = forward
         pinned = device != "cpu"
-        self._input = torch.zeros(1, manifest.n_chans, manifest.n_times, pin_memory=pinned)
-        self._window = self._input[0].numpy().T  # shares memory; (n_times, n_chans)
+        self._signal = torch.zeros(1, manifest.n_chans, manifest.n_times, pin_memory=pinned)
+        self._window = self._signal[0].numpy().T  # shares memory; (n_times, n_chans)
+        self._tangent = torch.zeros(1, manifest.n_tangent, pin_memory=pinned and manifest.n_tangent > 0)
+        self._vector = self._tangent[0].numpy()
+        self._inputs = (self._signal, self._tangent) if manifest.n_tangent else (self._signal,)
 
     def __repr__(self) -> str:
         """Return the engine's name, device and model shape."""
         m = self.manifest
         return f"<Engine {self.name} on {self.device}: {m.n_chans} x {m.n_times} -> {m.n_outputs}>"
 
-    def infer(self, window: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    def infer(
+        self, signal: NDArray[np.floating[Any]], tangent: NDArray[np.floating[Any]] | None = None, /
+    ) -> NDArray[np.float32]:
         """Return the logits for one window.
 
         Parameters
         ----------
-        window : ndarray, shape (n_times, n_chans)
-            Volts, oldest sample first; copied, so a view into a ring buffer is fine.
+        signal : ndarray, shape (n_times, n_chans)
+            The window's signal, oldest sample first: in volts as the chain gives it, or aligned where the model says
+            so. Copied, so a view into a ring buffer is fine.
+        tangent : ndarray, shape (n_tangent,), optional
+            The window's tangent vector; only for a model with an alignment.
 
         Returns
         -------
@@ -99,18 +116,22 @@ class Engine:
         Raises
         ------
         ValueError
-            If the shape is not the model's.
+            If a shape is not the model's.
         """
-        if window.shape != self._window.shape:
+        if signal.shape != self._window.shape:
             raise ValueError(
-                f"window.shape={window.shape}, but the model takes (n_times, n_chans)={self._window.shape}"
+                f"window.shape={signal.shape}, but the model takes (n_times, n_chans)={self._window.shape}"
             )
-        self._window[...] = window
+        vector = self._vector[:0] if tangent is None else tangent
+        if vector.shape != self._vector.shape:
+            raise ValueError(f"tangent.shape={vector.shape}, but the model takes {self._vector.shape}")
+        self._window[...] = signal
+        self._vector[...] = vector
         if self.threads is not None and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         with torch.inference_mode():
-            x = self._input if self.device == "cpu" else self._input.to(self.device)
-            logits = np.array(self._forward(x)[0].to("cpu", torch.float32).numpy())
+            inputs = self._inputs if self.device == "cpu" else [part.to(self.device) for part in self._inputs]
+            logits = np.array(self._forward(*inputs)[0].to("cpu", torch.float32).numpy())
         if len(logits) == 1 and self.manifest.n_outputs == 2:  # the paper's one binary logit
             return np.concatenate([np.zeros(1, np.float32), logits])
         return logits
@@ -119,7 +140,7 @@ class Engine:
         """Run on noise until lazy compilation and allocation are done (safe to call again)."""
         noise = np.random.default_rng(0).normal(scale=1e-5, size=self._window.shape)
         for _ in range(n_calls):
-            self.infer(noise)
+            self.infer(noise, np.zeros_like(self._vector))
 
 
 def golden_inputs(manifest: Manifest, n: int = 4) -> NDArray[np.float32]:
@@ -139,17 +160,23 @@ def golden_inputs(manifest: Manifest, n: int = 4) -> NDArray[np.float32]:
     return (scale * (15e-6 * noise + 5e-6 * alpha)).astype(np.float32)
 
 
-def check_golden(engine: Engine, inputs: NDArray[np.float32], logits: NDArray[np.float32], name: str) -> float:
+def golden_tangents(manifest: Manifest, n: int = 4) -> NDArray[np.float32]:
+    """Return made-up tangent vectors for a model that takes some: shape (n, n_tangent), seeded, of typical length."""
+    rng = np.random.default_rng(20_260_102)
+    n_bands = max(1, len((manifest.preprocess.get("alignment") or {}).get("bands_hz", ())))
+    scale = np.sqrt(n_bands / max(1, manifest.n_tangent))
+    return np.asarray(scale * rng.normal(size=(n, manifest.n_tangent)), dtype=np.float32)
+
+
+def check_golden(engine: Engine, golden: Golden, name: str) -> float:
     """Compare an engine with the golden vectors and return the largest relative difference.
 
     Parameters
     ----------
     engine : Engine
         The engine to check.
-    inputs : ndarray of float32, shape (n, n_chans, n_times)
-        Golden windows in volts.
-    logits : ndarray of float32, shape (n, n_outputs)
-        Logits that the file promises for these windows.
+    golden : Golden
+        Windows, and the logits that the file promises for them.
     name : str
         What to call the file in messages.
 
@@ -158,8 +185,9 @@ def check_golden(engine: Engine, inputs: NDArray[np.float32], logits: NDArray[np
     ModelRefusedError
         If the engine cannot run the windows or its logits differ by more than `LOGIT_TOLERANCE`.
     """
+    logits = golden.logits
     try:
-        got = np.stack([engine.infer(x.T) for x in inputs])
+        got = np.stack([engine.infer(x.T, v) for x, v in zip(golden.signal, golden.tangent, strict=True)])
     except (RuntimeError, ValueError, IndexError) as error:
         first_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise ModelRefusedError(
@@ -200,7 +228,9 @@ class Parity:
         )
 
 
-def parity(reference: Engine, other: Engine, inputs: NDArray[np.float32]) -> Parity:
+def parity(
+    reference: Engine, other: Engine, signals: NDArray[np.float32], tangents: NDArray[np.float32] | None = None
+) -> Parity:
     """Compare the probabilities of two engines.
 
     NaN from the other engine counts as a probability difference of 1.
@@ -209,20 +239,24 @@ def parity(reference: Engine, other: Engine, inputs: NDArray[np.float32]) -> Par
     ----------
     reference, other : Engine
         Engines of the same model.
-    inputs : ndarray of float32, shape (n, n_chans, n_times)
-        Windows in volts.
+    signals : ndarray of float32, shape (n, n_chans, n_times)
+        Signal of the windows.
+    tangents : ndarray of float32, shape (n, n_tangent), optional
+        Tangent vectors of the windows; None makes some up where the model takes them.
     """
-    expected, got = (_probabilities(engine, inputs) for engine in (reference, other))
+    if tangents is None:
+        tangents = golden_tangents(reference.manifest, len(signals))
+    expected, got = (_probabilities(engine, signals, tangents) for engine in (reference, other))
     difference = np.nan_to_num(np.abs(expected - got), nan=1.0)
     return Parity(
-        n_windows=len(inputs),
+        n_windows=len(signals),
         max_probability_difference=float(difference.max()),
         flip_rate=float(np.mean(expected.argmax(1) != got.argmax(1))),
     )
 
 
-def _probabilities(engine: Engine, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
-    logits = np.stack([engine.infer(x.T) for x in inputs]).astype(np.float64)
+def _probabilities(engine: Engine, signals: NDArray[np.float32], tangents: NDArray[np.float32]) -> NDArray[np.float64]:
+    logits = np.stack([engine.infer(x.T, v) for x, v in zip(signals, tangents, strict=True)]).astype(np.float64)
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
@@ -300,9 +334,7 @@ def quiet_jit() -> Iterator[None]:
         yield
 
 
-def _ready(
-    forward: Callable[[Tensor], Tensor], manifest: Manifest, name: str, device: str, threads: int | None
-) -> Engine:
+def _ready(forward: Callable[..., Tensor], manifest: Manifest, name: str, device: str, threads: int | None) -> Engine:
     engine = Engine(forward, manifest, name=name, device=device, threads=threads)
     engine.warm_up()
     return engine

@@ -124,6 +124,11 @@ class Manifest:
         ):
             if not _is_positive(value):
                 raise ValueError(f"{name}={value!r} must be a positive number")
+        alignment = self.preprocess.get("alignment")
+        if alignment is not None and not (isinstance(alignment, dict) and _are_bands(alignment.get("bands_hz"))):
+            raise ValueError(
+                f"preprocess['alignment']={specs.short(alignment)} must be null or a table with pairs of Hz as bands_hz"
+            )
         exact = self.window_s * self.sfreq
         if abs(exact - round(exact)) > 1e-6 or not 1 <= exact <= MAX_WINDOW_SAMPLES:
             raise ValueError(
@@ -152,6 +157,12 @@ class Manifest:
         return round(self.window_s * self.sfreq)
 
     @property
+    def n_tangent(self) -> int:
+        """Length of the tangent vector that the model takes beside a window; 0 without an alignment."""
+        bands = (self.preprocess.get("alignment") or {}).get("bands_hz", ())
+        return len(bands) * self.n_chans * (self.n_chans + 1) // 2
+
+    @property
     def n_outputs(self) -> int:
         """Number of logits, one per class."""
         return len(self.classes)
@@ -160,6 +171,13 @@ class Manifest:
     def simulated(self) -> bool:
         """Whether any training data came from the digital twin."""
         return bool(self.provenance["simulated"])
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the person gave trials; without, earlier people alone say what is decoded."""
+        if self.provenance.get("kind") == "population":
+            return False
+        return "population" not in self.provenance or any(self.provenance.get("counts", {}).values())
 
     def with_weights(self, sha256: str) -> Manifest:
         """Return a copy that states the hash of the weights."""
@@ -272,6 +290,12 @@ def _git_revision() -> str | None:
 
 def _is_positive(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _are_bands(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(band, list) and len(band) == 2 and all(map(_is_positive, band)) for band in value
+    )
 
 
 def _check_json(value: object, where: str, depth: int = 0) -> None:

@@ -25,6 +25,8 @@ def build_module(manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:
     ModelRefusedError
         If the architecture is unknown or the weights are not its.
     """
+    from neuript.network.stack import PRIOR_PREFIX
+
     model = dict(manifest.model)
     architecture = model.pop("architecture", "neuript")
     builder = {"neuript": _network, "hybrid": _hybrid}.get(str(architecture))
@@ -35,7 +37,7 @@ def build_module(manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:
         )
     try:
         module = builder(model, manifest, state)
-        module.load_state_dict(dict(state), strict=True)
+        module.load_state_dict({k: v for k, v in state.items() if not k.startswith(PRIOR_PREFIX)}, strict=True)
     except (NeuriptError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ModelRefusedError(
             f"the model cannot be built from its manifest: {str(error).splitlines()[0][:200]}"
@@ -52,12 +54,13 @@ def _network(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, T
 
 
 def _hybrid(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:
-    from neuript.network.stack import HybridClassifier
+    from neuript.network.stack import HybridClassifier, reference_of
     from neuript.network.tangent import TangentBranch
 
     network = _network(model["network"], manifest, state) if model.get("network") else None
     tangent = None
-    if "tangent.whiteners" in state:
-        tangent = TangentBranch(*(state[f"tangent.{part}"] for part in ("filters", "whiteners", "weight", "bias")))
+    if "tangent.weight" in state:
+        tangent = TangentBranch(state["tangent.weight"], state["tangent.bias"])
     network_weight, tangent_weight = model["weights"]
-    return HybridClassifier(network, tangent, (float(network_weight), float(tangent_weight)), state["bias"])
+    weights = float(network_weight), float(tangent_weight)
+    return HybridClassifier(network, tangent, weights, state["bias"], reference_of(state))

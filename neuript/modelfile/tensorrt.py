@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.files import write_atomically
 from neuript.modelfile import trust
-from neuript.modelfile.engines import Engine, golden_inputs, parity
+from neuript.modelfile.engines import Engine, golden_inputs, golden_tangents, parity
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from neuript.modelfile.container import Golden
     from neuript.modelfile.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def fingerprint() -> dict[str, str]:
 
 
 def tensorrt_engine(
-    module: nn.Module, manifest: Manifest, reference: Engine, inputs: NDArray[np.float32], *, device: str = "cuda"
+    module: nn.Module, manifest: Manifest, reference: Engine, golden: Golden, *, device: str = "cuda"
 ) -> Engine:
     """Return an engine from the cache, or compile one; it agrees with `reference` or is refused.
 
@@ -85,8 +85,8 @@ def tensorrt_engine(
         Description of the model; its `weights_sha256` identifies the model in the cache.
     reference : Engine
         Another engine of the same model, whose logits the new one must give.
-    inputs : ndarray of float32, shape (n, n_chans, n_times)
-        Golden windows in volts; made-up ones are added.
+    golden : Golden
+        The model's golden windows; made-up ones are added.
 
     Raises
     ------
@@ -96,14 +96,16 @@ def tensorrt_engine(
     """
     versions = fingerprint()
     path = cache_path(manifest, versions)
-    example = torch.from_numpy(np.ascontiguousarray(inputs[:1])).to(device)
+    parts = (golden.signal, golden.tangent) if manifest.n_tangent else (golden.signal,)
+    example = tuple(torch.from_numpy(np.ascontiguousarray(part[:1])).to(device) for part in parts)
     program = _load_cached(path, versions)
     if program is None:
         program = _compile(module.eval().to(device), example, path, versions)
     engine = Engine(program, manifest, name="tensorrt", device=device)
     try:
         engine.warm_up()
-        agreement = parity(reference, engine, np.concatenate([inputs, golden_inputs(manifest, 60)]))
+        signals = np.concatenate([golden.signal, golden_inputs(manifest, 60)])
+        agreement = parity(reference, engine, signals, np.concatenate([golden.tangent, golden_tangents(manifest, 60)]))
     except RuntimeError as error:
         path.unlink(missing_ok=True)
         raise TensorRTUnavailableError(f"the TensorRT engine does not run: {error}") from error
@@ -148,14 +150,14 @@ def _load_cached(path: Path, versions: dict[str, str]) -> Any | None:
         return None
 
 
-def _compile(module: nn.Module, example: torch.Tensor, path: Path, versions: dict[str, str]) -> Any:
+def _compile(module: nn.Module, example: tuple[torch.Tensor, ...], path: Path, versions: dict[str, str]) -> Any:
     torch_tensorrt = importlib.import_module("torch_tensorrt")
     log.info("compiling for %s with TensorRT %s ...", versions["gpu"], versions["tensorrt"])
     start = time.perf_counter()
     try:
         with torch.no_grad():
-            exported = torch.export.export(module, (example,))
-        compiled = torch_tensorrt.dynamo.compile(exported, arg_inputs=[example], **SETTINGS)
+            exported = torch.export.export(module, example)
+        compiled = torch_tensorrt.dynamo.compile(exported, arg_inputs=list(example), **SETTINGS)
     except Exception as error:  # converters and builders raise many kinds
         raise TensorRTUnavailableError(
             f"TensorRT cannot compile the model: {type(error).__name__}: {str(error)[:200]}"
@@ -168,12 +170,14 @@ def _compile(module: nn.Module, example: torch.Tensor, path: Path, versions: dic
     return compiled
 
 
-def _store(torch_tensorrt: Any, compiled: Any, example: torch.Tensor, path: Path, versions: dict[str, str]) -> None:
+def _store(
+    torch_tensorrt: Any, compiled: Any, example: tuple[torch.Tensor, ...], path: Path, versions: dict[str, str]
+) -> None:
     folder = trust.private_dir(path.parent)
     os.chmod(folder, 0o700)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         file = Path(scratch) / "engine.ep"
-        torch_tensorrt.save(compiled, str(file), arg_inputs=[example])
+        torch_tensorrt.save(compiled, str(file), arg_inputs=list(example))
         data = file.read_bytes()
     note = {"sha256": hashlib.sha256(data).hexdigest(), "fingerprint": versions}
     write_atomically(path, data, mode=0o600)

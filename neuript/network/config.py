@@ -21,7 +21,7 @@ Companding = Literal["alaw", "linear", "none"]
 Gating = Literal["paper", "source"]
 Head = Literal["linear", "mlp"]
 Init = Literal["kaiming", "default"]
-Pooling = Literal["iilp", "mean", "hemispheres", "coronal", "sagittal", "channels", "none"]
+Pooling = Literal["iilp", "mean", "hemispheres", "coronal", "sagittal", "channels", "covariance", "none"]
 Precision = Literal["bf16", "fp32"]
 PresetName = Literal["base", "small", "tiny", "micro"]
 SpatialPE = Literal["3d", "3d_shared", "trigonometric", "learned_1d", "learned_2d", "none"]
@@ -87,7 +87,10 @@ class NetworkConfig:
     """Input map: "alaw" and "linear" take volts, "none" takes the values as they come."""
 
     pooling: Pooling = "iilp"
-    """Channel groups that are averaged before the head; "none" flattens every token."""
+    """Channel groups that are averaged before the head; "none" flattens every token, and "covariance" gives the
+    logarithms of the channels' covariances (see `neuript.network.second_order`)."""
+    covariance_heads: int = 8
+    """With the pooling "covariance": groups of token components that have a covariance each."""
     class_layers: int | None = None
     """The head sees the last so many blocks; None means all."""
     pool_embedding: bool = True
@@ -128,6 +131,12 @@ class NetworkConfig:
             self,
             "experts",
             f"one number of at least 0 for each of the {self.depth} blocks of merges",
+        )
+        require(
+            self.pooling != "covariance" or (self.covariance_heads >= 1 and self.d_model % self.covariance_heads == 0),
+            self,
+            "covariance_heads",
+            f"a divisor of d_model={self.d_model}",
         )
         if self.class_layers is not None:
             require(

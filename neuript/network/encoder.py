@@ -207,42 +207,11 @@ class Encoder(nn.Module):
         random value is an unmasked one, so what leaks are the values of the kept points alone
         (a tenth of M), of which the loss asks no more than to be copied.
         """
-        return self._run(x_BDT, len(self.blocks), corruption, mask_token, key_mask)
-
-    def lower(self, x_BDT: Tensor, n_blocks: int) -> list[Tensor]:
-        """Return H_0 and the outputs of the first `n_blocks` blocks, for training the others alone."""
-        return self._run(x_BDT, n_blocks)[0]
-
-    def continue_from(self, h_BDLC: Tensor, n_blocks: int) -> tuple[list[Tensor], Tensor | None]:
-        """Run the blocks above the first `n_blocks` on the output of these.
-
-        Parameters
-        ----------
-        h_BDLC : Tensor, shape (batch, n_chans, L, d_model)
-            Last output of `lower(x, n_blocks)`.
-        n_blocks : int
-            Number of blocks below, which have run; at least 1.
-
-        Returns
-        -------
-        scales : list of Tensor, each of shape (batch, n_chans, L_l, d_model)
-            Outputs of the upper blocks.
-        aux : Tensor or None
-            The auxiliary loss of the upper blocks, as `forward` returns it.
-
-        Raises
-        ------
-        ValueError
-            If `spatial_bias` is on, which needs the window itself.
-        """
-        if self.spatial_bias is not None:
-            raise ValueError("with spatial_bias the upper blocks need the window's coherence; train all blocks")
-        return self._upper(h_BDLC, n_blocks, self.config.lengths(), None, len(self.blocks))
+        return self._run(x_BDT, corruption, mask_token, key_mask)
 
     def _run(
         self,
         x_BDT: Tensor,
-        stop: int,
         corruption: Corruption | None = None,
         mask_token: Tensor | None = None,
         key_mask: KeyMask = "keys",
@@ -264,10 +233,10 @@ class Encoder(nn.Module):
             h = h + pe_time
         lengths, pe_space = self.config.lengths(n_times), self.pe_space()
         if corruption is None or mask_token is None:
-            scales, aux = self._upper(h, 0, lengths, pe_space, stop, bias=bias)
+            scales, aux = self._run_blocks(h, lengths, pe_space, bias=bias)
             return [h, *scales], aux
         masks = self._coarser(corruption.masked)
-        scales, aux = self._upper(h, 0, lengths, pe_space, stop, masks[1:], key_mask, bias)
+        scales, aux = self._run_blocks(h, lengths, pe_space, masks[1:], key_mask, bias)
         stored = zip([h, *scales], self._coarser(corruption.replaced), strict=False)
         return [_overwrite(s, replaced, mask_token) for s, replaced in stored], aux
 
@@ -286,13 +255,11 @@ class Encoder(nn.Module):
             masks.append(coarsen(masks[-1], merge))
         return masks
 
-    def _upper(
+    def _run_blocks(
         self,
         h: Tensor,
-        start: int,
         lengths: Sequence[int],
         pe_space: Tensor | None,
-        stop: int,
         masks: Sequence[Tensor] | None = None,
         key_mask: KeyMask = "keys",
         bias: Tensor | None = None,
@@ -300,8 +267,6 @@ class Encoder(nn.Module):
         scales = []
         losses = []
         for i, block in enumerate(self.blocks):
-            if not start <= i < stop:
-                continue
             masked = None if masks is None else masks[i]
             bias_BHDD = None if bias is None else bias[i]
             h, aux = block(h, lengths[i], pe_space, masked, key_mask, bias_BHDD)

@@ -14,6 +14,7 @@ from neuript.network.companding import compand_volts, scale_volts
 from neuript.network.config import NetworkConfig
 from neuript.network.encoder import Encoder, init_modules
 from neuript.network.pooling import Flatten, GroupPool, pooling_groups
+from neuript.network.second_order import CovariancePool
 
 BIAS_KEYS = ("spatial_bias.",)
 """Encoder entries that start as exactly nothing, so that older encoders may lack them."""
@@ -46,13 +47,16 @@ class NeurIPTNetwork(nn.Module):
         self.config = config
         self.encoder = Encoder(config, pos_m)
         self.n_chans = self.encoder.n_chans
-        groups = pooling_groups(config.pooling, pos_m, lobes)
         self.pool: nn.Module
-        if config.pooling == "none":
+        if config.pooling == "covariance":
+            self.pool = CovariancePool(config.covariance_heads, self.n_chans)
+            self.n_features = self.pool.n_features(config.n_scales, config.covariance_heads, self.n_chans)
+        elif config.pooling == "none":
             self.pool = Flatten()
             tokens = sum(self._selected(config.lengths()))
             self.n_features = self.n_chans * tokens * config.d_model
         else:
+            groups = pooling_groups(config.pooling, pos_m, lobes)
             self.pool = GroupPool(groups, self.n_chans)
             self.n_features = config.n_scales * len(groups) * config.d_model
         self.head = _head(config, self.n_features)

@@ -7,24 +7,41 @@ adds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+REFERENCE_PREFIX = "reference_"
+"""Entries of the state with this prefix are the reference of the alignment."""
+PRIOR_PREFIX = "prior."
+"""Entries with this prefix are what earlier people say of the next one; decoding does not need them."""
+
+
+def reference_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the reference of the alignment among a model's weights, keyed by field; empty without one."""
+    return {key.removeprefix(REFERENCE_PREFIX): v for key, v in state.items() if key.startswith(REFERENCE_PREFIX)}
 
 
 class HybridClassifier(nn.Module):
     """Weighted sum of the branches' log-probabilities, as logits.
 
-    logits = bias + w_network * log softmax(network(x)) + w_tangent * log softmax(tangent(x))
+    logits = bias + w_network * log softmax(network(x)) + w_tangent * log softmax(tangent(v))
 
     Parameters
     ----------
-    network, tangent : Module or None
-        Branches that map windows in volts (B, D, T) to logits (B, C); a branch with weight 0 should be None and costs
-        nothing.
+    network : Module or None
+        Branch that maps the windows' signal (B, D, T) to logits (B, C).
+    tangent : Module or None
+        Branch that maps the windows' tangent vectors (B, V) to logits (B, C). A branch with weight 0 should be None and
+        costs nothing.
     weights : tuple of two floats >= 0
         Weights of the network and of the tangent branch; they include the temperature.
     bias : Tensor, shape (C,)
         Numbers added to the logits of the classes.
+    reference : mapping of str to Tensor, optional
+        What the windows were seen from at the end of the calibration (`neuript.realtime.chain.alignment.Reference`):
+        not used here, but kept with the weights, since they mean nothing without it.
 
     Raises
     ------
@@ -33,7 +50,12 @@ class HybridClassifier(nn.Module):
     """
 
     def __init__(
-        self, network: nn.Module | None, tangent: nn.Module | None, weights: tuple[float, float], bias: Tensor
+        self,
+        network: nn.Module | None,
+        tangent: nn.Module | None,
+        weights: tuple[float, float],
+        bias: Tensor,
+        reference: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
         if network is None and tangent is None:
@@ -45,12 +67,14 @@ class HybridClassifier(nn.Module):
         self.network_weight, self.tangent_weight = weights
         self.bias: Tensor
         self.register_buffer("bias", bias.float())
+        for name, values in (reference or {}).items():
+            self.register_buffer(REFERENCE_PREFIX + name, values.double())
 
-    def forward(self, x_BDT: Tensor) -> Tensor:
-        """Map windows in volts, shape (B, D, T), to logits, shape (B, C)."""
+    def forward(self, x_BDT: Tensor, tangent_BV: Tensor | None = None) -> Tensor:
+        """Map windows, signal (B, D, T) and tangent vectors (B, V), to logits, shape (B, C)."""
         logits = self.bias.expand(x_BDT.shape[0], -1)
         if self.network is not None:
             logits = logits + self.network_weight * F.log_softmax(self.network(x_BDT), dim=-1)
         if self.tangent is not None:
-            logits = logits + self.tangent_weight * F.log_softmax(self.tangent(x_BDT), dim=-1)
+            logits = logits + self.tangent_weight * F.log_softmax(self.tangent(tangent_BV), dim=-1)
         return logits

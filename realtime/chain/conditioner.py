@@ -113,9 +113,7 @@ class Conditioner:
         self.chain = CausalChain(spec, self.matrix, sfreq)
         self.stamps: Stamps = stamps or StampFit(sfreq)
         self.input_quality = QualityMonitor(self.matrix.shape[1], sfreq)
-        self.band_quality: QualityMonitor | None = None
-        if spec.alignment is None:  # aligned channels are not in volts
-            self.band_quality = QualityMonitor(len(self.matrix), spec.sfreq, BAND_LIMITS)
+        self.band_quality = QualityMonitor(len(self.matrix), spec.sfreq, BAND_LIMITS)
         self.n_in = 0
         """Input samples so far."""
         self.n_out = 0
@@ -171,8 +169,7 @@ class Conditioner:
     def restart(self) -> None:
         """Start the filters anew with the next sample."""
         self.chain.reset()
-        if self.band_quality is not None:
-            self.band_quality.reset()
+        self.band_quality.reset()
         self._chain_from, self._output_from = self.n_in, self.n_out
 
     def restart_stream(self) -> None:
@@ -203,7 +200,7 @@ class Conditioner:
     def _band_changes(self, y: NDArray[np.float32], begin: int) -> tuple[QualityChange, ...]:
         """Judge new outputs, the first of which is number `begin`, once the filters have settled."""
         settled = self._output_from + self.settle_samples
-        if self.band_quality is None or begin + len(y) <= settled:
+        if begin + len(y) <= settled:
             return ()
         changes = self.band_quality.update(y[max(0, settled - begin) :])
         return tuple(QualityChange(settled + change.index, change.verdicts) for change in changes)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.limits import SFREQ_MAX, SFREQ_MIN, can_decode
+from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.chain.filters import (
     F64,
     ModalResampler,
@@ -44,8 +45,8 @@ class PreprocessSpec:
     there)."""
     mains_hz: float | None = None
     """Fundamental of the mains to remove, in Hz, or None for no notch."""
-    alignment: tuple[tuple[float, ...], ...] | None = None
-    """Square matrix applied to the model's channels, as rows; None applies none."""
+    alignment: AlignmentSpec | None = None
+    """How windows are recentred behind the chain; None leaves them as they are."""
 
     def __post_init__(self) -> None:
         specs.check_types(self, ValueError)
@@ -61,8 +62,10 @@ class PreprocessSpec:
             )
         if self.mains_hz is not None and not 40 <= self.mains_hz <= 70:
             raise ValueError(f"mains_hz={self.mains_hz} is no mains frequency; use 50, 60 or None")
-        if self.alignment is not None and any(len(row) != len(self.alignment) for row in self.alignment):
-            raise ValueError("alignment must be a square matrix")
+        if self.alignment is not None and self.alignment.highest_hz >= self.sfreq / 2:
+            raise ValueError(
+                f"alignment: a band up to {self.alignment.highest_hz:g} Hz needs more than sfreq={self.sfreq:g}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-safe dictionary."""
@@ -71,7 +74,10 @@ class PreprocessSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PreprocessSpec:
         """Rebuild a spec; ValueError where a field is unknown or missing, or its value is not allowed."""
-        return specs.from_dict(cls, data, "the preprocessing", error=ValueError, complete=True)
+        spec = specs.from_dict(cls, data, "the preprocessing", error=ValueError, complete=True)
+        if spec.alignment is not None:
+            specs.check_keys(AlignmentSpec, data["alignment"], "the alignment", error=ValueError, complete=True)
+        return spec
 
 
 class CausalChain:
@@ -88,7 +94,7 @@ class CausalChain:
     Parameters
     ----------
     spec : PreprocessSpec
-        Settings of the chain: notch, high-pass, low-pass, rate and alignment.
+        Settings of the chain: notch, high-pass, low-pass and rate.
     matrix : array_like, shape (n_out, n_in)
         Weights of the stream's channels (columns) in each channel of the model (rows): selection, interpolation,
         derivation and reference in one.
@@ -100,7 +106,7 @@ class CausalChain:
     NeuriptError
         If the rate is outside these limits.
     ValueError
-        If the matrix is not 2-D and finite, or does not fit the alignment of `spec`.
+        If the matrix is not 2-D and finite.
     """
 
     def __init__(self, spec: PreprocessSpec, matrix: ArrayLike, sfreq_in: float) -> None:
@@ -114,10 +120,6 @@ class CausalChain:
             raise ValueError(f"matrix of shape {full.shape} must be 2-D and finite")
         self.spec, self.sfreq_in = spec, float(sfreq_in)
         self.n_chans_in = full.shape[1]
-        if spec.alignment is not None:
-            if len(spec.alignment) != len(full):
-                raise ValueError(f"alignment is for {len(spec.alignment)} channels, the matrix yields {len(full)}")
-            full = np.array(spec.alignment) @ full
         self._used = np.flatnonzero(full.any(axis=0))
         self._mix = np.ascontiguousarray(full[:, self._used].T)
         # all steps are linear and alike for all channels: mix where there are fewer to filter

@@ -93,7 +93,8 @@ class Snapshot:
         if self.decoder is None:
             return ""
         words = f"model {self.decoder.model_name} {self.decoder.model_sha256[:8]}".strip()
-        return words + (" · trained on simulated data" if self.decoder.model_simulated else "")
+        words += " · trained on simulated data" if self.decoder.model_simulated else ""
+        return words + (" · not calibrated on this person" if self.decoder.uncalibrated else "")
 
     @property
     def latency_words(self) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neuript.realtime.chain.alignment import AlignedWindows, PlainWindows, Reference, Windows
 from neuript.realtime.chain.chunk import Chunk, Source, SourceStatus
 from neuript.realtime.chain.conditioner import Conditioner, Stretch
 from neuript.realtime.chain.preprocess import PreprocessSpec
-from neuript.realtime.chain.ring import RingBuffer
+from neuript.realtime.chain.timestamps import StampEvent
 from neuript.realtime.chain.windowing import hop_samples
 from neuript.realtime.decoding.admission import Admission, DueWindow
 from neuript.realtime.decoding.contacts import ContactLog
@@ -35,8 +37,8 @@ _SILENT = {SourceStatus.STALE: State.STALE, SourceStatus.LOST: State.LOST}
 class Infers(Protocol):
     """What the decoder needs of an engine."""
 
-    def infer(self, window: NDArray[Any]) -> NDArray[np.float32]:
-        """Return logits, shape (n_outputs,), for a window in volts, shape (n_times, n_chans)."""
+    def infer(self, signal: NDArray[Any], tangent: NDArray[Any], /) -> NDArray[np.float32]:
+        """Return logits (n_outputs,) for a window's signal (n_times, n_chans) and its tangent vector (n_tangent,)."""
         ...
 
 
@@ -55,6 +57,11 @@ class Decoder:
         What turns logits into commands; its `hop_s` is the time in seconds from one decision to the next.
     n_times : int
         Number of samples in a window.
+    reference : Reference, optional
+        What windows are first seen from, where the preprocessing aligns them; None learns it from the stream's first
+        seconds, in which nothing is decoded.
+    moving : bool
+        Whether the alignment follows the stream; False stays with `reference`.
     sinks : sequence of Sink
         What takes each row, in this order; the time the earlier ones took is the `publish` time of the later ones.
     clock : callable or None
@@ -73,6 +80,8 @@ class Decoder:
         n_times: int,
         sinks: Sequence[Sink] = (),
         *,
+        reference: Reference | None = None,
+        moving: bool = True,
         clock: Callable[[], float] | None = None,
         perf: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -84,7 +93,10 @@ class Decoder:
         self.skipper = Skipper(policy.hop_s, live=clock is not None)
         self.ended = False
         capacity = n_times + math.ceil((SLICE_S + 1) * conditioner.spec.sfreq)
-        self._ring = RingBuffer(capacity, conditioner.n_chans)
+        self.windows: Windows = PlainWindows(n_times, conditioner.n_chans, capacity)
+        if conditioner.spec.alignment is not None:
+            shape = n_times, conditioner.n_chans, conditioner.spec.sfreq, capacity
+            self.windows = AlignedWindows(conditioner.spec.alignment, *shape, start=reference, moving=moving)
         self._contacts = ContactLog(source.info.ch_names, conditioner.matrix, live=clock is not None)
         self._clock, self._perf = clock, perf
         self._uid = source.info.uid
@@ -102,6 +114,8 @@ class Decoder:
         engine: Infers,
         sinks: Sequence[Sink] = (),
         *,
+        reference: Reference | None = None,
+        moving: bool = True,
         clock: Callable[[], float] | None = None,
         perf: Callable[[], float] = time.perf_counter,
     ) -> Decoder:
@@ -121,6 +135,10 @@ class Decoder:
             What turns windows into logits.
         sinks : sequence of Sink
             What takes each row; see `Decoder`.
+        reference : Reference, optional
+            What windows are first seen from; see `Decoder`.
+        moving : bool
+            Whether the alignment follows the stream.
         clock : callable or None
             The LSL clock, in seconds, for live use; None for a replay.
         perf : callable
@@ -129,7 +147,18 @@ class Decoder:
         spec = PreprocessSpec.from_dict(manifest.preprocess)
         conditioner = Conditioner(spec, matrix, scale, source.info.sfreq)
         policy = DecisionPolicy(PolicySpec.from_dict(manifest.policy), manifest.classes, manifest.hop_s)
-        return cls(source, conditioner, engine, policy, manifest.n_times, sinks, clock=clock, perf=perf)
+        return cls(
+            source,
+            conditioner,
+            engine,
+            policy,
+            manifest.n_times,
+            sinks,
+            reference=reference,
+            moving=moving,
+            clock=clock,
+            perf=perf,
+        )
 
     def step(self, timeout_s: float = 0.1) -> list[Decision]:
         """Pull once, publish every decision that fell due, and return them.
@@ -183,7 +212,9 @@ class Decoder:
             self._contacts.note(piece)
             due += self.admission.take(piece)
             if isinstance(piece, Stretch):
-                self._ring.append(piece.y)
+                self.windows.append(piece.y)
+            elif isinstance(piece, StampEvent) and piece.breaks:
+                self.windows.restart()
         return due
 
     def _recover(self) -> None:
@@ -193,6 +224,7 @@ class Decoder:
         if info.uid != self._uid:
             self._uid = info.uid
             conditioner.restart_stream()
+            self.windows.restart()
             self.admission.start_over(State.RECOVERED)
 
     def _decide(self, due: list[DueWindow], latency: dict[str, float], age_ms: float, zero: float) -> list[Decision]:
@@ -200,6 +232,7 @@ class Decoder:
         rows = []
         for window in due:
             if window.ready:
+                window = self._followed(window)
                 self.skipper.note(skipped=window.index in skip)
             if window.index in skip:
                 self._hops += 1
@@ -207,12 +240,20 @@ class Decoder:
                 rows.append(self._decode(window, dict(latency), age_ms, zero))
         return rows
 
+    def _followed(self, window: DueWindow) -> DueWindow:
+        """Let the alignment learn from a whole window; it is not decoded before there is a settled reference."""
+        clean = window.state is State.OK
+        if self.windows.follow(window.end) if clean else self.windows.settled:
+            return window
+        return replace(window, state=State.WARMUP if clean else window.state, ready=False)
+
     def _decode(self, window: DueWindow, latency: dict[str, float], age_ms: float, zero: float) -> Decision:
         state, logits = window.state, None
         latency["infer"] = 0.0
         if window.ready:
             began = self._perf()
-            logits = self.engine.infer(self._ring.window(window.end, self.n_times))
+            seen = self.windows.window(window.end)
+            logits = self.engine.infer(seen.signal, seen.tangent)
             took_s = self._perf() - began
             latency["infer"] = took_s * 1e3
             self.skipper.took(took_s)

@@ -45,6 +45,8 @@ class DecoderHeader:
     model_sha256: str = ""
     model_simulated: bool = False
     """True if the model was trained on simulated data."""
+    uncalibrated: bool = False
+    """True if the person has given no trial: earlier people alone say what is decoded."""
     engine: str = ""
     config_sha256: str = ""
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from neuript import specs
 from neuript.errors import NeuriptError
@@ -22,6 +22,9 @@ class LiveOptions:
 
     model: str | None = None
     """Model file (.ts); None only with `demo`."""
+    population: str | None = None
+    """In place of `model`: a file of `neuript-train population`, or "shipped"; it decodes somebody of whom nothing is
+    known."""
     montage: str | None = None
     """What is on the head: name or file; gives labels where the stream has none."""
     stream: str | None = None
@@ -40,6 +43,9 @@ class LiveOptions:
     """Seconds between decisions; None = as the model says."""
     threshold: float | None = None
     """Evidence at which a class is committed; None = as the model says."""
+    alignment: Literal["moving", "frozen", "new"] = "moving"
+    """Where windows are seen from: the person's running mean, beginning with the calibration's ("moving"), the
+    calibration's alone ("frozen"), or the running mean of this stream, from its first half minute on ("new")."""
     replay: str | None = None
     """Decode this recording instead of a stream, without LSL."""
     eeg: str | None = None
@@ -77,10 +83,15 @@ class LiveOptions:
         specs.check_types(self)
         _check_positive(self, "wait_s", "give_up_s", "speed")
         _check_positive(self, "hop_s", "duration_s", "threads", optional=True)
-        if self.model is None and not self.demo:
+        if self.model is None and self.population is None and not self.demo:
             raise NeuriptError(
                 "--model FILE is needed: a model made by neuript-calibrate "
                 "(or try `neuript-live --demo`, which needs nothing)"
+            )
+        if self.population is not None and (self.model is not None or self.demo):
+            raise NeuriptError(
+                "--population decodes by what earlier people say; leave it out where there is a model (a calibration "
+                "can begin with it: neuript-calibrate --population)"
             )
         if self.demo and (self.replay or self.stream or self.source_id):
             raise NeuriptError("--demo brings its own stream; leave out --replay and --stream")

@@ -18,6 +18,7 @@ from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
 from neuript.files import check_writable
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
+from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.windowing import hop_samples
@@ -29,6 +30,8 @@ from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
 from neuript.realtime.live.sinks import JsonLines, Sentences
+from neuript.realtime.recordings.channel_plan import absent_electrodes, with_estimated
+from neuript.weights import population_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,14 +99,10 @@ class _Session:
         source = self._open_source()
         self.stack.callback(source.close)
         _announce(source.info, manifest)
-        intake = take_in(
-            source,
-            _model_montage(manifest),
-            cap,
-            unit=self.options.unit,
-            mains=self.options.mains,
-            check=self.stop.check,
-        )
+        montage = _model_montage(manifest)
+        if self.options.population is not None:
+            montage = with_estimated(montage, absent_electrodes(source.info, montage, cap), "the population")
+        intake = take_in(source, montage, cap, unit=self.options.unit, mains=self.options.mains, check=self.stop.check)
         logger.info("%s", intake.plan.text())
         for note in intake.notes:
             logger.info("%s", note)
@@ -133,7 +132,10 @@ class _Session:
     def _open_model(self) -> Engine:
         from neuript.modelfile.deployable import open_model
 
-        path = Path(str(self.options.model))
+        if self.options.population is not None:
+            path = population_file(self.options.population)
+        else:
+            path = Path(str(self.options.model))
         if not path.exists():
             raise NeuriptError(f"there is no model file {path}")
         return open_model(
@@ -186,7 +188,17 @@ class _Session:
         if self.live:
             sinks.insert(0, self._open_outlets(engine, intake, conditioner, policy))
         clock = _lsl_clock() if self.live else None
-        decoder = Decoder(intake.source, conditioner, engine, policy, manifest.n_times, sinks, clock=clock)
+        decoder = Decoder(
+            intake.source,
+            conditioner,
+            engine,
+            policy,
+            manifest.n_times,
+            sinks,
+            reference=_reference(engine, spec, options),
+            moving=options.alignment != "frozen",
+            clock=clock,
+        )
         costs = ProcessCosts()
         ended = "failed"
         try:
@@ -304,6 +316,11 @@ def _announce(info: SignalInfo, manifest: Manifest) -> None:
         manifest.window_s,
         " (trained on simulated data)" if manifest.simulated else "",
     )
+    if not manifest.calibrated:
+        logger.info(
+            "not calibrated on this person: decoding by what %d earlier people say, after half a minute of signal",
+            len(manifest.provenance.get("people", ())),
+        )
 
 
 def _model_montage(manifest: Manifest) -> Montage:
@@ -322,6 +339,21 @@ def _preprocess(manifest: Manifest, measured_hz: float | None, told_hz: float | 
     if told_hz is None and measured_hz is None:
         return spec
     return replace(spec, mains_hz=measured_hz)
+
+
+def _reference(engine: Engine, spec: PreprocessSpec, options: LiveOptions) -> Reference | None:
+    """What windows are first seen from: what the calibration left in the model file, or the stream's own beginning."""
+    try:
+        reference = None if options.alignment == "new" else Reference.of(engine.reference)
+        if reference is not None and spec.alignment is not None:
+            reference.check(spec.alignment, engine.manifest.n_chans)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelRefusedError(f"the model's reference cannot be used: {error}") from error
+    if options.alignment == "frozen" and reference is None:
+        raise NeuriptError(
+            "--alignment frozen stays with the reference of the calibration, but the model has none; leave it out"
+        )
+    return reference
 
 
 def _policy(manifest: Manifest, options: LiveOptions) -> PolicySpec:
@@ -366,9 +398,10 @@ def _decoder_header(
         idle_class=policy.idle_class,
         group_delay_10hz_ms=conditioner.chain.group_delay_s(10.0) * 1e3,
         group_delay_20hz_ms=conditioner.chain.group_delay_s(20.0) * 1e3,
-        model_name=Path(str(options.model)).name,
+        model_name=Path(str(options.model or options.population)).name,
         model_sha256=manifest.weights_sha256,
         model_simulated=manifest.simulated,
+        uncalibrated=not manifest.calibrated,
         engine=engine.name,
         config_sha256=options.sha256,
     )

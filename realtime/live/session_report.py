@@ -13,6 +13,7 @@ import psutil
 
 from neuript import __version__
 from neuript.files import write_json
+from neuript.realtime.chain.alignment import AlignedWindows
 
 if TYPE_CHECKING:
     from neuript.modelfile.manifest import Manifest
@@ -93,7 +94,8 @@ def build_report(
         },
         "plan": intake.plan.to_dict(),
         "model": {
-            "file": Path(options.model).name if options.model else None,
+            "file": Path(str(options.model or options.population)).name,
+            "calibrated": manifest.calibrated,
             "task": manifest.task,
             "classes": list(manifest.classes),
             "weights_sha256": manifest.weights_sha256,
@@ -106,6 +108,7 @@ def build_report(
             "group_delay_20hz_ms": round(decoder.conditioner.chain.group_delay_s(20.0) * 1e3, 3),
             "settle_s": decoder.conditioner.chain.settle_s,
         },
+        "alignment": alignment_report(decoder),
         "policy": decoder.policy.spec.to_dict() | {"hop_s": decoder.policy.hop_s},
         "samples": decoder.conditioner.n_in,
         "skipped_hops": decoder.skipper.n_skipped,
@@ -115,6 +118,19 @@ def build_report(
         **ledger.summary(),
         "cost": costs.summary(),
         **more,
+    }
+
+
+def alignment_report(decoder: Decoder) -> dict[str, Any] | None:
+    """How far the reference of the alignment went; None for a model without one."""
+    windows = decoder.windows
+    if not isinstance(windows, AlignedWindows):
+        return None
+    return {
+        "moving": windows.moving,
+        "settled": windows.settled,
+        "seconds": round(windows.seconds, 3),
+        "moved_typical_distances": round(windows.moved(), 3),
     }
 
 

@@ -6,7 +6,9 @@ model other channels than its training saw.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
+from dataclasses import replace
 
 from neuript.errors import NeuriptError
 from neuript.montages import ChannelPlan, Montage, draft_plan
@@ -45,6 +47,46 @@ def draft_signal_plan(
         ch_types=info.ch_types,
         reference=info.reference,
     )
+
+
+MOST_ESTIMATED = 0.5
+"""Largest share of the electrodes of other people's caps that may be estimated from the rest."""
+
+
+def with_estimated(wanted: Montage, absent: Collection[str], what: str) -> Montage:
+    """Return the channels of a model for other caps, with the electrodes that this one lacks named as `estimated`.
+
+    Parameters
+    ----------
+    wanted : Montage
+        Channels of the model.
+    absent : collection of str
+        Electrodes that are not on the head, or are bad.
+    what : str
+        What wants the channels, for the sentence of a refusal.
+
+    Raises
+    ------
+    NeuriptError
+        If too few electrodes are shared.
+    """
+    names = tuple(electrode for electrode in wanted.electrodes if electrode in absent)
+    n_all = len(wanted.electrodes)
+    if len(names) > MOST_ESTIMATED * n_all:
+        raise NeuriptError(
+            f"{what} needs the electrodes {', '.join(wanted.electrodes)}; {n_all - len(names)} of these {n_all} are "
+            f"here and good, at least {math.ceil((1 - MOST_ESTIMATED) * n_all)} are needed: use a cap that has them, "
+            "or name the cap with --montage"
+        )
+    return replace(wanted, estimated=names) if names else wanted
+
+
+def absent_electrodes(
+    info: SignalInfo, wanted: Montage, cap: Montage | None = None, *, bads: Collection[str] = ()
+) -> set[str]:
+    """Return the electrodes of a model that a signal does not have, or has in bad order."""
+    plan = draft_signal_plan(info, wanted, cap, bads=bads, max_interpolated=1.0)
+    return set(plan.names_with("interpolated")) | set(plan.names_with("missing"))
 
 
 def plan_signal(

@@ -16,12 +16,18 @@ NAMES = ("F3", "F4", "C3", "Cz", "C4", "P3", "P4", "Pz")
 SFREQ = 125.0
 
 
-def write_run(path: Path, seed: int, markers: dict[str, str] | None = None) -> Path:
-    """Write one run of 12 + 12 trials of left and right hand, whose clock begins at 100 times its seed.
+def write_run(
+    path: Path,
+    seed: int,
+    markers: dict[str, str] | None = None,
+    classes: tuple[str, ...] = ("left_hand", "right_hand"),
+    lead_in_s: float = 4.0,
+) -> Path:
+    """Write one run of 12 trials of each class, whose clock begins at 100 times its seed.
 
     Markers are the classes' names, unless `markers` names others.
     """
-    protocol = CueProtocol(trials_per_class=12, pre_cue_s=0.5, pause_s=(0.5, 0.8), lead_in_s=4.0)
+    protocol = CueProtocol(classes=classes, trials_per_class=12, pre_cue_s=0.5, pause_s=(0.5, 0.8), lead_in_s=lead_in_s)
     run = record_session(load_montage("10-20").pick(NAMES), SFREQ, Subject(skill=1.0), protocol=protocol, seed=seed)
     named = markers or {}
     file = xdf_writer.session(

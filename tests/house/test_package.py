@@ -31,16 +31,18 @@ MAY_IMPORT = {
     "realtime.recordings": "realtime.chain montages",
     "realtime.decoding": "realtime.chain neuript.modelfile",
     "realtime.lsl": "realtime.chain realtime.recordings realtime.decoding montages",
-    "realtime.twin": "realtime.chain realtime.lsl montages",
+    "realtime.twin": "realtime.chain realtime.recordings realtime.lsl montages",
     "realtime.dashboard": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
     "realtime.live": "realtime montages neuript.network neuript.modelfile neuript.weights",
     "training.windows": "realtime.chain realtime.recordings realtime.decoding montages neuript.modelfile",
-    "training.fitting": "training.windows realtime.decoding neuript.network neuript.modelfile montages",
-    "training.calibration": "training.windows training.fitting realtime.chain realtime.recordings realtime.decoding "
-    "montages neuript.network neuript.modelfile neuript.weights",
+    "training.fitting": "training.windows realtime.chain realtime.decoding neuript.network neuript.modelfile montages",
+    "training.population": "training.windows training.fitting training.corpus realtime.chain montages neuript.network "
+    "neuript.modelfile",
+    "training.calibration": "training.windows training.fitting training.population realtime.chain realtime.recordings "
+    "realtime.decoding montages neuript.network neuript.modelfile neuript.weights",
     "training.corpus": "training.windows realtime.chain realtime.recordings montages",
-    "training.evaluate": "training.windows training.fitting realtime.chain realtime.recordings montages "
-    "neuript.network neuript.modelfile",
+    "training.evaluate": "training.windows training.fitting training.calibration training.population realtime.chain "
+    "realtime.recordings realtime.decoding realtime.live montages neuript.network neuript.modelfile neuript.weights",
     "training.pretrain": "training.corpus training.fitting realtime.chain montages neuript.network neuript.modelfile",
     "training.pictures": "training.windows training.fitting training.corpus training.evaluate training.pretrain "
     "montages neuript.network neuript.modelfile",

@@ -55,7 +55,7 @@ def test_a_person_is_calibrated_on_one_run_and_decoded_on_the_next(recordings, t
     from neuript.modelfile.deployable import open_model
 
     model, report = tmp_path / "mi.ts", tmp_path / "report.json"
-    options = ("--network", "micro", "--epochs", "1", *SHORT, "--subject", "S01", "--seed", "5")
+    options = (*SHORT, "--subject", "S01")
     assert calibrate(recordings[:1], model, *options, "--report", str(report)) == 0
     said = capsys.readouterr()
     assert "12 left_hand, 12 right_hand trials" in said.err
@@ -88,12 +88,16 @@ def test_the_same_command_writes_the_same_weights(recordings, tmp_path):
 
     engines = []
     for name in ("a.ts", "b.ts"):
-        options = ("--network", "micro", "--epochs", "1", *SHORT, "--folds", "2")
+        options = (*SHORT, "--folds", "2")
         assert calibrate(recordings[:1], tmp_path / name, *options) == 0
         engines.append(open_model(tmp_path / name))
     assert engines[0].manifest.weights_sha256 == engines[1].manifest.weights_sha256
-    window = (np.random.default_rng(1).normal(size=(128, 8)) * 1e-5).astype(np.float32)
-    np.testing.assert_array_equal(engines[0].infer(window), engines[1].infer(window))
+    draw = np.random.default_rng(1)
+    seen = (draw.normal(size=(128, 8)) * 1e-5).astype(np.float32), draw.normal(size=engines[0].manifest.n_tangent)
+    np.testing.assert_array_equal(engines[0].infer(*seen), engines[1].infer(*seen))
+    assert set(engines[0].reference) == {"mean", "distance", "seconds"}
+    for name, values in engines[0].reference.items():
+        np.testing.assert_array_equal(values, engines[1].reference[name])
 
 
 def test_two_runs_and_three_classes_by_way_of_a_fif_file(recordings, tmp_path, capsys):
@@ -146,7 +150,7 @@ UNKNOWN = ("--event", "left_hand=left_hand", "--event", "feet=771")
         (("--window", "0.5"), EVENTS, "windows of 0.5 s are too short.*--window 1.5"),
         (("--hop", "0.1"), EVENTS, "a hop of 0.1 s is 6.4 samples"),
         (("--epoch", "4", "1"), EVENTS, "--epoch 4 1: give two numbers of seconds"),
-        (("--epochs", "-1"), EVENTS, "--epochs -1 is negative"),
+        (("--max-false-per-minute", "0"), EVENTS, "--max-false-per-minute 0 is not larger than 0"),
         (("--task", "my task"), EVENTS, "task='my task' must be letters and digits"),
         (("--trial-start", "Go"), EVENTS, "does not occur"),
     ],
@@ -235,7 +239,7 @@ def test_classes_are_named_by_their_events(capsys):
 def test_ctrl_c_ends_with_130_and_keeps_the_old_model(recordings, tmp_path, moment):
     out = tmp_path / "mi.ts"
     out.write_bytes(b"the old model")
-    options = ("--out", out, "--network", "micro", "--epochs", "500")
+    options = ("--out", out)
     with running(neuript("calibrate", "--from", recordings[0], *EVENTS, *options), cwd=tmp_path) as child:
         child.wait_until_it_says(moment)
         child.interrupt()

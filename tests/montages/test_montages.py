@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -1015,3 +1016,22 @@ def test_command_matches_labels(capsys: pytest.CaptureFixture[str]) -> None:
 def test_montage_files_are_named_in_the_package_data() -> None:
     assert sorted(p.stem for p in FOLDER.glob("*.yaml")) == available_montages()
     assert '"neuript.montages" = ["*.yaml"]' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def test_estimated_electrodes_are_kept_in_files_and_go_with_their_channels() -> None:
+    model = replace(TEN_TWENTY, estimated=("Fp1", "Oz", "Pz"))
+    assert Montage.from_dict(model.to_dict()) == model
+    assert model.pick(["Pz", "C3", "Fp1"]).estimated == ("Fp1", "Pz")
+    assert model.pick(["C3", "C4"]).estimated == ()
+    assert model.with_reference("average").estimated == model.estimated
+    older = {key: value for key, value in model.to_dict().items() if key != "estimated"}
+    assert Montage.from_dict(older).estimated == ()
+
+
+def test_a_lobe_of_estimated_electrodes_alone_need_not_be_measured() -> None:
+    """That it rests on interpolation was so when the model was made; another lobe must still be measured."""
+    frontal = [n for n in TEN_TWENTY.ch_names if n.startswith("F")]
+    rest = [n for n in TEN_TWENTY.ch_names if n not in frontal]
+    assert draft_plan(rest, TEN_TWENTY, max_interpolated=1.0).problems
+    assert not draft_plan(rest, replace(TEN_TWENTY, estimated=tuple(frontal))).problems
+    assert draft_plan(rest, replace(TEN_TWENTY, estimated=tuple(frontal[1:])), max_interpolated=1.0).problems

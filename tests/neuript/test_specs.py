@@ -17,6 +17,7 @@ from neuript import specs
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.network.config import NetworkConfig
 from neuript.network.pretext.pretrainer import PretrainSpec
+from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.specs import MaybeInfinite, changed, check_types, from_dict, require, to_dict
@@ -115,7 +116,7 @@ def test_any_value_in_any_field_is_taken_or_refused_by_its_name(name, value):
     [
         NetworkConfig(n_outputs=3, merges=(4, 1), experts=(0, 2), class_layers=1),
         PretrainSpec(ratios=(0.5,), decoder_scales=(0, 2)),
-        PreprocessSpec(mains_hz=60.0, alignment=((1.0, 0.5), (0.0, 2.0))),
+        PreprocessSpec(mains_hz=60.0, alignment=AlignmentSpec(signal_band_hz=(1, 30))),
         PolicySpec(idle_class="rest"),
         PretrainRun(epochs=2, overrides={"merges": [4, 1]}, spec={"span": 4}),
         SupervisedSpec(augment=AugmentSpec(polarity=0.1)),

@@ -9,13 +9,19 @@ from dataclasses import replace
 
 import torch
 
+from neuript.errors import NeuriptError
+from neuript.realtime.decoding.policy import PolicySpec
 from neuript.training.calibration.calibration_spec import CalibrationSpec
-from neuript.training.calibration.dataset import Recordings, build_dataset, one_or_more, read_each
-from neuript.training.calibration.fitted_decoder import fit_decoder
-from neuript.training.calibration.held_out import NETWORK, TANGENT, ReportStep
-from neuript.training.calibration.starting_point import starting_point
+from neuript.training.calibration.controls import run_controls
+from neuript.training.calibration.fitted_decoder import FittedDecoder, fit_decoder
+from neuript.training.calibration.from_people import calibrate_from_people
+from neuript.training.calibration.frozen_network import EncoderFile, build_frozen
+from neuript.training.calibration.held_out import ReportStep
+from neuript.training.calibration.operating_point import OperatingPoint, choose_operating_point, held_out_rows
 from neuript.training.calibration.to_model import CalibrationResult, to_model
-from neuript.training.fitting.top_blocks import FinetuneSpec
+from neuript.training.population.population_file import load_population
+from neuript.training.windows.dataset import Dataset, Recordings, build_dataset, one_or_more, read_each
+from neuript.weights import population_file
 
 MAX_THREADS = 4
 """More threads of PyTorch than this wait for each other in a network of this size."""
@@ -54,7 +60,7 @@ def calibrate(
     ------
     NeuriptError
         For an unreadable file, a class without trials, too few trials, channels that do not fit, unknown units,
-        windows that are too short, or a starting point that does not exist.
+        windows that are too short, an encoder that does not exist or has seen the recordings.
 
     Examples
     --------
@@ -67,22 +73,54 @@ def calibrate(
     given = one_or_more(recordings)
     tell(f"reading {len(given)} recording{'' if len(given) == 1 else 's'}")
     read = read_each(given, eeg=spec.eeg)
+    if spec.population is not None:
+        data, decoder = calibrate_from_people(read, spec, load_population(population_file(spec.population)), tell)
+        point = operating_point(data, decoder, spec)
+        controls = run_controls(data, decoder.blocks) if decoder.blocks else ()
+        return to_model(data, decoder, point, controls, spec, read, time.monotonic() - began)
+    encoder = EncoderFile.load(spec.network)
+    if encoder is not None and encoder.has_seen([recording.path for recording in read]):
+        if spec.network != "pretrained":
+            raise NeuriptError(
+                f"--network {spec.network} was trained on one of these recordings, so every accuracy would be too "
+                "good; take an encoder that has not seen this person, or --network none"
+            )
+        tell("the shipped network was trained on one of these recordings and is left out")
+        encoder = None
+    if encoder is not None and spec.alignment is not None:
+        spec = replace(spec, alignment=encoder.alignment())
     data = build_dataset(read, spec)
     for sentence in (data.describe(), *data.notes):
         tell(sentence)
-    start = starting_point(spec.network, len(data.classes), data.x.shape[-1])
-    branches = (TANGENT,) if spec.network == "none" else (NETWORK, TANGENT)
+    decoder = fit_alone(data, encoder, n_folds=spec.n_folds, progress=progress)
     with _few_threads():
-        decoder = fit_decoder(data, start, _training(spec), n_folds=spec.n_folds, branches=branches, report=progress)
-    return to_model(data, decoder, spec, read, time.monotonic() - began)
+        point = operating_point(data, decoder, spec)
+        controls = run_controls(data, decoder.blocks)
+    return to_model(data, decoder, point, controls, spec, read, time.monotonic() - began)
 
 
-def _training(spec: CalibrationSpec) -> FinetuneSpec:
-    """How the network is trained: longer and faster where it starts from random weights."""
-    training = FinetuneSpec(seed=spec.seed)
-    if spec.network in ("micro", "tiny"):
-        training = replace(training, n_epochs=20, max_lr=1e-3)
-    return training if spec.n_epochs is None else replace(training, n_epochs=spec.n_epochs)
+def fit_alone(
+    data: Dataset, encoder: EncoderFile | None, *, n_folds: int = 4, progress: ReportStep | None = None
+) -> FittedDecoder:
+    """Fit a person's decoder without earlier people, and judge it on blocks of trials that it had not seen."""
+    with _few_threads():
+        network = None if encoder is None else build_frozen(encoder, data)
+        return fit_decoder(data, network, n_folds=n_folds, report=progress)
+
+
+def operating_point(data: Dataset, decoder: FittedDecoder, spec: CalibrationSpec) -> OperatingPoint | None:
+    """Choose threshold and dwell on the calibration; None where no trial could be held out."""
+    if not decoder.blocks:
+        return None
+    manifest = data.manifest
+    return choose_operating_point(
+        held_out_rows(data, decoder),
+        PolicySpec.from_dict(manifest.policy),
+        manifest.classes,
+        manifest.hop_s,
+        duration_s=spec.epoch_s[1],
+        max_false_per_minute=spec.max_false_per_minute,
+    )
 
 
 @contextmanager

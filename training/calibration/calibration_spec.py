@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import neuript.weights
 from neuript.errors import NeuriptError
-from neuript.training.calibration.dataset import DatasetSpec
+from neuript.training.windows.dataset import DatasetSpec
+from neuript.training.windows.events import Markers
 
-PRETRAINED = Path(next(iter(neuript.weights.__path__))) / "twin-micro.safetensors"
-"""The encoder shipped with the package."""
+PRETRAINED = neuript.weights.SHIPPED_POPULATION
+"""The encoder shipped with the package, in the population of six people that is shipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,38 +27,49 @@ class CalibrationSpec(DatasetSpec):
         If a value is not allowed, naming it and what is.
     """
 
+    event_map: Mapping[str, Markers] = field(default_factory=dict)
+    """Class to its marker or markers, texts or whole numbers; the order is that of the model's classes. May be empty
+    with a `population`."""
     network: str = "pretrained"
-    """Weights that the network starts from: "pretrained" (those shipped with the package), "micro" or "tiny" (random
-    ones of that size), "none" (the Riemannian branch alone), or a checkpoint of `neuript-train pretrain`."""
-    n_epochs: int | None = None
-    """Passes of fine-tuning over the windows; None: what suits the start. 0 fits the read-out alone."""
+    """The network's encoder: "pretrained" (the one shipped with the package), "none" (the Riemannian branch alone), or
+    a file of `neuript-train pretrain` or `population`. It is not trained on the person; a read-out of it is."""
+    population: str | None = None
+    """File of `neuript-train population`, or "shipped" (imagery against rest, six people): what earlier people say of
+    this person's decoder, so that few trials, or none (an empty `event_map`), are enough; `network` has no say then."""
+    max_false_per_minute: float = 1.0
+    """Commands at rest, per minute, that threshold and dwell are chosen for: not exceeded with 95 % confidence."""
     n_folds: int = 4
     """Number of blocks of the cross-validation, at least 2."""
-    seed: int = 520
-    """Seed of the weights, the batches and the augmentation."""
     subject: str = ""
     """Alias of the person (no name), noted in the model file."""
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without the recordings."""
-        if isinstance(self.network, Path):
-            object.__setattr__(self, "network", str(self.network))
+        for name in ("network", "population"):
+            if isinstance(getattr(self, name), Path):
+                object.__setattr__(self, name, str(getattr(self, name)))
         super().__post_init__()
+        if not 0 < self.max_false_per_minute < float("inf"):
+            raise NeuriptError(
+                f"--max-false-per-minute {self.max_false_per_minute:g} is not larger than 0 (in Python: "
+                "max_false_per_minute)"
+            )
         if self.n_folds < 2:
             raise NeuriptError(
                 f"--folds {self.n_folds}: at least 2 blocks are needed to hold one of them out (in Python: n_folds)"
             )
-        if self.n_epochs is not None and self.n_epochs < 0:
-            raise NeuriptError(
-                f"--epochs {self.n_epochs} is negative; 0 fits the read-out of the network alone (in Python: n_epochs)"
-            )
-        if not 0 <= self.seed < 2**63:
-            raise NeuriptError(f"--seed {self.seed} is not a whole number from 0 to 2**63 - 1 (in Python: seed)")
-        encoder_file(self.network)
+        if self.population is None:
+            encoder_file(self.network)
+        if self.population is not None:
+            neuript.weights.population_file(self.population)
+
+    def _checked_event_map(self) -> dict[str, tuple[str, ...]]:
+        """Markers of each class as texts; none at all is allowed where a population says what the classes are."""
+        return {} if self.population is not None and not self.event_map else super()._checked_event_map()
 
 
 def encoder_file(network: str) -> Path | None:
-    """File of the weights that a network starts from; None where they are random.
+    """File of a network's encoder; None for no network.
 
     Parameters
     ----------
@@ -68,14 +81,14 @@ def encoder_file(network: str) -> Path | None:
     NeuriptError
         Where there is no such file.
     """
-    if network in ("micro", "tiny", "none"):
+    if network == "none":
         return None
     path = PRETRAINED if network == "pretrained" else Path(network)
     if not path.is_file():
         raise NeuriptError(
-            f"this installation has no pretrained encoder ({path.name}); choose --network micro, tiny or none"
+            f"this installation has no pretrained encoder ({path.name}); choose --network none"
             if network == "pretrained"
-            else f"--network {network} is no checkpoint file; give one of `neuript-train pretrain`, or pretrained, "
-            "micro, tiny or none"
+            else f"--network {network} is no checkpoint file; give one of `neuript-train pretrain` or `population`, or "
+            "pretrained or none"
         )
     return path

@@ -13,21 +13,20 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from neuript.errors import NeuriptError
-from neuript.network.network import NeurIPTNetwork
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
-from neuript.training.calibration.dataset import Dataset
-from neuript.training.calibration.starting_point import StartingPoint
-from neuript.training.fitting.build import build_network
 from neuript.training.fitting.crossval import blocked_folds, overlaps, split
-from neuript.training.fitting.forward import predict_logits
-from neuript.training.fitting.plain import BASELINES, fit_tangent_branch
-from neuript.training.fitting.top_blocks import FinetuneSpec, TrunkOutputs, finetune, finetune_top, run_trunk
+from neuript.training.fitting.plain import BASELINES
+from neuript.training.fitting.tangent_readout import STRENGTH, Readout, feature_scale, fit_readout
+from neuript.training.population.prior import PersonTrials
+from neuript.training.windows.dataset import Dataset
 
 NETWORK, TANGENT = "NeurIPT", "Riemannian branch"
 """Names of the two branches that may enter the stack."""
 
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 """Windows to train on and windows to test on."""
+Logits = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
+"""From signals (n, n_chans, n_times) and tangent vectors (n, n_tangent) to logits (n, n_classes)."""
 ReportStep = Callable[[str, int, int], None]
 """Progress: what is being done, steps done, steps in all."""
 
@@ -72,35 +71,47 @@ def blocks_of(data: Dataset, n_folds: int) -> list[Masks]:
     return out
 
 
-class NetworkFit:
-    """Fits the network to parts of the data; the lower blocks run once for all parts."""
+def branch_readout(person: PersonTrials, n_classes: int, train: NDArray[np.bool_]) -> Readout:
+    """Fit the read-out of a branch to the windows of a mask; each trial counts the same.
 
-    def __init__(
-        self, data: Dataset, start: StartingPoint, spec: FinetuneSpec, report: ReportStep | None = None
-    ) -> None:
-        self._data, self._spec, self._report = data, spec, report
-        self._start = build_network(start.config, data.montage, seed=spec.seed, encoder=start.encoder)
-        self._trunk: TrunkOutputs | None = None
-        if start.encoder is not None:
-            self._trunk = run_trunk(self._start, data.x, spec)
-
-    def __call__(self, train: NDArray[np.bool_], what: str) -> NeurIPTNetwork:
-        """Fit to the windows of a mask."""
-
-        def progress(step: int, total: int, _loss: float) -> None:
-            if self._report is not None:
-                self._report(what, step, total)
-
-        y, spec = self._data.y[train], self._spec
-        if self._trunk is None:
-            return finetune(self._start, self._data.x[train], y, spec, probe=False, progress=progress)
-        return finetune_top(self._start, self._trunk, np.flatnonzero(train), y, spec, progress=progress)
+    Parameters
+    ----------
+    person : PersonTrials
+        What the branch reads of the windows, and of what lies between the trials.
+    n_classes : int
+        Number of classes.
+    train : ndarray of bool, shape (n_windows,)
+        Windows to fit to.
+    """
+    x, y, weight = person.windows(train).rows()
+    variance = STRENGTH * feature_scale([x]) ** 2  # as if the features had the size of tangent vectors
+    return fit_readout(x, y, n_classes, sample_weight=weight, variance=variance)
 
 
 def held_out_log_proba(
-    data: Dataset, blocks: Sequence[Masks], branches: Sequence[str], network_fit: NetworkFit | None
-) -> dict[str, NDArray[np.float64]]:
-    """Log-probabilities of every window from decoders that did not see its block, shape (n_windows, n_classes).
+    data: Dataset, features: NDArray[np.floating], fits: Sequence[Readout], blocks: Sequence[Masks]
+) -> NDArray[np.float64]:
+    """Log-probabilities of every window from read-outs that did not see its block, shape (n_windows, n_classes).
+
+    Parameters
+    ----------
+    data : Dataset
+        Windows with their trials.
+    features : ndarray, shape (n_windows, n_features)
+        What the branch reads of them.
+    fits : sequence of Readout
+        Read-outs fitted without each of the blocks.
+    blocks : sequence of (ndarray of bool, ndarray of bool), each of shape (n_windows,)
+        Windows to train on and windows to test on, for each block.
+    """
+    out = np.zeros((len(data.x), len(data.classes)))
+    for readout, (_, test) in zip(fits, blocks, strict=True):
+        out[test] = log_softmax(readout.logits(features[test]), axis=1)
+    return out
+
+
+def baseline_log_proba(data: Dataset, blocks: Sequence[Masks]) -> dict[str, NDArray[np.float64]]:
+    """Log-probabilities of every window from plain decoders that did not see its block, keyed by their name.
 
     Parameters
     ----------
@@ -108,33 +119,16 @@ def held_out_log_proba(
         Windows with their trials.
     blocks : sequence of (ndarray of bool, ndarray of bool), each of shape (n_windows,)
         Windows to train on and windows to test on, for each block.
-    branches : sequence of str
-        Names of the branches to fit: `NETWORK`, `TANGENT`.
-    network_fit : callable, optional
-        Fits the network to the windows of a mask; None leaves the network out.
-
-    Returns
-    -------
-    dict of str to ndarray, each of shape (n_windows, n_classes)
-        Natural logarithms of the probabilities, keyed by baseline or branch.
     """
     from mne import use_log_level
 
-    n_classes = len(data.classes)
-    out = {name: np.zeros((len(data.x), n_classes)) for name in [*BASELINES, *branches]}
-    for fold, (train, test) in enumerate(blocks):
-        x_train, x_test = data.x[train], data.x[test]
+    out = {name: np.zeros((len(data.x), len(data.classes))) for name in BASELINES}
+    for train, test in blocks:
         for name, make in BASELINES.items():
             with use_log_level("ERROR"):
-                pipeline = make(data.sfreq).fit(x_train.astype(np.float64), data.y[train])
-            proba = pipeline.predict_proba(x_test.astype(np.float64))
+                pipeline = make(data.sfreq).fit(data.x[train].astype(np.float64), data.y[train])
+            proba = pipeline.predict_proba(data.x[test].astype(np.float64))
             out[name][test] = np.log(np.clip(proba, 1e-9, 1))
-        if TANGENT in branches:
-            branch = fit_tangent_branch(x_train, data.y[train], sfreq=data.sfreq, n_outputs=n_classes)
-            out[TANGENT][test] = log_softmax(predict_logits(branch, x_test), axis=1)
-        if network_fit is not None:
-            network = network_fit(train, f"network, block {fold + 1} of {len(blocks)}")
-            out[NETWORK][test] = log_softmax(predict_logits(network, x_test), axis=1)
     return out
 
 

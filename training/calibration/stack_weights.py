@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from neuript.training.calibration.dataset import Dataset
 from neuript.training.calibration.held_out import Masks
+from neuript.training.windows.dataset import Dataset
 
 MIN_BRANCH_WEIGHT = 0.05
 """A branch with less weight than this in the stack is left out of the model."""

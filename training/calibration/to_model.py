@@ -12,8 +12,10 @@ from neuript.modelfile.manifest import Manifest, provenance
 from neuript.realtime.decoding.scoring import ScoreCard
 from neuript.realtime.recordings.recording import Recording
 from neuript.training.calibration.calibration_spec import CalibrationSpec
-from neuript.training.calibration.dataset import Dataset
+from neuript.training.calibration.controls import Control
 from neuript.training.calibration.fitted_decoder import STACK, FittedDecoder
+from neuript.training.calibration.operating_point import OperatingPoint
+from neuript.training.windows.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,18 @@ class CalibrationResult:
         Trials with a window, per class.
     notes : tuple of str
         Remarks for the user, a sentence each: channels left out, trials without a window.
+    operating_point : OperatingPoint or None
+        When it commands, and how often it does so at rest; None where no trial could be held out.
+    controls : tuple of Control
+        What could be decoded without the imagery; none where no trial could be held out.
     """
 
     decoder: FittedDecoder
     manifest: Manifest
     counts: dict[str, int]
     notes: tuple[str, ...] = ()
+    operating_point: OperatingPoint | None = None
+    controls: tuple[Control, ...] = ()
 
     @property
     def scores(self) -> dict[str, ScoreCard]:
@@ -43,9 +51,9 @@ class CalibrationResult:
         return self.decoder.scores
 
     @property
-    def published(self) -> ScoreCard:
-        """Held-out score of the stack, which is what the model file holds."""
-        return self.decoder.scores[STACK]
+    def published(self) -> ScoreCard | None:
+        """Held-out score of the stack, which is what the model file holds; None with too few trials for it."""
+        return self.decoder.scores.get(STACK)
 
     @property
     def weights(self) -> tuple[float, float]:
@@ -76,7 +84,13 @@ class CalibrationResult:
 
 
 def to_model(
-    data: Dataset, decoder: FittedDecoder, spec: CalibrationSpec, recordings: Sequence[Recording], seconds: float
+    data: Dataset,
+    decoder: FittedDecoder,
+    point: OperatingPoint | None,
+    controls: Sequence[Control],
+    spec: CalibrationSpec,
+    recordings: Sequence[Recording],
+    seconds: float,
 ) -> CalibrationResult:
     """Complete the draft manifest of a data set with the decoder, its figures, and where both come from.
 
@@ -86,6 +100,10 @@ def to_model(
         Windows, their trials and the draft manifest.
     decoder : FittedDecoder
         The module fitted on `data`, with its held-out scores.
+    point : OperatingPoint or None
+        When it commands; None keeps the policy of the draft.
+    controls : sequence of Control
+        What could be decoded without the imagery.
     spec : CalibrationSpec
         Settings of the windows and of the fit.
     recordings : sequence of Recording
@@ -96,15 +114,18 @@ def to_model(
     manifest = replace(
         data.manifest,
         model=decoder.describe(),
+        policy=data.manifest.policy if point is None else point.policy.to_dict(),
         provenance=provenance(
             data=[_name(recording) for recording in recordings],
             simulated=decoder.simulated,
             counts=data.counts,
             subject=spec.subject,
-            seed=spec.seed,
+            **_people(decoder, spec),
         ),
         metrics={
             **decoder_figures(decoder),
+            "controls": {control.name: control.to_dict() for control in controls},
+            "operating_point": None if point is None else point.to_dict(),
             "trials": data.counts,
             "windows": len(data.x),
             "channels": list(data.montage.ch_names),
@@ -112,7 +133,14 @@ def to_model(
             "seconds": round(seconds, 1),
         },
     )
-    return CalibrationResult(decoder, manifest, data.counts, data.notes)
+    return CalibrationResult(decoder, manifest, data.counts, data.notes, point, tuple(controls))
+
+
+def _people(decoder: FittedDecoder, spec: CalibrationSpec) -> dict[str, Any]:
+    """Whom the decoder began with, for the provenance."""
+    if spec.population is None:
+        return {}
+    return {"people": list(decoder.people), "population": Path(spec.population).name}
 
 
 def decoder_figures(decoder: FittedDecoder) -> dict[str, Any]:

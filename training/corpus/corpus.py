@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuript.errors import NeuriptError
+from neuript.files import file_sha256
 from neuript.montages import Montage
 from neuript.specs import from_dict
 from neuript.training.corpus.recipe import Recipe
-from neuript.training.corpus.shards import BATCH, Shard, file_sha256
+from neuript.training.corpus.shards import BATCH, Shard
 
 INDEX = "corpus.json"
 FORMAT, VERSION = "neuript-corpus", 1

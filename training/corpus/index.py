@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from neuript.errors import NeuriptError
+from neuript.files import file_sha256
 from neuript.specs import from_dict
 from neuript.training.corpus.outcome import FileReport
-from neuript.training.corpus.shards import file_sha256
 from neuript.training.corpus.work import RECORDS, RecordingJob
 
 _ENTRY = ("shard", "sha256", "n_bytes")

@@ -7,7 +7,6 @@ hash of the source) is JSON under the key `neuript` of the schema. Any Arrow lib
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,6 @@ SHARD_VERSION = 1
 BATCH = 512
 """Windows per record batch; a run of windows inside one batch is read without a copy."""
 _KEY = b"neuript"
-_HASH_BYTES = 1 << 20
 
 
 def arrow() -> ModuleType:
@@ -111,15 +109,6 @@ class Shard:
     def __len__(self) -> int:
         """Return the number of windows."""
         return len(self.start_s)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while part := file.read(_HASH_BYTES):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def _meta(schema: Any, path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuript.errors import NeuriptError
-from neuript.files import DiskFullError, UnwritableError, is_full, write_json
+from neuript.files import DiskFullError, UnwritableError, file_sha256, is_full, write_json
 from neuript.montages import Montage, load_montage
 from neuript.montages.stream_labels import is_eeg_channel
 from neuript.realtime.recordings.look import volts_per_number
@@ -24,7 +24,7 @@ from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.recipe import Recipe
 from neuript.training.corpus.rejection import judge
 from neuript.training.corpus.scan import ScannedFile, companions
-from neuript.training.corpus.shards import file_sha256, write_shard
+from neuript.training.corpus.shards import write_shard
 from neuript.training.windows.cleaning import Cleaned, bad_labels, clean, cut
 
 if TYPE_CHECKING:

@@ -8,11 +8,15 @@ of the features, which is what a pretrained encoder deserves.
 
 from __future__ import annotations
 
+import copy
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from neuript.network.network import NeurIPTNetwork
+from neuript.training.fitting.tangent_readout import Readout
 
 HeadStart = Literal["zero", "probe", "random"]
 
@@ -101,6 +105,31 @@ def probe_head(head: nn.Module, features: Tensor, y: Tensor, bias: Tensor) -> No
     with torch.no_grad():
         head.weight.copy_(both.weight[1:] - both.weight[:1])
         head.bias.copy_(both.bias[1:] - both.bias[:1] - bias[1:].to(head.bias))
+
+
+def readout_as_head(network: NeurIPTNetwork, readout: Readout, scale: float) -> NeurIPTNetwork:
+    """Return a copy of a network with a read-out of its features as its head.
+
+    Parameters
+    ----------
+    network : NeurIPTNetwork
+        With a linear head of one output per class.
+    readout : Readout
+        Read-out of the pooled features times `scale`.
+    scale : float
+        Factor that the read-out expects.
+
+    Raises
+    ------
+    ValueError
+        If the head is not linear.
+    """
+    out = copy.deepcopy(network)
+    head = linear_head(out.head)
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor(readout.weight * scale))
+        head.bias.copy_(torch.tensor(readout.bias))
+    return out.eval()
 
 
 def linear_head(head: nn.Module) -> nn.Linear:

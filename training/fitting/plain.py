@@ -7,21 +7,16 @@ same there, since balanced accuracy is what is compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from neuript.network.tangent import TangentBranch, filter_bank, reference_whitener
 from neuript.training.fitting.plain_features import (
     MOTOR_BAND_HZ,
-    N_TAPS,
     RHYTHMS_HZ,
     BandPass,
     BandTangent,
@@ -29,7 +24,6 @@ from neuript.training.fitting.plain_features import (
     LogBandPower,
 )
 
-FILTER_BANK_HZ = ((8.0, 12.0), (12.0, 18.0), (18.0, 30.0))
 BANDS: dict[str, tuple[tuple[float, float], ...]] = {
     "8-30": (MOTOR_BAND_HZ,),
     "1-30": ((1.0, 30.0),),
@@ -100,55 +94,3 @@ CANDIDATES: Mapping[str, Callable[[float, int], Iterator[Candidate]]] = {
     "band-power": band_power_candidates,
 }
 """Decoders of an evaluation: from the windows' rate and the number of classes to what can be chosen."""
-
-
-def fit_tangent_branch(
-    X: NDArray[np.float32],
-    y: NDArray[np.int64],
-    *,
-    sfreq: float,
-    n_outputs: int,
-    bands_hz: Sequence[tuple[float, float]] = FILTER_BANK_HZ,
-    C: float = 0.1,
-) -> TangentBranch:
-    """Fit the Riemannian branch of the deployable.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n_windows, n_chans, n_times)
-        Windows in volts at `sfreq`.
-    y : ndarray, shape (n_windows,)
-        Class indices in 0..n_outputs-1; every class must occur.
-    sfreq : float
-        Sampling rate of the windows in Hz.
-    n_outputs : int
-        Number of classes.
-    bands_hz : sequence of (float, float)
-        Lower and upper edge of each band in Hz; the default is `FILTER_BANK_HZ`.
-    C : float
-        Inverse strength of the L2 penalty of the logistic regression.
-
-    Returns
-    -------
-    TangentBranch
-        The fitted branch in eval mode, with the Riemannian mean of each band as its reference.
-    """
-    from pyriemann.tangentspace import TangentSpace
-
-    filters = filter_bank(bands_hz, sfreq, N_TAPS)
-    n_bands, n_chans = len(filters), X.shape[1]
-    n_features = n_bands * n_chans * (n_chans + 1) // 2
-    blank = TangentBranch(
-        filters, torch.eye(n_chans).repeat(n_bands, 1, 1), torch.zeros(n_outputs, n_features), torch.zeros(n_outputs)
-    )
-    x = torch.as_tensor(np.ascontiguousarray(X))
-    covs = blank.covariances(x).numpy()
-    whiteners = torch.tensor(
-        np.stack([reference_whitener(TangentSpace().fit(covs[:, k]).reference_) for k in range(n_bands)])
-    )
-    space = TangentBranch(filters, whiteners, blank.weight, blank.bias)
-    lr = LogisticRegression(C=C, max_iter=5000).fit(space.tangent(x).numpy(), y)
-    weight, bias = lr.coef_, lr.intercept_
-    if n_outputs == 2:  # one row for the second class; the first is the origin
-        weight, bias = np.vstack([0 * weight, weight]), np.hstack([0.0, bias])
-    return TangentBranch(filters, whiteners, torch.tensor(weight), torch.tensor(bias)).eval()

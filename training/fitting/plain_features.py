@@ -14,7 +14,7 @@ from scipy.signal import fftconvolve, firwin
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import make_pipeline
 
-from neuript.network.tangent import MICROVOLTS_PER_VOLT
+from neuript.realtime.chain.alignment import MICROVOLTS_PER_VOLT
 
 MOTOR_BAND_HZ = (8.0, 30.0)
 RHYTHMS_HZ = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0))

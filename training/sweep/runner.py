@@ -129,7 +129,7 @@ def preflight(data: Mapping[str, Path], corpora: Sequence[Path]) -> None:
     NeuriptError
         Saying which.
     """
-    from neuript.training.corpus.shards import file_sha256
+    from neuript.files import file_sha256
     from neuript.training.evaluate.protocols import get_protocol
 
     opened = open_corpora(corpora)

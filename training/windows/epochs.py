@@ -6,13 +6,15 @@ steps and bad channels, the same hops. Windows that live would not be decoded ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neuript.realtime.chain.alignment import AlignedWindows, Reference, Window, Windows
+from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.decoder import Decoder
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
@@ -29,32 +31,106 @@ class TrialWindows(LabelledWindows):
 
     Attributes
     ----------
+    signal : ndarray, shape (n_windows, n_chans, n_times)
+        float32, what the network reads: the windows as seen from the person's running mean; without an alignment `x`.
+    tangent : ndarray, shape (n_windows, n_tangent)
+        float32, what the Riemannian branch reads: tangent vectors of the windows' covariances.
     trial : ndarray, shape (n_windows,)
         Index of each window's trial.
     end_s : ndarray, shape (n_windows,)
         Seconds from the event to the stamp of the window's newest sample.
     stamp : ndarray, shape (n_windows,)
         Stamp of the window's newest sample, in seconds on the clock of the recording.
+    reference : Reference or None
+        Where the alignment ended; None without one, or if it never rested on enough signal.
     """
 
+    signal: NDArray[np.float32]
+    tangent: NDArray[np.float32]
     trial: NDArray[np.int64]
     end_s: NDArray[np.float64]
     stamp: NDArray[np.float64]
+    reference: Reference | None = None
 
-    PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y", "trial", "end_s", "stamp")
+    PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y", "signal", "tangent", "trial", "end_s", "stamp")
 
 
 class WindowTap:
-    """An engine that decodes nothing and keeps copies of the windows that are asked for."""
+    """The decoder's windows, of which copies are kept."""
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self.taken: list[Window] = []
+
+    @property
+    def settled(self) -> bool:
+        """Whether windows can be decoded."""
+        return self._windows.settled
+
+    def append(self, y: NDArray[np.float32]) -> None:
+        """Take the next samples."""
+        self._windows.append(y)
+
+    def restart(self) -> None:
+        """Filters start anew with the next sample."""
+        self._windows.restart()
+
+    def follow(self, end: int) -> bool:
+        """Learn from a clean window."""
+        return self._windows.follow(end)
+
+    def window(self, end: int) -> Window:
+        """Return the window that ends before sample `end`, and keep a copy."""
+        found = self._windows.window(end)
+        self.taken.append(Window(found.volts.copy(), found.signal.copy(), found.tangent))
+        return found
+
+
+class NoOpinion:
+    """An engine for which every class is as likely."""
 
     def __init__(self, n_outputs: int) -> None:
         self._flat = np.zeros(n_outputs, dtype=np.float32)
-        self.windows: list[NDArray[np.float32]] = []
 
-    def infer(self, window: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Keep a copy of a window (n_times, n_chans) and say that every class is as likely."""
-        self.windows.append(np.array(window, dtype=np.float32))
+    def infer(self, signal: NDArray[Any], tangent: NDArray[Any], /) -> NDArray[np.float32]:
+        """Return zeros, shape (n_outputs,)."""
         return self._flat
+
+
+class DecodedWindows:
+    """Every decision of the live decoder over a recording, with the window that it rests on; an iterator.
+
+    Parameters
+    ----------
+    source : Source
+        A recording; it is read to its end.
+    matrix, scale, manifest, reference
+        As in `collect_windows`.
+    """
+
+    def __init__(
+        self, source: Source, matrix: ArrayLike, scale: ArrayLike, manifest: Manifest, reference: Reference | None
+    ) -> None:
+        nobody = NoOpinion(len(manifest.classes))
+        self._decoder = Decoder.from_manifest(source, matrix, scale, manifest, nobody, reference=reference)
+        self._windows = self._decoder.windows
+
+    @property
+    def reference(self) -> Reference | None:
+        """Where the alignment is now; None without one, or if it does not rest on enough signal."""
+        windows = self._windows
+        return windows.reference if isinstance(windows, AlignedWindows) and windows.settled else None
+
+    def __iter__(self) -> Iterator[tuple[Decision, Window | None]]:
+        """Yield each row in order of time, with its window or with None where nothing was decoded."""
+        decoder = self._decoder
+        decoder.windows = tap = WindowTap(self._windows)
+        while not decoder.ended:
+            rows = decoder.step(0.0)
+            taken = iter(tap.taken)
+            tap.taken = []
+            for row in rows:
+                yield row, next(taken) if row.proba is not None else None
 
 
 def labels_of(trials: Sequence[Trial], classes: Sequence[str]) -> NDArray[np.int64]:
@@ -92,6 +168,7 @@ def collect_windows(
     ends_s: tuple[float, float],
     *,
     step_s: float = 0.25,
+    reference: Reference | None = None,
 ) -> TrialWindows:
     """Run the decoder over a recording and keep the windows that end at given times after the trials' events.
 
@@ -112,38 +189,110 @@ def collect_windows(
         of them is taken, so that no trial is lost to the grid of hops.
     step_s : float
         Least distance of two windows of one event, in seconds.
+    reference : Reference, optional
+        What the windows are first seen from, where the manifest aligns them; None learns it on the way, and takes no
+        window before it is settled.
 
     Returns
     -------
     TrialWindows
         Windows (n_windows, n_chans, n_times) in volts, each with its class, its trial and its end.
     """
-    tap = WindowTap(len(manifest.classes))
-    decoder = Decoder.from_manifest(source, matrix, scale, manifest, tap)
-    onsets = [(onset, i) for i, trial in enumerate(trials) for onset in trial.epochs_s or (trial.onset_s,)]
-    # ends are stamps of input samples, and a crystal may be slow
-    longest_hop_s = 1.01 * manifest.hop_s + 1.0 / source.info.sfreq
-    last_s = max(ends_s[1], ends_s[0] + longest_hop_s)
-    wanted = _Wanted(onsets, (ends_s[0], last_s), step_s - manifest.hop_s / 8)
-    kept: list[NDArray[np.float32]] = []
-    owner: list[int] = []
-    ends: list[float] = []
-    stamps: list[float] = []
-    while not decoder.ended:
-        rows = decoder.step(0.0)
-        ready = [row for row in rows if row.proba is not None]
-        for row, window in zip(ready, tap.windows, strict=True):
-            for trial, end in wanted.at(row.t) if row.state is State.OK else ():
-                kept.append(window.T)
-                owner.append(trial)
-                ends.append(end)
-                stamps.append(row.t)
-        tap.windows.clear()
-    n_chans = len(manifest.montage["ch_names"])
-    x = np.stack(kept) if kept else np.empty((0, n_chans, manifest.n_times), dtype=np.float32)
-    of_trial = np.array(owner, dtype=np.int64)
-    y = labels_of(trials, manifest.classes)[of_trial]
-    return TrialWindows(np.ascontiguousarray(x), y, of_trial, np.array(ends), np.array(stamps))
+    walk = DecodedWindows(source, matrix, scale, manifest, reference)
+    collector = WindowCollector(trials, ends_s, manifest, source.info.sfreq, step_s=step_s)
+    for row, window in walk:
+        collector.offer(row, window)
+    return collector.collected(walk.reference)
+
+
+class WindowCollector:
+    """Keeps the windows that end at given times after the trials' events.
+
+    Parameters
+    ----------
+    trials, ends_s, manifest, step_s
+        As in `collect_windows`.
+    sfreq : float
+        Nominal rate of the stream in Hz.
+    """
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        ends_s: tuple[float, float],
+        manifest: Manifest,
+        sfreq: float,
+        *,
+        step_s: float = 0.25,
+    ) -> None:
+        self._trials, self._manifest = trials, manifest
+        onsets = [(onset, i) for i, trial in enumerate(trials) for onset in trial.epochs_s or (trial.onset_s,)]
+        # ends are stamps of input samples, and a crystal may be slow
+        longest_hop_s = 1.01 * manifest.hop_s + 1.0 / sfreq
+        last_s = max(ends_s[1], ends_s[0] + longest_hop_s)
+        self._wanted = _Wanted(onsets, (ends_s[0], last_s), step_s - manifest.hop_s / 8)
+        self._kept: list[Window] = []
+        self._owner: list[int] = []
+        self._ends: list[float] = []
+        self._stamps: list[float] = []
+
+    def offer(self, row: Decision, window: Window | None) -> None:
+        """Keep a window if a trial wants it and it could have been commanded on."""
+        if window is None or row.state is not State.OK:
+            return
+        for trial, end in self._wanted.at(row.t):
+            self._kept.append(window)
+            self._owner.append(trial)
+            self._ends.append(end)
+            self._stamps.append(row.t)
+
+    def collected(self, reference: Reference | None) -> TrialWindows:
+        """Return what was kept, and where the alignment ended."""
+        manifest, kept = self._manifest, self._kept
+        shape = manifest.n_chans, manifest.n_times
+        of_trial = np.array(self._owner, dtype=np.int64)
+        x = _stacked([w.volts.T for w in kept], shape)
+        return TrialWindows(
+            x=x,
+            y=labels_of(self._trials, manifest.classes)[of_trial],
+            signal=_stacked([w.signal.T for w in kept], shape) if manifest.n_tangent else x,
+            tangent=_stacked([w.tangent for w in kept], (manifest.n_tangent,)),
+            trial=of_trial,
+            end_s=np.array(self._ends),
+            stamp=np.array(self._stamps),
+            reference=reference,
+        )
+
+
+def _stacked(parts: Sequence[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """One contiguous array of the parts, each of this shape; also where there are none."""
+    return np.ascontiguousarray(np.stack(parts)) if parts else np.empty((0, *shape), dtype=np.float32)
+
+
+def first_reference(source: Source, matrix: ArrayLike, scale: ArrayLike, manifest: Manifest) -> Reference | None:
+    """What the windows at the beginning of a recording are to be seen from: its first settled reference.
+
+    A calibration would lose the trials of the first half minute otherwise. No label is looked at.
+
+    Parameters
+    ----------
+    source : Source
+        A recording; it is read until the reference is settled.
+    matrix, scale, manifest
+        As in `collect_windows`.
+
+    Returns
+    -------
+    Reference or None
+        None without an alignment, or where the recording ends before there is enough clean signal.
+    """
+    decoder = Decoder.from_manifest(source, matrix, scale, manifest, NoOpinion(len(manifest.classes)))
+    windows = decoder.windows
+    if not isinstance(windows, AlignedWindows):
+        return None
+    while not decoder.ended and not windows.settled:
+        decoder.step(0.0)
+    return windows.reference if windows.settled else None
 
 
 class _Wanted:

@@ -41,7 +41,7 @@ class LabelledWindows:
             raise ValueError(f"x has shape {self.x.shape}; windows have (n_windows, n_chans, n_times)")
         for name in self.PER_WINDOW[1:]:
             entries = getattr(self, name)
-            if entries is not None and np.shape(entries) != (len(self.x),):
+            if entries is not None and np.shape(entries)[:1] != (len(self.x),):
                 raise ValueError(f"{name} has shape {np.shape(entries)}; {len(self.x)} windows need ({len(self.x)},)")
 
     def __len__(self) -> int:

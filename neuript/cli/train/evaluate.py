@@ -1,4 +1,4 @@
-"""`neuript-train evaluate`: a protocol of the paper, NeurIPT beside plain decoders."""
+"""`neuript-train evaluate`: a protocol of the paper, or recordings as they would have been decoded live."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from neuript.cli.arguments import command, numbers, whole_numbers, words
 from neuript.cli.progress import say
 from neuript.cli.train.data_options import add_data_options, checkpoint_of, list_protocols, load_data
+from neuript.cli.train.pseudo_online_options import add_pseudo_online_options, check_mode
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ examples:
       --checkpoint run/encoder.safetensors --methods finetune,probe --set finetune.max_lr=5e-5
   neuript-train evaluate tuev --data tuev --out results --fractions 0.01,0.05,0.1,1
   neuript-train evaluate mental-arithmetic --out results --table     what is known so far
+  neuript-train evaluate --pseudo-online --calibrate run1.xdf run2.xdf --test run3.xdf \\
+      --event right_hand=770 --event rest=768 --out online.json      commands, hop by hop
 
 methods: ts-lr, csp-lda, band-power, eegnet, shallow, scratch, probe-random; with --checkpoint also
 finetune and probe. Everything is chosen on the validation people; the test people are only scored.
@@ -37,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add_data_options(parser)
-    add("--out", metavar="DIR", help="folder of the results")
+    add("--out", metavar="DIR", help="folder of the results; with --pseudo-online the file to write (FILE.json)")
     add("--methods", metavar="NAME,...", help="what to run (default: all that can be)")
     add("--seeds", default="0,1,2", metavar="N,N,...", help="seeds (default 0,1,2)")
     add(
@@ -52,12 +55,19 @@ def build_parser() -> argparse.ArgumentParser:
         help="where fine-tuning saturates early, also train from random weights, as the paper does",
     )
     add("--table", action="store_true", help="print the results so far, and stop")
+    add_pseudo_online_options(parser)
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Evaluate and return the exit code: 0, or 1 if a method could not run."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    check_mode(parser, argv)
+    if args.pseudo_online:
+        from neuript.cli.train.run_pseudo_online import run_pseudo_online
+
+        return run_pseudo_online(args)
     if args.protocol is None:
         return list_protocols()
     if args.out is None:

@@ -140,9 +140,10 @@ def test_given_golden_windows_are_stored(tmp_path: Path, toy: Toy, rng: np.rando
     windows = (rng.normal(size=(7, N_CHANS, N_TIMES)) * 1e-5).astype(np.float32)
     save_model(tmp_path / "mi.ts", toy, make_manifest(), windows)
     container = parse((tmp_path / "mi.ts").read_bytes(), "mi.ts")
-    np.testing.assert_array_equal(container.golden_inputs, windows)
+    np.testing.assert_array_equal(container.golden.signal, windows)
+    assert container.golden.tangent.shape == (7, 0)
     expected = toy(torch.from_numpy(windows)).detach().numpy()
-    np.testing.assert_allclose(container.golden_logits, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(container.golden.logits, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_one_binary_logit_becomes_two(tmp_path: Path) -> None:
@@ -348,6 +349,9 @@ def test_a_newer_format_is_refused_with_its_version(saved: Path) -> None:
         ({"montage": []}, r"montage=\[\] must be a table"),
         ({"hop_s": -1}, "hop_s=-1.0 must be a positive"),
         ({"hop_s": "0.125"}, "hop_s='0.125' must be a finite number"),
+        ({"preprocess": {"sfreq": 64.0, "alignment": {"bands_hz": [[4.0, 8.0]]}}}, "golden vectors of shape"),
+        ({"preprocess": {"sfreq": 64.0, "alignment": {"bands_hz": 3}}}, "alignment"),
+        ({"preprocess": {"sfreq": 64.0, "alignment": [[1.0]]}}, "alignment"),
     ],
 )
 def test_manifests_that_do_not_fit(saved: Path, changes: dict[str, object], match: str) -> None:
@@ -370,11 +374,12 @@ def test_golden_vectors_that_do_not_match(saved: Path) -> None:
     original = saved.read_bytes()
     for changed, match in [
         (golden | {"logits": golden["logits"] + np.float32(0.01)}, "golden outputs"),
-        (golden | {"inputs": golden["inputs"] * np.float32(1.5)}, "golden outputs"),
+        (golden | {"signal": golden["signal"] * np.float32(1.5)}, "golden outputs"),
         (golden | {"logits": golden["logits"][:-1]}, "golden vectors of shape"),
         (golden | {"logits": golden["logits"] * np.float32("nan")}, "NaN or infinity"),
         ({k: v.astype(np.float64) for k, v in golden.items()}, "not float32"),
-        ({"inputs": golden["inputs"]}, "no valid golden vectors"),
+        (golden | {"tangent": np.zeros((len(golden["logits"]), 1), np.float32)}, "golden vectors of shape"),
+        ({"signal": golden["signal"], "logits": golden["logits"]}, "no valid golden vectors"),
     ]:
         saved.write_bytes(original)
         edit(saved, "golden.safetensors", save(changed))
@@ -473,7 +478,7 @@ def test_a_model_that_disagrees_with_its_manifest_is_not_written(saved: Path, to
         toy.head.bias[0] = torch.nan
     with pytest.raises(NeuriptError, match="NaN"):
         save_model(saved, toy, make_manifest())
-    with pytest.raises(ValueError, match="golden_inputs"):
+    with pytest.raises(ValueError, match="golden_signal"):
         save_model(saved, toy, make_manifest(), np.zeros((1, 2, 3), np.float32))
     assert saved.read_bytes() == old
 

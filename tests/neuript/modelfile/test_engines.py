@@ -7,6 +7,7 @@ import shutil
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import nn
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile import engines, tensorrt
 from neuript.modelfile.checkpoint import save_checkpoint
+from neuript.modelfile.container import Golden, parse
 from neuript.modelfile.deployable import open_model, save_model
 from neuript.modelfile.engines import (
     Engine,
@@ -28,6 +30,7 @@ from neuript.modelfile.engines import (
     default_threads,
     eager_engine,
     golden_inputs,
+    golden_tangents,
     parity,
 )
 from neuript.modelfile.manifest import Manifest
@@ -35,7 +38,9 @@ from neuript.modelfile.rebuild import build_module
 from neuript.network.config import preset
 from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import HybridClassifier
-from neuript.network.tangent import TangentBranch, filter_bank
+from neuript.network.tangent import TangentBranch
+from neuript.realtime.chain.alignment import AlignmentSpec, Reference
+from neuript.realtime.chain.preprocess import PreprocessSpec
 
 CH_NAMES = ["F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2"]
 LOBES = {"frontal": [0, 1], "central": [2, 3], "parietal": [4, 5], "occipital": [6, 7]}
@@ -74,15 +79,35 @@ def network() -> NeurIPTNetwork:
     return NeurIPTNetwork(CONFIG, POS_M, list(LOBES.values())).eval()
 
 
+ALIGNED = PreprocessSpec(alignment=AlignmentSpec(bands_hz=((8.0, 12.0), (12.0, 30.0)), signal_band_hz=(4.0, 30.0)))
+N_TANGENT = 2 * 8 * 9 // 2
+
+
 def tangent_branch() -> TangentBranch:
     generator = torch.Generator().manual_seed(2)
-    n_bands, n_chans = 2, len(CH_NAMES)
-    return TangentBranch(
-        filter_bank([(8, 12), (12, 30)], 64.0, 33),
-        0.1 * torch.eye(n_chans).expand(n_bands, -1, -1).contiguous(),
-        torch.randn(3, n_bands * n_chans * (n_chans + 1) // 2, generator=generator),
-        torch.zeros(3),
+    return TangentBranch(torch.randn(3, N_TANGENT, generator=generator), torch.zeros(3)).eval()
+
+
+def calibrated_reference() -> Reference:
+    """Of the signal and two bands; its numbers have all the bits of doubles."""
+    draw = np.random.default_rng(12)
+    factors = draw.normal(size=(3, 8, 8))
+    return Reference(factors @ factors.swapaxes(-1, -2) / 3, draw.uniform(1, 2, size=3), 100 / 3)
+
+
+def hybrid_of(network: NeurIPTNetwork, parts: str) -> tuple[HybridClassifier, Manifest]:
+    """A calibrated model of both branches or one, with the reference of its alignment."""
+    arrays = calibrated_reference().to_arrays()
+    module = HybridClassifier(
+        network if parts != "tangent" else None,
+        tangent_branch() if parts != "network" else None,
+        (0.4, 0.9),
+        torch.tensor([0.1, -0.1, 0.0]),
+        {name: torch.tensor(values) for name, values in arrays.items()},
     ).eval()
+    config = CONFIG.to_dict() if parts != "tangent" else None
+    model = {"architecture": "hybrid", "network": config, "weights": [0.4, 0.9]}
+    return module, make_manifest(model=model, preprocess=ALIGNED)
 
 
 @pytest.fixture(scope="module")
@@ -182,9 +207,10 @@ class TestContract:
         inputs = golden_inputs(engine.manifest, 6)
         with torch.inference_mode():
             logits = network(torch.from_numpy(inputs)).numpy()
-        assert check_golden(engine, inputs, logits, "it") < 1e-4 or engine.device != "cpu"
+        golden = Golden(inputs, np.empty((6, 0), np.float32), logits)
+        assert check_golden(engine, golden, "it") < 1e-4 or engine.device != "cpu"
         with pytest.raises(ModelRefusedError, match="golden"):
-            check_golden(engine, inputs, logits + 0.1, "it")
+            check_golden(engine, replace(golden, logits=logits + 0.1), "it")
 
     def test_survives_nan_and_zeros(self, engine: Engine, rng: np.random.Generator) -> None:
         window = eeg(rng)
@@ -290,22 +316,97 @@ def test_a_checkpoint_is_opened_without_trust_and_runs_like_the_deployable(
 def test_a_hybrid_is_saved_opened_and_built_again(
     network: NeurIPTNetwork, tmp_path: Path, parts: str, rng: np.random.Generator
 ) -> None:
-    module = HybridClassifier(
-        network if parts != "tangent" else None,
-        tangent_branch() if parts != "network" else None,
-        (0.4, 0.9),
-        torch.tensor([0.1, -0.1, 0.0]),
-    ).eval()
-    config = CONFIG.to_dict() if parts != "tangent" else None
-    model = {"architecture": "hybrid", "network": config, "weights": [0.4, 0.9]}
+    module, manifest = hybrid_of(network, parts)
     path = tmp_path / "mi.ts"
-    save_model(path, module, make_manifest(model=model))
-    window = eeg(rng)
+    save_model(path, module, manifest)
+    window, tangent = eeg(rng), rng.normal(size=N_TANGENT)
     with torch.inference_mode():
-        expected = module(torch.from_numpy(window.T.copy())[None])[0].numpy()
+        inputs = torch.from_numpy(window.T.copy())[None], torch.from_numpy(tangent)[None].float()
+        expected = module(*inputs)[0].numpy()
     for name in ("torchscript", "eager"):
         built = open_model(path, engine=name)
-        np.testing.assert_allclose(built.infer(window), expected, atol=2e-5)
+        np.testing.assert_allclose(built.infer(window, tangent), expected, atol=2e-5)
+        reads = {"signal": built.infer(2 * window, tangent), "tangent": built.infer(window, 2 * tangent)}
+        changed = {part for part, logits in reads.items() if not np.allclose(logits, expected, atol=1e-4)}
+        assert changed == {"both": {"signal", "tangent"}, "tangent": {"tangent"}, "network": {"signal"}}[parts]
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".pt2"])
+@pytest.mark.parametrize("parts", ["both", "tangent", "network"])
+def test_the_reference_of_a_calibration_comes_back_bit_for_bit(
+    network: NeurIPTNetwork, tmp_path: Path, parts: str, suffix: str
+) -> None:
+    module, manifest = hybrid_of(network, parts)
+    path = tmp_path / f"mi{suffix}"
+    save_model(path, module, manifest)
+    opened = open_model(path)
+    found = Reference.of(opened.reference)
+    assert found is not None
+    expected = calibrated_reference()
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    np.testing.assert_array_equal(found.distance, expected.distance)
+    assert found.mean.dtype == found.distance.dtype == np.float64
+    assert found.seconds == expected.seconds
+    container = parse(path.read_bytes(), path.name)
+    again = build_module(container.manifest, module.state_dict())
+    signal, tangent = torch.from_numpy(container.golden.signal), torch.from_numpy(container.golden.tangent)
+    with torch.inference_mode():
+        assert torch.equal(again(signal, tangent), module(signal, tangent))
+    state = again.state_dict()
+    assert all(torch.equal(state[name], values) for name, values in module.state_dict().items())
+    assert set(state) == set(module.state_dict())
+
+
+def test_a_checkpoint_of_a_calibrated_model_keeps_its_reference(network: NeurIPTNetwork, tmp_path: Path) -> None:
+    module, manifest = hybrid_of(network, "both")
+    path = tmp_path / "mi.safetensors"
+    save_checkpoint(path, module, manifest)
+    opened = Reference.of(open_model(path).reference)
+    assert opened is not None
+    np.testing.assert_array_equal(opened.mean, calibrated_reference().mean)
+    assert opened.seconds == calibrated_reference().seconds
+
+
+def test_a_model_without_an_alignment_has_no_reference(files: dict[str, Path]) -> None:
+    for path in files.values():
+        assert open_model(path, trust=True).reference == {}
+    assert Reference.of({}) is None
+
+
+def test_a_tangent_vector_of_another_length_is_refused(network: NeurIPTNetwork, rng: np.random.Generator) -> None:
+    module, manifest = hybrid_of(network, "both")
+    aligned = eager_engine(module, manifest)
+    for wrong in (np.zeros(N_TANGENT - 1), np.zeros(N_TANGENT + 1), np.zeros((1, N_TANGENT)), np.zeros(0), None):
+        with pytest.raises(ValueError, match=r"tangent\.shape"):
+            aligned.infer(eeg(rng), wrong)
+    plain = eager_engine(network, make_manifest())
+    plain.infer(eeg(rng), np.zeros(0))
+    with pytest.raises(ValueError, match=r"tangent\.shape"):
+        plain.infer(eeg(rng), np.zeros(N_TANGENT))
+
+
+def test_golden_tangents_are_checked_when_a_model_is_opened(network: NeurIPTNetwork) -> None:
+    module, manifest = hybrid_of(network, "tangent")
+    engine = eager_engine(module, manifest)
+    signal, tangent = golden_inputs(manifest, 4), golden_tangents(manifest, 4)
+    with torch.inference_mode():
+        golden = Golden(signal, tangent, module(torch.from_numpy(signal), torch.from_numpy(tangent)).numpy())
+    assert check_golden(engine, golden, "it") < 1e-5
+    with pytest.raises(ModelRefusedError, match="golden outputs"):
+        check_golden(engine, replace(golden, tangent=1.5 * tangent), "it")
+    with pytest.raises(ModelRefusedError, match="cannot run windows"):
+        check_golden(engine, replace(golden, tangent=tangent[:, 1:]), "it")
+
+
+def test_golden_tangents_have_the_length_of_real_ones() -> None:
+    manifest = make_manifest(preprocess=ALIGNED)
+    vectors = golden_tangents(manifest, 200)
+    assert vectors.shape == (200, N_TANGENT)
+    assert vectors.dtype == np.float32
+    np.testing.assert_array_equal(vectors, golden_tangents(manifest, 200))
+    per_band = np.linalg.norm(vectors.reshape(200, 2, -1), axis=-1)
+    assert 0.8 < per_band.mean() < 1.2  # one typical distance
+    assert golden_tangents(make_manifest(), 3).shape == (3, 0)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +461,7 @@ class FakeTensorRT:
         self.compiled += 1
         self.exported = exported
         module = exported.module()
-        return lambda x: module(x) + self.error * torch.tensor([1.0, -1.0, 0.0])
+        return lambda *inputs: module(*inputs) + self.error * torch.tensor([1.0, -1.0, 0.0])
 
     def save(self, module: Any, path: str, *, arg_inputs: Any) -> None:
         torch.export.save(self.exported, path)
@@ -382,7 +483,9 @@ def trt(manifest: Manifest | None = None) -> Engine:
     manifest = manifest or make_manifest(weights_sha256="1" * 64)
     reference = eager_engine(module, manifest)
     inputs = golden_inputs(manifest)
-    return tensorrt.tensorrt_engine(module, manifest, reference, inputs, device="cpu")
+    logits = np.stack([reference.infer(x.T) for x in inputs])
+    golden = Golden(inputs, np.empty((len(inputs), 0), np.float32), logits)
+    return tensorrt.tensorrt_engine(module, manifest, reference, golden, device="cpu")
 
 
 def test_tensorrt_engines_are_compiled_once_and_cached_privately(fake: FakeTensorRT, rng: np.random.Generator) -> None:
@@ -395,6 +498,21 @@ def test_tensorrt_engines_are_compiled_once_and_cached_privately(fake: FakeTenso
     if sys.platform != "win32":
         assert path.parent.stat().st_mode & 0o777 == 0o700
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_tensorrt_compiles_both_inputs_of_a_model_with_an_alignment(
+    fake: FakeTensorRT, rng: np.random.Generator
+) -> None:
+    manifest = make_manifest(weights_sha256="3" * 64, preprocess=ALIGNED)
+    module = HybridClassifier(None, tangent_branch(), (0.0, 0.9), torch.zeros(3)).eval()
+    reference = eager_engine(module, manifest)
+    signal, tangent = golden_inputs(manifest), golden_tangents(manifest)
+    golden = Golden(signal, tangent, np.zeros((len(signal), 3), np.float32))
+    first, cached = (tensorrt.tensorrt_engine(module, manifest, reference, golden, device="cpu") for _ in range(2))
+    assert fake.compiled == 1
+    window, vector = eeg(rng), rng.normal(size=N_TANGENT)
+    for engine in (first, cached):
+        np.testing.assert_allclose(engine.infer(window, vector), reference.infer(window, vector), atol=1e-5)
 
 
 def test_tensorrt_engines_are_for_one_model_gpu_and_version(

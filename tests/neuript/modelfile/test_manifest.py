@@ -17,7 +17,7 @@ def make(**changes: object) -> Manifest:
         "classes": ("left_hand", "rest"),
         "model": {"d_model": 64, "merges": (1, 4)},
         "montage": {"ch_names": ["C3", "C4"], "lobes": {"central": (0, 1)}},
-        "preprocess": {"sfreq": 64.0, "alignment": ((1.0, 0.0), (0.0, 1.0))},
+        "preprocess": {"sfreq": 64.0, "alignment": {"bands_hz": ((8.0, 12.0), (12.0, 16.0), (16.0, 20.0))}},
         "window_s": 4.0,
         "hop_s": 0.125,
     }
@@ -29,6 +29,8 @@ def test_json_round_trip_and_sizes() -> None:
     assert Manifest.from_json(manifest.to_json()) == manifest
     assert Manifest.from_json(manifest.to_json(indent=1).encode()) == manifest
     assert (manifest.n_chans, manifest.n_times, manifest.n_outputs) == (2, 256, 2)
+    assert manifest.n_tangent == 3 * 3
+    assert make(preprocess={"sfreq": 64.0, "alignment": None}).n_tangent == 0
     assert set(json.loads(manifest.to_json())) == {f.name for f in fields(Manifest)}
 
 
@@ -54,6 +56,10 @@ def test_later_changes_of_the_arguments_do_not_reach_it() -> None:
         ({"montage": {"ch_names": ["C3", 4]}}, "ch_names"),
         ({"preprocess": {}}, r"preprocess\['sfreq'\]=None"),
         ({"preprocess": {"sfreq": -64}}, "positive"),
+        ({"preprocess": {"sfreq": 64.0, "alignment": [[1.0, 0.0], [0.0, 1.0]]}}, r"preprocess\['alignment'\]="),
+        ({"preprocess": {"sfreq": 64.0, "alignment": {}}}, r"preprocess\['alignment'\]="),
+        ({"preprocess": {"sfreq": 64.0, "alignment": {"bands_hz": [[8.0]]}}}, r"preprocess\['alignment'\]="),
+        ({"preprocess": {"sfreq": 64.0, "alignment": {"bands_hz": [[8.0, "12"]]}}}, r"preprocess\['alignment'\]="),
         ({"preprocess": {"sfreq": True}}, "positive"),
         ({"window_s": 0.3}, "whole number of samples"),
         ({"window_s": 1e9}, "whole number of samples"),
@@ -112,3 +118,19 @@ def test_provenance_is_json_and_says_the_versions() -> None:
     assert Manifest.from_json(manifest.to_json()).provenance == about
     assert set(about["versions"]) == {"neuript", "torch", "numpy", "python"}
     assert about["epochs"] == 12
+
+
+@pytest.mark.parametrize(
+    ("about", "calibrated"),
+    [
+        ({}, True),
+        ({"counts": {"left_hand": 20, "rest": 20}}, True),
+        ({"kind": "population", "counts": {"people": 6, "trials": 400}}, False),
+        ({"population": "lab.safetensors", "counts": {"left_hand": 0, "rest": 0}}, False),
+        ({"population": "lab.safetensors", "counts": {}}, False),
+        ({"population": "lab.safetensors"}, False),
+        ({"population": "lab.safetensors", "counts": {"left_hand": 1, "rest": 0}}, True),
+    ],
+)
+def test_who_gave_no_trial_is_not_calibrated(about: dict[str, object], calibrated: bool) -> None:
+    assert make(provenance={"simulated": False, **about}).calibrated is calibrated

@@ -3,85 +3,95 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from pyriemann.estimation import Covariances
-from pyriemann.tangentspace import TangentSpace
-from scipy.signal import fftconvolve, firwin
-from sklearn.covariance import oas
 
-from neuript.network.stack import HybridClassifier
-from neuript.network.tangent import TangentBranch, filter_bank, oas_covariance, reference_whitener
+from neuript.network.stack import HybridClassifier, reference_of
+from neuript.network.tangent import TangentBranch
 
-BANDS = [(8.0, 13.0), (13.0, 30.0)]
-SFREQ, N_TAPS = 64.0, 65
+N_CHANS, N_TIMES, N_TANGENT, N_OUTPUTS = 5, 256, 30, 3
 
 
 @pytest.fixture
 def windows(rng):
-    mixing = rng.normal(size=(5, 5))
-    return (np.einsum("dk,bkt->bdt", mixing, rng.normal(size=(12, 5, 256))) * 8e-6).astype(np.float32)
+    """Signal (12, 5, 256) and tangent vectors (12, 30)."""
+    signal = rng.normal(size=(12, N_CHANS, N_TIMES)) * 1e-5
+    return torch.tensor(signal).float(), torch.tensor(rng.normal(size=(12, N_TANGENT))).float()
 
 
-def make_branch(windows, rng, n_outputs=3):
-    filtered = [
-        fftconvolve(windows * 1e6, firwin(N_TAPS, b, pass_zero=False, fs=SFREQ)[None, None], "valid", axes=-1)
-        for b in BANDS
-    ]
-    spaces = [TangentSpace().fit(Covariances("oas").fit_transform(f.astype(float))) for f in filtered]
-    reference = np.hstack(
-        [s.transform(Covariances("oas").fit_transform(f.astype(float))) for s, f in zip(spaces, filtered, strict=True)]
-    )
-    weight = torch.tensor(rng.normal(size=(n_outputs, reference.shape[1])))
-    whiteners = torch.tensor(np.stack([reference_whitener(s.reference_) for s in spaces]))
-    branch = TangentBranch(filter_bank(BANDS, SFREQ, N_TAPS), whiteners, weight, torch.zeros(n_outputs))
-    return branch, reference
+@pytest.fixture
+def branch(rng):
+    return TangentBranch(torch.tensor(rng.normal(size=(N_OUTPUTS, N_TANGENT))), torch.tensor(rng.normal(size=3))).eval()
 
 
-def test_covariance_is_that_of_scikit_learn(windows):
-    ours = oas_covariance(torch.tensor(windows[0]).double() * 1e6).numpy()
-    np.testing.assert_allclose(ours, oas(windows[0].T.astype(float) * 1e6)[0], rtol=1e-10)
+@pytest.fixture
+def network():
+    torch.manual_seed(4)
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(N_CHANS * N_TIMES, N_OUTPUTS)).eval()
 
 
-def test_tangent_vectors_are_those_of_pyriemann(windows, rng):
-    branch, reference = make_branch(windows, rng)
-    np.testing.assert_allclose(branch.tangent(torch.tensor(windows)).numpy(), reference, atol=2e-4)
+def reference(rng):
+    return {
+        "mean": torch.tensor(rng.normal(size=(3, N_CHANS, N_CHANS))),
+        "distance": torch.tensor(rng.normal(size=3)),
+        "seconds": torch.tensor(31.25, dtype=torch.float64),
+    }
 
 
-def test_a_window_does_not_depend_on_its_batch(windows, rng):
-    branch, _ = make_branch(windows, rng)
-    x = torch.tensor(windows)
-    together = branch(x)
-    alone = torch.cat([branch(x[i : i + 1]) for i in range(len(x))])
+def test_the_branch_is_a_matrix_and_a_bias(windows, branch):
+    _, tangent = windows
+    expected = tangent.double().numpy() @ branch.weight.double().numpy().T + branch.bias.double().numpy()
+    np.testing.assert_allclose(branch(tangent).numpy(), expected, rtol=1e-5, atol=1e-5)
+    assert not any(part.requires_grad for part in branch.parameters())
+
+
+def test_a_window_does_not_depend_on_its_batch(windows, branch):
+    _, tangent = windows
+    together = branch(tangent)
+    alone = torch.cat([branch(tangent[i : i + 1]) for i in range(len(tangent))])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
 
 
-def test_wrong_read_out_is_refused():
-    with pytest.raises(ValueError, match="do not belong together"):
-        TangentBranch(torch.zeros(2, 65), torch.eye(3).repeat(2, 1, 1), torch.zeros(2, 5), torch.zeros(2))
+@pytest.mark.parametrize(("weight", "bias"), [((2, 5), (3,)), ((2, 5), ()), ((5,), (5,)), ((1, 2, 5), (1,))])
+def test_wrong_read_out_is_refused(weight, bias):
+    with pytest.raises(ValueError, match="differ"):
+        TangentBranch(torch.zeros(weight), torch.zeros(bias))
 
 
-def test_hybrid_of_one_branch_has_the_probabilities_of_that_branch(windows, rng):
-    branch, _ = make_branch(windows, rng)
-    x = torch.tensor(windows)
+def test_hybrid_of_one_branch_has_the_probabilities_of_that_branch(windows, branch, network):
+    signal, tangent = windows
     hybrid = HybridClassifier(None, branch, (0.0, 1.0), torch.zeros(3))
-    torch.testing.assert_close(hybrid(x).softmax(-1), branch(x).softmax(-1))
+    torch.testing.assert_close(hybrid(signal, tangent).softmax(-1), branch(tangent).softmax(-1))
+    hybrid = HybridClassifier(network, None, (1.0, 0.0), torch.zeros(3))
+    for also in ((), (None,), (tangent,)):
+        torch.testing.assert_close(hybrid(signal, *also).softmax(-1), network(signal).softmax(-1))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
-def test_hybrid_adds_weighted_log_probabilities(windows, rng):
-    branch, _ = make_branch(windows, rng)
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(5 * 256, 3))
-    x = torch.tensor(windows)
+def test_hybrid_adds_weighted_log_probabilities(windows, branch, network):
+    signal, tangent = windows
     bias = torch.tensor([0.1, -0.2, 0.0])
     hybrid = HybridClassifier(network, branch, (0.7, 0.4), bias)
-    expected = bias + 0.7 * network(x).log_softmax(-1) + 0.4 * branch(x).log_softmax(-1)
-    torch.testing.assert_close(hybrid(x), expected)
-    traced = torch.jit.trace(hybrid.eval(), x[:2])
-    torch.testing.assert_close(traced(x), hybrid(x), rtol=1e-4, atol=1e-5)
+    expected = bias + 0.7 * network(signal).log_softmax(-1) + 0.4 * branch(tangent).log_softmax(-1)
+    torch.testing.assert_close(hybrid(signal, tangent), expected)
+    traced = torch.jit.trace(hybrid.eval(), (signal[:2], tangent[:2]))
+    torch.testing.assert_close(traced(signal, tangent), hybrid(signal, tangent), rtol=1e-4, atol=1e-5)
 
 
-def test_hybrid_needs_a_branch_and_no_negative_weight(windows, rng):
+def test_hybrid_needs_a_branch_and_no_negative_weight(branch):
     with pytest.raises(ValueError, match="at least one branch"):
         HybridClassifier(None, None, (1.0, 0.0), torch.zeros(2))
-    branch, _ = make_branch(windows, rng)
     with pytest.raises(ValueError, match="negative"):
         HybridClassifier(None, branch, (0.0, -1.0), torch.zeros(3))
+
+
+def test_the_reference_is_part_of_the_state_in_double_precision_and_of_nothing_else(windows, branch, rng):
+    _, tangent = windows
+    values = reference(rng)
+    hybrid = HybridClassifier(None, branch, (0.0, 1.0), torch.zeros(3), values).eval()
+    found = reference_of(hybrid.state_dict())
+    assert set(found) == set(values)
+    for name, value in values.items():
+        assert found[name].dtype == torch.float64
+        assert torch.equal(found[name], value)
+    plain = HybridClassifier(None, branch, (0.0, 1.0), torch.zeros(3)).eval()
+    assert reference_of(plain.state_dict()) == {}
+    assert torch.equal(hybrid(tangent, tangent), plain(tangent, tangent))

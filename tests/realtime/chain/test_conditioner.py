@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.chain.conditioner import Conditioner, InputChange, Stretch
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
 from neuript.realtime.chain.quality import BAND_LIMITS, QualityMonitor
@@ -138,11 +139,16 @@ def test_it_knows_how_many_samples_complete_an_output(rng, sfreq):
         at += n
 
 
-def test_aligned_channels_are_not_judged_in_volts(rng):
+def test_an_alignment_behind_the_chain_changes_neither_samples_nor_verdicts(rng):
     x, stamps = recording(rng)
-    spec = replace(SPEC, alignment=((1e6, 0.0), (0.0, 1e6)))
-    pieces = list(Conditioner(spec, MATRIX, MICRO, SFREQ).push(x, stamps))
-    assert all(not p.band for p in pieces if isinstance(p, Stretch))
+    plain, aligned = (
+        joined(list(Conditioner(spec, MATRIX, MICRO, SFREQ).push(x, stamps)))
+        for spec in (SPEC, replace(SPEC, alignment=AlignmentSpec()))
+    )
+    for one, other in zip(plain[0], aligned[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert aligned[1:] == plain[1:]
+    assert plain[1]  # something was judged
 
 
 def test_no_samples_give_no_pieces():

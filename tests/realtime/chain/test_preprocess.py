@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
+from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.realtime.chain import filters
+from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec, measure_mains
 
 RATES = [100, 125, 128, 160, 250, 256, 299.99, 300, 500, 512, 1000, 2048, 20000]
@@ -307,21 +309,23 @@ def test_held_samples_are_the_last_good_ones() -> None:
         np.testing.assert_array_equal(run(a, x, [cut])[0], run(b, filled, [cut])[0])
 
 
-# -- matrix, alignment, spec ---------------------------------------------------------------------
+# -- matrix, spec ---------------------------------------------------------------------------------
 
 
-def test_matrix_and_alignment_mix_channels(rng: np.random.Generator) -> None:
+def test_the_matrix_mixes_channels(rng: np.random.Generator) -> None:
     x = eeg_like(rng, 1500, 4, 250)
     separate, _ = CausalChain(PreprocessSpec(), np.eye(4), 250).process(x)
-    align = rng.standard_normal((5, 5))
-    spec = PreprocessSpec(alignment=tuple(tuple(row) for row in align.tolist()))
-    expected = separate.astype(np.float64) @ DERIVE.T @ align.T
-    y, _ = CausalChain(spec, DERIVE, 250).process(x)
-    np.testing.assert_allclose(y, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
-    wide = rng.standard_normal((2, 4))
-    y, _ = CausalChain(PreprocessSpec(), wide, 250).process(x)
-    expected = separate.astype(np.float64) @ wide.T
-    np.testing.assert_allclose(y, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    for matrix in (DERIVE, rng.standard_normal((2, 4)), rng.standard_normal((5, 5)) @ DERIVE):
+        y, _ = CausalChain(PreprocessSpec(), matrix, 250).process(x)
+        expected = separate.astype(np.float64) @ matrix.T
+        np.testing.assert_allclose(y, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+def test_the_chain_is_the_same_with_an_alignment_behind_it(rng: np.random.Generator) -> None:
+    x = eeg_like(rng, 1500, 4, 250)
+    plain, _ = CausalChain(PreprocessSpec(), DERIVE, 250).process(x)
+    before_alignment, _ = CausalChain(PreprocessSpec(alignment=AlignmentSpec()), DERIVE, 250).process(x)
+    np.testing.assert_array_equal(before_alignment, plain)
 
 
 def test_an_unused_channel_may_hold_anything(rng: np.random.Generator) -> None:
@@ -344,14 +348,15 @@ def test_wrong_shapes_are_refused() -> None:
         chain.process(np.zeros((3, 2)))
     with pytest.raises(ValueError, match="2-D"):
         CausalChain(PreprocessSpec(), np.zeros(3), 250)
-    with pytest.raises(ValueError, match="alignment is for 3"):
-        CausalChain(PreprocessSpec(alignment=((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0))), SELECT, 250)
 
 
 def test_spec_survives_json_and_refuses_the_rest() -> None:
-    spec = PreprocessSpec(mains_hz=60.0, alignment=((1.0, 0.5), (0.0, 2.0)))
-    assert PreprocessSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    aligned = AlignmentSpec(bands_hz=((4.0, 8.0), (8.0, 30.5)), signal_band_hz=(2.0, 30.0), memory_s=20.0)
+    for alignment in (None, AlignmentSpec(), aligned):
+        spec = PreprocessSpec(mains_hz=60.0, alignment=alignment)
+        assert PreprocessSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     good = PreprocessSpec().to_dict()
+    moving = specs.to_dict(AlignmentSpec())
     for bad in (
         {**good, "extra": 1},
         {k: v for k, v in good.items() if k != "stop_hz"},
@@ -361,10 +366,15 @@ def test_spec_survives_json_and_refuses_the_rest() -> None:
         {**good, "highpass_hz": 50.0},
         {**good, "mains_hz": 5.0},
         {**good, "alignment": [[1.0, 2.0]]},
-        {**good, "alignment": [["a"]]},
+        {**good, "alignment": "yes"},
+        {**good, "alignment": {**moving, "extra": 1}},
+        {**good, "alignment": {"memory_s": 40.0}},
+        {**good, "alignment": {**moving, "bands_hz": [[8.0, 12.0], [20.0, 32.0]]}},
+        {**good, "alignment": {**moving, "bands_hz": [[12.0, 8.0]]}},
+        {**good, "alignment": {**moving, "memory_s": 0.0}},
         {**good, "stop_hz": 60.0},
     ):
-        with pytest.raises(ValueError, match=r"field|number|need|mains|square|fold"):
+        with pytest.raises(ValueError, match=r"field|number|need|mains|table|band|larger|fold"):
             PreprocessSpec.from_dict(bad)
 
 

@@ -566,3 +566,13 @@ def test_a_qt_that_aborts_is_found_out_in_another_process(monkeypatch, error, wo
     failed = subprocess.CompletedProcess([], -6, b"", error)
     monkeypatch.setattr(launch.subprocess, "run", lambda *a, **k: failed)
     assert word in launch.why_no_window()
+
+
+@pytest.mark.parametrize("uncalibrated", [False, True])
+def test_a_model_that_was_not_calibrated_on_the_person_is_named_as_such(uncalibrated):
+    model = ViewModel()
+    said = header(model_name="lab.safetensors", model_sha256="ab" * 32, uncalibrated=uncalibrated)
+    model.connect_decoder(said, 0.0)
+    words = model.snapshot(0.0).model_words
+    assert words.startswith("model lab.safetensors abababab")
+    assert words.endswith(" · not calibrated on this person") is uncalibrated

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from neuript.errors import NeuriptError
+from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.windowing import hop_samples
@@ -45,7 +46,7 @@ class LinearEngine:
         self.windows = []
         self.cost_s, self.perf, self.sure = cost_s, perf, sure
 
-    def infer(self, window):
+    def infer(self, window, tangent):
         self.windows.append(np.array(window))
         if self.perf is not None:
             self.perf.now += self.cost_s
@@ -234,7 +235,7 @@ def test_a_thousand_steps_use_no_more_memory(rng):
 
 
 class FlatCost:
-    def infer(self, window):
+    def infer(self, window, tangent):
         return np.zeros(2, np.float32)
 
 
@@ -389,12 +390,13 @@ def test_absurd_amplitude_after_a_gap(rng):
     assert runs_of_states(rows) == [State.WARMUP, State.BAD_SIGNAL, State.GAP, State.BAD_SIGNAL]
 
 
-def test_aligned_channels_are_not_judged_as_volts(rng):
-    whiten = tuple(tuple(1e6 * float(i == k) for k in range(N_CHANS)) for i in range(N_CHANS))
-    x = signal(rng, 9.0, 250.0)
+def test_aligned_windows_are_judged_in_volts_like_all_others(rng):
+    x = signal(rng, 12.0, 250.0)
+    x[:, 2] = lost_contact(rng, len(x))
     chunks = cut(x, np.arange(len(x)) / 250.0, 40)
-    _, rows = decode(chunks, 250.0, spec=PreprocessSpec(alignment=whiten))
-    assert runs_of_states(rows) == [State.WARMUP, State.OK]
+    decoder, rows = decode(chunks, 250.0, spec=PreprocessSpec(alignment=AlignmentSpec()))
+    assert runs_of_states(rows) == [State.WARMUP, State.BAD_SIGNAL]
+    assert decoder.windows.reference is None
 
 
 @pytest.mark.parametrize("sfreq", [125.0, 250.0, 1000.0])
@@ -417,7 +419,7 @@ def test_verdicts_of_the_band_do_not_depend_on_chunks(rng, sfreq):
 
 def test_an_engine_that_gives_nan_commands_nothing(rng):
     class Broken:
-        def infer(self, window):
+        def infer(self, window, tangent):
             return np.full(2, np.nan, np.float32)
 
     rows, _ = play(rng, engine=Broken())

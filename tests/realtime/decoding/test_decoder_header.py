@@ -36,6 +36,7 @@ FULL = DecoderHeader(
     model_name='a<b>&"c".ts',
     model_sha256="ab" * 32,
     model_simulated=True,
+    uncalibrated=True,
     engine="torchscript",
     config_sha256="cd" * 32,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from twin_recordings import write_run
 import neuript
 from neuript.errors import NeuriptError
 from neuript.modelfile.deployable import open_model
+from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.recordings.read import read_recording
 
 SPEC = neuript.CalibrationSpec(
@@ -38,7 +40,11 @@ def test_recordings_in_a_decoder_out(run, tmp_path):
     assert result.published.above_chance
     assert steps == []  # the Riemannian branch alone is fitted in one step
     result.save(tmp_path / "mi.ts")
-    assert open_model(tmp_path / "mi.ts").manifest.simulated
+    engine = open_model(tmp_path / "mi.ts")
+    assert engine.manifest.simulated
+    reference = Reference.of(engine.reference)
+    assert reference.mean.shape == (7, 8, 8)
+    assert reference.seconds == pytest.approx(40.0)
 
 
 def test_a_recording_that_is_read_already_gives_the_same(run):
@@ -68,3 +74,8 @@ def test_a_recording_is_not_given_by_path_and_in_memory(run):
 def test_nothing_to_calibrate_on():
     with pytest.raises(NeuriptError, match="no recording was given"):
         neuript.calibrate([], SPEC)
+
+
+def test_without_an_alignment_the_riemannian_branch_alone_has_nothing_to_read(run):
+    with pytest.raises(NeuriptError, match="without an alignment"):
+        neuript.calibrate([run], replace(SPEC, alignment=None))

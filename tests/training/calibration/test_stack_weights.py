@@ -7,9 +7,9 @@ import pytest
 from made_up_windows import dataset, relabel
 
 from neuript.realtime.decoding.scoring import Trial
-from neuript.training.calibration.dataset import Dataset
 from neuript.training.calibration.held_out import blocks_of
 from neuript.training.calibration.stack_weights import MIN_BRANCH_WEIGHT, fit_stack, nested_stack
+from neuript.training.windows.dataset import Dataset
 
 
 def log_proba(rng, data, skill):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_up_windows import dataset, fitted
 
 from neuript.errors import NeuriptError
 from neuript.modelfile.deployable import open_model
+from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.recordings.recording import Recording
 from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.calibration.fitted_decoder import STACK
 from neuript.training.calibration.held_out import NETWORK, TANGENT
 from neuript.training.calibration.to_model import decoder_figures, to_model
 
-SPEC = CalibrationSpec(event_map={"left": "769", "right": "770"}, subject="S07", seed=3)
+SPEC = CalibrationSpec(event_map={"left": "769", "right": "770"}, subject="S07")
 RUNS = [Recording(Path("/far/away/day1/eeg.edf"), [], "EDF"), Recording(Path("run3.xdf"), [], "XDF")]
 
 
@@ -32,7 +34,7 @@ def test_figures_are_plain_json(rng):
 
 def test_a_saved_result_tells_figures_and_provenance_and_decodes(rng, tmp_path):
     data = dataset(rng)
-    result = to_model(data, fitted(data, branches=(TANGENT,)), SPEC, RUNS, 12.34)
+    result = to_model(data, fitted(data, alone=True), None, (), SPEC, RUNS, 12.34)
     written = result.save(tmp_path / "mi.ts")
     engine = open_model(tmp_path / "mi.ts")
     assert engine.manifest == written
@@ -40,14 +42,15 @@ def test_a_saved_result_tells_figures_and_provenance_and_decodes(rng, tmp_path):
     assert result.figures["trials"] == result.counts == {"left": 12, "right": 12}
     assert (result.figures["windows"], result.figures["seconds"], result.n_trials) == (48, 12.3, 24)
     told = engine.manifest.provenance
-    assert (told["data"], told["subject"], told["seed"]) == (["day1/eeg.edf", "run3.xdf"], "S07", 3)
+    assert (told["data"], told["subject"]) == (["day1/eeg.edf", "run3.xdf"], "S07")
     assert result.published is result.scores[STACK]
-    proba = engine.infer(data.x[0].T.copy())
-    assert proba.argmax() == data.y[0]
+    logits = engine.infer(data.signal[0].T, data.tangent[0])
+    assert logits.argmax() == data.y[0]
+    np.testing.assert_array_equal(Reference.of(engine.reference).mean, data.reference.mean)
 
 
 def test_a_result_is_not_saved_under_another_kind_of_name(rng, tmp_path):
     data = dataset(rng)
-    result = to_model(data, fitted(data, branches=(TANGENT,)), SPEC, RUNS, 1.0)
+    result = to_model(data, fitted(data, alone=True), None, (), SPEC, RUNS, 1.0)
     with pytest.raises(NeuriptError, match=r"must end in \.ts"):
         result.save(tmp_path / "mi.model")

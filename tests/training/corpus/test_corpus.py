@@ -11,7 +11,7 @@ import pytest
 import xdf_writer
 
 from neuript.errors import NeuriptError
-from neuript.files import DiskFullError, replacing
+from neuript.files import DiskFullError, file_sha256, replacing
 from neuript.montages import load_montage
 from neuript.realtime.recordings.read import read_recording
 from neuript.training.corpus import (
@@ -29,7 +29,7 @@ from neuript.training.corpus.bids import find_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.rejection import judge
 from neuript.training.corpus.scan import companions, scan, subject_of
-from neuript.training.corpus.shards import BATCH, Shard, file_sha256, write_shard
+from neuript.training.corpus.shards import BATCH, Shard, write_shard
 
 SHORT = RECIPES["short"]
 PAPER = load_montage("double-banana")

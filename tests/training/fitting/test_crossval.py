@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builders import make_manifest
+from made_up_windows import ALIGNMENT, frozen, seen
 
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
-from neuript.network.config import preset
+from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.scoring import Trial, chance_bound
-from neuript.training.calibration.dataset import Dataset
 from neuript.training.calibration.fitted_decoder import STACK, fit_decoder
 from neuript.training.calibration.held_out import NETWORK, TANGENT
-from neuript.training.calibration.starting_point import StartingPoint
 from neuript.training.fitting.crossval import blocked_folds, overlaps, split
-from neuript.training.fitting.top_blocks import FinetuneSpec
+from neuript.training.windows.dataset import Dataset
 
 
 def labels(n, n_classes=2):
@@ -97,21 +96,17 @@ N_TIMES = 128
 
 
 def dataset(x, trial, y, end_s=None, recording=None):
-    manifest = make_manifest(classes=("left", "right"), window_s=N_TIMES / 64)
+    preprocess = PreprocessSpec(alignment=ALIGNMENT)
+    manifest = make_manifest(classes=("left", "right"), window_s=N_TIMES / 64, preprocess=preprocess)
     recording = np.zeros(len(y), int) if recording is None else recording
     trials = tuple(
         Trial(manifest.classes[c], 10.0 * i, int(r)) for i, (c, r) in enumerate(zip(y, recording, strict=True))
     )
-    return Dataset(x, trial, trials, load_montage("10-20").pick(NAMES), manifest, (), end_s)
-
-
-def start():
-    shape = {"merges": (8, 2), "experts": (0, 2), "d_model": 16, "n_heads": 2}
-    return StartingPoint(preset("micro", n_outputs=2, n_times=N_TIMES, **shape))
+    return Dataset(x, trial, trials, load_montage("10-20").pick(NAMES), manifest, (), end_s, **seen(x))
 
 
 def fitted(data, **options):
-    return fit_decoder(data, start(), FinetuneSpec(n_epochs=2), **options)
+    return fit_decoder(data, frozen(data), **options)
 
 
 def coloured(rng, mixing, n):
@@ -168,7 +163,7 @@ def test_windows_shared_across_a_border_do_not_leak(rng):
 
     def predicted(labels, times):
         data = dataset(x, trial, labels, times)
-        scored = fitted(data, branches=(TANGENT,), n_folds=n_folds).scores[TANGENT].trials
+        scored = fitted(data, n_folds=n_folds).scores[TANGENT].trials
         return [scored[i].predicted for i in block]
 
     assert predicted(y, end_s) == predicted(other, end_s)
@@ -187,6 +182,6 @@ def test_the_clocks_of_two_recordings_have_nothing_to_do_with_each_other(rng):
     trial, y, recording = np.arange(40), labels(40), np.repeat([0, 1], 20)
     x = np.concatenate([coloured(rng, m, 1) for m in own_mixings(rng, 40)])
     end_s = 2.5 * (trial % 20)
-    with_times = fitted(dataset(x, trial, y, end_s, recording), branches=(TANGENT,))
-    without = fitted(dataset(x, trial, y, None, recording), branches=(TANGENT,))
+    with_times = fitted(dataset(x, trial, y, end_s, recording))
+    without = fitted(dataset(x, trial, y, None, recording))
     assert with_times.nll == without.nll

@@ -7,12 +7,13 @@ import pytest
 from builders import make_manifest
 
 from neuript.montages import load_montage
+from neuript.realtime.chain.alignment import AlignmentSpec, Reference
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.decoder import Decoder
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
-from neuript.training.windows.epochs import collect_windows, ends_within
+from neuript.training.windows.epochs import collect_windows, ends_within, first_reference
 
 NAMES = ("C3", "Cz", "C4")
 SFREQ, ZERO, WINDOW_S = 250.0, 700.0, 2.0
@@ -43,7 +44,7 @@ class Keeper:
     def __init__(self):
         self.windows = []
 
-    def infer(self, window):
+    def infer(self, window, tangent):
         self.windows.append(np.array(window))
         return np.zeros(2, np.float32)
 
@@ -235,3 +236,150 @@ def test_only_windows_in_state_ok_are_kept(signal, manifest):
     assert State.GAP in states.values()
     windows = collect(x, stamps, manifest, trials(*np.arange(3.0, 36.0)))
     assert {states[t] for t in windows.stamp} == {State.OK}
+
+
+# -- recentred -----------------------------------------------------------------------------------
+
+ALIGNMENT = AlignmentSpec(
+    bands_hz=((8.0, 12.0), (12.0, 30.0)), signal_band_hz=(4.0, 30.0), memory_s=25.0, settle_s=15.0
+)
+MOVED = ("x", "y", "signal", "tangent", "trial", "end_s", "stamp")
+
+
+@pytest.fixture(scope="module")
+def aligned():
+    preprocess = PreprocessSpec(mains_hz=50.0, alignment=ALIGNMENT)
+    montage = load_montage("10-20").pick(NAMES)
+    return make_manifest(classes=("left", "right"), montage=montage, preprocess=preprocess, window_s=WINDOW_S)
+
+
+class PairKeeper:
+    """An engine that keeps signal and tangent vector."""
+
+    def __init__(self):
+        self.pairs = []
+
+    def infer(self, signal, tangent):
+        self.pairs.append((signal.copy(), tangent.copy()))
+        return np.zeros(2, np.float32)
+
+
+def recentred(x, stamps, manifest, reference=None, found=None, *, chunk=512):
+    found = trials(*ONSETS) if found is None else found
+    return collect_windows(Played(x, stamps, chunk), np.eye(3), SCALE, manifest, found, ENDS, reference=reference)
+
+
+def reference_after(x, stamps, manifest):
+    return first_reference(Played(x, stamps), np.eye(3), SCALE, manifest)
+
+
+def assert_same(one: Reference, other: Reference):
+    for name, values in one.to_arrays().items():
+        np.testing.assert_array_equal(values, other.to_arrays()[name], name)
+
+
+@pytest.mark.parametrize("chunk", [7, 125])
+@pytest.mark.parametrize("taught", [False, True])
+def test_signal_and_vectors_are_those_that_the_live_decoder_hands_its_engine(signal, aligned, chunk, taught):
+    start = reference_after(*signal, aligned) if taught else None
+    keeper = PairKeeper()
+    live = Decoder.from_manifest(
+        Played(*signal, chunk), np.eye(3), SCALE, aligned, keeper, reference=start, clock=lambda: 0.0
+    )
+    rows = []
+    while not live.ended:
+        rows += live.step(0.0)
+    by_stamp = {row.t: pair for row, pair in zip([r for r in rows if r.proba is not None], keeper.pairs, strict=True)}
+    windows = recentred(*signal, aligned, start)
+    assert len(windows) > 4
+    for seen, tangent, stamp in zip(windows.signal, windows.tangent, windows.stamp, strict=True):
+        np.testing.assert_array_equal(seen, by_stamp[stamp][0].T)
+        np.testing.assert_array_equal(tangent, by_stamp[stamp][1])
+    assert_same(windows.reference, live.windows.reference)
+
+
+def test_the_volts_of_a_recentred_window_are_those_of_any_other(signal, manifest, aligned):
+    plain = collect(*signal, manifest)
+    windows = recentred(*signal, aligned, reference_after(*signal, aligned))
+    np.testing.assert_array_equal(windows.x, plain.x)
+    np.testing.assert_array_equal(windows.stamp, plain.stamp)
+    assert windows.signal.shape == windows.x.shape
+    assert windows.tangent.shape == (len(windows), 2 * 6)
+    assert windows.signal.dtype == windows.tangent.dtype == np.float32
+    assert windows.signal.flags.c_contiguous
+    assert not np.allclose(windows.signal, windows.x, atol=1e-6)
+
+
+def test_without_an_alignment_the_signal_is_the_volts_and_there_are_no_vectors(signal, manifest):
+    windows = collect(*signal, manifest)
+    np.testing.assert_array_equal(windows.signal, windows.x)
+    assert windows.tangent.shape == (len(windows), 0)
+    assert windows.reference is None
+    assert reference_after(*signal, manifest) is None
+
+
+def test_the_trials_of_the_first_half_minute_are_not_lost(signal, aligned):
+    assert set(recentred(*signal, aligned).trial) == {2, 3, 4}  # the windows of the others end before 17 s
+    start = reference_after(*signal, aligned)
+    assert start.seconds >= ALIGNMENT.settle_s
+    windows = recentred(*signal, aligned, start)
+    assert set(windows.trial) == set(range(len(ONSETS)))
+
+
+def test_the_first_reference_is_the_one_with_which_decoding_begins(signal, aligned):
+    """No earlier and no later: the samples behind it have no say."""
+    x, stamps = signal
+    decoder = Decoder.from_manifest(Played(x, stamps, 10), np.eye(3), SCALE, aligned, PairKeeper())
+    while not decoder.windows.settled:
+        decoder.step(0.0)
+    n = decoder.conditioner.n_in
+    found = first_reference(Played(x, stamps, 10), np.eye(3), SCALE, aligned)
+    assert_same(found, decoder.windows.reference)
+    later = x.copy()
+    later[n:] *= 20
+    assert_same(found, first_reference(Played(later, stamps, 10), np.eye(3), SCALE, aligned))
+
+
+def test_a_recording_too_short_or_too_bad_has_no_first_reference(signal, aligned):
+    x, stamps = signal
+    n = round(12 * SFREQ)
+    assert reference_after(x[:n], stamps[:n], aligned) is None
+    flat = x.copy()
+    flat[round(4 * SFREQ) :, 1] = 3.0
+    assert reference_after(flat, stamps, aligned) is None
+    windows = recentred(x[:n], stamps[:n], aligned)
+    assert len(windows) == 0
+    assert windows.signal.shape == (0, 3, 128)
+    assert windows.tangent.shape == (0, 12)
+
+
+def test_labels_play_no_part_in_the_alignment(signal, aligned):
+    start = reference_after(*signal, aligned)
+    plain = recentred(*signal, aligned, start)
+    swapped = [Trial({"left": "right", "right": "left"}[t.label], t.onset_s, 0, t.epochs_s) for t in trials(*ONSETS)]
+    other = recentred(*signal, aligned, start, swapped)
+    assert (other.y != plain.y).all()
+    for name in ("x", "signal", "tangent", "trial", "stamp"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(plain, name), name)
+    assert_same(other.reference, plain.reference)
+    fewer = recentred(*signal, aligned, start, trials(*ONSETS)[3:])
+    np.testing.assert_array_equal(fewer.tangent, plain.tangent[plain.trial >= 3])
+    assert_same(fewer.reference, plain.reference)
+    assert_same(recentred(*signal, aligned, start, []).reference, plain.reference)
+
+
+@pytest.mark.parametrize("chunk", [1, 33, 10_000])
+def test_chunks_do_not_matter_to_recentred_windows(signal, aligned, chunk):
+    whole, cut_up = recentred(*signal, aligned), recentred(*signal, aligned, chunk=chunk)
+    assert len(whole)
+    for name in MOVED:
+        np.testing.assert_array_equal(getattr(whole, name), getattr(cut_up, name), name)
+    assert_same(whole.reference, cut_up.reference)
+
+
+def test_a_selection_of_windows_keeps_their_signal_and_vectors(signal, aligned):
+    windows = recentred(*signal, aligned, reference_after(*signal, aligned))
+    some = windows.select(np.array([3, 0]))
+    for name in MOVED:
+        np.testing.assert_array_equal(getattr(some, name), getattr(windows, name)[[3, 0]], name)
+    assert some.reference is windows.reference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.files import file_sha256
 from neuript.montages import Montage
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.training.evaluate.protocols.cache import Memory, WindowStore, open_store
@@ -84,7 +84,7 @@ def part_of(protocol: EvalProtocol, source: ProtocolFile, montage: Montage) -> R
     nothing = np.empty((0, montage.n_chans, round(protocol.window_s * protocol.sfreq)), np.float32)
     digest = ""
     try:
-        digest = sha256_of(source.path)
+        digest = file_sha256(source.path)
         recording = protocol.read(source)
         cleaned = clean(
             recording,
@@ -118,15 +118,6 @@ def _cut(
         starts.append(np.asarray(start_s, np.float64))
     order = np.argsort(np.concatenate(starts), kind="stable")
     return np.concatenate(xs)[order], np.concatenate(ys)[order], np.concatenate(starts)[order]
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _recipe(

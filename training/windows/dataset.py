@@ -17,16 +17,24 @@ from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import Montage, load_montage
+from neuript.realtime.chain.alignment import AlignmentSpec, Reference
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.units import to_volts
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
-from neuript.realtime.recordings.channel_plan import draft_signal_plan, plan_signal
+from neuript.realtime.recordings.channel_plan import absent_electrodes, draft_signal_plan, plan_signal, with_estimated
 from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, short_name, volts_per_number
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
-from neuript.training.windows.epochs import collect_windows, ends_within, labels_of
+from neuript.training.windows.epochs import (
+    DecodedWindows,
+    TrialWindows,
+    WindowCollector,
+    ends_within,
+    first_reference,
+    labels_of,
+)
 from neuript.training.windows.events import Markers, checked_event_map, require_classes, trials_of
 from neuript.training.windows.labelled import LabelledWindows
 
@@ -36,6 +44,8 @@ Recordings = str | Path | Recording | Sequence[str | Path | Recording]
 """One recording or several: files, or what was read of them."""
 
 MIN_TRIALS_PER_CLASS = 5
+PRE_CUE_S = (-0.25, 0.0)
+"""Windows of the control before the cue end between these times, in seconds after it."""
 MAINS = (50.0, 60.0, None, "auto")
 """What `mains_hz` may be."""
 REFERENCES = ("as recorded", "average")
@@ -62,12 +72,15 @@ class DatasetSpec:
     """Length of the EEG behind a decision, in seconds."""
     hop_s: float = 0.125
     """Time between two decisions, in seconds."""
-    epoch_s: tuple[float, float] = (0.0, 4.5)
-    """Seconds after an event between which the person does the task; windows lie inside."""
+    epoch_s: tuple[float, float] = (0.5, 4.5)
+    """Seconds after an event between which the person does the task; windows lie inside. What the cue itself evokes
+    is over after half a second."""
     step_s: float = 0.25
     """Least distance of two training windows of one event, in seconds."""
     sfreq: float = 64.0
     """Sampling rate of the model in Hz."""
+    alignment: AlignmentSpec | None = field(default_factory=AlignmentSpec)
+    """How windows are recentred; None leaves them as the chain gives them, and the Riemannian branch without input."""
     reference: str = "as recorded"
     """"as recorded", or "average" to subtract the mean of the electrodes."""
     eeg: str | None = None
@@ -77,7 +90,7 @@ class DatasetSpec:
     mains_hz: float | str | None = "auto"
     """Mains frequency in Hz (50 or 60), None for no notch, or "auto" to measure."""
     min_trials_per_class: int = MIN_TRIALS_PER_CLASS
-    """Least number of trials of each class; fewer are refused."""
+    """Least number of trials of each class; fewer are refused. 0 takes what there is."""
     task: str = "motor-imagery"
     """Short name, part of the published streams' names."""
     idle_class: str | None = None
@@ -85,7 +98,7 @@ class DatasetSpec:
 
     def __post_init__(self) -> None:
         """Check what can be checked without the recordings, and bring the event map into one form."""
-        object.__setattr__(self, "event_map", checked_event_map(self.event_map))
+        object.__setattr__(self, "event_map", self._checked_event_map())
         if isinstance(self.montage, Path):
             object.__setattr__(self, "montage", str(self.montage))
         self._check_times()
@@ -96,6 +109,10 @@ class DatasetSpec:
         specs.check_types(self)
         self._check_names()
         self._check_rate()
+
+    def _checked_event_map(self) -> dict[str, tuple[str, ...]]:
+        """Markers of each class as texts; at least two classes."""
+        return checked_event_map(self.event_map)
 
     def _check_times(self) -> None:
         """Refuse spans of time that cannot be, with the option's name; `check_types` refuses what is no number."""
@@ -130,11 +147,11 @@ class DatasetSpec:
     def _check_rate(self) -> None:
         """Refuse a rate that the chain cannot have, a step that does not go on, and a least number that is none."""
         try:
-            PreprocessSpec(sfreq=self.sfreq)
+            PreprocessSpec(sfreq=self.sfreq, alignment=self.alignment)
         except ValueError as error:
             raise NeuriptError(str(error)) from error
         specs.require(self.step_s > 0, self, "step_s", "larger than 0 s")
-        specs.require(self.min_trials_per_class > 0, self, "min_trials_per_class", "1 or more")
+        specs.require(self.min_trials_per_class >= 0, self, "min_trials_per_class", "0 or more")
 
     @cached_property
     def cap(self) -> Montage:
@@ -150,6 +167,71 @@ class DatasetSpec:
     def idle(self) -> str | None:
         """Name of the class that means "no command"; None if there is none."""
         return self.idle_class or ("rest" if "rest" in self.event_map else None)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Played:
+    """How one recording of a data set was run through the decoder, so that it can be run again.
+
+    Attributes
+    ----------
+    recording : Recording
+        What was run.
+    matrix : ndarray, shape (n_chans, n_stream_chans)
+        Weights of the stream's channels in each channel.
+    scale : ndarray, shape (n_stream_chans,)
+        Volts per number of the stream.
+    reference : Reference or None
+        What its windows were first seen from.
+    trials : tuple of Trial
+        All of its trials, also those without a clean window.
+    """
+
+    recording: Recording
+    matrix: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    reference: Reference | None
+    trials: tuple[Trial, ...]
+
+    def decoded(self, manifest: Manifest) -> DecodedWindows:
+        """Run it again: every decision with its window."""
+        source = ReplaySource(self.recording, chunk=512)
+        return DecodedWindows(source, self.matrix, self.scale, manifest, self.reference)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PreCue:
+    """Windows that end at the cue: whoever can tell the class from them reads the order of the trials, not the task.
+
+    Attributes
+    ----------
+    signal : ndarray, shape (n_windows, n_chans, n_times)
+        What the network reads.
+    tangent : ndarray, shape (n_windows, n_tangent)
+        Tangent vectors.
+    trial : ndarray, shape (n_windows,)
+        Index of the trial that came after.
+    idle : ndarray of bool, shape (n_windows,)
+        Whether the window lies wholly after the trial before, so that the person did nothing that was asked for.
+    """
+
+    signal: NDArray[np.float32]
+    tangent: NDArray[np.float32]
+    trial: NDArray[np.int64]
+    idle: NDArray[np.bool_]
+
+    def of_trials(self, taken: NDArray[np.bool_], renumber: NDArray[np.int64]) -> PreCue:
+        """Return the windows before some of the trials, which have other numbers now.
+
+        Parameters
+        ----------
+        taken : ndarray of bool, shape (n_trials,)
+            Which trials are kept.
+        renumber : ndarray, shape (n_trials,)
+            New index of each of them.
+        """
+        mine = taken[self.trial]
+        return PreCue(self.signal[mine], self.tangent[mine], renumber[self.trial[mine]], self.idle[mine])
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +254,16 @@ class Dataset(LabelledWindows):
         Remarks for the user, a sentence each: channels left out, trials without a window.
     end_s : ndarray, shape (n_windows,), or None
         Stamp of each window's newest sample, in seconds on the clock of its recording; None where it is not known.
+    signal : ndarray, shape (n_windows, n_chans, n_times)
+        What the network reads: the windows as seen from the person's running mean; without an alignment `x` itself.
+    tangent : ndarray, shape (n_windows, n_tangent)
+        What the Riemannian branch reads: tangent vectors of the windows; without an alignment there is nothing in them.
+    reference : Reference or None
+        Where the alignment ended, so where decoding is to begin; None without one.
+    played : tuple of Played
+        The recordings that the windows come from, in order; none where the windows were made otherwise.
+    pre_cue : PreCue or None
+        What came before the cues, as a control.
     """
 
     y: NDArray[np.int64] = field(init=False)
@@ -181,12 +273,21 @@ class Dataset(LabelledWindows):
     manifest: Manifest
     notes: tuple[str, ...] = ()
     end_s: NDArray[np.float64] | None = None
+    signal: NDArray[np.float32] = None  # type: ignore[assignment]
+    tangent: NDArray[np.float32] = None  # type: ignore[assignment]
+    reference: Reference | None = None
+    played: tuple[Played, ...] = ()
+    pre_cue: PreCue | None = None
 
-    PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y", "trial", "end_s")
+    PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y", "trial", "end_s", "signal", "tangent")
 
     def __post_init__(self) -> None:
-        """Give each window the class of its trial."""
+        """Give each window the class of its trial, and what is read of it where nothing was aligned."""
         object.__setattr__(self, "y", self.trial_labels[self.trial])
+        if self.signal is None:
+            object.__setattr__(self, "signal", self.x)
+        if self.tangent is None:
+            object.__setattr__(self, "tangent", np.empty((len(self.x), 0), dtype=np.float32))
         super().__post_init__()
 
     @property
@@ -279,8 +380,19 @@ def load_dataset(recordings: Recordings, spec: DatasetSpec) -> Dataset:
     return build_dataset(read_each(recordings, eeg=spec.eeg), spec)
 
 
-def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset:
-    """Cut labelled windows from recordings that are already in memory; see `load_dataset`."""
+def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: Montage | None = None) -> Dataset:
+    """Cut labelled windows from recordings that are already in memory; see `load_dataset`.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        Recordings of one person, in order of time.
+    spec : DatasetSpec
+        Channels, markers, windows and filters.
+    montage : Montage, optional
+        Channels to make, by interpolation where electrodes are missing or bad (`fitting_montage`); None takes the cap's
+        channels that every recording has and that are good in all of them.
+    """
     events = [events_of(recording) for recording in recordings]
     trials = [
         trials_of(found, spec.markers, recording=i, trial_start=spec.trial_start)
@@ -290,7 +402,9 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
     ]
     _require_trials([t for part in trials for t in part], [e for part in events for e in part], spec)
     scales = [_scale(recording, spec.unit) for recording in recordings]
-    montage, notes = _choose_channels(recordings, scales, spec)
+    notes: list[str] = []
+    if montage is None:
+        montage, notes = choose_channels(recordings, scales, spec)
     manifest = _draft_manifest(
         montage,
         spec,
@@ -298,40 +412,79 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec) -> Dataset
         simulated=any(recording.eeg.info.simulated for recording in recordings),
     )
 
-    xs: list[NDArray[np.float32]] = []
+    parts: list[TrialWindows] = []
     owners: list[NDArray[np.int64]] = []
-    ends: list[NDArray[np.float64]] = []
     kept: list[Trial] = []
-    for recording, scale, part in zip(recordings, scales, trials, strict=True):
-        info = recording.eeg.info
-        plan = plan_signal(info, montage, spec.cap)
-        windows = collect_windows(
-            ReplaySource(recording, chunk=512),
-            plan.matrix,
-            scale,
-            manifest,
-            part,
-            ends_within(spec.epoch_s, spec.window_s),
-            step_s=spec.step_s,
-        )
+    played: list[Played] = []
+    pre_cue: list[PreCue] = []
+    reference: Reference | None = None
+    for recording, scale, mine in zip(recordings, scales, trials, strict=True):
+        bads = _bad_labels(recording, scale) if montage.estimated else ()
+        plan = plan_signal(recording.eeg.info, montage, spec.cap, bads=bads)
+        if reference is None:
+            reference = first_reference(ReplaySource(recording, chunk=512), plan.matrix, scale, manifest)
+        played.append(Played(recording, plan.matrix, scale, reference, tuple(mine)))
+        walk = played[-1].decoded(manifest)
+        sfreq = recording.eeg.info.sfreq
+        during = WindowCollector(mine, ends_within(spec.epoch_s, spec.window_s), manifest, sfreq, step_s=spec.step_s)
+        before = WindowCollector(mine, PRE_CUE_S, manifest, sfreq, step_s=spec.step_s)
+        for row, window in walk:
+            during.offer(row, window)
+            before.offer(row, window)
+        reference = walk.reference
+        windows, earlier = during.collected(reference), before.collected(reference)
         present = np.unique(windows.trial)
-        if len(present) < len(part):
+        if len(present) < len(mine):
             notes.append(
-                f"{short_name(recording)}: {len(part) - len(present)} of {len(part)} trials have no clean window "
+                f"{short_name(recording)}: {len(mine) - len(present)} of {len(mine)} trials have no clean window "
                 "(start of the recording, a gap, or a bad channel)"
             )
         renumber = {int(old): len(kept) + i for i, old in enumerate(present)}
-        kept += [part[int(old)] for old in present]
-        xs.append(windows.x)
+        kept += [mine[int(old)] for old in present]
+        parts.append(windows)
+        pre_cue.append(_pre_cue(earlier, mine, renumber, spec))
         owners.append(np.array([renumber[int(i)] for i in windows.trial], dtype=np.int64))
-        ends.append(windows.stamp)
     _require_trials(kept, [e for part in events for e in part], spec, after="with a clean window")
     return Dataset(
-        np.concatenate(xs), np.concatenate(owners), tuple(kept), montage, manifest, tuple(notes), np.concatenate(ends)
+        np.concatenate([part.x for part in parts]),
+        np.concatenate(owners),
+        tuple(kept),
+        montage,
+        manifest,
+        tuple(notes),
+        np.concatenate([part.stamp for part in parts]),
+        np.concatenate([part.signal for part in parts]),
+        np.concatenate([part.tangent for part in parts]),
+        reference,
+        tuple(played),
+        PreCue(
+            np.concatenate([part.signal for part in pre_cue]),
+            np.concatenate([part.tangent for part in pre_cue]),
+            np.concatenate([part.trial for part in pre_cue]),
+            np.concatenate([part.idle for part in pre_cue]),
+        ),
+    )
+
+
+def _pre_cue(earlier: TrialWindows, trials: Sequence[Trial], renumber: Mapping[int, int], spec: DatasetSpec) -> PreCue:
+    """What came before the cues of one recording, for the trials that were kept."""
+    known = np.isin(earlier.trial, list(renumber))
+    stamps, owners = earlier.stamp[known], earlier.trial[known]
+    onsets = np.sort([onset for trial in trials for onset in trial.epochs_s or (trial.onset_s,)])
+    before = np.searchsorted(onsets, stamps + 1e-6) - 1  # the newest event at or before the end of the window
+    before -= np.isclose(onsets[np.maximum(before, 0)], stamps, atol=1e-3)  # not the one that the window leads up to
+    over = np.where(before >= 0, onsets[np.maximum(before, 0)] + spec.epoch_s[1], -np.inf)
+    return PreCue(
+        earlier.signal[known],
+        earlier.tangent[known],
+        np.array([renumber[int(i)] for i in owners], dtype=np.int64),
+        stamps - spec.window_s >= over - 1e-6,
     )
 
 
 def _require_trials(trials: Sequence[Trial], events: Sequence[Event], spec: DatasetSpec, after: str = "") -> None:
+    if not spec.min_trials_per_class:
+        return
     if not after:
         require_classes(trials, spec.markers, events)
     for name in spec.event_map:
@@ -352,10 +505,59 @@ def _scale(recording: Recording, unit: str | None) -> NDArray[np.float64]:
     return found.scale
 
 
-def _choose_channels(
+def montage_of_all(recordings: Sequence[Recording], spec: DatasetSpec) -> tuple[Montage, list[str]]:
+    """Return the cap's channels that all recordings have and that are good in all of them, and remarks."""
+    return choose_channels(recordings, [_scale(recording, spec.unit) for recording in recordings], spec)
+
+
+def fitting_montage(
+    recordings: Sequence[Recording], spec: DatasetSpec, wanted: Montage, what: str
+) -> tuple[Montage, list[str]]:
+    """Return the channels of an earlier model as they can be made from some recordings, or refuse.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        Recordings of one person.
+    spec : DatasetSpec
+        What was on the head, and the unit of the numbers.
+    wanted : Montage
+        Channels of the earlier model.
+    what : str
+        What wants them, for the sentence of a refusal.
+
+    Returns
+    -------
+    Montage
+        `wanted`, with the electrodes that are interpolated in some recording named as `estimated`.
+    list of str
+        A sentence, where there are such electrodes.
+
+    Raises
+    ------
+    NeuriptError
+        If too few electrodes are shared.
+    """
+    absent: set[str] = set()
+    for recording in recordings:
+        bads = _bad_labels(recording, _scale(recording, spec.unit))
+        absent |= absent_electrodes(recording.eeg.info, wanted, spec.cap, bads=bads)
+    montage = with_estimated(wanted, absent, what)
+    if not montage.estimated:
+        return montage, []
+    return montage, [f"estimated from the other electrodes: {', '.join(montage.estimated)}"]
+
+
+def _bad_labels(recording: Recording, scale: NDArray[np.float64]) -> tuple[str, ...]:
+    """Labels of the channels that are flat, stuck or not a number for too much of a recording."""
+    bad = bad_channels(recording.eeg, scale)
+    return tuple(name for name, is_bad in zip(recording.eeg.info.ch_names, bad, strict=True) if is_bad and name)
+
+
+def choose_channels(
     recordings: Sequence[Recording], scales: Sequence[NDArray[np.float64]], spec: DatasetSpec
 ) -> tuple[Montage, list[str]]:
-    """The cap's channels that every recording has and that are good in all of them."""
+    """Return the cap's channels that every recording has and that are good in all of them, and remarks."""
     cap = spec.cap.with_reference(spec.reference) if spec.reference != "as recorded" else spec.cap
     # electrodes are judged one by one; an average would mix the good with the bad and the missing
     plain = cap.with_reference("as recorded") if cap.reference == "average" else cap
@@ -401,7 +603,7 @@ def _choose_mains(
 
 
 def _draft_manifest(montage: Montage, spec: DatasetSpec, mains_hz: float | None, *, simulated: bool) -> Manifest:
-    preprocess = PreprocessSpec(sfreq=spec.sfreq, mains_hz=mains_hz)
+    preprocess = PreprocessSpec(sfreq=spec.sfreq, mains_hz=mains_hz, alignment=spec.alignment)
     policy = PolicySpec(idle_class=spec.idle)
     units: dict[str, Any] = {"input": "volts"}
     if spec.unit is not None:

@@ -10,12 +10,13 @@ import pytest
 import xdf_writer
 
 from neuript.errors import NeuriptError
+from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.live.intake import take_in
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording_report import eeg_report
 from neuript.realtime.recordings.replay_source import ReplaySource
-from neuript.training.calibration.dataset import DatasetSpec, build_dataset, load_dataset
 from neuript.training.windows.cleaning import clean
+from neuript.training.windows.dataset import DatasetSpec, build_dataset, load_dataset
 
 SFREQ = 125.0
 NAMES = ("Fz", "C3", "Cz", "C4", "Pz")
@@ -307,3 +308,75 @@ def test_labels_alone_say_what_is_beside_the_eeg(record, signal, unit, scale):
     assert eeg_report(recording.eeg).unit_ok
     for i in intake.plan.used:
         assert intake.scale[i] == pytest.approx(1e-6 * scale)
+
+
+def assert_same_reference(one, other):
+    for name, values in one.to_arrays().items():
+        np.testing.assert_array_equal(values, other.to_arrays()[name], name)
+
+
+def test_windows_are_recentred_and_the_manifest_says_how(record, signal):
+    data = load_dataset([record(signal)], SPEC)
+    assert data.manifest.preprocess["alignment"]["memory_s"] == SPEC.alignment.memory_s == AlignmentSpec().memory_s
+    assert data.signal.shape == data.x.shape
+    assert data.tangent.shape == (len(data.x), data.manifest.n_tangent) == (len(data.x), 6 * 15)
+    assert data.signal.std() == pytest.approx(SPEC.alignment.signal_rms_v, rel=0.2)
+    assert np.linalg.norm(data.tangent.reshape(len(data.x), 6, 15), axis=-1).mean() == pytest.approx(1, abs=0.3)
+    assert data.reference.mean.shape == (7, 5, 5)
+    assert data.reference.seconds == pytest.approx(40.0)
+    some = data.select(data.trial < 3)
+    np.testing.assert_array_equal(some.tangent, data.tangent[data.trial < 3])
+    np.testing.assert_array_equal(some.signal, data.signal[data.trial < 3])
+
+
+def test_without_an_alignment_the_volts_are_read_and_there_are_no_vectors(record, signal):
+    path = record(signal)
+    data = load_dataset([path], replace(SPEC, alignment=None))
+    np.testing.assert_array_equal(data.x, load_dataset([path], SPEC).x)
+    np.testing.assert_array_equal(data.signal, data.x)
+    assert data.tangent.shape == (len(data.x), 0)
+    assert data.reference is None
+    assert (data.manifest.preprocess["alignment"], data.manifest.n_tangent) == (None, 0)
+
+
+def test_labels_have_no_say_in_what_windows_are_seen_from(record, signal):
+    plain = load_dataset([record(signal)], SPEC)
+    swapped = load_dataset([record(signal, codes=("770", "769", "770", "770", "769", "769"))], SPEC)
+    assert not np.array_equal(plain.y, swapped.y)
+    for name in ("x", "signal", "tangent"):
+        np.testing.assert_array_equal(getattr(swapped, name), getattr(plain, name), name)
+    assert_same_reference(swapped.reference, plain.reference)
+
+
+def test_a_second_recording_goes_on_from_where_the_first_ended(record, signal, rng):
+    other = rng.permutation(2 * signal, axis=0)
+    first, second = record(signal), record(other, start_s=3000.0)
+    both, alone, later = (load_dataset(files, SPEC) for files in ([first, second], [first], [second]))
+    of_first = both.trial < 12
+    np.testing.assert_array_equal(both.tangent[of_first], alone.tangent)
+    np.testing.assert_array_equal(both.signal[of_first], alone.signal)
+    np.testing.assert_array_equal(both.x[~of_first], later.x)
+    assert not np.array_equal(both.tangent[~of_first], later.tangent)
+    distance = alone.reference.distance_to(both.reference), later.reference.distance_to(both.reference)
+    assert (distance[1] < 0.75 * distance[0]).all()
+
+
+def test_a_first_recording_too_short_for_a_reference_leaves_it_to_the_second(record, signal):
+    short = record(signal[: round(20 * SFREQ)], onsets=(8.0, 13.0))
+    data = load_dataset([short, record(signal, start_s=3000.0)], SPEC)
+    assert any("2 of 2 trials have no clean window" in note for note in data.notes)
+    assert data.counts == {"left": 6, "right": 6}
+    assert np.isfinite(data.tangent).all()
+
+
+@pytest.mark.parametrize(
+    ("alignment", "message"),
+    [
+        (AlignmentSpec(bands_hz=((8.0, 32.0),)), "a band up to 32 Hz needs more than sfreq=64"),
+        (AlignmentSpec(signal_band_hz=(4.0, 40.0)), "a band up to 40 Hz needs more than sfreq=64"),
+        ("moving", "alignment"),
+    ],
+)
+def test_bands_that_the_rate_cannot_hold_are_refused(alignment, message):
+    with pytest.raises(NeuriptError, match=message):
+        replace(SPEC, alignment=alignment)

@@ -8,9 +8,9 @@ from neuript.errors import NeuriptError
 from neuript.network.config import preset
 from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.augment import augment
+from neuript.training.fitting.finetuning import FinetuneSpec, finetune
 from neuript.training.fitting.forward import predict_logits
 from neuript.training.fitting.heads import init_head
-from neuript.training.fitting.top_blocks import FinetuneSpec, finetune, finetune_top, run_trunk
 
 N_CHANS, N_TIMES = 3, 64
 
@@ -51,34 +51,6 @@ def test_finetuning_learns_and_repeats_itself(data, model):
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
-def test_training_the_top_from_stored_tokens_is_training_the_model_with_the_rest_frozen(data, model):
-    x, y = data
-    spec = FinetuneSpec(n_epochs=0, n_copies=1)
-    trunk = run_trunk(model, x, spec)
-    trained = finetune_top(model, trunk, np.arange(32), y, spec)
-    whole = finetune(model, x, y, spec, probe=True)
-    np.testing.assert_allclose(predict_logits(trained, x), predict_logits(whole, x), atol=1e-3)
-
-
-def test_training_the_top_changes_the_top_alone(data, model):
-    x, y = data
-    spec = FinetuneSpec(n_epochs=2, n_frozen=4, n_copies=2)
-    trunk = run_trunk(model, x, spec)
-    assert trunk.tokens.shape[:3] == (2, 32, N_CHANS)
-    trained = finetune_top(model, trunk, np.arange(24), y[:24], spec)
-    for name, value in trained.state_dict().items():
-        upper = name.startswith(("encoder.blocks.4", "encoder.blocks.5", "head"))
-        changed = not torch.equal(value, model.state_dict()[name])
-        assert changed <= upper, name
-        if name in ("encoder.blocks.5.feed_time.router.weight", "head.weight"):
-            assert changed, name
-
-
-def test_trunk_of_copies_differs_from_the_plain_one(data, model):
-    trunk = run_trunk(model, data[0], FinetuneSpec(n_copies=2))
-    assert not torch.allclose(trunk.tokens[0], trunk.tokens[1])
-
-
 def slow_training(model, logits_of, trained, y, spec, generator):
     """AdamW under PyTorch's own one-cycle scheduler, written out; returns the loss of every step."""
     y = torch.tensor(y)
@@ -106,7 +78,7 @@ def slow_training(model, logits_of, trained, y, spec, generator):
     return losses
 
 
-SLOW = FinetuneSpec(n_epochs=3, batch_size=12, max_lr=1e-3, n_copies=2)
+SLOW = FinetuneSpec(n_epochs=3, batch_size=12, max_lr=1e-3)
 
 
 def test_finetuning_is_the_written_out_loop(data, model):
@@ -125,37 +97,6 @@ def test_finetuning_is_the_written_out_loop(data, model):
 
     trained = [list(model.head.parameters()), list(model.encoder.parameters())]
     expected = slow_training(model, logits_of, trained, y, SLOW, generator)
-    np.testing.assert_allclose(losses, expected, atol=1e-4)
-    np.testing.assert_allclose(predict_logits(fitted, x), predict_logits(model, x), atol=1e-3)
-
-
-def test_training_the_top_is_the_written_out_loop_on_tokens_of_the_lower_blocks(data, model):
-    x, y = data
-    rows = np.arange(4, 32)
-    losses: list[float] = []
-    trunk = run_trunk(model, x, SLOW)
-    fitted = finetune_top(model, trunk, rows, y[rows], SLOW, progress=lambda _k, _n, loss: losses.append(loss))
-
-    generator = torch.Generator().manual_seed(SLOW.seed)
-
-    def features_of(version, index):
-        scales, aux = model.encoder.continue_from(trunk.tokens[version, index], SLOW.n_frozen)
-        pooled = model.pool([scales[i - SLOW.n_frozen - 1] for i in model.pooled_scales if i > SLOW.n_frozen])
-        return torch.cat([trunk.pooled[version, index], pooled], dim=-1), aux
-
-    with torch.no_grad():
-        whole = model.eval().features(torch.tensor(x[rows]))
-        plain, _ = features_of(torch.zeros(len(rows), dtype=int), torch.tensor(rows))
-        torch.testing.assert_close(plain, whole, rtol=1e-3, atol=1e-4)
-        init_head(model.head, plain, torch.tensor(y[rows]), SLOW.probe_penalty)
-
-    def logits_of(index):
-        version = torch.randint(SLOW.n_copies, (len(index),), generator=generator)
-        features, aux = features_of(version, torch.tensor(rows)[index])
-        return model.head(features), aux
-
-    trained = [list(model.head.parameters()), list(model.encoder.blocks[SLOW.n_frozen :].parameters())]
-    expected = slow_training(model, logits_of, trained, y[rows], SLOW, generator)
     np.testing.assert_allclose(losses, expected, atol=1e-4)
     np.testing.assert_allclose(predict_logits(fitted, x), predict_logits(model, x), atol=1e-3)
 

@@ -1,0 +1,1 @@
+"""Earlier people as a prior: what their trials say of the next person's."""

@@ -1,0 +1,66 @@
+"""What learning from people is asked for: one checked, JSON-safe object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from neuript import specs
+from neuript.network.config import NetworkConfig
+from neuript.realtime.chain.alignment import AlignmentSpec
+from neuript.training.windows.dataset import DatasetSpec
+
+LEAST_PEOPLE = 3
+"""With fewer nobody is left over to judge what two say of a third."""
+SIGNAL_BAND_HZ = (8.0, 30.0)
+"""Band of the signal that a population's network reads: mu and beta, without the drifts that are most of the power."""
+SIGNAL_RMS_V = 1.6e-6
+"""Size of that signal; the network's linear scale makes 0.3 of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopulationSpec(DatasetSpec):
+    """How recordings of people become windows, and what is learnt from them.
+
+    Raises
+    ------
+    NeuriptError
+        If a value is not allowed, naming it and what is.
+    """
+
+    alignment: AlignmentSpec | None = field(
+        default_factory=lambda: AlignmentSpec(signal_band_hz=SIGNAL_BAND_HZ, signal_rms_v=SIGNAL_RMS_V)
+    )
+    """How windows are recentred."""
+    network: bool = True
+    """Whether a network is trained; without one there is the Riemannian branch alone."""
+    seed: int = 520
+    """Seed of the network's weights and batches."""
+    table: bool = True
+    """Whether everybody is left out in turn, to say how good a new person's decoder would be."""
+
+    def __post_init__(self) -> None:
+        """Check everything that can be checked without the recordings."""
+        super().__post_init__()
+        specs.require(self.alignment is not None, self, "alignment", "given: people are seen each from their own mean")
+        specs.require(0 <= self.seed < 2**63, self, "seed", "a whole number from 0 to 2**63 - 1")
+
+    def network_config(self) -> NetworkConfig | None:
+        """Return the shape of the network: one block on patches of 1/4 s, read out by second-order pooling."""
+        if not self.network:
+            return None
+        return NetworkConfig(
+            n_outputs=len(self.event_map),
+            n_times=round(self.window_s * self.sfreq),
+            d_model=32,
+            n_heads=4,
+            d_ff=32,
+            merges=(16,),
+            experts=(0,),
+            companding="linear",
+            pooling="covariance",
+            covariance_heads=8,
+            class_layers=1,
+            pool_embedding=False,
+            init="default",
+            dropout=0.0,
+        )
