@@ -59,7 +59,7 @@ class Population:
         """Channels that the priors are about."""
         return Montage.from_dict(self.manifest.montage)
 
-    def check_recordings(self, paths: Sequence[Path], subject: str = "") -> None:
+    def check_recordings(self, paths: Sequence[Path]) -> None:
         """Refuse a person who is one of the people.
 
         Raises
