@@ -30,7 +30,8 @@ from neuript.realtime.decoding.scoring import ScoreCard, Trial, TrialScore, scor
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of
 from neuript.training.fitting.plain import BASELINES
-from neuript.training.windows.dataset import Dataset, DatasetSpec, load_dataset
+from neuript.training.windows.dataset import Dataset, load_dataset
+from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.events import parse_event_map, trials_of
 
 

@@ -39,7 +39,8 @@ from neuript.training.fitting.build import build_network
 from neuript.training.fitting.finetuning import FinetuneSpec, finetune
 from neuript.training.fitting.forward import predict_logits
 from neuript.training.fitting.plain import BASELINES
-from neuript.training.windows.dataset import Dataset, DatasetSpec, build_dataset
+from neuript.training.windows.dataset import Dataset, build_dataset
+from neuript.training.windows.dataset_spec import DatasetSpec
 
 MODELS = Path(__file__).resolve().parents[1] / "neuript" / "weights"
 CLASSES = ("left_hand", "right_hand")

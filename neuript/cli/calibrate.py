@@ -7,8 +7,9 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_unit, command, mains_hz
+from neuript.cli.arguments import command
 from neuript.cli.progress import ProgressLine, say
+from neuript.cli.window_options import add_window_options, window_settings
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
@@ -32,17 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--from", dest="files", nargs="+", metavar="FILE", help="recordings of this person, in order of time")
-    add_events(parser)
     add("--out", metavar="FILE.ts", help="the model file to write")
-    add_montage(parser, "what is on the head (default 10-20)", "10-20")
-    add_eeg(parser)
-    add_unit(parser)
-    add("--idle", metavar="CLASS", help="class that means `no command` (default: `rest`, if there is one)")
-    epoch = "seconds after an event between which the person does the task (default 0.5 4.5)"
-    add("--epoch", type=float, nargs=2, default=(0.5, 4.5), metavar=("FROM", "TO"), help=epoch)
-    add("--window", type=float, default=4.0, metavar="S", help="seconds of EEG per decision (default 4)")
-    add("--hop", type=float, default=0.125, metavar="S", help="seconds between decisions (default 0.125)")
-    add_mains(parser)
+    add_window_options(parser, "what is on the head")
     add("--reference", choices=("as recorded", "average"), default="as recorded")
     add(
         "--network",
@@ -110,21 +102,11 @@ def _check(args: argparse.Namespace) -> None:
 def spec_of(args: argparse.Namespace) -> CalibrationSpec:
     """Return the settings that the options say."""
     from neuript.training.calibration.calibration_spec import CalibrationSpec
-    from neuript.training.windows.events import parse_event_map
 
     return CalibrationSpec(
-        event_map=parse_event_map(args.event),
-        montage=args.montage,
-        trial_start=args.trial_start,
-        window_s=args.window,
-        hop_s=args.hop,
-        epoch_s=tuple(args.epoch),
+        **window_settings(args),
         reference=args.reference,
-        eeg=args.eeg,
-        unit=args.unit,
-        mains_hz=mains_hz(args.mains),
         task=args.task,
-        idle_class=args.idle,
         network=args.network,
         population=args.population,
         max_false_per_minute=args.max_false_per_minute,

@@ -154,7 +154,9 @@ def _deployable(
     if not logits.isfinite().all():
         raise NeuriptError("the model gives NaN or infinity on its golden inputs; not written")
     if logits.shape != (len(signal), manifest.n_outputs):
-        raise NeuriptError(f"the model gives {tuple(logits.shape[1:])} outputs for {manifest.n_outputs} classes")
+        raise NeuriptError(
+            f"the model gives {tuple(logits.shape[1:])} outputs, its manifest names {manifest.n_outputs}"
+        )
     state = module.state_dict()
     manifest = manifest.with_weights(weights_sha256(state))
     archive = _EXPORTERS[suffix](module, _one(signal, tangent, 0))

@@ -26,6 +26,9 @@ from neuript.specs import require
 FORMAT_VERSION = 1
 """Newest manifest format that this version writes and reads."""
 
+POPULATION_KIND = "population"
+"""Entry `kind` of the provenance of what was learnt from earlier people."""
+
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_CLASSES = 1000
 MAX_WINDOW_SAMPLES = 1 << 20
@@ -164,8 +167,8 @@ class Manifest:
 
     @property
     def n_outputs(self) -> int:
-        """Number of logits, one per class."""
-        return len(self.classes)
+        """Number of outputs: a logit per class, and the gate's log-odds where the policy reads them."""
+        return len(self.classes) + bool(self.policy.get("gate", False))
 
     @property
     def simulated(self) -> bool:
@@ -173,9 +176,25 @@ class Manifest:
         return bool(self.provenance["simulated"])
 
     @property
+    def is_population(self) -> bool:
+        """Whether it is what earlier people say, and nobody's own decoder."""
+        return self.provenance.get("kind") == POPULATION_KIND
+
+    def require_population(self, name: str) -> None:
+        """Refuse a file of another kind in the place of a population.
+
+        Raises
+        ------
+        ModelRefusedError
+            If it was not learnt from earlier people.
+        """
+        if not self.is_population:
+            raise ModelRefusedError(f"{name} is no population of earlier people; `neuript-train population` makes one")
+
+    @property
     def calibrated(self) -> bool:
         """Whether the person gave trials; without, earlier people alone say what is decoded."""
-        if self.provenance.get("kind") == "population":
+        if self.is_population:
             return False
         return "population" not in self.provenance or any(self.provenance.get("counts", {}).values())
 

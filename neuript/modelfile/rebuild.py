@@ -58,9 +58,10 @@ def _hybrid(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, Te
     from neuript.network.tangent import TangentBranch
 
     network = _network(model["network"], manifest, state) if model.get("network") else None
-    tangent = None
-    if "tangent.weight" in state:
-        tangent = TangentBranch(state["tangent.weight"], state["tangent.bias"])
+    tangent, gate = (
+        TangentBranch(state[f"{name}.weight"], state[f"{name}.bias"]) if f"{name}.weight" in state else None
+        for name in ("tangent", "gate")
+    )
     network_weight, tangent_weight = model["weights"]
     weights = float(network_weight), float(tangent_weight)
-    return HybridClassifier(network, tangent, weights, state["bias"], reference_of(state))
+    return HybridClassifier(network, tangent, weights, state["bias"], reference_of(state), gate)

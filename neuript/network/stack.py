@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,6 +29,9 @@ class HybridClassifier(nn.Module):
 
     logits = bias + w_network * log softmax(network(x)) + w_tangent * log softmax(tangent(v))
 
+    With a gate there is one more output: the log-odds of a task against doing nothing, which the policy reads
+    (`neuript.realtime.decoding.policy`). The classes are as without it.
+
     Parameters
     ----------
     network : Module or None
@@ -42,6 +46,8 @@ class HybridClassifier(nn.Module):
     reference : mapping of str to Tensor, optional
         What the windows were seen from at the end of the calibration (`neuript.realtime.chain.alignment.Reference`):
         not used here, but kept with the weights, since they mean nothing without it.
+    gate : Module or None
+        From the tangent vectors (B, V) to logits (B, 2) of doing nothing and of a task.
 
     Raises
     ------
@@ -56,6 +62,7 @@ class HybridClassifier(nn.Module):
         weights: tuple[float, float],
         bias: Tensor,
         reference: Mapping[str, Tensor] | None = None,
+        gate: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if network is None and tangent is None:
@@ -64,6 +71,7 @@ class HybridClassifier(nn.Module):
             raise ValueError(f"weights={weights} must not be negative")
         self.network = network
         self.tangent = tangent
+        self.gate = gate
         self.network_weight, self.tangent_weight = weights
         self.bias: Tensor
         self.register_buffer("bias", bias.float())
@@ -71,10 +79,13 @@ class HybridClassifier(nn.Module):
             self.register_buffer(REFERENCE_PREFIX + name, values.double())
 
     def forward(self, x_BDT: Tensor, tangent_BV: Tensor | None = None) -> Tensor:
-        """Map windows, signal (B, D, T) and tangent vectors (B, V), to logits, shape (B, C)."""
+        """Map windows, signal (B, D, T) and tangent vectors (B, V), to logits, shape (B, C); with a gate (B, C + 1)."""
         logits = self.bias.expand(x_BDT.shape[0], -1)
         if self.network is not None:
             logits = logits + self.network_weight * F.log_softmax(self.network(x_BDT), dim=-1)
         if self.tangent is not None:
             logits = logits + self.tangent_weight * F.log_softmax(self.tangent(tangent_BV), dim=-1)
+        if self.gate is not None:
+            nothing_B, task_B = self.gate(tangent_BV).unbind(dim=-1)
+            logits = torch.cat([logits, (task_B - nothing_B)[:, None]], dim=1)
         return logits

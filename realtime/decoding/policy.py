@@ -39,6 +39,9 @@ class PolicySpec:
     """Shortest time between two commits, in seconds."""
     idle_class: str | None = None
     """Class that means "no command"; it is never committed."""
+    gate: bool = False
+    """Whether the model says beside the classes how likely anything is asked for at all: its last output, the log-odds
+    of a task against doing nothing. The evidence for all tasks together is never larger than that."""
 
     def __post_init__(self) -> None:
         specs.check_types(self, ValueError)
@@ -105,13 +108,59 @@ class Evidence:
         return _softmax(self._log)
 
 
+class CommitRule:
+    """From evidence to commands, one `update` per hop.
+
+    The leading class is committed when it has stayed at or above `threshold` for `dwell_s`, is not the idle class, the
+    state is OK and `refractory_s` has passed since the last commit. It is held until its evidence falls below
+    `release`, another class takes over, or the state is no longer OK.
+
+    Parameters
+    ----------
+    spec : PolicySpec
+        Threshold, dwell and what else makes a command.
+    classes : sequence of str
+        Class names in the order of the evidence.
+    hop_s : float
+        Seconds from one update to the next.
+    """
+
+    def __init__(self, spec: PolicySpec, classes: Sequence[str], hop_s: float) -> None:
+        self._threshold, self._release = spec.threshold, spec.release
+        self._idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
+        self._dwell_hops = max(1, math.ceil(spec.dwell_s / hop_s - 1e-9))
+        self._refractory_hops = math.ceil(spec.refractory_s / hop_s - 1e-9)
+        self._since_commit = self._refractory_hops
+        self.held: int | None = None
+        self._candidate: int | None = None
+        self._run_hops = 0
+
+    def update(self, evidence: Sequence[float] | None, state: State = State.OK, *, hops: int = 1) -> bool:
+        """Take the evidence of the next window, or None where there is no valid one; whether `held` was committed."""
+        self._since_commit += hops
+        if evidence is None or state is not State.OK:
+            self.held, self._candidate, self._run_hops = None, None, 0
+            return False
+        most = max(evidence)
+        leader = evidence.index(most)
+        if self.held is not None and evidence[self.held] < self._release:
+            self.held = None
+        if most < self._threshold or leader == self._idle:
+            self._candidate, self._run_hops = None, 0
+            return False
+        self._run_hops = self._run_hops + hops if leader == self._candidate else 1
+        self._candidate = leader
+        ready = self._run_hops >= self._dwell_hops and self._since_commit >= self._refractory_hops
+        if leader == self.held or not ready:
+            return False
+        self.held, self._since_commit = leader, 0
+        return True
+
+
 class DecisionPolicy:
     """Evidence accumulation and the commit rule, one `update` per hop.
 
-    `Evidence` starts anew after every row that has no window. The leading class is committed when it has stayed
-    at or above `threshold` for `dwell_s`, is not the idle class, the state is OK and `refractory_s` has passed
-    since the last commit. It is held until its evidence falls below `release`, another class takes over,
-    or the state is no longer OK.
+    `Evidence` starts anew after every row that has no window; `CommitRule` makes commands of it.
 
     Parameters
     ----------
@@ -135,17 +184,13 @@ class DecisionPolicy:
             raise ValueError(f"hop_s={hop_s} must be larger than 0")
         if spec.idle_class is not None and spec.idle_class not in classes:
             raise ValueError(f"idle_class={spec.idle_class!r} is not among {list(classes)}")
+        if spec.gate and spec.idle_class is None:
+            raise ValueError("a gate needs the class that means no command; give idle_class")
         self.spec, self.classes, self.hop_s = spec, tuple(classes), float(hop_s)
         self._n_classes = len(classes)
         self._idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
         self._evidence = Evidence(len(classes), spec.smoothing_s, hop_s)
-        self._dwell_hops = max(1, math.ceil(spec.dwell_s / hop_s - 1e-9))
-        self._refractory_hops = math.ceil(spec.refractory_s / hop_s - 1e-9)
-        self._since_commit = self._refractory_hops
-        self._held: int | None
-        self._candidate: int | None
-        self._run_hops: int
-        self._forget()
+        self._rule = CommitRule(spec, classes, hop_s)
 
     def update(self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1) -> PolicyResult:
         """Take the logits of the next window (or None where there is no valid one).
@@ -153,7 +198,7 @@ class DecisionPolicy:
         Parameters
         ----------
         logits : array_like, shape (n_classes,), or (1,) for a binary model with one logit, or None
-            Output of the model for the window; None where there is no valid window.
+            Output of the model for the window, with a gate (n_classes + 1,); None where there is no valid window.
         state : State
             Nothing is committed or held in any state but OK.
         hops : int
@@ -164,51 +209,43 @@ class DecisionPolicy:
         ValueError
             If `logits` has another length or is not finite.
         """
-        self._since_commit += hops
         if logits is None:
-            self._forget()
+            self._evidence.forget()
+            self._rule.update(None, state, hops=hops)
             return PolicyResult(None, None, 0.0, None, committed=False)
-        log_proba = self._log_softmax(logits)
-        evidence = self._evidence.add(log_proba, hops)
-        leader = int(np.argmax(evidence))
-        committed = self._advance(evidence, leader, state, hops)
-        return PolicyResult(np.exp(log_proba), evidence, float(evidence[leader]), self._held, committed)
+        log_proba, gate = self._read(logits)
+        evidence = self._evidence.add(log_proba if gate is None else self._gated(log_proba, gate), hops)
+        committed = self._rule.update(evidence.tolist(), state, hops=hops)
+        return PolicyResult(np.exp(log_proba), evidence, float(evidence.max()), self._rule.held, committed)
 
-    def _advance(self, evidence: NDArray[np.float64], leader: int, state: State, hops: int) -> bool:
-        above = float(evidence[leader]) >= self.spec.threshold and leader != self._idle
-        if state is not State.OK:
-            self._held, self._candidate, self._run_hops = None, None, 0
-            return False
-        if self._held is not None and evidence[self._held] < self.spec.release:
-            self._held = None
-        if not above:
-            self._candidate, self._run_hops = None, 0
-            return False
-        self._run_hops = self._run_hops + hops if leader == self._candidate else 1
-        self._candidate = leader
-        ready = self._run_hops >= self._dwell_hops and self._since_commit >= self._refractory_hops
-        if leader == self._held or not ready:
-            return False
-        self._held, self._since_commit = leader, 0
-        return True
-
-    def _forget(self) -> None:
-        self._evidence.forget()
-        self._held = self._candidate = None
-        self._run_hops = 0
-
-    def _log_softmax(self, logits: ArrayLike) -> NDArray[np.float64]:
+    def _read(self, logits: ArrayLike) -> tuple[NDArray[np.float64], float | None]:
+        """Log-probabilities of the classes, and the gate's log-odds if there is one."""
         z = np.asarray(logits, dtype=np.float64).ravel()
-        if z.shape == (1,) and self._n_classes == 2:
+        if z.shape == (1,) and self._n_classes == 2 and not self.spec.gate:
             z = np.array([0.0, z[0]])
-        if z.shape != (self._n_classes,):
-            raise ValueError(f"{z.size} logits for {self._n_classes} classes")
+        if z.shape != (self._n_classes + self.spec.gate,):
+            raise ValueError(f"{z.size} logits for {self._n_classes} classes{' and a gate' if self.spec.gate else ''}")
         if not np.isfinite(z).all():
             raise ValueError("logits must be finite; pass None where there is no valid window")
-        z = z / self.spec.temperature
-        z = z - z.max()
-        log_proba: NDArray[np.float64] = z - math.log(float(np.exp(z).sum()))
-        return log_proba
+        gate = float(z[-1]) if self.spec.gate else None
+        return _log_softmax(z[: self._n_classes] / self.spec.temperature), gate
+
+    def _gated(self, log_proba: NDArray[np.float64], gate: float) -> NDArray[np.float64]:
+        """Give no command what the tasks have beyond the odds of the gate."""
+        assert self._idle is not None
+        tasks = np.delete(log_proba, self._idle)
+        excess = float(np.logaddexp.reduce(tasks)) - log_proba[self._idle] - gate
+        if excess <= 0:
+            return log_proba
+        out = log_proba.copy()
+        out[self._idle] += excess
+        return _log_softmax(out)
+
+
+def _log_softmax(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    z = z - z.max()
+    log_proba: NDArray[np.float64] = z - math.log(float(np.exp(z).sum()))
+    return log_proba
 
 
 def _softmax(log_values: NDArray[np.float64]) -> NDArray[np.float64]:

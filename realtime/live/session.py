@@ -138,13 +138,21 @@ class _Session:
             path = Path(str(self.options.model))
         if not path.exists():
             raise NeuriptError(f"there is no model file {path}")
-        return open_model(
+        engine = open_model(
             path,
             device=self.options.device,
             trust=self.options.trust,
             threads=self.options.threads,
             expect_classes=self.options.classes,
         )
+        if self.options.population is not None:
+            engine.manifest.require_population(path.name)
+        elif engine.manifest.is_population:
+            raise NeuriptError(
+                f"{path.name} is what earlier people say and nobody's own model; give it as --population {path}, or "
+                "make a model with neuript-calibrate --population"
+            )
+        return engine
 
     def _open_source(self) -> Source:
         if self.options.replay is not None:

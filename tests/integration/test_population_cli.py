@@ -175,6 +175,7 @@ def test_a_small_cap_is_decoded_by_the_people_too(
     [
         (("--exclude-people", "01"), EVENTS, "2 people are too few to say anything of another; give recordings of at"),
         (("--exclude-people", "0*"), EVENTS, "the folders hold recordings of nobody"),
+        (("--exclude-people", "1"), EVENTS, "--exclude-people 1 fits nobody; the folders hold 01, 02, 03"),
         (("--include", "*.edf"), EVENTS, "holds no recordings that the patterns take"),
         ((), EVENTS[:2], "--event names 1 class; at least two are needed"),
         ((), (*EVENTS[:2], "--event", "feet=771"), "01: the marker '771' of class 'feet' does not occur"),
@@ -282,6 +283,25 @@ def test_what_is_no_population_is_refused_with_exit_code_5(
     replay = ["live", "--replay", str(lab / "new.xdf"), "--headless"]
     assert cli.main([*replay, "--population", str(damaged)]) == 5
     assert cli.main([*replay, "--population", str(encoder)]) == 5
+
+
+def test_a_model_is_not_taken_for_a_population_nor_a_population_for_a_model(
+    lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, renamed = tmp_path / "mi.ts", tmp_path / "mi.safetensors"
+    assert calibrate(lab, "new.xdf", model) == 0
+    shutil.copy(model, renamed)
+    replay = ["live", "--replay", str(lab / "later.xdf"), "--headless", "--mains", "0"]
+    for given, code, words in (
+        (model, 2, "does not end in .safetensors, so it is no population of earlier people; `neuript-train"),
+        (renamed, 5, "mi.safetensors"),
+    ):
+        assert cli.main([*replay, "--population", str(given)]) == code
+        assert words in capsys.readouterr().err.strip().splitlines()[-1]
+        assert calibrate(lab, "new.xdf", tmp_path / "other.ts", "--population", str(given)) == code
+        assert words in capsys.readouterr().err.strip().splitlines()[-1]
+    assert cli.main([*replay, "--model", str(lab / "lab.safetensors")]) == 2
+    assert "give it as --population" in capsys.readouterr().err.strip().splitlines()[-1]
 
 
 @pytest.mark.parametrize(

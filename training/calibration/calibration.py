@@ -10,7 +10,6 @@ from dataclasses import replace
 import torch
 
 from neuript.errors import NeuriptError
-from neuript.realtime.decoding.policy import PolicySpec
 from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.calibration.controls import run_controls
 from neuript.training.calibration.fitted_decoder import FittedDecoder, fit_decoder
@@ -115,7 +114,7 @@ def operating_point(data: Dataset, decoder: FittedDecoder, spec: CalibrationSpec
     manifest = data.manifest
     return choose_operating_point(
         held_out_rows(data, decoder),
-        PolicySpec.from_dict(manifest.policy),
+        decoder.policy(manifest.policy),
         manifest.classes,
         manifest.hop_s,
         duration_s=spec.epoch_s[1],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import neuript.weights
 from neuript.errors import NeuriptError
-from neuript.training.windows.dataset import DatasetSpec
+from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.events import Markers
 
 PRETRAINED = neuript.weights.SHIPPED_POPULATION

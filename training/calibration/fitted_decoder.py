@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from scipy.special import log_softmax
 from neuript.errors import NeuriptError
 from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import HybridClassifier
+from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import ScoreCard
 from neuript.training.calibration.frozen_network import FrozenNetwork
 from neuript.training.calibration.held_out import (
@@ -31,9 +32,10 @@ from neuript.training.calibration.held_out import (
     score_held_out,
 )
 from neuript.training.calibration.stack_weights import fit_stack, nested_stack
+from neuript.training.fitting.gate import GateWindows, fit_gate, with_gate
 from neuript.training.fitting.plain_features import N_TAPS
 from neuript.training.fitting.tangent_readout import Readout
-from neuript.training.population.learning import tangent_trials, trials_of_features
+from neuript.training.population.learning import person_trials, tangent_trials
 from neuript.training.population.prior import PersonTrials
 from neuript.training.windows.dataset import Dataset
 
@@ -75,6 +77,15 @@ class FittedDecoder:
     blocks: tuple[Masks, ...] = ()
     without_block: tuple[Logits, ...] = ()
 
+    @property
+    def n_outputs(self) -> int:
+        """Outputs of the module: one for each class, and one of the gate if it has one."""
+        return len(self.module.bias) + (self.module.gate is not None)
+
+    def policy(self, draft: Mapping[str, Any]) -> PolicySpec:
+        """Return the draft of a manifest's policy as this decoder needs it."""
+        return replace(PolicySpec.from_dict(draft), gate=self.module.gate is not None)
+
     def describe(self) -> dict[str, Any]:
         """How to build the module again, for the manifest."""
         network = self.module.network
@@ -114,7 +125,7 @@ def fit_decoder(
     read: dict[str, PersonTrials] = {}
     if network is not None:
         tell("features of the network", 0, 1)
-        read[NETWORK] = trials_of_features(data, network.features_of)
+        read[NETWORK] = person_trials(data, network.features_of(data.signal))
     if data.tangent.shape[1]:
         read[TANGENT] = tangent_trials(data)
     if not read:
@@ -129,6 +140,7 @@ def fit_decoder(
     scores = {name: score_held_out(log_proba, data) for name, log_proba in held_out.items()}
     mine = [held_out[name] for name in read]
     stacked = nested_stack(mine, data, blocks)
+    gate = fit_gate(GateWindows.of(data), [np.unique(data.trial[train]) for train, _ in blocks])
     scores[STACK] = score_held_out(stacked, data)
     nll = {name: nll_per_trial(held_out[name], data) for name in read}
     nll[STACK] = nll_per_trial(stacked, data)
@@ -141,7 +153,7 @@ def fit_decoder(
             total += weights[0] * log_softmax(said, axis=1)
         if weights[1] > 0:
             total += weights[1] * log_softmax(fits[TANGENT][block].logits(tangents), axis=1)
-        return np.asarray(log_softmax(total, axis=1))
+        return with_gate(np.asarray(log_softmax(total, axis=1)), gate, tangents, block)
 
     fit_stacks = [fit_stack(mine, data, train) for train, _ in blocks]
     pair = _weights_of(list(read), fit_stack(mine, data))
@@ -152,7 +164,9 @@ def fit_decoder(
     reference = None
     if data.reference is not None:
         reference = {name: torch.tensor(values) for name, values in data.reference.to_arrays().items()}
-    module = HybridClassifier(with_head, tangent, pair, torch.zeros(len(data.classes)), reference).eval()
+    bias = torch.zeros(len(data.classes))
+    branch = None if gate is None else gate.readout.branch()
+    module = HybridClassifier(with_head, tangent, pair, bias, reference, branch).eval()
     twin_weights = with_head is not None and network is not None and network.simulated
     return FittedDecoder(
         module,

@@ -24,8 +24,9 @@ from neuript.training.calibration.held_out import (
     nll_per_trial,
     score_held_out,
 )
+from neuript.training.fitting.gate import GateWindows
 from neuript.training.population.adaptation import PersonFit, adapt
-from neuript.training.population.learning import tangent_trials, trials_of_features
+from neuript.training.population.learning import person_trials, tangent_trials
 from neuript.training.population.network_training import features_of
 from neuript.training.population.population_file import Population
 from neuript.training.windows.dataset import Dataset, build_dataset, fitting_montage
@@ -105,9 +106,9 @@ def fit_from_people(data: Dataset, population: Population, *, n_folds: int = 4) 
     tangent = tangent_trials(data)
     features = None
     if learnt.network is not None:
-        features = trials_of_features(data, partial(features_of, learnt.network)).scaled(learnt.scale)
+        features = person_trials(data, learnt.scale * features_of(learnt.network, data.signal))
     blocks = _blocks(data, n_folds)
-    fit = adapt(learnt, tangent, features, blocks)
+    fit = adapt(learnt, tangent, features, blocks, gate=GateWindows.of(data))
     reference = None
     if data.reference is not None:
         reference = {name: torch.tensor(values) for name, values in data.reference.to_arrays().items()}
@@ -120,7 +121,7 @@ def fit_from_people(data: Dataset, population: Population, *, n_folds: int = 4) 
 
     def without(block: int, signals: NDArray[np.float32], tangents: NDArray[np.float32]) -> NDArray[np.float64]:
         seen = None if learnt.network is None else learnt.scale * features_of(learnt.network, signals)
-        return fit.log_proba(tangents, seen, block)
+        return fit.outputs(tangents, seen, block)
 
     return FittedDecoder(
         module,

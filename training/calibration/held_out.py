@@ -77,15 +77,15 @@ def branch_readout(person: PersonTrials, n_classes: int, train: NDArray[np.bool_
     Parameters
     ----------
     person : PersonTrials
-        What the branch reads of the windows, and of what lies between the trials.
+        What the branch reads of the windows.
     n_classes : int
         Number of classes.
     train : ndarray of bool, shape (n_windows,)
         Windows to fit to.
     """
-    x, y, weight = person.windows(train).rows()
-    variance = STRENGTH * feature_scale([x]) ** 2  # as if the features had the size of tangent vectors
-    return fit_readout(x, y, n_classes, sample_weight=weight, variance=variance)
+    mine = person.windows(train)
+    variance = STRENGTH * feature_scale([mine.x]) ** 2  # as if the features had the size of tangent vectors
+    return fit_readout(mine.x, mine.y, n_classes, sample_weight=mine.weight, variance=variance)
 
 
 def held_out_log_proba(

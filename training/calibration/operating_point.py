@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from neuript.realtime.chain.alignment import Window
 from neuript.realtime.decoding.event_scoring import Commit, EventCard, joined, poisson_upper, score_events
-from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
+from neuript.realtime.decoding.policy import CommitRule, DecisionPolicy, PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
 from neuript.training.calibration.fitted_decoder import FittedDecoder
 from neuript.training.calibration.held_out import Logits
 from neuript.training.windows.dataset import Dataset
 
-THRESHOLDS = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.96, 0.98)
+THRESHOLDS = tuple(round(0.5 + 0.02 * k, 2) for k in range(25))
+"""Evidence among which the threshold is chosen."""
 DWELLS_S = (0.25, 0.5, 1.0, 2.0)
 RELEASE_SHARE = 0.8
 """A class is let go when its evidence is below this share of the threshold."""
@@ -45,8 +46,8 @@ class Rows:
         Time of each row in seconds on the clock of the recording.
     state : sequence of State
         State of each row.
-    logits : ndarray, shape (n_rows, n_classes)
-        NaN where nothing was decoded.
+    logits : ndarray, shape (n_rows, n_outputs)
+        What the decoder gives, with the gate's log-odds last if it has one; NaN where nothing was decoded.
     trials : tuple of Trial
         Trials of the recording.
     """
@@ -141,7 +142,7 @@ def held_out_rows(data: Dataset, decoder: FittedDecoder) -> list[Rows]:
     for number, played in enumerate(data.played):
         mine = recording_of_window == number
         ends, folds = data.end_s[mine], fold_of_window[mine]
-        decode = _InBatches(decoder.without_block, len(data.classes))
+        decode = _InBatches(decoder.without_block, decoder.n_outputs)
         t: list[float] = []
         states: list[State] = []
         for row, window in played.decoded(data.manifest):
@@ -158,8 +159,8 @@ def held_out_rows(data: Dataset, decoder: FittedDecoder) -> list[Rows]:
 class _InBatches:
     """Logits of one window after the other, each from the decoder of its block, computed many at a time."""
 
-    def __init__(self, logits_of_fold: Sequence[Logits], n_classes: int) -> None:
-        self._decoders, self._nothing = logits_of_fold, np.full(n_classes, np.nan)
+    def __init__(self, logits_of_fold: Sequence[Logits], n_outputs: int) -> None:
+        self._decoders, self._nothing = logits_of_fold, np.full(n_outputs, np.nan)
         self._found: list[NDArray[np.float64]] = []
         self._waiting: dict[int, list[tuple[int, Window]]] = {}
 
@@ -176,7 +177,7 @@ class _InBatches:
             self._work_off(fold)
 
     def logits(self) -> NDArray[np.float64]:
-        """Return the logits so far, shape (n_rows, n_classes)."""
+        """Return the logits so far, shape (n_rows, n_outputs)."""
         for fold in list(self._waiting):
             self._work_off(fold)
         return np.array(self._found).reshape(-1, len(self._nothing))
@@ -188,19 +189,42 @@ class _InBatches:
             self._found[row] = found
 
 
-def run_policy(rows: Rows, spec: PolicySpec, classes: Sequence[str], hop_s: float) -> list[Commit]:
-    """Return the commands that a policy gives over a recording."""
-    policy = DecisionPolicy(spec, classes, hop_s)
-    commits = []
-    for t, state, logits in zip(rows.t, rows.state, rows.logits, strict=True):
-        result = policy.update(None if np.isnan(logits[0]) else logits, state)
-        if result.committed and result.decision is not None:
-            commits.append(Commit(float(t), classes[result.decision]))
-    return commits
+Evidences = Sequence[Sequence[list[float] | None]]
+"""Evidence of the classes in each row of each recording; None where nothing was decoded."""
+
+
+def evidence_of(rows: Sequence[Rows], spec: PolicySpec, classes: Sequence[str], hop_s: float) -> Evidences:
+    """Return what a policy's threshold is compared with in each row; the threshold itself does not matter."""
+    out = []
+    for part in rows:
+        policy = DecisionPolicy(spec, classes, hop_s)
+        found: list[list[float] | None] = []
+        for state, logits in zip(part.state, part.logits, strict=True):
+            result = policy.update(None if np.isnan(logits[0]) else logits, state)
+            found.append(None if result.evidence is None else result.evidence.tolist())
+        out.append(found)
+    return out
+
+
+def run_policy(
+    rows: Rows, spec: PolicySpec, classes: Sequence[str], hop_s: float, evidence: Sequence[list[float] | None]
+) -> list[Commit]:
+    """Return the commands that a policy gives over a recording with the evidence of each row."""
+    rule = CommitRule(spec, classes, hop_s)
+    return [
+        Commit(float(t), classes[rule.held])
+        for t, state, row in zip(rows.t, rows.state, evidence, strict=True)
+        if rule.update(row, state) and rule.held is not None
+    ]
 
 
 def score_policy(
-    rows: Sequence[Rows], spec: PolicySpec, classes: Sequence[str], hop_s: float, duration_s: float
+    rows: Sequence[Rows],
+    spec: PolicySpec,
+    classes: Sequence[str],
+    hop_s: float,
+    duration_s: float,
+    evidence: Evidences | None = None,
 ) -> EventCard:
     """Return hits and false activations of a policy over some recordings.
 
@@ -216,11 +240,13 @@ def score_policy(
         Seconds between two rows.
     duration_s : float
         Seconds that an event lasts after its cue.
+    evidence : sequence of sequence of list of float, optional
+        What `evidence_of` found for the same rows and smoothing, so that it need not be found again.
     """
     cards = []
-    for part in rows:
+    for part, found in zip(rows, evidence or evidence_of(rows, spec, classes, hop_s), strict=True):
+        commits = run_policy(part, spec, classes, hop_s, found)
         decoded = part.t[[state is State.OK for state in part.state] & ~np.isnan(part.logits[:, 0])]
-        commits = run_policy(part, spec, classes, hop_s)
         cards.append(
             score_events(commits, part.trials, decoded, hop_s, idle_class=spec.idle_class, duration_s=duration_s)
         )
@@ -253,15 +279,20 @@ def choose_operating_point(
     max_false_per_minute : float
         The bound.
     """
-    first = OperatingPoint(base, score_policy(rows, base, classes, hop_s, duration_s), max_false_per_minute)
+    evidence = evidence_of(rows, base, classes, hop_s)
+
+    def point_of(spec: PolicySpec) -> OperatingPoint:
+        card = score_policy(rows, spec, classes, hop_s, duration_s, evidence)
+        return OperatingPoint(spec, card, max_false_per_minute)
+
+    first = point_of(base)
     if first.card.rest_s < LEAST_REST_S:
         return first
     best, best_key = first, None
     for dwell_s in DWELLS_S:
         looser_kept = True
         for threshold in THRESHOLDS:
-            spec = replace(base, threshold=threshold, release=RELEASE_SHARE * threshold, dwell_s=dwell_s)
-            point = OperatingPoint(spec, score_policy(rows, spec, classes, hop_s, duration_s), max_false_per_minute)
+            point = point_of(replace(base, threshold=threshold, release=RELEASE_SHARE * threshold, dwell_s=dwell_s))
             key = _merit(point, with_margin=looser_kept)
             if best_key is None or key > best_key:
                 best, best_key = point, key

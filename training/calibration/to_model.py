@@ -114,7 +114,7 @@ def to_model(
     manifest = replace(
         data.manifest,
         model=decoder.describe(),
-        policy=data.manifest.policy if point is None else point.policy.to_dict(),
+        policy=(decoder.policy(data.manifest.policy) if point is None else point.policy).to_dict(),
         provenance=provenance(
             data=[_name(recording) for recording in recordings],
             simulated=decoder.simulated,

@@ -22,7 +22,7 @@ from neuript.training.corpus.executor import run_jobs
 from neuript.training.corpus.index import Records
 from neuript.training.corpus.outcome import CorpusReport, FileReport
 from neuript.training.corpus.recipe import Recipe
-from neuript.training.corpus.scan import ScannedFile, ScanOptions, scan
+from neuript.training.corpus.scan import ScannedFile, ScanOptions, require_people, scan
 from neuript.training.corpus.shards import arrow
 from neuript.training.corpus.work import RECORDS, SHARDS, RecordingJob, SignalOptions
 
@@ -93,6 +93,8 @@ def prepare(
         found, without = scan(folder, options.scan)
         sources += found
         excluded.update(without)
+    everybody = {source.subject for source in sources} | excluded
+    require_people(options.scan.exclude_subjects, everybody, "--exclude-subjects")
     jobs = [_job(source, out, recipe, options.signal) for source in sources]
     _require_distinct(jobs)
     with _opened(out, recipe):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +105,30 @@ def scan(folder: str | Path, options: ScanOptions | None = None) -> tuple[list[S
             f"{root} holds no recordings{what}; known endings are {' '.join(SUFFIXES)} (of Muse recorders)"
         )
     return found, sorted(excluded)
+
+
+def require_people(patterns: Sequence[str], subjects: Iterable[str], option: str) -> None:
+    """Refuse a pattern that fits nobody: after a typing error a person would be in who was to be left out.
+
+    Parameters
+    ----------
+    patterns : sequence of str
+        As in `ScanOptions.exclude_subjects`.
+    subjects : iterable of str
+        Everybody who was found.
+    option : str
+        Where the patterns were given, for the sentence.
+
+    Raises
+    ------
+    NeuriptError
+        Naming the pattern and who is there.
+    """
+    there = sorted(set(subjects))
+    nobody = next((p for p in patterns if not any(_matches(subject, [p]) for subject in there)), None)
+    if nobody is not None:
+        some = ", ".join(there[:12]) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
+        raise NeuriptError(f"{option} {nobody} fits nobody; the folders hold {some}")
 
 
 def subject_of(name: str, pattern: re.Pattern[str] | None = None) -> str:

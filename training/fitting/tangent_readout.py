@@ -67,7 +67,8 @@ def fit_readout(
 ) -> Readout:
     """Fit the read-out by maximum a posteriori.
 
-    The problem is solved in the space that the windows span, so it costs what there are windows, not features.
+    The problem is solved in the space that the windows span, so it costs what there are of windows or of features,
+    whichever are fewer.
 
     Parameters
     ----------
@@ -98,9 +99,8 @@ def fit_readout(
     offset = np.zeros((len(x), n_classes)) if prior is None else prior.logits(x)
     middle = x.mean(axis=0)  # the bias is as good as free, so where the origin lies does not matter but to rounding
     x = x - middle
-    values, vectors = np.linalg.eigh(x @ x.T)
-    kept = values > max(1e-10 * values[-1], 1e-12)
-    z = vectors[:, kept] * np.sqrt(values[kept])  # the windows in coordinates of their own span
+    axes = _axes(x)
+    z = x @ axes.T  # the windows in coordinates of their own span
     n_own = z.shape[1]
     target = np.eye(n_classes)[y]
 
@@ -114,9 +114,22 @@ def fit_readout(
 
     found = minimize(loss, np.zeros(n_classes * (n_own + 1)), jac=True, method="L-BFGS-B", options={"maxiter": 2000})
     theta = found.x.reshape(n_classes, n_own + 1)
-    own = theta[:, :-1] @ (vectors[:, kept] / np.sqrt(values[kept])).T @ x
+    own = theta[:, :-1] @ axes
     base = Readout(np.zeros_like(own), np.zeros(n_classes)) if prior is None else prior
     return Readout(base.weight + own, base.bias + theta[:, -1] - own @ middle)
+
+
+def _axes(x: NDArray[np.floating]) -> F64:
+    """Orthonormal axes of the span of the rows of `x`, shape (n_axes, n_features)."""
+    n_windows, n_features = x.shape
+    if not n_features:
+        return np.empty((0, 0))
+    by_windows = n_windows <= n_features
+    values, vectors = np.linalg.eigh(x @ x.T if by_windows else x.T @ x)
+    kept = values > max(1e-10 * values[-1], 1e-12)
+    if by_windows:
+        return np.asarray((vectors[:, kept] / np.sqrt(values[kept])).T @ x)
+    return np.asarray(vectors[:, kept].T)
 
 
 def feature_scale(features: Sequence[NDArray[np.floating]]) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from neuript.training.fitting.gate import Gate, GateWindows, fit_gate, with_gate
 from neuript.training.fitting.tangent_readout import F64, Readout
 from neuript.training.population.learning import BranchPrior, Learnt
 from neuript.training.population.prior import CANDIDATES, Opinion, PersonTrials, fit_person, nll_per_trial
@@ -62,6 +63,8 @@ class PersonFit:
         Log-probabilities of each window from stacks that had not seen its block.
     weights_of_block : tuple of pairs of floats
         Weights of the stacks that had not seen each of the blocks.
+    gate : Gate or None
+        What parts tasks from everything else; None without a class of no command.
     """
 
     tangent: BranchFit
@@ -69,6 +72,7 @@ class PersonFit:
     weights: tuple[float, float]
     held_out: F64
     weights_of_block: tuple[tuple[float, float], ...]
+    gate: Gate | None = None
 
     def log_proba(
         self, tangent: NDArray[np.floating], features: NDArray[np.floating] | None, block: int | None = None
@@ -88,8 +92,22 @@ class PersonFit:
             other = _log_proba(self.features, features, block)
         return stacked((other, mine), self.weights if block is None else self.weights_of_block[block])
 
+    def outputs(
+        self, tangent: NDArray[np.floating], features: NDArray[np.floating] | None, block: int | None = None
+    ) -> F64:
+        """Return what the module of the decoder gives: `log_proba`, and the gate's log-odds where there is one."""
+        said = self.log_proba(tangent, features, block)
+        return with_gate(said, self.gate, tangent, block)
 
-def adapt(learnt: Learnt, tangent: PersonTrials, features: PersonTrials | None, blocks: Sequence[Masks]) -> PersonFit:
+
+def adapt(
+    learnt: Learnt,
+    tangent: PersonTrials,
+    features: PersonTrials | None,
+    blocks: Sequence[Masks],
+    *,
+    gate: GateWindows | None = None,
+) -> PersonFit:
     """Fit a person's decoder.
 
     Parameters
@@ -102,6 +120,8 @@ def adapt(learnt: Learnt, tangent: PersonTrials, features: PersonTrials | None, 
         Features of the same windows, times the population's scale; None where there is no network.
     blocks : sequence of (ndarray of bool, ndarray of bool), each of shape (n_windows,)
         Blocks of the cross-validation; none leaves every choice to the people.
+    gate : GateWindows or None
+        Windows of the person's tasks and of everything else; None takes the people's gate as it is.
     """
     n_classes = len(learnt.tangent.readout.bias)
     mine = _adapt_branch(learnt.tangent, tangent, blocks, n_classes)
@@ -112,7 +132,10 @@ def adapt(learnt: Learnt, tangent: PersonTrials, features: PersonTrials | None, 
     opinion = _allowed(learnt.stack, has_network=other is not None)
     picks = _choose_in_blocks(opinion, said, tangent, blocks)
     chosen = _choose(opinion, said, tangent, np.ones(len(tangent.trial), dtype=bool), blocks)
-    return PersonFit(mine, other, STACKS[chosen], _picked(said, picks, blocks), tuple(STACKS[k] for k in picks))
+    held_out = _picked(said, picks, blocks)
+    learnable = [np.unique(tangent.trial[train]) for train, _ in blocks]
+    own = fit_gate(gate, learnable, learnt.gate)
+    return PersonFit(mine, other, STACKS[chosen], held_out, tuple(STACKS[k] for k in picks), own)
 
 
 def _adapt_branch(prior: BranchPrior, person: PersonTrials, blocks: Sequence[Masks], n_classes: int) -> BranchFit:

@@ -8,19 +8,18 @@ judge.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.network.config import NetworkConfig
 from neuript.network.network import NeurIPTNetwork
+from neuript.training.fitting.gate import GateWindows, fit_people_gate
 from neuript.training.fitting.tangent_readout import F64, Readout, feature_scale
 from neuript.training.population.network_training import GroupedWindows, NetworkTraining, features_of, train_network
 from neuript.training.population.prior import (
-    IDLE_SHARE,
-    IdleWindows,
     Opinion,
     PersonTrials,
     choose_prior_variance,
@@ -75,6 +74,8 @@ class Learnt:
         Factor of the features.
     stack : Opinion
         How well each of `STACKS` served people left out.
+    gate : Readout or None
+        Of the tangent vectors, parting tasks from everything else; None without a class of no command.
     """
 
     tangent: BranchPrior
@@ -82,49 +83,18 @@ class Learnt:
     network: NeurIPTNetwork | None
     scale: float
     stack: Opinion
+    gate: Readout | None = None
 
 
-def person_trials(data: Dataset, x: NDArray[np.floating], between: NDArray[np.floating] | None = None) -> PersonTrials:
-    """Return features of a person's windows with their trials.
-
-    Parameters
-    ----------
-    data : Dataset
-        The windows.
-    x : ndarray, shape (n_windows, n_features)
-        Their features.
-    between : ndarray, shape (n_pre_cue, n_features), optional
-        Features of the windows before the cues (`Dataset.pre_cue`); those that lie between trials are learnt from as
-        the class of no command, where there is one.
-    """
+def person_trials(data: Dataset, x: NDArray[np.floating]) -> PersonTrials:
+    """Return features (n_windows, n_features) of a person's windows with their trials."""
     recording = np.array([trial.recording for trial in data.trials], dtype=np.int64)
-    early = early_trials(data.trial_labels, recording)
-    idle, name = None, data.manifest.idle_class
-    if between is not None and data.pre_cue is not None and name is not None and data.pre_cue.idle.any():
-        where = data.pre_cue.idle
-        idle = IdleWindows(between[where], data.pre_cue.trial[where], data.classes.index(name), IDLE_SHARE)
-    return PersonTrials(x, data.trial, data.trial_labels, early, idle)
+    return PersonTrials(x, data.trial, data.trial_labels, early_trials(data.trial_labels, recording))
 
 
 def tangent_trials(data: Dataset) -> PersonTrials:
-    """Return the tangent vectors of a person's windows with their trials and what lies between them."""
-    return person_trials(data, data.tangent, data.pre_cue.tangent if IDLE_SHARE and data.pre_cue else None)
-
-
-def trials_of_features(data: Dataset, features: Callable[[NDArray[np.float32]], NDArray[np.floating]]) -> PersonTrials:
-    """Return the features of a person's signals with their trials and what lies between them.
-
-    Parameters
-    ----------
-    data : Dataset
-        The windows.
-    features : callable
-        From signals (n, n_chans, n_times) to features (n, n_features).
-    """
-    between = None
-    if IDLE_SHARE and data.pre_cue is not None and data.manifest.idle_class and len(data.pre_cue.signal):
-        between = features(data.pre_cue.signal)
-    return person_trials(data, features(data.signal), between)
+    """Return the tangent vectors of a person's windows with their trials."""
+    return person_trials(data, data.tangent)
 
 
 def groups_of(data: Dataset) -> list[GroupedWindows]:
@@ -177,7 +147,7 @@ class Learning:
     def learn(self, aliases: Sequence[str]) -> Learnt:
         """Learn from some of the people, at least two."""
         if self.config is None:
-            return self.learn_features(aliases, self.tangent)
+            return replace(self.learn_features(aliases, self.tangent), gate=self._gate(aliases))
         folds = folds_of(aliases)
         tangent, tangent_rows = self._branch(aliases, folds, lambda _kept: self.tangent)
         judges = [judge_of(self.tangent[alias]) for alias in aliases]
@@ -187,7 +157,8 @@ class Learning:
             _stack_rows(network, mine, features.opinion, tangent.opinion)
             for network, mine in zip(feature_rows, tangent_rows, strict=True)
         ]
-        return Learnt(tangent, features, trained.network, trained.scale, opinion_of(rows, judges))
+        gate = self._gate(aliases)
+        return Learnt(tangent, features, trained.network, trained.scale, opinion_of(rows, judges), gate)
 
     def learn_features(self, aliases: Sequence[str], features: Mapping[str, PersonTrials]) -> Learnt:
         """Learn a read-out of other features in the place of the tangent vectors, without a network."""
@@ -195,6 +166,10 @@ class Learning:
         judges = [judge_of(features[alias]) for alias in aliases]
         stacks = [_stack_rows(None, mine, branch.opinion, branch.opinion) for mine in rows]
         return Learnt(branch, None, None, 1.0, opinion_of(stacks, judges))
+
+    def _gate(self, aliases: Sequence[str]) -> Readout | None:
+        """Fit the gate of some of the people."""
+        return fit_people_gate([GateWindows.of(self.people[alias]) for alias in aliases])
 
     def _branch(
         self,
@@ -236,7 +211,7 @@ class Learning:
 
     def run(self, network: NeurIPTNetwork, aliases: Collection[str]) -> _Trained:
         """Everybody's features of a network, in the size that those of some people have."""
-        raw = {a: trials_of_features(data, partial(features_of, network)) for a, data in self.people.items()}
+        raw = {a: person_trials(data, features_of(network, data.signal)) for a, data in self.people.items()}
         scale = feature_scale([raw[alias].x for alias in self.people if alias in aliases])
         return _Trained(network, scale, {alias: person.scaled(scale) for alias, person in raw.items()})
 

@@ -23,7 +23,7 @@ from neuript.training.fitting.metrics import balanced_accuracy, confusion
 from neuript.training.fitting.plain import BASELINES
 from neuript.training.fitting.tangent_readout import F64, feature_scale
 from neuript.training.population.adaptation import Masks, adapt
-from neuript.training.population.learning import Learning, Learnt, folds_of, tangent_trials, trials_of_features
+from neuript.training.population.learning import Learning, Learnt, folds_of, person_trials, tangent_trials
 from neuript.training.population.network_training import features_of
 from neuript.training.population.prior import PersonTrials, choose_prior_variance, first_trials, fit_prior, judge_of
 from neuript.training.windows.dataset import Dataset
@@ -137,7 +137,7 @@ def _controls(learning: Learning, kept: Sequence[str]) -> dict[str, _Control]:
     }
     out = {}
     for name, read in readers.items():
-        raw = {alias: trials_of_features(data, read) for alias, data in learning.people.items()}
+        raw = {alias: person_trials(data, read(data.signal)) for alias, data in learning.people.items()}
         scale = feature_scale([raw[alias].x for alias in kept])
         trials = {alias: person.scaled(scale) for alias, person in raw.items()}
         out[name] = _Control(learning.learn_features(kept, trials), trials)
@@ -168,7 +168,7 @@ def _judge(
 
     features = None
     if learnt.network is not None:
-        features = trials_of_features(data, partial(features_of, learnt.network)).scaled(learnt.scale)
+        features = person_trials(data, learnt.scale * features_of(learnt.network, data.signal))
     fit = adapt(learnt, everything.windows(own), None if features is None else features.windows(own), blocks)
     seen = None if features is None else features.x[judge]
     note(PUBLISHED, fit.log_proba(everything.x[judge], seen), fit.weights)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.training.corpus.scan import ScanOptions, scan
+from neuript.training.corpus.scan import ScanOptions, require_people, scan
 
 _ALIAS = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]*")
 
@@ -27,21 +27,27 @@ def people_of(sources: Sequence[str], options: ScanOptions | None = None) -> dic
     Raises
     ------
     NeuriptError
-        If a path is not there or holds no recordings, an alias comes twice or cannot be one, or there is nobody.
+        If a path is not there or holds no recordings, an alias comes twice or cannot be one, a pattern of people to
+        leave out fits nobody, or there is nobody.
     """
     options = options or ScanOptions()
     people: dict[str, list[Path]] = {}
+    without: set[str] = set()
     for source in sources:
         alias, sign, paths = source.partition("=")
         if sign and not Path(source).exists():
             if not _ALIAS.fullmatch(alias) or not paths:
                 raise NeuriptError(f"{source}: write ALIAS=PATH, with letters, digits, '-', '_' and '.' in the alias")
-            files = [file.path for path in paths.split(",") for file in scan(path, options)[0]]
+            scanned = [scan(path, options) for path in paths.split(",")]
+            files = [file.path for mine, _ in scanned for file in mine]
             left_out = not files or any(fnmatchcase(alias, pattern) for pattern in options.exclude_subjects)
             found = {} if left_out else {alias: files}
+            without.update({alias, *(subject for _, excluded in scanned for subject in excluded)} if left_out else ())
         else:
             found = {}
-            for file in scan(source, options)[0]:
+            files_of_all, excluded = scan(source, options)
+            without.update(excluded)
+            for file in files_of_all:
                 found.setdefault(file.subject.rpartition("/")[2], []).append(file.path)
         for name, mine in found.items():
             if name in people:
@@ -50,6 +56,7 @@ def people_of(sources: Sequence[str], options: ScanOptions | None = None) -> dic
                     "ALIAS=PATH, and all recordings of one person together, joined by commas"
                 )
             people[name] = mine
+    require_people(options.exclude_subjects, {*people, *without}, "--exclude-people")
     if not people:
         raise NeuriptError("the folders hold recordings of nobody; give folders of recordings, or ALIAS=PATH")
     return people

@@ -15,7 +15,7 @@ from torch import Tensor
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.files import check_writable, file_sha256
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
-from neuript.modelfile.manifest import Manifest, provenance
+from neuript.modelfile.manifest import POPULATION_KIND, Manifest, provenance
 from neuript.montages import Montage
 from neuript.network.config import NetworkConfig
 from neuript.network.network import NeurIPTNetwork
@@ -29,9 +29,6 @@ from neuript.training.population.population_spec import LEAST_PEOPLE, Population
 from neuript.training.population.prior import CANDIDATES, Opinion, PersonTrials
 from neuript.training.population.stacking import STACKS
 from neuript.training.windows.dataset import Dataset, build_dataset, montage_of_all, read_each
-
-KIND = "population"
-"""Entry `kind` of the provenance of a population's file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +99,8 @@ class Population:
             network = readout_as_head(self.learnt.network, fit.features.readout, self.learnt.scale)
         tangent = fit.tangent.readout.branch() if tangent_weight > 0 else None
         bias = torch.zeros(len(self.manifest.classes))
-        return HybridClassifier(network, tangent, fit.weights, bias, reference).eval()
+        gate = None if fit.gate is None else fit.gate.readout.branch()
+        return HybridClassifier(network, tangent, fit.weights, bias, reference, gate).eval()
 
     def save(self, path: str | Path) -> Manifest:
         """Write the population; as it is, it decodes somebody who has not given a trial.
@@ -117,10 +115,9 @@ class Population:
             raise NeuriptError(f"{path.name} must end in .safetensors")
         module = self.module(self.nobody())
         state = dict(module.state_dict())
-        for name, branch in (("tangent", self.learnt.tangent), ("features", self.learnt.features)):
-            if branch is not None:
-                state[f"{PRIOR_PREFIX}{name}.weight"] = torch.tensor(branch.readout.weight)
-                state[f"{PRIOR_PREFIX}{name}.bias"] = torch.tensor(branch.readout.bias)
+        for name, readout in _readouts(self.learnt).items():
+            state[f"{PRIOR_PREFIX}{name}.weight"] = torch.tensor(readout.weight)
+            state[f"{PRIOR_PREFIX}{name}.bias"] = torch.tensor(readout.bias)
         if self.learnt.network is not None:
             state |= {f"{PRIOR_PREFIX}network.{k}": v for k, v in self.learnt.network.state_dict().items()}
         return save_checkpoint(path, state, replace(self.manifest, model=describe(module)))
@@ -131,6 +128,14 @@ def describe(module: HybridClassifier) -> dict[str, Any]:
     network = module.network
     config = network.config.to_dict() if isinstance(network, NeurIPTNetwork) else None
     return {"architecture": "hybrid", "network": config, "weights": [module.network_weight, module.tangent_weight]}
+
+
+def _readouts(learnt: Learnt) -> dict[str, Readout]:
+    """What is kept of each read-out in a file, by its name there."""
+    found = {"tangent": learnt.tangent.readout, "gate": learnt.gate}
+    if learnt.features is not None:
+        found["features"] = learnt.features.readout
+    return {name: readout for name, readout in found.items() if readout is not None}
 
 
 def _no_trials(prior: BranchPrior) -> PersonTrials:
@@ -190,12 +195,13 @@ def learn_population(
     manifest = replace(
         first.manifest,
         model={},
+        policy={**first.manifest.policy, "gate": learnt.gate is not None},
         provenance=provenance(
             data=sorted({path.parent.parent.name for paths in people.values() for path in paths} - {""}),
             simulated=any(one.manifest.simulated for one in data.values()),
             counts={"people": len(data), "trials": sum(len(one.trials) for one in data.values())},
             notes="learnt from earlier people; not calibrated on anybody",
-            kind=KIND,
+            kind=POPULATION_KIND,
             people=list(data),
             file_hashes=sorted(hashes),
             seed=spec.seed,
@@ -258,8 +264,7 @@ def load_population(path: str | Path) -> Population:
     """
     path = Path(path)
     manifest, state = load_checkpoint(path)
-    if manifest.provenance.get("kind") != KIND:
-        raise ModelRefusedError(f"{path.name} is no population of earlier people; `neuript-train population` makes one")
+    manifest.require_population(path.name)
     try:
         learnt = _learnt(manifest, state)
     except (KeyError, ValueError, TypeError, RuntimeError, NeuriptError) as error:
@@ -275,12 +280,15 @@ def _learnt(manifest: Manifest, state: Mapping[str, Tensor]) -> Learnt:
     if opinions["stacks"] != [list(weights) for weights in STACKS]:
         raise NeuriptError("its stacks are not those of this version of neuript; learn it again")
 
+    def readout(name: str) -> Readout:
+        weight, bias = (state[f"{PRIOR_PREFIX}{name}.{part}"].double().numpy() for part in ("weight", "bias"))
+        return Readout(weight, bias)
+
     def branch(name: str) -> BranchPrior | None:
         if name not in opinions:
             return None
-        weight, bias = (state[f"{PRIOR_PREFIX}{name}.{part}"].double().numpy() for part in ("weight", "bias"))
         about = opinions[name]
-        return BranchPrior(Readout(weight, bias), Opinion.from_dict(about["opinion"]), float(about["variance"]))
+        return BranchPrior(readout(name), Opinion.from_dict(about["opinion"]), float(about["variance"]))
 
     tangent = branch("tangent")
     if tangent is None:
@@ -292,4 +300,6 @@ def _learnt(manifest: Manifest, state: Mapping[str, Tensor]) -> Learnt:
         prefix = f"{PRIOR_PREFIX}network."
         network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
         network.eval()
-    return Learnt(tangent, branch("features"), network, float(opinions["scale"]), Opinion.from_dict(opinions["stack"]))
+    gate = readout("gate") if f"{PRIOR_PREFIX}gate.weight" in state else None
+    stack = Opinion.from_dict(opinions["stack"])
+    return Learnt(tangent, branch("features"), network, float(opinions["scale"]), stack, gate)

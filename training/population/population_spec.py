@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from neuript import specs
 from neuript.network.config import NetworkConfig
 from neuript.realtime.chain.alignment import AlignmentSpec
-from neuript.training.windows.dataset import DatasetSpec
+from neuript.training.windows.dataset_spec import DatasetSpec
 
 LEAST_PEOPLE = 3
 """With fewer nobody is left over to judge what two say of a third."""

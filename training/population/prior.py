@@ -28,40 +28,6 @@ WORTH_TRIALS = 40.0
 """The people's opinion of a candidate counts as much as so many trials of the new person."""
 
 
-IDLE_SHARE = 0.0
-"""Share of the idle class's weight that windows between the trials have; the trials of the class have the rest.
-
-0 leaves them out. Measured on six people (calibrated on two runs, decoded on two others, one false activation a minute
-at most): with 0.5 the commanded tasks rose from 44 to 84 of 235, and the balanced accuracy of cued trials fell from
-.854 to .793, since one plane cannot part the task from both kinds of doing nothing. Until the pauses have a read-out of
-their own, trials decide alone.
-"""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class IdleWindows:
-    """Windows between the trials, in which nothing was asked of the person: they belong to the class of no command.
-
-    Rest on command is one kind of doing nothing. A decoder that knows no other takes the pauses for a task.
-
-    Attributes
-    ----------
-    x : ndarray, shape (n_idle, n_features)
-        Features of the windows.
-    trial : ndarray, shape (n_idle,)
-        Index of the trial that came after; they are learnt from together.
-    label : int
-        Index of the class of no command.
-    share : float
-        Share of this class's weight that they have.
-    """
-
-    x: NDArray[np.floating]
-    trial: NDArray[np.int64]
-    label: int
-    share: float
-
-
 @dataclass(frozen=True, eq=False)
 class PersonTrials:
     """Labelled features of one person, in order of time.
@@ -76,15 +42,12 @@ class PersonTrials:
         Class of each trial.
     early : ndarray of bool, shape (n_trials,)
         Trials that may be learnt from when the later ones judge (`early_trials`).
-    idle : IdleWindows or None
-        What lies between the trials: learnt from, never judged on.
     """
 
     x: NDArray[np.floating]
     trial: NDArray[np.int64]
     labels: NDArray[np.int64]
     early: NDArray[np.bool_]
-    idle: IdleWindows | None = None
 
     @property
     def y(self) -> NDArray[np.int64]:
@@ -100,28 +63,9 @@ class PersonTrials:
         """Return the person with some windows only."""
         return replace(self, x=self.x[which], trial=self.trial[which])
 
-    def rows(self) -> tuple[NDArray[np.floating], NDArray[np.int64], F64]:
-        """Return features, classes and weights of all windows to learn from; every trial counts 1, between them too."""
-        x, y, weight = self.x, self.y, self.weight
-        if self.idle is None:
-            return x, y, weight
-        mine = np.isin(self.idle.trial, np.unique(self.trial))
-        resting = y == self.idle.label
-        if not mine.any() or not resting.any():
-            return x, y, weight
-        mass = float(weight[resting].sum())
-        weight = np.where(resting, (1 - self.idle.share) * weight, weight)
-        between = np.full(int(mine.sum()), self.idle.share * mass / int(mine.sum()))
-        return (
-            np.concatenate([x, self.idle.x[mine]]),
-            np.concatenate([y, np.full(len(between), self.idle.label, dtype=y.dtype)]),
-            np.concatenate([weight, between]),
-        )
-
     def scaled(self, factor: float) -> PersonTrials:
         """Return the person with all features times a factor."""
-        idle = None if self.idle is None else replace(self.idle, x=factor * self.idle.x)
-        return replace(self, x=factor * self.x, idle=idle)
+        return replace(self, x=factor * self.x)
 
     def windows_of(self, trials: NDArray[np.bool_]) -> PersonTrials:
         """Return the person with the windows of some trials only."""
@@ -186,13 +130,12 @@ def fit_prior(people: Sequence[PersonTrials], n_classes: int, variance: float) -
         Variance of the weights around 0.
     """
     typical = float(np.mean([len(np.unique(p.trial)) for p in people]))
-    rows = [person.rows() for person in people]
     shares = [typical / max(1, len(np.unique(person.trial))) for person in people]
     return fit_readout(
-        np.concatenate([x for x, _, _ in rows]),
-        np.concatenate([y for _, y, _ in rows]),
+        np.concatenate([person.x for person in people]),
+        np.concatenate([person.y for person in people]),
         n_classes,
-        sample_weight=np.concatenate([share * weight for share, (_, _, weight) in zip(shares, rows, strict=True)]),
+        sample_weight=np.concatenate([share * person.weight for share, person in zip(shares, people, strict=True)]),
         variance=variance,
     )
 
@@ -203,8 +146,9 @@ def fit_person(person: PersonTrials, n_classes: int, prior: Readout | None, cand
     A person without windows gets the share of the prior itself.
     """
     start = None if prior is None or candidate.share == 0 else prior.scaled(candidate.share)
-    x, y, weight = person.rows()
-    return fit_readout(x, y, n_classes, sample_weight=weight, variance=candidate.variance, prior=start)
+    return fit_readout(
+        person.x, person.y, n_classes, sample_weight=person.weight, variance=candidate.variance, prior=start
+    )
 
 
 def nll_per_trial(log_proba: F64, person: PersonTrials) -> float:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.modelfile.manifest import Manifest
-from neuript.montages import Montage, load_montage
-from neuript.realtime.chain.alignment import AlignmentSpec, Reference
+from neuript.montages import Montage
+from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.chain.preprocess import PreprocessSpec
-from neuript.realtime.chain.units import to_volts
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.channel_plan import absent_electrodes, draft_signal_plan, plan_signal, with_estimated
@@ -27,6 +23,8 @@ from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, s
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
+from neuript.training.windows.around_trials import PRE_CUE_S, PauseCollector, Pauses, PreCue
+from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.epochs import (
     DecodedWindows,
     TrialWindows,
@@ -35,138 +33,13 @@ from neuript.training.windows.epochs import (
     first_reference,
     labels_of,
 )
-from neuript.training.windows.events import Markers, checked_event_map, require_classes, trials_of
+from neuript.training.windows.events import require_classes, trials_of
 from neuript.training.windows.labelled import LabelledWindows
 
 logger = logging.getLogger(__name__)
 
 Recordings = str | Path | Recording | Sequence[str | Path | Recording]
 """One recording or several: files, or what was read of them."""
-
-MIN_TRIALS_PER_CLASS = 5
-PRE_CUE_S = (-0.25, 0.0)
-"""Windows of the control before the cue end between these times, in seconds after it."""
-MAINS = (50.0, 60.0, None, "auto")
-"""What `mains_hz` may be."""
-REFERENCES = ("as recorded", "average")
-"""What `reference` may be."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetSpec:
-    """How recordings become windows; fixed before any data are seen.
-
-    Raises
-    ------
-    NeuriptError
-        If a value is not allowed, naming it and what is.
-    """
-
-    event_map: Mapping[str, Markers]
-    """Class to its marker or markers, texts or whole numbers; the order is that of the model's classes."""
-    montage: str = "10-20"
-    """What was on the head: the name of a montage, or a YAML file."""
-    trial_start: str | None = None
-    """Marker that starts a trial of several events; None: each mapped marker is a trial."""
-    window_s: float = 4.0
-    """Length of the EEG behind a decision, in seconds."""
-    hop_s: float = 0.125
-    """Time between two decisions, in seconds."""
-    epoch_s: tuple[float, float] = (0.5, 4.5)
-    """Seconds after an event between which the person does the task; windows lie inside. What the cue itself evokes
-    is over after half a second."""
-    step_s: float = 0.25
-    """Least distance of two training windows of one event, in seconds."""
-    sfreq: float = 64.0
-    """Sampling rate of the model in Hz."""
-    alignment: AlignmentSpec | None = field(default_factory=AlignmentSpec)
-    """How windows are recentred; None leaves them as the chain gives them, and the Riemannian branch without input."""
-    reference: str = "as recorded"
-    """"as recorded", or "average" to subtract the mean of the electrodes."""
-    eeg: str | None = None
-    """Name of the stream to take as EEG, where the types do not say so or there are several."""
-    unit: str | None = None
-    """Unit of the recordings' numbers, where the files say nothing or the wrong thing."""
-    mains_hz: float | str | None = "auto"
-    """Mains frequency in Hz (50 or 60), None for no notch, or "auto" to measure."""
-    min_trials_per_class: int = MIN_TRIALS_PER_CLASS
-    """Least number of trials of each class; fewer are refused. 0 takes what there is."""
-    task: str = "motor-imagery"
-    """Short name, part of the published streams' names."""
-    idle_class: str | None = None
-    """Class that means "no command"; None: `rest`, if there is one."""
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without the recordings, and bring the event map into one form."""
-        object.__setattr__(self, "event_map", self._checked_event_map())
-        if isinstance(self.montage, Path):
-            object.__setattr__(self, "montage", str(self.montage))
-        self._check_times()
-        if self.mains_hz not in MAINS:
-            raise NeuriptError(
-                f"--mains {self.mains_hz} is not 50, 60, none or auto (in Python: mains_hz is 50, 60, None or 'auto')"
-            )
-        specs.check_types(self)
-        self._check_names()
-        self._check_rate()
-
-    def _checked_event_map(self) -> dict[str, tuple[str, ...]]:
-        """Markers of each class as texts; at least two classes."""
-        return checked_event_map(self.event_map)
-
-    def _check_times(self) -> None:
-        """Refuse spans of time that cannot be, with the option's name; `check_types` refuses what is no number."""
-        epoch = self.epoch_s if isinstance(self.epoch_s, tuple | list) else ()
-        if len(epoch) == 2 and all(isinstance(s, Real) for s in epoch) and not -3600 < epoch[0] < epoch[1] < 3600:
-            low, high = epoch
-            raise NeuriptError(
-                f"--epoch {low:g} {high:g}: give two numbers of seconds, the end larger than the begin, for example "
-                "0 4.5 (in Python: epoch_s)"
-            )
-        for name, value in (("window", self.window_s), ("hop", self.hop_s)):
-            if isinstance(value, Real) and not 0 < value < 3600:
-                raise NeuriptError(f"--{name} {value:g} s is not larger than 0 and below an hour (in Python: {name}_s)")
-
-    def _check_names(self) -> None:
-        """Refuse a montage, a reference, a unit or an idle class that does not exist."""
-        cap = self.cap
-        if self.reference not in REFERENCES:
-            raise NeuriptError(
-                f"--reference {self.reference} is not known; use one of {', '.join(REFERENCES)} (in Python: reference)"
-            )
-        if self.reference == "average":
-            cap.with_reference(self.reference)
-        if self.unit is not None:
-            to_volts(self.unit)
-        if self.idle_class is not None and self.idle_class not in self.event_map:
-            raise NeuriptError(
-                f"--idle {self.idle_class} is not one of the classes {', '.join(self.event_map)} "
-                "(in Python: idle_class)"
-            )
-
-    def _check_rate(self) -> None:
-        """Refuse a rate that the chain cannot have, a step that does not go on, and a least number that is none."""
-        try:
-            PreprocessSpec(sfreq=self.sfreq, alignment=self.alignment)
-        except ValueError as error:
-            raise NeuriptError(str(error)) from error
-        specs.require(self.step_s > 0, self, "step_s", "larger than 0 s")
-        specs.require(self.min_trials_per_class >= 0, self, "min_trials_per_class", "0 or more")
-
-    @cached_property
-    def cap(self) -> Montage:
-        """Montage of what was on the head, looked up by name or file."""
-        return load_montage(self.montage)
-
-    @property
-    def markers(self) -> dict[str, tuple[str, ...]]:
-        """Markers of each class as texts, keyed by its name."""
-        return checked_event_map(self.event_map)
-
-    @property
-    def idle(self) -> str | None:
-        """Name of the class that means "no command"; None if there is none."""
-        return self.idle_class or ("rest" if "rest" in self.event_map else None)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -199,41 +72,6 @@ class Played:
         return DecodedWindows(source, self.matrix, self.scale, manifest, self.reference)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class PreCue:
-    """Windows that end at the cue: whoever can tell the class from them reads the order of the trials, not the task.
-
-    Attributes
-    ----------
-    signal : ndarray, shape (n_windows, n_chans, n_times)
-        What the network reads.
-    tangent : ndarray, shape (n_windows, n_tangent)
-        Tangent vectors.
-    trial : ndarray, shape (n_windows,)
-        Index of the trial that came after.
-    idle : ndarray of bool, shape (n_windows,)
-        Whether the window lies wholly after the trial before, so that the person did nothing that was asked for.
-    """
-
-    signal: NDArray[np.float32]
-    tangent: NDArray[np.float32]
-    trial: NDArray[np.int64]
-    idle: NDArray[np.bool_]
-
-    def of_trials(self, taken: NDArray[np.bool_], renumber: NDArray[np.int64]) -> PreCue:
-        """Return the windows before some of the trials, which have other numbers now.
-
-        Parameters
-        ----------
-        taken : ndarray of bool, shape (n_trials,)
-            Which trials are kept.
-        renumber : ndarray, shape (n_trials,)
-            New index of each of them.
-        """
-        mine = taken[self.trial]
-        return PreCue(self.signal[mine], self.tangent[mine], renumber[self.trial[mine]], self.idle[mine])
-
-
 @dataclass(frozen=True, eq=False)
 class Dataset(LabelledWindows):
     """Labelled windows of one person, in order of time; a window has the class of its trial.
@@ -264,6 +102,8 @@ class Dataset(LabelledWindows):
         The recordings that the windows come from, in order; none where the windows were made otherwise.
     pre_cue : PreCue or None
         What came before the cues, as a control.
+    pauses : Pauses or None
+        Windows in which nothing was asked for; None without a class of no command.
     """
 
     y: NDArray[np.int64] = field(init=False)
@@ -278,6 +118,7 @@ class Dataset(LabelledWindows):
     reference: Reference | None = None
     played: tuple[Played, ...] = ()
     pre_cue: PreCue | None = None
+    pauses: Pauses | None = None
 
     PER_WINDOW: ClassVar[tuple[str, ...]] = ("x", "y", "trial", "end_s", "signal", "tangent")
 
@@ -294,6 +135,12 @@ class Dataset(LabelledWindows):
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the model's outputs."""
         return self.manifest.classes
+
+    @property
+    def idle(self) -> int | None:
+        """Index of the class of no command; None if there is none."""
+        name = self.manifest.idle_class
+        return None if name is None else self.classes.index(name)
 
     @property
     def sfreq(self) -> float:
@@ -417,6 +264,7 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
     kept: list[Trial] = []
     played: list[Played] = []
     pre_cue: list[PreCue] = []
+    pauses: list[Pauses] = []
     reference: Reference | None = None
     for recording, scale, mine in zip(recordings, scales, trials, strict=True):
         bads = _bad_labels(recording, scale) if montage.estimated else ()
@@ -428,9 +276,11 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         sfreq = recording.eeg.info.sfreq
         during = WindowCollector(mine, ends_within(spec.epoch_s, spec.window_s), manifest, sfreq, step_s=spec.step_s)
         before = WindowCollector(mine, PRE_CUE_S, manifest, sfreq, step_s=spec.step_s)
+        between = PauseCollector(mine, spec.idle, spec.epoch_s[1], spec.window_s)
         for row, window in walk:
             during.offer(row, window)
             before.offer(row, window)
+            between.offer(row, window)
         reference = walk.reference
         windows, earlier = during.collected(reference), before.collected(reference)
         present = np.unique(windows.trial)
@@ -442,8 +292,9 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         renumber = {int(old): len(kept) + i for i, old in enumerate(present)}
         kept += [mine[int(old)] for old in present]
         parts.append(windows)
-        pre_cue.append(_pre_cue(earlier, mine, renumber, spec))
         owners.append(np.array([renumber[int(i)] for i in windows.trial], dtype=np.int64))
+        pre_cue.append(PreCue.of(earlier, renumber))
+        pauses.append(between.collected(windows.stamp, owners[-1], manifest.n_tangent))
     _require_trials(kept, [e for part in events for e in part], spec, after="with a clean window")
     return Dataset(
         np.concatenate([part.x for part in parts]),
@@ -457,28 +308,8 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         np.concatenate([part.tangent for part in parts]),
         reference,
         tuple(played),
-        PreCue(
-            np.concatenate([part.signal for part in pre_cue]),
-            np.concatenate([part.tangent for part in pre_cue]),
-            np.concatenate([part.trial for part in pre_cue]),
-            np.concatenate([part.idle for part in pre_cue]),
-        ),
-    )
-
-
-def _pre_cue(earlier: TrialWindows, trials: Sequence[Trial], renumber: Mapping[int, int], spec: DatasetSpec) -> PreCue:
-    """What came before the cues of one recording, for the trials that were kept."""
-    known = np.isin(earlier.trial, list(renumber))
-    stamps, owners = earlier.stamp[known], earlier.trial[known]
-    onsets = np.sort([onset for trial in trials for onset in trial.epochs_s or (trial.onset_s,)])
-    before = np.searchsorted(onsets, stamps + 1e-6) - 1  # the newest event at or before the end of the window
-    before -= np.isclose(onsets[np.maximum(before, 0)], stamps, atol=1e-3)  # not the one that the window leads up to
-    over = np.where(before >= 0, onsets[np.maximum(before, 0)] + spec.epoch_s[1], -np.inf)
-    return PreCue(
-        earlier.signal[known],
-        earlier.tangent[known],
-        np.array([renumber[int(i)] for i in owners], dtype=np.int64),
-        stamps - spec.window_s >= over - 1e-6,
+        PreCue.joined(pre_cue),
+        Pauses.joined(pauses) if spec.idle is not None else None,
     )
 
 

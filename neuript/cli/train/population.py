@@ -7,8 +7,9 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_seed, add_unit, command, mains_hz
+from neuript.cli.arguments import add_seed, command
 from neuript.cli.progress import ProgressLine, say
+from neuript.cli.window_options import add_window_options, window_settings
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
@@ -32,19 +33,10 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("sources", nargs="+", metavar="FOLDER|ALIAS=PATH", help="folders of several people, or recordings of one")
     add("--out", required=True, metavar="FILE.safetensors", help="file to write")
-    add_events(parser)
-    add_montage(parser, "what was on the heads (default 10-20)", "10-20")
-    add_eeg(parser)
-    add_unit(parser)
+    add_window_options(parser, "what was on the heads")
     add("--include", action="append", default=[], metavar="GLOB", help="take these files of the folders only")
     add("--exclude", action="append", default=[], metavar="GLOB", help="leave these files out")
     add("--exclude-people", nargs="+", default=[], metavar="ALIAS", help="people of the folders to leave out")
-    add("--idle", metavar="CLASS", help="class that means `no command` (default: `rest`, if there is one)")
-    epoch = "seconds after an event between which the people do the task (default 0.5 4.5)"
-    add("--epoch", type=float, nargs=2, default=(0.5, 4.5), metavar=("FROM", "TO"), help=epoch)
-    add("--window", type=float, default=4.0, metavar="S", help="seconds of EEG per decision (default 4)")
-    add("--hop", type=float, default=0.125, metavar="S", help="seconds between decisions (default 0.125)")
-    add_mains(parser)
     add("--task", default="motor-imagery", help="short name, part of the published streams' names")
     add("--network", choices=("train", "none"), default="train", help="train a network (default), or none at all")
     add("--no-table", action="store_true", help="do not leave everybody out in turn: faster, but says nothing of it")
@@ -94,20 +86,10 @@ def run(argv: list[str]) -> int:
 
 def _spec(args: argparse.Namespace) -> PopulationSpec:
     from neuript.training.population.population_spec import PopulationSpec
-    from neuript.training.windows.events import parse_event_map
 
     return PopulationSpec(
-        event_map=parse_event_map(args.event),
-        montage=args.montage,
-        trial_start=args.trial_start,
-        window_s=args.window,
-        hop_s=args.hop,
-        epoch_s=tuple(args.epoch),
-        eeg=args.eeg,
-        unit=args.unit,
-        mains_hz=mains_hz(args.mains),
+        **window_settings(args),
         task=args.task,
-        idle_class=args.idle,
         network=args.network == "train",
         seed=args.seed,
         table=not args.no_table,

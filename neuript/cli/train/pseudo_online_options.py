@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_unit, given_options
+from neuript.cli.arguments import given_options
+from neuript.cli.window_options import add_window_options
 from neuript.errors import NeuriptError
 
 TITLE = "with --pseudo-online"
@@ -33,7 +34,7 @@ def add_pseudo_online_options(parser: argparse.ArgumentParser) -> None:
         help="many people instead (as for neuript-train population): the earlier half of each one's recordings "
         "calibrates, the rest is decoded",
     )
-    add_events(group)
+    add_window_options(group, "what was on the heads")
     add("--population", metavar="FILE|shipped", help="begin with what earlier people say (neuript-train population)")
     add("--trials", metavar="N,N,...", help="repeat with the first so many trials per class (default 5,10,20,40)")
     add(
@@ -43,15 +44,7 @@ def add_pseudo_online_options(parser: argparse.ArgumentParser) -> None:
         "TRAIN_TRIALWISE, TRAIN_AND_TARGET_UNLABELED_20P or _50P, TRAIN_AND_TARGET_LABELED_20P or _50P (default: all "
         "of --calibrate, with labels)",
     )
-    add_montage(group, "what was on the heads (default 10-20)", "10-20")
-    add_eeg(group)
-    add_unit(group)
-    add("--idle", metavar="CLASS", help="class that means `no command` (default: `rest`, if there is one)")
-    add("--epoch", type=float, nargs=2, default=(0.0, 4.5), metavar=("FROM", "TO"), help="seconds of the task")
-    add("--window", type=float, default=4.0, metavar="S", help="seconds of EEG per decision (default 4)")
-    add("--hop", type=float, default=0.125, metavar="S", help="seconds between decisions (default 0.125)")
     add("--window-end", type=float, nargs=2, metavar=("FROM", "TO"), help="windows that say a trial's class end then")
-    add_mains(group)
     add("--network", default="pretrained", metavar="{pretrained,none,FILE}", help="as for neuript-calibrate")
     add("--max-false-per-minute", type=float, default=1.0, metavar="N", help="as for neuript-calibrate (default 1)")
     add("--folds", type=int, default=4, metavar="N", help="blocks of the cross-validation (default 4)")

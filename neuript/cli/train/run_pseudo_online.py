@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import mains_hz, whole_numbers
+from neuript.cli.arguments import whole_numbers
 from neuript.cli.progress import ProgressLine, say
+from neuript.cli.window_options import window_settings
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
@@ -58,19 +59,9 @@ def _people(args: argparse.Namespace) -> dict[str, PersonSplit]:
 
 def _spec(args: argparse.Namespace) -> PseudoOnlineSpec:
     from neuript.training.evaluate.pseudo_online.pseudo_online_spec import PseudoOnlineSpec
-    from neuript.training.windows.events import parse_event_map
 
     return PseudoOnlineSpec(
-        event_map=parse_event_map(args.event),
-        montage=args.montage,
-        trial_start=args.trial_start,
-        window_s=args.window,
-        hop_s=args.hop,
-        epoch_s=tuple(args.epoch),
-        eeg=args.eeg,
-        unit=args.unit,
-        mains_hz=mains_hz(args.mains),
-        idle_class=args.idle,
+        **window_settings(args),
         network="none" if args.population else args.network,  # theirs then
         population=args.population,
         max_false_per_minute=args.max_false_per_minute,

@@ -41,6 +41,7 @@ from neuript.network.stack import HybridClassifier
 from neuript.network.tangent import TangentBranch
 from neuript.realtime.chain.alignment import AlignmentSpec, Reference
 from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.realtime.decoding.policy import PolicySpec
 
 CH_NAMES = ["F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2"]
 LOBES = {"frontal": [0, 1], "central": [2, 3], "parietal": [4, 5], "occipital": [6, 7]}
@@ -88,6 +89,11 @@ def tangent_branch() -> TangentBranch:
     return TangentBranch(torch.randn(3, N_TANGENT, generator=generator), torch.zeros(3)).eval()
 
 
+def gate_branch() -> TangentBranch:
+    generator = torch.Generator().manual_seed(3)
+    return TangentBranch(torch.randn(2, N_TANGENT, generator=generator), torch.tensor([0.3, -0.3])).eval()
+
+
 def calibrated_reference() -> Reference:
     """Of the signal and two bands; its numbers have all the bits of doubles."""
     draw = np.random.default_rng(12)
@@ -96,7 +102,7 @@ def calibrated_reference() -> Reference:
 
 
 def hybrid_of(network: NeurIPTNetwork, parts: str) -> tuple[HybridClassifier, Manifest]:
-    """A calibrated model of both branches or one, with the reference of its alignment."""
+    """A calibrated model of both branches or one, or of both and a gate, with the reference of its alignment."""
     arrays = calibrated_reference().to_arrays()
     module = HybridClassifier(
         network if parts != "tangent" else None,
@@ -104,10 +110,14 @@ def hybrid_of(network: NeurIPTNetwork, parts: str) -> tuple[HybridClassifier, Ma
         (0.4, 0.9),
         torch.tensor([0.1, -0.1, 0.0]),
         {name: torch.tensor(values) for name, values in arrays.items()},
+        gate_branch() if parts == "gated" else None,
     ).eval()
     config = CONFIG.to_dict() if parts != "tangent" else None
     model = {"architecture": "hybrid", "network": config, "weights": [0.4, 0.9]}
-    return module, make_manifest(model=model, preprocess=ALIGNED)
+    if parts != "gated":
+        return module, make_manifest(model=model, preprocess=ALIGNED)
+    policy = PolicySpec(idle_class="rest", gate=True).to_dict()
+    return module, make_manifest(model=model, preprocess=ALIGNED, policy=policy, idle_class="rest")
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +322,7 @@ def test_a_checkpoint_is_opened_without_trust_and_runs_like_the_deployable(
         open_model(path)
 
 
-@pytest.mark.parametrize("parts", ["both", "tangent", "network"])
+@pytest.mark.parametrize("parts", ["both", "tangent", "network", "gated"])
 def test_a_hybrid_is_saved_opened_and_built_again(
     network: NeurIPTNetwork, tmp_path: Path, parts: str, rng: np.random.Generator
 ) -> None:
@@ -328,11 +338,11 @@ def test_a_hybrid_is_saved_opened_and_built_again(
         np.testing.assert_allclose(built.infer(window, tangent), expected, atol=2e-5)
         reads = {"signal": built.infer(2 * window, tangent), "tangent": built.infer(window, 2 * tangent)}
         changed = {part for part, logits in reads.items() if not np.allclose(logits, expected, atol=1e-4)}
-        assert changed == {"both": {"signal", "tangent"}, "tangent": {"tangent"}, "network": {"signal"}}[parts]
+        assert changed == {"tangent": {"tangent"}, "network": {"signal"}}.get(parts, {"signal", "tangent"})
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".pt2"])
-@pytest.mark.parametrize("parts", ["both", "tangent", "network"])
+@pytest.mark.parametrize("parts", ["both", "tangent", "network", "gated"])
 def test_the_reference_of_a_calibration_comes_back_bit_for_bit(
     network: NeurIPTNetwork, tmp_path: Path, parts: str, suffix: str
 ) -> None:

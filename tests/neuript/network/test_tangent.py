@@ -95,3 +95,19 @@ def test_the_reference_is_part_of_the_state_in_double_precision_and_of_nothing_e
     plain = HybridClassifier(None, branch, (0.0, 1.0), torch.zeros(3)).eval()
     assert reference_of(plain.state_dict()) == {}
     assert torch.equal(hybrid(tangent, tangent), plain(tangent, tangent))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_a_gate_is_one_more_output_and_changes_no_class(windows, branch, network):
+    signal, tangent = windows
+    gate = TangentBranch(torch.randn(2, tangent.shape[1]), torch.randn(2))
+    bias = torch.tensor([0.1, -0.2, 0.0])
+    plain = HybridClassifier(network, branch, (0.7, 0.4), bias).eval()
+    hybrid = HybridClassifier(network, branch, (0.7, 0.4), bias, gate=gate).eval()
+    found = hybrid(signal, tangent)
+    torch.testing.assert_close(found[:, :3], plain(signal, tangent))
+    nothing, task = gate(tangent).T
+    torch.testing.assert_close(found[:, 3], task - nothing)
+    assert set(hybrid.state_dict()) - set(plain.state_dict()) == {"gate.weight", "gate.bias"}
+    traced = torch.jit.trace(hybrid, (signal[:2], tangent[:2]))
+    torch.testing.assert_close(traced(signal, tangent), found, rtol=1e-4, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,3 +170,44 @@ def test_spec_survives_json_and_is_strict():
 def test_wrong_logits_are_refused(logits, match):
     with pytest.raises(ValueError, match=match):
         DecisionPolicy(PolicySpec(), CLASSES, HOP).update(logits)
+
+
+GATED = PolicySpec(smoothing_s=0.0, threshold=0.7, release=0.5, dwell_s=0.0, idle_class="rest", gate=True)
+TASKS = ("left", "right", "rest")
+
+
+def test_the_odds_of_all_tasks_are_never_larger_than_those_of_the_gate(rng):
+    """What is said of the classes stays as it is, and so does which of the tasks leads."""
+    policy = DecisionPolicy(GATED, TASKS, HOP)
+    plain = DecisionPolicy(replace(GATED, gate=False), TASKS, HOP)
+    for _ in range(200):
+        z, gate = rng.normal(size=3), rng.normal()
+        found, free = policy.update([*z, gate]), plain.update(z)
+        np.testing.assert_allclose(found.proba, free.proba)
+        odds, before = (np.log(r.evidence[:2].sum() / r.evidence[2]) for r in (found, free))
+        assert odds == pytest.approx(min(before, gate))
+        assert found.evidence[0] / found.evidence[1] == pytest.approx(free.evidence[0] / free.evidence[1])
+
+
+def test_a_command_needs_classes_and_gate_to_agree():
+    for gate, committed in ((3.0, True), (-3.0, False)):
+        assert DecisionPolicy(GATED, TASKS, HOP).update([4.0, 0.0, 0.0, gate]).committed is committed
+    assert not DecisionPolicy(GATED, TASKS, HOP).update([0.0, 0.0, 4.0, 9.0]).committed
+
+
+def test_the_gate_is_no_class_and_not_tempered():
+    policy = DecisionPolicy(replace(GATED, temperature=4.0), TASKS, HOP)
+    result = policy.update([8.0, 0.0, 0.0, 1.5])
+    assert len(result.proba) == len(result.evidence) == 3
+    assert np.log(result.evidence[:2].sum() / result.evidence[2]) == pytest.approx(1.5)
+
+
+def test_a_gate_without_its_class_or_its_output_is_refused():
+    with pytest.raises(ValueError, match="a gate needs the class that means no command"):
+        DecisionPolicy(replace(GATED, idle_class=None), TASKS, HOP)
+    with pytest.raises(ValueError, match="3 logits for 3 classes and a gate"):
+        DecisionPolicy(GATED, TASKS, HOP).update([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="finite"):
+        DecisionPolicy(GATED, TASKS, HOP).update([1.0, 2.0, 3.0, math.inf])
+    with pytest.raises(ValueError, match="1 logits for 2 classes and a gate"):
+        DecisionPolicy(GATED, ("go", "rest"), HOP).update([1.0])

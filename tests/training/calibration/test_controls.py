@@ -15,7 +15,8 @@ from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.scoring import ScoreCard, Trial, TrialScore
 from neuript.training.calibration.controls import EYES, MOTOR, PRE_CUE, RIM, Control, regions, run_controls, warnings_of
 from neuript.training.calibration.held_out import blocks_of
-from neuript.training.windows.dataset import Dataset, PreCue
+from neuript.training.windows.around_trials import PreCue
+from neuript.training.windows.dataset import Dataset
 
 CAP = load_montage("10-20")
 N_TRIALS = 40
@@ -23,9 +24,7 @@ N_TRIALS = 40
 
 def before(tangent: np.ndarray, trial: np.ndarray) -> PreCue:
     """Windows before the cues of some trials, of which the tangent vectors count here."""
-    n = len(trial)
-    nothing = np.zeros((n, 1, 1), dtype=np.float32)
-    return PreCue(signal=nothing, tangent=tangent.astype(np.float32), trial=trial, idle=np.zeros(n, dtype=bool))
+    return PreCue(tangent=tangent.astype(np.float32), trial=trial)
 
 
 def recorded(

@@ -15,7 +15,7 @@ from neuript.training.calibration.held_out import (
     branch_readout,
     held_out_log_proba,
 )
-from neuript.training.population.learning import tangent_trials, trials_of_features
+from neuript.training.population.learning import person_trials, tangent_trials
 
 
 def test_no_held_out_probability_depends_on_the_labels_or_windows_of_its_block(rng):
@@ -24,7 +24,10 @@ def test_no_held_out_probability_depends_on_the_labels_or_windows_of_its_block(r
 
     def held_out(d):
         out = baseline_log_proba(d, masks)
-        for name, person in ((NETWORK, trials_of_features(d, frozen(d).features_of)), (TANGENT, tangent_trials(d))):
+        for name, person in (
+            (NETWORK, person_trials(d, frozen(d).features_of(d.signal))),
+            (TANGENT, tangent_trials(d)),
+        ):
             fits = [branch_readout(person, 2, train) for train, _ in masks]
             out[name] = held_out_log_proba(d, person.x, fits, masks)
         return out

@@ -27,6 +27,7 @@ from neuript.training.calibration.operating_point import (
     OperatingPoint,
     Rows,
     choose_operating_point,
+    evidence_of,
     held_out_rows,
     run_policy,
     score_policy,
@@ -36,6 +37,12 @@ from neuript.training.windows.dataset import Dataset, build_dataset
 GO = ("go", "rest")
 HOP_S, LAST_S = 0.25, 4.0
 BASE = PolicySpec(idle_class="rest")
+
+
+def ran(rows: Rows, spec: PolicySpec) -> list[Commit]:
+    """Commands of a policy over a recording."""
+    (evidence,) = evidence_of([rows], spec, GO, HOP_S)
+    return run_policy(rows, spec, GO, HOP_S, evidence)
 
 
 def made_up(rng: np.random.Generator, *, seconds: float = 180.0, every_s: float = 24.0, clear: float = 2.0) -> Rows:
@@ -150,12 +157,12 @@ def test_the_policy_runs_over_the_rows_as_it_does_live() -> None:
     state = [State.WARMUP] + [State.OK] * 11
     spec = PolicySpec(threshold=0.9, release=0.5, smoothing_s=0.0, dwell_s=1.0, refractory_s=0.0, idle_class="rest")
     rows = Rows(10 + np.arange(12) * HOP_S, state, logits, ())
-    assert run_policy(rows, spec, GO, HOP_S) == [Commit(11.0, "go")]
+    assert ran(rows, spec) == [Commit(11.0, "go")]
     broken = replace(rows, state=[*state[:4], State.BAD_SIGNAL, *state[5:]])
-    assert run_policy(broken, spec, GO, HOP_S) == [Commit(12.0, "go")]
-    assert run_policy(replace(rows, logits=-logits), spec, GO, HOP_S) == []  # the idle class is not commanded
+    assert ran(broken, spec) == [Commit(12.0, "go")]
+    assert ran(replace(rows, logits=-logits), spec) == []  # the idle class is not commanded
     none = replace(rows, logits=np.full((12, 2), np.nan))
-    assert run_policy(none, spec, GO, HOP_S) == []
+    assert ran(none, spec) == []
 
 
 def test_rest_is_what_was_decoded_in_state_ok(rng: np.random.Generator) -> None:

@@ -498,6 +498,12 @@ def test_people_can_be_left_out_afterwards(corpus: Path, folder: Path) -> None:
     assert len(list((corpus / "shards").iterdir())) == 1
 
 
+def test_a_person_to_leave_out_whom_nobody_knows_is_refused(folder: Path, tmp_path: Path) -> None:
+    options = PrepareOptions(scan=ScanOptions(exclude_subjects=("lab/99",)))
+    with pytest.raises(NeuriptError, match=r"--exclude-subjects lab/99 fits nobody; the folders hold lab/01"):
+        prepare([folder], tmp_path / "c", SHORT, options)
+
+
 def test_the_same_bytes_count_once(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "sub-01/eeg/sub-01_task-rest_eeg.csv", folder / "zz_copy.csv")
     report = prepare([folder], tmp_path / "c", SHORT)

@@ -10,18 +10,10 @@ import torch
 from made_up_people import QUICK, flipped, people, person, small_network, some_pairs
 
 from neuript.training.population import learning as learning_module
-from neuript.training.population.learning import (
-    MOST_FOLDS,
-    Learning,
-    Learnt,
-    folds_of,
-    person_trials,
-    tangent_trials,
-    trials_of_features,
-)
+from neuript.training.population.learning import MOST_FOLDS, Learning, Learnt, folds_of, person_trials
 from neuript.training.population.prior import PersonTrials, judge_of
 from neuript.training.population.stacking import STACKS
-from neuript.training.windows.dataset import Dataset, PreCue
+from neuript.training.windows.dataset import Dataset
 
 
 def arrays_of(learnt: Learnt) -> dict[str, np.ndarray]:
@@ -170,37 +162,3 @@ def test_trials_of_a_person_say_which_are_early(rng: np.random.Generator) -> Non
     np.testing.assert_array_equal(found.early, number < 2)
     np.testing.assert_array_equal(found.y, data.y)
     assert not found.early[np.unique(judge_of(found).trial)].any()
-
-
-def with_rest(rng: np.random.Generator) -> Dataset:
-    """A person with a class of no command, and windows before each cue of which every other lies between trials."""
-    data = person(rng, n_classes=3)
-    signal = rng.normal(size=(24, 3, data.x.shape[-1])).astype(np.float32)
-    tangent = rng.normal(size=(24, data.tangent.shape[1])).astype(np.float32)
-    pre_cue = PreCue(signal=signal, tangent=tangent, trial=np.arange(24), idle=np.arange(24) % 2 == 1)
-    return replace(data, manifest=replace(data.manifest, idle_class="rest"), pre_cue=pre_cue)
-
-
-def test_windows_between_trials_belong_to_the_class_of_no_command(
-    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = with_rest(rng)
-    assert tangent_trials(data).idle is None  # by default trials decide alone
-    monkeypatch.setattr(learning_module, "IDLE_SHARE", 0.5)
-    for found, expected in (
-        (tangent_trials(data), data.pre_cue.tangent),
-        (trials_of_features(data, lambda signal: signal.mean(axis=2)), data.pre_cue.signal.mean(axis=2)),
-    ):
-        assert found.idle is not None
-        np.testing.assert_array_equal(found.idle.x, expected[1::2])
-        np.testing.assert_array_equal(found.idle.trial, np.arange(1, 24, 2))
-        assert data.classes[found.idle.label] == "rest"
-
-
-def test_without_a_class_of_no_command_nothing_is_learnt_between_trials(rng: np.random.Generator) -> None:
-    data = with_rest(rng)
-    no_rest = replace(data, manifest=replace(data.manifest, idle_class=None))
-    never_idle = replace(data, pre_cue=replace(data.pre_cue, idle=np.zeros(24, dtype=bool)))
-    for other in (no_rest, never_idle, replace(data, pre_cue=None)):
-        assert tangent_trials(other).idle is None
-        assert trials_of_features(other, lambda signal: signal.mean(axis=2)).idle is None

@@ -103,6 +103,13 @@ def test_files_and_people_are_left_out(tmp_path: Path) -> None:
         people_of([str(lab)], ScanOptions(exclude_subjects=("*",)))
 
 
+def test_a_name_to_leave_out_that_nobody_has_is_refused(tmp_path: Path) -> None:
+    """A typing error would leave the person in."""
+    lab = make(tmp_path / "lab", "anna/a.xdf", "ben/b.xdf")
+    with pytest.raises(NeuriptError, match=r"--exclude-people bne fits nobody; the folders hold anna, lab/ben"):
+        people_of([str(lab)], ScanOptions(exclude_subjects=("ben", "bne")))
+
+
 @pytest.mark.parametrize("alias", ["P1", "ben"])
 def test_nobody_who_is_left_out_stays_without_recordings(tmp_path: Path, alias: str) -> None:
     """Left out by the name that was given, or by that of the path."""

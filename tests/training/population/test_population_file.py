@@ -16,12 +16,12 @@ from twin_people import NAMES, population_spec, session, write, write_people
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
 from neuript.modelfile.deployable import open_model
-from neuript.modelfile.manifest import Manifest
+from neuript.modelfile.manifest import POPULATION_KIND, Manifest
 from neuript.network.config import NetworkConfig
 from neuript.network.stack import PRIOR_PREFIX
 from neuript.training.population import population_file
 from neuript.training.population.learning import Learning
-from neuript.training.population.population_file import KIND, Population, learn_population, load_population
+from neuript.training.population.population_file import Population, learn_population, load_population
 from neuript.training.population.population_spec import PopulationSpec
 from neuript.training.windows.dataset import build_dataset
 
@@ -79,7 +79,7 @@ def test_people_windows_and_channels_are_in_the_manifest(
     assert manifest.simulated
     assert not manifest.calibrated
     told = manifest.provenance
-    assert (told["kind"], told["counts"]) == (KIND, {"people": 3, "trials": 48})
+    assert (told["kind"], told["counts"]) == (POPULATION_KIND, {"people": 3, "trials": 48})
     assert len(told["file_hashes"]) == 3
     text = json.dumps(manifest.to_dict())
     assert not any(str(path) in text for paths in recorded.values() for path in paths)

@@ -16,7 +16,6 @@ from neuript.training.population.prior import (
     PRIOR_VARIANCES,
     WORTH_TRIALS,
     Candidate,
-    IdleWindows,
     Opinion,
     PersonTrials,
     choose_prior_variance,
@@ -218,61 +217,3 @@ def test_people_who_are_alike_help_with_few_trials_and_less_with_many(rng: np.ra
     assert alone[0] == pytest.approx(np.log(2))
     assert helped[0] < 0.9 * alone[0]
     assert alone[0] - helped[0] > alone[20] - helped[20]
-
-
-def resting(rng: np.random.Generator, *, label: int = 1) -> PersonTrials:
-    """Somebody with three windows before each trial in which nothing was asked of them."""
-    one = trials_of_person(rng, TWO)
-    trial = np.repeat(np.arange(24), 3)
-    return replace(one, idle=IdleWindows(rng.normal(size=(72, N_FEATURES)), trial, label, 0.25))
-
-
-def test_windows_between_trials_have_a_share_of_the_idle_class(rng: np.random.Generator) -> None:
-    """The classes weigh what they weigh without them: as much as they have trials."""
-    one = resting(rng)
-    x, y, weight = one.rows()
-    np.testing.assert_array_equal(x, np.concatenate([one.x, one.idle.x]))
-    np.testing.assert_array_equal(y, np.concatenate([one.y, np.ones(72)]))
-    assert weight[y == 0].sum() == pytest.approx(12)
-    assert weight[y == 1].sum() == pytest.approx(12)
-    assert weight[len(one.x) :].sum() == pytest.approx(12 * 0.25)
-    assert len(set(np.round(weight[len(one.x) :], 12))) == 1
-
-
-def test_windows_between_trials_are_learnt_from_with_the_trial_after_them(rng: np.random.Generator) -> None:
-    one = resting(rng)
-    train = one.trial >= 6
-    x, _, _ = one.windows(train).rows()
-    np.testing.assert_array_equal(x[train.sum() :], one.idle.x[one.idle.trial >= 6])
-    other = replace(one, idle=replace(one.idle, x=np.where(one.idle.trial[:, None] < 6, 9.0, one.idle.x)))
-    fits = [fit_person(p.windows(train), 2, None, CANDIDATES[0]) for p in (one, other)]
-    assert same(*fits)
-    whole = [fit_person(p, 2, None, CANDIDATES[0]) for p in (one, other)]
-    assert not same(*whole)
-
-
-def test_windows_between_trials_are_learnt_and_never_judged(rng: np.random.Generator) -> None:
-    one = resting(rng)
-    without = replace(one, idle=None)
-    candidate = Candidate(0.0, 0.5)
-    assert not same(fit_person(one, 2, None, candidate), fit_person(without, 2, None, candidate))
-    assert not same(fit_prior([one], 2, 0.2), fit_prior([without], 2, 0.2))
-    assert len(judge_of(one).x) == len(judge_of(without).x)
-    log_proba = log_softmax(rng.normal(size=(48, 2)), axis=1)
-    assert nll_per_trial(log_proba, one) == nll_per_trial(log_proba, without)
-
-
-def test_without_a_trial_of_the_idle_class_the_windows_between_say_nothing(rng: np.random.Generator) -> None:
-    """Nothing at all for somebody without trials, and no class that has no other trial to weigh with."""
-    one = resting(rng)
-    nobody = one.windows(np.zeros(48, dtype=bool))
-    assert [len(part) for part in nobody.rows()] == [0, 0, 0]
-    busy = one.windows(one.y == 0)
-    assert len(busy.rows()[0]) == len(busy.x)
-
-
-def test_features_between_trials_are_scaled_with_the_others(rng: np.random.Generator) -> None:
-    one = resting(rng)
-    found = one.scaled(3.0)
-    np.testing.assert_array_equal(found.rows()[0], 3.0 * one.rows()[0])
-    assert trials_of_person(rng, TWO).scaled(2.0).idle is None

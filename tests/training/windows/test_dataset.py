@@ -16,7 +16,8 @@ from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording_report import eeg_report
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.windows.cleaning import clean
-from neuript.training.windows.dataset import DatasetSpec, build_dataset, load_dataset
+from neuript.training.windows.dataset import build_dataset, load_dataset
+from neuript.training.windows.dataset_spec import DatasetSpec
 
 SFREQ = 125.0
 NAMES = ("Fz", "C3", "Cz", "C4", "Pz")

@@ -7,6 +7,7 @@ The held-out decisions of each over the calibration recordings, hop by hop, go t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def choose_policies(contestants: Sequence[Contestant], data: Dataset, spec: Cali
     """
     base = PolicySpec.from_dict(data.manifest.policy)
     rows = held_out_decisions(contestants, data, spec.epoch_s[1])
-    return {one.key: policy_of(rows[one.key], base, data.manifest, spec) for one in contestants}
+    return {one.key: policy_of(rows[one.key], replace(base, gate=one.gate), data.manifest, spec) for one in contestants}
 
 
 def policy_of(rows: Sequence[Rows], base: PolicySpec, manifest: Manifest, spec: CalibrationSpec) -> PolicySpec:
@@ -98,7 +99,7 @@ def held_out_decisions(contestants: Sequence[Contestant], data: Dataset, duratio
                 _look(watches, windows, places, t)
         _look(watches, windows, places, t)
         for watch in watches:
-            out[watch.one.key].append(watch.rows(t, states, played.trials, len(data.classes)))
+            out[watch.one.key].append(watch.rows(t, states, played.trials, len(data.classes) + watch.one.gate))
     return out
 
 
@@ -135,10 +136,10 @@ class _Watch:
             for i, found in zip(mine, self.one.without_block[fold](part), strict=True):
                 self._found[places[int(i)]] = found
 
-    def rows(self, t: Sequence[float], states: Sequence[State], trials: Sequence[Trial], n_classes: int) -> Rows:
+    def rows(self, t: Sequence[float], states: Sequence[State], trials: Sequence[Trial], n_outputs: int) -> Rows:
         """Return the decisions as far as the decoder knows the recording."""
         n = int(np.sum(np.asarray(t) <= self._until))
-        logits = np.full((n, n_classes), np.nan)
+        logits = np.full((n, n_outputs), np.nan)
         for place, found in self._found.items():
             logits[place] = found
         times = np.asarray(t[:n])

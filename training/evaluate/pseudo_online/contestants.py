@@ -70,6 +70,8 @@ class Contestant:
         The calibrated decoder as it goes into a model file; None for the plain ones.
     model : dict
         How to build that module, for its manifest.
+    gate : bool
+        Whether the last of its outputs is the gate.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Contestant:
     without_block: tuple[LogitsOf, ...]
     module: nn.Module | None = None
     model: dict[str, Any] | None = None
+    gate: bool = False
 
     @property
     def key(self) -> Key:
@@ -97,7 +100,8 @@ def with_first_trials(data: Dataset, count: int) -> Dataset | None:
     renumber = np.cumsum(taken) - 1
     kept = tuple(trial for trial, is_taken in zip(data.trials, taken, strict=True) if is_taken)
     pre_cue = None if data.pre_cue is None else data.pre_cue.of_trials(taken, renumber)
-    return replace(part, trial=renumber[part.trial], trials=kept, pre_cue=pre_cue)
+    pauses = None if data.pauses is None else data.pauses.of_trials(taken, renumber)
+    return replace(part, trial=renumber[part.trial], trials=kept, pre_cue=pre_cue, pauses=pauses)
 
 
 def contestants_of(
@@ -158,7 +162,15 @@ def _at_one_number(part: Dataset, count: str, fit: Callable[[Dataset], FittedDec
 def _published(part: Dataset, count: str, decoder: FittedDecoder, folds: WindowBlocks) -> Contestant:
     without = tuple(partial(_held_out, logits) for logits in decoder.without_block)
     return Contestant(
-        STACK, count, logits_of_module(decoder.module), part.trials, folds, without, decoder.module, decoder.describe()
+        STACK,
+        count,
+        logits_of_module(decoder.module),
+        part.trials,
+        folds,
+        without,
+        decoder.module,
+        decoder.describe(),
+        decoder.module.gate is not None,
     )
 
 

@@ -134,8 +134,7 @@ def operating_curve(walks: Sequence[Walk], task: OnlineTask) -> list[dict[str, A
 
 def _as_rows(walk: Walk) -> Rows:
     """Decisions of a walk as they are before a policy; in rows that are not OK no policy commands."""
-    logits = walk.policy.temperature * np.log(np.maximum(walk.proba, 1e-12))
-    return Rows(walk.t, [State.OK if ok else State.BAD_SIGNAL for ok in walk.ok], logits, walk.trials)
+    return Rows(walk.t, [State.OK if ok else State.BAD_SIGNAL for ok in walk.ok], walk.outputs, walk.trials)
 
 
 def _by_trial(walks: Sequence[Walk], task: OnlineTask) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from neuript.files import file_sha256
 from neuript.realtime.decoding.event_scoring import last_onset_s
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.recording import RecordedStream, Recording, events_of
-from neuript.training.windows.dataset import DatasetSpec
+from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.events import trials_of
 
 AFTER_S = 0.5

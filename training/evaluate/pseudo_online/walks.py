@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ def stacked_batch(windows: Sequence[Window]) -> WindowBatch:
 Key = tuple[str, str]
 """Name of a decoder and its number of calibration trials."""
 LogitsOf = Callable[[WindowBatch], F64]
-"""From windows to logits, shape (n_windows, n_classes)."""
+"""From windows to logits, shape (n_windows, n_classes), with a gate (n_windows, n_classes + 1)."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -90,6 +90,8 @@ class Walk:
         Time of the newest sample of each row, in seconds on the clock of the recording.
     ok : ndarray of bool, shape (n_rows,)
         Whether the row was decoded and could have commanded.
+    outputs : ndarray, shape (n_rows, n_outputs)
+        What the decoder gave for each row's window, with the gate's log-odds last if it has one; NaN without a window.
     proba : ndarray, shape (n_rows, n_classes)
         Probabilities of each row's window; NaN where there is none.
     held : ndarray, shape (n_rows,)
@@ -106,6 +108,7 @@ class Walk:
 
     t: F64
     ok: NDArray[np.bool_]
+    outputs: F64
     proba: F64
     held: NDArray[np.int64]
     commits: tuple[Commit, ...]
@@ -165,13 +168,14 @@ def walk_recording(
     intake = take_in(source, Montage.from_dict(manifest.montage), cap, unit=unit, mains=mains_hz)
     policy = PolicySpec.from_dict(manifest.policy)
     policy = replace(policy, idle_class=policy.idle_class or manifest.idle_class)
-    kept = _Kept(others)
+    heard = _Heard(engine)
+    kept = _Kept(others, heard)
     decoder = Decoder(
         intake.source,
         Conditioner(
             preprocess_here(manifest, intake, mains_hz), intake.plan.matrix, intake.scale, intake.source.info.sfreq
         ),
-        engine,
+        heard,
         DecisionPolicy(policy, manifest.classes, manifest.hop_s),
         manifest.n_times,
         [kept],
@@ -180,11 +184,24 @@ def walk_recording(
     decoder.windows = kept.tap = WindowTap(decoder.windows)
     while not decoder.ended:
         decoder.step(0.0)
-    found = kept.logits(len(manifest.classes))
-    mine = _walk_of(kept.rows, policy, trials, manifest)
+    found = kept.outputs({name: len(manifest.classes) + other.policy.gate for name, other in others.items()})
+    mine = _walk_of(kept.rows, kept.published(manifest.n_outputs), policy, trials, manifest)
     return mine, {
         name: _decide(kept.rows, found[name], other.policy, trials, manifest) for name, other in others.items()
     }
+
+
+class _Heard:
+    """The published model, of which the newest answer is kept."""
+
+    def __init__(self, engine: Infers) -> None:
+        self._engine = engine
+        self.newest: NDArray[np.float32] | None = None
+
+    def infer(self, signal: NDArray[Any], tangent: NDArray[Any], /) -> NDArray[np.float32]:
+        """Return what the model says of a window."""
+        self.newest = self._engine.infer(signal, tangent)
+        return self.newest
 
 
 class _Kept:
@@ -192,9 +209,10 @@ class _Kept:
 
     tap: WindowTap
 
-    def __init__(self, others: Mapping[Key, OtherDecoder]) -> None:
+    def __init__(self, others: Mapping[Key, OtherDecoder], heard: _Heard) -> None:
         self.rows: list[Decision] = []
-        self._others = others
+        self._others, self._heard = others, heard
+        self._published: dict[int, NDArray[np.float32]] = {}
         self._windows: list[Window] = []
         self._of_row: list[int] = []
         self._said: dict[Key, list[F64]] = {name: [] for name in others}
@@ -205,16 +223,25 @@ class _Kept:
             self._windows.append(self.tap.taken[-1])
             self._of_row.append(len(self.rows))
         self.tap.taken.clear()
+        if decision.proba is not None and self._heard.newest is not None:
+            self._published[len(self.rows)] = self._heard.newest.copy()
         self.rows.append(decision)
         if len(self._windows) >= BATCH:
             self._work_off()
 
-    def logits(self, n_classes: int) -> dict[Key, F64]:
-        """Return the logits of each row, shape (n_rows, n_classes), by decoder; NaN where there is no window."""
+    def published(self, n_outputs: int) -> F64:
+        """Return what the published model gave for each row, shape (n_rows, n_outputs); NaN where it was not asked."""
+        out = np.full((len(self.rows), n_outputs), np.nan)
+        for row, found in self._published.items():
+            out[row] = found
+        return out
+
+    def outputs(self, n_outputs: Mapping[Key, int]) -> dict[Key, F64]:
+        """Return what each other decoder gave for each row, shape (n_rows, its outputs); NaN without a window."""
         self._work_off()
         out = {}
         for name, parts in self._said.items():
-            out[name] = np.full((len(self.rows), n_classes), np.nan)
+            out[name] = np.full((len(self.rows), n_outputs[name]), np.nan)
             if parts:
                 out[name][self._of_row] = np.concatenate(parts)
         return out
@@ -228,13 +255,16 @@ class _Kept:
             self._said[name].append(np.asarray(other.logits(batch), dtype=np.float64))
 
 
-def _walk_of(rows: Sequence[Decision], spec: PolicySpec, trials: Sequence[Trial], manifest: Manifest) -> Walk:
+def _walk_of(
+    rows: Sequence[Decision], outputs: F64, spec: PolicySpec, trials: Sequence[Trial], manifest: Manifest
+) -> Walk:
     classes = manifest.classes
     nothing = dict.fromkeys(classes, float("nan"))
     probas = [nothing if row.proba is None else row.proba for row in rows]
     return Walk(
         np.array([row.t for row in rows]),
         np.array([row.state is State.OK and row.proba is not None for row in rows], dtype=bool),
+        outputs,
         np.array([[proba[name] for name in classes] for proba in probas]).reshape(-1, len(classes)),
         np.array([-1 if row.decision is None else classes.index(row.decision) for row in rows], dtype=np.int64),
         tuple(Commit(row.t, row.decision) for row in rows if row.committed and row.decision is not None),
@@ -245,14 +275,14 @@ def _walk_of(rows: Sequence[Decision], spec: PolicySpec, trials: Sequence[Trial]
 
 
 def _decide(
-    rows: Sequence[Decision], logits: F64, spec: PolicySpec, trials: Sequence[Trial], manifest: Manifest
+    rows: Sequence[Decision], outputs: F64, spec: PolicySpec, trials: Sequence[Trial], manifest: Manifest
 ) -> Walk:
-    """Run logits through the policy as `Decoder` does: each row with its state."""
+    """Run outputs through the policy as `Decoder` does: each row with its state."""
     policy = DecisionPolicy(spec, manifest.classes, manifest.hop_s)
-    proba, held = np.full_like(logits, np.nan), np.full(len(rows), -1, dtype=np.int64)
+    proba, held = np.full((len(rows), len(manifest.classes)), np.nan), np.full(len(rows), -1, dtype=np.int64)
     commits = []
     for i, row in enumerate(rows):
-        result = policy.update(None if np.isnan(logits[i]).any() else logits[i], row.state)
+        result = policy.update(None if np.isnan(outputs[i]).any() else outputs[i], row.state)
         if result.proba is not None:
             proba[i] = result.proba
         if result.decision is not None:
@@ -260,4 +290,5 @@ def _decide(
             if result.committed:
                 commits.append(Commit(row.t, manifest.classes[result.decision]))
     ok = np.array([row.state is State.OK for row in rows], dtype=bool) & np.isfinite(proba).all(axis=1)
-    return Walk(np.array([row.t for row in rows]), ok, proba, held, tuple(commits), tuple(trials), manifest.hop_s, spec)
+    times = np.array([row.t for row in rows])
+    return Walk(times, ok, outputs, proba, held, tuple(commits), tuple(trials), manifest.hop_s, spec)

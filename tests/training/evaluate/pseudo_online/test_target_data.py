@@ -22,7 +22,7 @@ from neuript.training.evaluate.pseudo_online.target_data import (
     moabb_terms,
     n_trials,
 )
-from neuript.training.windows.dataset import DatasetSpec
+from neuript.training.windows.dataset_spec import DatasetSpec
 
 EVENTS = {"go": "1", "rest": "2"}
 SPEC = DatasetSpec(event_map=EVENTS)

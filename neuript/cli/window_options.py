@@ -1,0 +1,49 @@
+"""How recordings become windows: the options that `calibrate`, `train population` and `train evaluate` share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_unit, mains_hz
+
+
+def add_window_options(parser: argparse._ActionsContainer, montage: str) -> None:
+    """Add them; `window_settings` reads them.
+
+    Parameters
+    ----------
+    parser : ArgumentParser or group of one
+        Where they are added.
+    montage : str
+        What `--montage` is about.
+    """
+    add = parser.add_argument
+    add_events(parser)
+    add_montage(parser, f"{montage} (default 10-20)", "10-20")
+    add_eeg(parser)
+    add_unit(parser)
+    add("--idle", metavar="CLASS", help="class that means `no command` (default: `rest`, if there is one)")
+    epoch = "seconds after an event between which the person does the task (default 0.5 4.5)"
+    add("--epoch", type=float, nargs=2, default=(0.5, 4.5), metavar=("FROM", "TO"), help=epoch)
+    add("--window", type=float, default=4.0, metavar="S", help="seconds of EEG per decision (default 4)")
+    add("--hop", type=float, default=0.125, metavar="S", help="seconds between decisions (default 0.125)")
+    add_mains(parser)
+
+
+def window_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options say, as keyword arguments of `DatasetSpec` and of the settings that extend it."""
+    from neuript.training.windows.events import parse_event_map
+
+    return {
+        "event_map": parse_event_map(args.event),
+        "trial_start": args.trial_start,
+        "montage": args.montage,
+        "eeg": args.eeg,
+        "unit": args.unit,
+        "mains_hz": mains_hz(args.mains),
+        "idle_class": args.idle,
+        "epoch_s": tuple(args.epoch),
+        "window_s": args.window,
+        "hop_s": args.hop,
+    }
