@@ -42,13 +42,16 @@ class PolicySpec:
     gate: bool = False
     """Whether the model says beside the classes how likely anything is asked for at all: its last output, the log-odds
     of a task against doing nothing. The evidence for all tasks together is never larger than that."""
+    centre_s: float = 0.0
+    """Time constant in seconds of a running mean of the classes' logits that is subtracted from them; 0 leaves them as
+    they are. For models that hardly a trial of the person has told where the classes lie: they lie around that mean."""
 
     def __post_init__(self) -> None:
         specs.check_types(self, ValueError)
         require(self.temperature > 0, self, "temperature", "larger than 0", ValueError)
         require(0 < self.threshold <= 1, self, "threshold", "in (0, 1]", ValueError)
         require(0 <= self.release <= self.threshold, self, "release", "in [0, threshold]", ValueError)
-        for name in ("smoothing_s", "dwell_s", "refractory_s"):
+        for name in ("smoothing_s", "dwell_s", "refractory_s", "centre_s"):
             require(0 <= getattr(self, name) < 3600, self, name, "in [0, 3600) seconds", ValueError)
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,6 +109,28 @@ class Evidence:
         bounded = np.maximum(log_proba, _LOG_FLOOR)
         self._log = keep * self._log + (1.0 - keep) * bounded
         return _softmax(self._log)
+
+
+class RunningMean:
+    """Mean of vectors that come one after the other: by equal shares at first, then so that the older ones fade.
+
+    Parameters
+    ----------
+    memory_s : float
+        Seconds after which what was seen counts a third.
+    """
+
+    def __init__(self, memory_s: float) -> None:
+        self._memory_s = memory_s
+        self._seconds = 0.0
+        self._mean: NDArray[np.float64] | None = None
+
+    def add(self, vector: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
+        """Take a vector that stands for so many seconds, and return the mean with it."""
+        self._seconds = min(self._seconds + seconds, self._memory_s)
+        share = min(seconds / self._seconds, 1.0)
+        self._mean = vector if self._mean is None else self._mean + share * (vector - self._mean)
+        return self._mean
 
 
 class CommitRule:
@@ -191,6 +216,7 @@ class DecisionPolicy:
         self._idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
         self._evidence = Evidence(len(classes), spec.smoothing_s, hop_s)
         self._rule = CommitRule(spec, classes, hop_s)
+        self._centre = RunningMean(spec.centre_s) if spec.centre_s > 0 else None
 
     def update(self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1) -> PolicyResult:
         """Take the logits of the next window (or None where there is no valid one).
@@ -213,12 +239,12 @@ class DecisionPolicy:
             self._evidence.forget()
             self._rule.update(None, state, hops=hops)
             return PolicyResult(None, None, 0.0, None, committed=False)
-        log_proba, gate = self._read(logits)
+        log_proba, gate = self._read(logits, hops)
         evidence = self._evidence.add(log_proba if gate is None else self._gated(log_proba, gate), hops)
         committed = self._rule.update(evidence.tolist(), state, hops=hops)
         return PolicyResult(np.exp(log_proba), evidence, float(evidence.max()), self._rule.held, committed)
 
-    def _read(self, logits: ArrayLike) -> tuple[NDArray[np.float64], float | None]:
+    def _read(self, logits: ArrayLike, hops: int) -> tuple[NDArray[np.float64], float | None]:
         """Log-probabilities of the classes, and the gate's log-odds if there is one."""
         z = np.asarray(logits, dtype=np.float64).ravel()
         if z.shape == (1,) and self._n_classes == 2 and not self.spec.gate:
@@ -228,7 +254,10 @@ class DecisionPolicy:
         if not np.isfinite(z).all():
             raise ValueError("logits must be finite; pass None where there is no valid window")
         gate = float(z[-1]) if self.spec.gate else None
-        return _log_softmax(z[: self._n_classes] / self.spec.temperature), gate
+        z = z[: self._n_classes]
+        if self._centre is not None:
+            z = z - self._centre.add(z, hops * self.hop_s)
+        return _log_softmax(z / self.spec.temperature), gate
 
     def _gated(self, log_proba: NDArray[np.float64], gate: float) -> NDArray[np.float64]:
         """Give no command what the tasks have beyond the odds of the gate."""

@@ -66,6 +66,8 @@ class FittedDecoder:
         Blocks of the cross-validation, as windows to train on and windows to test on.
     without_block : tuple of callable
         The decoder as it is without each block: from signals and tangent vectors to logits.
+    centre_s : float
+        Memory in seconds of the running mean that its logits are taken relative to (`PolicySpec.centre_s`).
     """
 
     module: HybridClassifier
@@ -76,6 +78,7 @@ class FittedDecoder:
     people: tuple[str, ...] = ()
     blocks: tuple[Masks, ...] = ()
     without_block: tuple[Logits, ...] = ()
+    centre_s: float = 0.0
 
     @property
     def n_outputs(self) -> int:
@@ -84,7 +87,7 @@ class FittedDecoder:
 
     def policy(self, draft: Mapping[str, Any]) -> PolicySpec:
         """Return the draft of a manifest's policy as this decoder needs it."""
-        return replace(PolicySpec.from_dict(draft), gate=self.module.gate is not None)
+        return replace(PolicySpec.from_dict(draft), gate=self.module.gate is not None, centre_s=self.centre_s)
 
     def describe(self) -> dict[str, Any]:
         """How to build the module again, for the manifest."""

@@ -24,6 +24,7 @@ from neuript.training.calibration.held_out import (
     nll_per_trial,
     score_held_out,
 )
+from neuript.training.fitting.centring import centre_s_of
 from neuript.training.fitting.gate import GateWindows
 from neuript.training.population.adaptation import PersonFit, adapt
 from neuript.training.population.learning import person_trials, tangent_trials
@@ -132,6 +133,7 @@ def fit_from_people(data: Dataset, population: Population, *, n_folds: int = 4) 
         people=population.people,
         blocks=tuple(blocks),
         without_block=tuple(partial(without, block) for block in range(len(blocks))),
+        centre_s=centre_s_of(min(data.counts.values())),
     )
 
 

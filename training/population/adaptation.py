@@ -17,8 +17,11 @@ from scipy.special import log_softmax
 from neuript.training.fitting.gate import Gate, GateWindows, fit_gate, with_gate
 from neuript.training.fitting.tangent_readout import F64, Readout
 from neuript.training.population.learning import BranchPrior, Learnt
-from neuript.training.population.prior import CANDIDATES, Opinion, PersonTrials, fit_person, nll_per_trial
+from neuript.training.population.prior import CANDIDATES, Opinion, PersonTrials, fit_person, mean_readout, nll_per_trial
 from neuript.training.population.stacking import STACKS, stacked
+
+LEAST_SHARE = 0.1
+"""A branch with less of the stack than this is left out: it would cost its time live and change nothing."""
 
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 """Windows to train on and windows to test on."""
@@ -32,8 +35,8 @@ class BranchFit:
     ----------
     readout : Readout
         Fitted on all of the person's trials.
-    chosen : int
-        Which of `CANDIDATES` it took.
+    weights : ndarray, shape (n_candidates,)
+        How much of it each of `CANDIDATES` is.
     held_out : ndarray, shape (n_windows, n_classes)
         Log-probabilities of each window from read-outs, chosen and fitted, that had not seen its block; without trials
         there is nothing in it.
@@ -42,7 +45,7 @@ class BranchFit:
     """
 
     readout: Readout
-    chosen: int
+    weights: F64
     held_out: F64
     of_block: tuple[Readout, ...]
 
@@ -130,16 +133,18 @@ def adapt(
         other = _adapt_branch(learnt.features, features, blocks, n_classes)
     said = [stacked(((other or mine).held_out, mine.held_out), weights) for weights in STACKS]
     opinion = _allowed(learnt.stack, has_network=other is not None)
-    picks = _choose_in_blocks(opinion, said, tangent, blocks)
-    chosen = _choose(opinion, said, tangent, np.ones(len(tangent.trial), dtype=bool), blocks)
-    held_out = _picked(said, picks, blocks)
+    of_block = [_mean_stack(_weigh(opinion, said, tangent, train, blocks)) for train, _ in blocks]
+    chosen = _mean_stack(_weigh(opinion, said, tangent, np.ones(len(tangent.trial), dtype=bool), blocks))
+    held_out = np.zeros_like(mine.held_out)
+    for pair, (_, test) in zip(of_block, blocks, strict=True):
+        held_out[test] = stacked(((other or mine).held_out[test], mine.held_out[test]), pair)
     learnable = [np.unique(tangent.trial[train]) for train, _ in blocks]
     own = fit_gate(gate, learnable, learnt.gate)
-    return PersonFit(mine, other, STACKS[chosen], held_out, tuple(STACKS[k] for k in picks), own)
+    return PersonFit(mine, other, chosen, held_out, tuple(of_block), own)
 
 
 def _adapt_branch(prior: BranchPrior, person: PersonTrials, blocks: Sequence[Masks], n_classes: int) -> BranchFit:
-    """Fit one branch: every candidate on every block, then the best one on everything."""
+    """Fit one branch: every candidate on every block, then the mean of the likely ones on everything."""
     said = [np.zeros((len(person.trial), n_classes)) for _ in CANDIDATES]
     fits: list[list[Readout]] = []
     for train, test in blocks:
@@ -147,11 +152,17 @@ def _adapt_branch(prior: BranchPrior, person: PersonTrials, blocks: Sequence[Mas
         fits.append([fit_person(part, n_classes, prior.readout, candidate) for candidate in CANDIDATES])
         for log_p, fitted in zip(said, fits[-1], strict=True):
             log_p[test] = log_softmax(fitted.logits(person.x[test]), axis=1)
-    picks = _choose_in_blocks(prior.opinion, said, person, blocks)
-    chosen = _choose(prior.opinion, said, person, np.ones(len(person.trial), dtype=bool), blocks)
-    readout = fit_person(person, n_classes, prior.readout, CANDIDATES[chosen])
-    of_block = tuple(mine[k] for mine, k in zip(fits, picks, strict=True))
-    return BranchFit(readout, chosen, _picked(said, picks, blocks), of_block)
+    shares = [_weigh(prior.opinion, said, person, train, blocks) for train, _ in blocks]
+    of_block = tuple(mean_readout(mine, share) for mine, share in zip(fits, shares, strict=True))
+    held_out = np.zeros((len(person.trial), n_classes))
+    for readout, (_, test) in zip(of_block, blocks, strict=True):
+        held_out[test] = log_softmax(readout.logits(person.x[test]), axis=1)
+    weights = _weigh(prior.opinion, said, person, np.ones(len(person.trial), dtype=bool), blocks)
+    whole = [
+        fit_person(person, n_classes, prior.readout, candidate) if weight > 0 else None
+        for candidate, weight in zip(CANDIDATES, weights, strict=True)
+    ]
+    return BranchFit(mean_readout(whole, weights), weights, held_out, of_block)
 
 
 def _log_proba(branch: BranchFit, x: NDArray[np.floating], block: int | None) -> F64:
@@ -159,31 +170,24 @@ def _log_proba(branch: BranchFit, x: NDArray[np.floating], block: int | None) ->
     return np.asarray(log_softmax(readout.logits(x), axis=1))
 
 
-def _choose_in_blocks(
-    opinion: Opinion, said: Sequence[F64], person: PersonTrials, blocks: Sequence[Masks]
-) -> list[int]:
-    """Which candidate is best without each of the blocks."""
-    return [_choose(opinion, said, person, train, blocks) for train, _ in blocks]
+def _mean_stack(weights: F64) -> tuple[float, float]:
+    """Mean of the stacks; a network that has less than `LEAST_SHARE` of it is left out."""
+    network, tangent = (float(v) for v in weights @ np.array(STACKS))
+    if network < LEAST_SHARE * (network + tangent):
+        return 0.0, network + tangent
+    return (network, tangent) if tangent >= LEAST_SHARE * (network + tangent) else (network + tangent, 0.0)
 
 
-def _picked(said: Sequence[F64], picks: Sequence[int], blocks: Sequence[Masks]) -> F64:
-    """Log-probabilities of each block from the candidate that was picked without it."""
-    out = np.zeros_like(said[0])
-    for k, (_, test) in zip(picks, blocks, strict=True):
-        out[test] = said[k][test]
-    return out
-
-
-def _choose(
+def _weigh(
     opinion: Opinion, said: Sequence[F64], person: PersonTrials, seen: NDArray[np.bool_], blocks: Sequence[Masks]
-) -> int:
-    """Best candidate for the people and for what it said of some of the person's windows."""
+) -> F64:
+    """How likely each candidate is the best, for the people and for what it said of some of the person's windows."""
     part = person.windows(seen)
     trials = np.unique(part.trial)
     if not blocks or not len(trials):
-        return opinion.choose(0 if not len(trials) else _per_class(part))
+        return opinion.weigh(0 if not len(trials) else _per_class(part))
     own = np.array([nll_per_trial(log_p[seen], part) for log_p in said])
-    return opinion.choose(_per_class(part), own, len(trials))
+    return opinion.weigh(_per_class(part), own, len(trials))
 
 
 def _per_class(person: PersonTrials) -> float:

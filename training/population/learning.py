@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.network.config import NetworkConfig
 from neuript.network.network import NeurIPTNetwork
+from neuript.training.fitting.centring import running_centre
 from neuript.training.fitting.gate import GateWindows, fit_people_gate
 from neuript.training.fitting.tangent_readout import F64, Readout, feature_scale
 from neuript.training.population.network_training import GroupedWindows, NetworkTraining, features_of, train_network
@@ -27,6 +28,7 @@ from neuript.training.population.prior import (
     fit_prior,
     held_out,
     judge_of,
+    mean_log_proba,
     opinion_of,
 )
 from neuript.training.population.stacking import STACKS, stacked
@@ -86,15 +88,44 @@ class Learnt:
     gate: Readout | None = None
 
 
-def person_trials(data: Dataset, x: NDArray[np.floating]) -> PersonTrials:
-    """Return features (n_windows, n_features) of a person's windows with their trials."""
+def person_trials(data: Dataset, x: NDArray[np.floating], between: NDArray[np.floating] | None = None) -> PersonTrials:
+    """Return features of a person's windows with their trials.
+
+    Parameters
+    ----------
+    data : Dataset
+        The windows.
+    x : ndarray, shape (n_windows, n_features)
+        Their features.
+    between : ndarray, shape (n_pauses, n_features), optional
+        Features of `data.pauses`, without which nothing is known of the features' running mean.
+    """
     recording = np.array([trial.recording for trial in data.trials], dtype=np.int64)
-    return PersonTrials(x, data.trial, data.trial_labels, early_trials(data.trial_labels, recording))
+    centre = None
+    if between is not None and data.end_s is not None and len(x):
+        centre = running_centre(data, x, between)
+    return PersonTrials(x, data.trial, data.trial_labels, early_trials(data.trial_labels, recording), centre)
 
 
 def tangent_trials(data: Dataset) -> PersonTrials:
     """Return the tangent vectors of a person's windows with their trials."""
-    return person_trials(data, data.tangent)
+    return person_trials(data, data.tangent, None if data.pauses is None else data.pauses.tangent)
+
+
+def trials_of_features(data: Dataset, features: Callable[[NDArray[np.float32]], NDArray[np.floating]]) -> PersonTrials:
+    """Return the features of a person's signals with their trials.
+
+    Parameters
+    ----------
+    data : Dataset
+        The windows.
+    features : callable
+        From signals (n, n_chans, n_times) to features (n, n_features).
+    """
+    between = None
+    if data.pauses is not None and len(data.pauses.signal):
+        between = features(data.pauses.signal)
+    return person_trials(data, features(data.signal), between)
 
 
 def groups_of(data: Dataset) -> list[GroupedWindows]:
@@ -211,7 +242,7 @@ class Learning:
 
     def run(self, network: NeurIPTNetwork, aliases: Collection[str]) -> _Trained:
         """Everybody's features of a network, in the size that those of some people have."""
-        raw = {a: person_trials(data, features_of(network, data.signal)) for a, data in self.people.items()}
+        raw = {a: trials_of_features(data, partial(features_of, network)) for a, data in self.people.items()}
         scale = feature_scale([raw[alias].x for alias in self.people if alias in aliases])
         return _Trained(network, scale, {alias: person.scaled(scale) for alias, person in raw.items()})
 
@@ -237,10 +268,10 @@ def _stack_rows(
     network_opinion: Opinion,
     tangent_opinion: Opinion,
 ) -> dict[int, list[F64]]:
-    """What each stack says of a person, from what the best candidate of each branch says."""
+    """What each stack says of a person, from what the candidates of each branch say."""
     out = {}
     for count, candidates in tangent.items():
-        mine = candidates[tangent_opinion.choose(count)]
-        other = mine if network is None else network[count][network_opinion.choose(count)]
+        mine = mean_log_proba(candidates, tangent_opinion.weigh(count))
+        other = mine if network is None else mean_log_proba(network[count], network_opinion.weigh(count))
         out[count] = [stacked((other, mine), weights) for weights in STACKS]
     return out

@@ -23,9 +23,10 @@ from neuript.training.fitting.metrics import balanced_accuracy, confusion
 from neuript.training.fitting.plain import BASELINES
 from neuript.training.fitting.tangent_readout import F64, feature_scale
 from neuript.training.population.adaptation import Masks, adapt
-from neuript.training.population.learning import Learning, Learnt, folds_of, person_trials, tangent_trials
+from neuript.training.population.learning import Learning, Learnt, folds_of, tangent_trials, trials_of_features
 from neuript.training.population.network_training import features_of
 from neuript.training.population.prior import PersonTrials, choose_prior_variance, first_trials, fit_prior, judge_of
+from neuript.training.population.stacking import stacked
 from neuript.training.windows.dataset import Dataset
 
 COUNTS = (0, 10, 20, 40)
@@ -137,7 +138,7 @@ def _controls(learning: Learning, kept: Sequence[str]) -> dict[str, _Control]:
     }
     out = {}
     for name, read in readers.items():
-        raw = {alias: person_trials(data, read(data.signal)) for alias, data in learning.people.items()}
+        raw = {alias: trials_of_features(data, read) for alias, data in learning.people.items()}
         scale = feature_scale([raw[alias].x for alias in kept])
         trials = {alias: person.scaled(scale) for alias, person in raw.items()}
         out[name] = _Control(learning.learn_features(kept, trials), trials)
@@ -168,17 +169,19 @@ def _judge(
 
     features = None
     if learnt.network is not None:
-        features = person_trials(data, learnt.scale * features_of(learnt.network, data.signal))
+        features = trials_of_features(data, partial(features_of, learnt.network)).scaled(learnt.scale)
     fit = adapt(learnt, everything.windows(own), None if features is None else features.windows(own), blocks)
-    seen = None if features is None else features.x[judge]
-    note(PUBLISHED, fit.log_proba(everything.x[judge], seen), fit.weights)
-    note(TANGENT, log_softmax(fit.tangent.readout.logits(everything.x[judge]), axis=1))
+    mine = everything.windows(judge)
+    branches = {TANGENT: log_softmax(mine.logits(fit.tangent.readout, count), axis=1)}
     if fit.features is not None and features is not None:
-        note(NETWORK, log_softmax(fit.features.readout.logits(features.x[judge]), axis=1))
+        branches[NETWORK] = log_softmax(features.windows(judge).logits(fit.features.readout, count), axis=1)
+    note(PUBLISHED, stacked((branches.get(NETWORK, branches[TANGENT]), branches[TANGENT]), fit.weights), fit.weights)
+    for name, log_proba in branches.items():
+        note(name, log_proba)
     for name, control in controls.items():
-        mine = control.features[_alias(control, data)]
-        other = adapt(control.learnt, mine.windows(own), None, blocks)
-        note(name, log_softmax(other.tangent.readout.logits(mine.x[judge]), axis=1))
+        theirs = control.features[_alias(control, data)]
+        other = adapt(control.learnt, theirs.windows(own), None, blocks)
+        note(name, log_softmax(theirs.windows(judge).logits(other.tangent.readout, count), axis=1))
     if count:
         for name, make in BASELINES.items():
             with use_log_level("ERROR"):

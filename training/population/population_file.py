@@ -20,6 +20,7 @@ from neuript.montages import Montage
 from neuript.network.config import NetworkConfig
 from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import PRIOR_PREFIX, HybridClassifier
+from neuript.training.fitting.centring import centre_s_of
 from neuript.training.fitting.heads import readout_as_head
 from neuript.training.fitting.tangent_readout import Readout
 from neuript.training.population.adaptation import PersonFit, adapt
@@ -195,7 +196,7 @@ def learn_population(
     manifest = replace(
         first.manifest,
         model={},
-        policy={**first.manifest.policy, "gate": learnt.gate is not None},
+        policy={**first.manifest.policy, "gate": learnt.gate is not None, "centre_s": centre_s_of(0)},
         provenance=provenance(
             data=sorted({path.parent.parent.name for paths in people.values() for path in paths} - {""}),
             simulated=any(one.manifest.simulated for one in data.values()),

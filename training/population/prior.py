@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from neuript.training.fitting.centring import centre_s_of
 from neuript.training.fitting.tangent_readout import F64, Readout, fit_readout
 
 PRIOR_VARIANCES = (0.02, 0.06, 0.2, 0.6)
@@ -26,6 +27,8 @@ COUNTS = (0, 5, 10, 20, 40)
 """Numbers of trials per class at which the people are asked."""
 WORTH_TRIALS = 40.0
 """The people's opinion of a candidate counts as much as so many trials of the new person."""
+LEAST_WEIGHT = 0.05
+"""Candidates that are less likely than this share of the best one are left out of the mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +45,15 @@ class PersonTrials:
         Class of each trial.
     early : ndarray of bool, shape (n_trials,)
         Trials that may be learnt from when the later ones judge (`early_trials`).
+    centre : ndarray, shape (n_windows, n_features), or None
+        Running mean of the features at each window (`neuript.training.fitting.centring`).
     """
 
     x: NDArray[np.floating]
     trial: NDArray[np.int64]
     labels: NDArray[np.int64]
     early: NDArray[np.bool_]
+    centre: NDArray[np.floating] | None = None
 
     @property
     def y(self) -> NDArray[np.int64]:
@@ -61,11 +67,20 @@ class PersonTrials:
 
     def windows(self, which: NDArray[np.bool_]) -> PersonTrials:
         """Return the person with some windows only."""
-        return replace(self, x=self.x[which], trial=self.trial[which])
+        centre = None if self.centre is None else self.centre[which]
+        return replace(self, x=self.x[which], trial=self.trial[which], centre=centre)
 
     def scaled(self, factor: float) -> PersonTrials:
         """Return the person with all features times a factor."""
-        return replace(self, x=factor * self.x)
+        centre = None if self.centre is None else factor * self.centre
+        return replace(self, x=factor * self.x, centre=centre)
+
+    def logits(self, readout: Readout, n_per_class: float) -> F64:
+        """Return what a read-out says of the windows, shape (n_windows, n_classes), as live after so many trials."""
+        said = readout.logits(self.x)
+        if self.centre is None or not centre_s_of(n_per_class):
+            return said
+        return np.asarray(said - readout.logits(self.centre))
 
     def windows_of(self, trials: NDArray[np.bool_]) -> PersonTrials:
         """Return the person with the windows of some trials only."""
@@ -151,6 +166,21 @@ def fit_person(person: PersonTrials, n_classes: int, prior: Readout | None, cand
     )
 
 
+def mean_readout(readouts: Sequence[Readout | None], weights: F64) -> Readout:
+    """Return the weighted mean of read-outs; one that is None must have no weight."""
+    kept = [(w, readout) for w, readout in zip(weights, readouts, strict=True) if w > 0 and readout is not None]
+    return Readout(
+        np.asarray(sum(w * readout.weight for w, readout in kept)),
+        np.asarray(sum(w * readout.bias for w, readout in kept)),
+    )
+
+
+def mean_log_proba(said: Sequence[F64], weights: F64) -> F64:
+    """Return what the weighted mean of linear read-outs says, from the log-probabilities (n, n_classes) of each."""
+    total = sum(w * one for w, one in zip(weights, said, strict=True) if w > 0)
+    return np.asarray(log_softmax(total, axis=1))
+
+
 def nll_per_trial(log_proba: F64, person: PersonTrials) -> float:
     """Mean over trials of the mean negative log-likelihood of their windows, in nats."""
     per_window = -log_proba[np.arange(len(person.y)), person.y]
@@ -177,8 +207,12 @@ class Opinion:
         rows = np.stack([self.nll[int(c)] for c in counts])
         return np.array([np.interp(n_per_class, counts, column) for column in rows.T])
 
-    def choose(self, n_per_class: float, own_nll: F64 | None = None, n_trials: int = 0) -> int:
-        """Return the index of the best candidate for a person.
+    def weigh(self, n_per_class: float, own_nll: F64 | None = None, n_trials: int = 0) -> F64:
+        """Return how likely each candidate is the best for a person, shape (n_candidates,), sum 1.
+
+        The choice is not made by the best score alone: few trials cannot tell neighbours apart, and the mean of several
+        candidates is steadier than the one that happened to win (Bayesian model averaging, Hoeting et al. 1999, Stat.
+        Sci. 14:382). Those that are less likely than `LEAST_WEIGHT` of the best are left out.
 
         Parameters
         ----------
@@ -192,7 +226,9 @@ class Opinion:
         score = WORTH_TRIALS * self.at(n_per_class)
         if own_nll is not None:
             score = score + n_trials * own_nll
-        return int(np.argmin(score))
+        likely = np.exp(score.min() - score)
+        likely[likely < LEAST_WEIGHT] = 0.0
+        return np.asarray(likely / likely.sum())
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return plain values for a manifest."""
@@ -230,7 +266,7 @@ def held_out(person: PersonTrials, prior: Readout, n_classes: int) -> dict[int, 
     out, judge = {}, judge_of(person)
     for count, learnt in judged(person, n_classes).items():
         fits = (fit_person(learnt, n_classes, prior, candidate) for candidate in CANDIDATES)
-        out[count] = [log_softmax(fit.logits(judge.x), axis=1) for fit in fits]
+        out[count] = [log_softmax(judge.logits(fit, count), axis=1) for fit in fits]
     return out
 
 

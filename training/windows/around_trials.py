@@ -16,11 +16,11 @@ from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.event_scoring import EARLIEST_S, last_onset_s
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
-from neuript.training.windows.epochs import TrialWindows
+from neuript.training.windows.epochs import TrialWindows, stacked
 
 PRE_CUE_S = (-0.25, 0.0)
 """Windows of the control before the cue end between these times, in seconds after it."""
-PAUSE_STEP_S = 1.0
+PAUSE_STEP_S = 2.0
 """Least distance of two windows of the pauses, in seconds."""
 
 
@@ -73,28 +73,39 @@ class Pauses:
 
     Attributes
     ----------
+    signal : ndarray, shape (n_windows, n_chans, n_times)
+        What the network reads.
     tangent : ndarray, shape (n_windows, n_tangent)
         Tangent vectors.
+    end_s : ndarray, shape (n_windows,)
+        Stamp of each window's newest sample, in seconds on the clock of its recording.
     trial : ndarray, shape (n_windows,)
         Index of the trial that is nearest in time: a block of trials has the pauses around them.
     """
 
+    signal: NDArray[np.float32]
     tangent: NDArray[np.float32]
+    end_s: NDArray[np.float64]
     trial: NDArray[np.int64]
 
     def of_trials(self, taken: NDArray[np.bool_], renumber: NDArray[np.int64]) -> Pauses:
         """Return the windows around some of the trials, which have other numbers now; see `PreCue.of_trials`."""
         mine = taken[self.trial]
-        return Pauses(self.tangent[mine], renumber[self.trial[mine]])
+        return Pauses(self.signal[mine], self.tangent[mine], self.end_s[mine], renumber[self.trial[mine]])
 
     @classmethod
     def joined(cls, parts: Sequence[Pauses]) -> Pauses:
         """Return the windows of several recordings."""
-        return cls(np.concatenate([part.tangent for part in parts]), np.concatenate([part.trial for part in parts]))
+        return cls(
+            np.concatenate([part.signal for part in parts]),
+            np.concatenate([part.tangent for part in parts]),
+            np.concatenate([part.end_s for part in parts]),
+            np.concatenate([part.trial for part in parts]),
+        )
 
 
 class PauseCollector:
-    """Keeps windows in which nothing was asked for, one a second.
+    """Keeps windows in which nothing was asked for, one every `PAUSE_STEP_S`.
 
     Parameters
     ----------
@@ -114,7 +125,7 @@ class PauseCollector:
         ends = np.array([last_onset_s(trial) + task_s for trial in tasks])
         self._begins, self._ends, self._window_s = begins, ends, window_s
         self._newest = -np.inf
-        self._tangents: list[NDArray[np.float32]] = []
+        self._kept: list[Window] = []
         self._stamps: list[float] = []
 
     def offer(self, row: Decision, window: Window | None) -> None:
@@ -124,10 +135,12 @@ class PauseCollector:
         if ((row.t > self._begins) & (row.t - self._window_s < self._ends)).any():
             return
         self._newest = row.t
-        self._tangents.append(window.tangent)
+        self._kept.append(window)
         self._stamps.append(row.t)
 
-    def collected(self, stamps: NDArray[np.float64], trial: NDArray[np.int64], n_tangent: int) -> Pauses:
+    def collected(
+        self, stamps: NDArray[np.float64], trial: NDArray[np.int64], shape: tuple[int, int], n_tangent: int
+    ) -> Pauses:
         """Return what was kept.
 
         Parameters
@@ -136,10 +149,17 @@ class PauseCollector:
             Ends of the windows of this recording's trials, in seconds on its clock.
         trial : ndarray, shape (n_trial_windows,)
             Their trials, by the numbers that they are kept under.
+        shape : tuple of int
+            Channels and samples of a window.
         n_tangent : int
             Length of a tangent vector.
         """
-        if not self._stamps or not len(stamps):
-            return Pauses(np.empty((0, n_tangent), dtype=np.float32), np.empty(0, dtype=np.int64))
-        nearest = np.abs(np.subtract.outer(np.array(self._stamps), stamps)).argmin(axis=1)
-        return Pauses(np.stack(self._tangents), trial[nearest])
+        kept = self._kept if len(stamps) else []
+        end_s = np.array(self._stamps[: len(kept)])
+        nearest = np.abs(np.subtract.outer(end_s, stamps)).argmin(axis=1) if len(kept) else []
+        return Pauses(
+            stacked([window.signal.T for window in kept], shape),
+            stacked([window.tangent for window in kept], (n_tangent,)),
+            end_s,
+            trial[np.asarray(nearest, dtype=np.int64)],
+        )

@@ -103,7 +103,7 @@ class Dataset(LabelledWindows):
     pre_cue : PreCue or None
         What came before the cues, as a control.
     pauses : Pauses or None
-        Windows in which nothing was asked for; None without a class of no command.
+        Windows in which nothing was asked for.
     """
 
     y: NDArray[np.int64] = field(init=False)
@@ -294,7 +294,7 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         parts.append(windows)
         owners.append(np.array([renumber[int(i)] for i in windows.trial], dtype=np.int64))
         pre_cue.append(PreCue.of(earlier, renumber))
-        pauses.append(between.collected(windows.stamp, owners[-1], manifest.n_tangent))
+        pauses.append(between.collected(windows.stamp, owners[-1], windows.x.shape[1:], manifest.n_tangent))
     _require_trials(kept, [e for part in events for e in part], spec, after="with a clean window")
     return Dataset(
         np.concatenate([part.x for part in parts]),
@@ -309,7 +309,7 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         reference,
         tuple(played),
         PreCue.joined(pre_cue),
-        Pauses.joined(pauses) if spec.idle is not None else None,
+        Pauses.joined(pauses),
     )
 
 

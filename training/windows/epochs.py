@@ -251,12 +251,12 @@ class WindowCollector:
         manifest, kept = self._manifest, self._kept
         shape = manifest.n_chans, manifest.n_times
         of_trial = np.array(self._owner, dtype=np.int64)
-        x = _stacked([w.volts.T for w in kept], shape)
+        x = stacked([w.volts.T for w in kept], shape)
         return TrialWindows(
             x=x,
             y=labels_of(self._trials, manifest.classes)[of_trial],
-            signal=_stacked([w.signal.T for w in kept], shape) if manifest.n_tangent else x,
-            tangent=_stacked([w.tangent for w in kept], (manifest.n_tangent,)),
+            signal=stacked([w.signal.T for w in kept], shape) if manifest.n_tangent else x,
+            tangent=stacked([w.tangent for w in kept], (manifest.n_tangent,)),
             trial=of_trial,
             end_s=np.array(self._ends),
             stamp=np.array(self._stamps),
@@ -264,7 +264,7 @@ class WindowCollector:
         )
 
 
-def _stacked(parts: Sequence[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
+def stacked(parts: Sequence[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """One contiguous array of the parts, each of this shape; also where there are none."""
     return np.ascontiguousarray(np.stack(parts)) if parts else np.empty((0, *shape), dtype=np.float32)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neuript.realtime.decoding.policy import DecisionPolicy, PolicyResult, PolicySpec
+from neuript.realtime.decoding.policy import DecisionPolicy, PolicyResult, PolicySpec, RunningMean
 from neuript.realtime.decoding.states import State
 
 CLASSES = ("left", "right", "rest")
@@ -211,3 +211,35 @@ def test_a_gate_without_its_class_or_its_output_is_refused():
         DecisionPolicy(GATED, TASKS, HOP).update([1.0, 2.0, 3.0, math.inf])
     with pytest.raises(ValueError, match="1 logits for 2 classes and a gate"):
         DecisionPolicy(GATED, ("go", "rest"), HOP).update([1.0])
+
+
+def test_logits_are_taken_relative_to_their_running_mean_where_nobody_said_where_the_classes_lie(rng):
+    """A person of whom every window looks like the same class is decoded all the same, and the gate stays absolute."""
+    spec = PolicySpec(smoothing_s=0.0, idle_class="rest", gate=True, centre_s=30.0)
+    policy = DecisionPolicy(spec, ("go", "rest"), HOP)
+    side = np.where(np.arange(800) % 40 < 20, 1.0, -1.0)
+    seen = [policy.update([5.0 + s, 0.0, 9.0]) for s in side]
+    guesses = np.array([r.proba.argmax() for r in seen])[200:]
+    np.testing.assert_array_equal(guesses, np.where(side[200:] > 0, 0, 1))
+    closed = policy.update([9.0, 0.0, -4.0])
+    assert np.log(closed.evidence[0] / closed.evidence[1]) == pytest.approx(-4.0)
+
+
+def test_a_gap_does_not_change_where_the_classes_lie():
+    spec = PolicySpec(smoothing_s=0.0, centre_s=30.0)
+    first, second = (DecisionPolicy(spec, ("a", "b"), HOP) for _ in range(2))
+    for policy in (first, second):
+        run(policy, [[2.0, 0.0], [1.0, 0.0]] * 20)
+    second.update(None, State.GAP)
+    np.testing.assert_allclose(first.update([3.0, 0.0]).proba, second.update([3.0, 0.0]).proba)
+
+
+@pytest.mark.parametrize("memory_s", [1.0, 10.0])
+def test_a_running_mean_is_the_plain_mean_at_first_and_then_fades(memory_s):
+    mean, values = RunningMean(memory_s), np.arange(1.0, 41.0)[:, None]
+    found = np.array([mean.add(value, HOP)[0] for value in values])
+    n = round(memory_s / HOP)
+    np.testing.assert_allclose(found[:n], [values[: k + 1].mean() for k in range(min(n, 40))])
+    for k in range(n, 40):
+        assert found[k] == pytest.approx(found[k - 1] + HOP / memory_s * (values[k, 0] - found[k - 1]))
+    assert RunningMean(memory_s).add(values[5], 99.0)[0] == 6.0

@@ -31,7 +31,9 @@ def with_rest(rng: np.random.Generator, *, n_pauses: int = 60, n_classes: int = 
     pauses[:, 1] += 3.0
     trial = np.arange(n_pauses) * len(data.trials) // n_pauses
     manifest = replace(data.manifest, idle_class=names[-1])
-    return replace(data, tangent=tangent, manifest=manifest, pauses=Pauses(pauses, trial))
+    signal = np.zeros((n_pauses, *data.x.shape[1:]), dtype=np.float32)
+    found = Pauses(signal, pauses, np.arange(n_pauses, dtype=float), trial)
+    return replace(data, tangent=tangent, manifest=manifest, pauses=found)
 
 
 def test_tasks_weigh_as_much_as_rest_and_pauses_together(rng: np.random.Generator) -> None:
@@ -60,7 +62,8 @@ def test_a_block_has_the_pauses_around_its_trials(rng: np.random.Generator) -> N
 
 def test_without_rest_pauses_or_tangent_vectors_there_is_no_gate(rng: np.random.Generator) -> None:
     data = with_rest(rng)
-    nothing = Pauses(np.empty((0, data.tangent.shape[1]), dtype=np.float32), np.empty(0, dtype=np.int64))
+    assert data.pauses is not None
+    nothing = data.pauses.of_trials(np.zeros(24, dtype=bool), np.arange(24))
     flat = np.empty((len(data.x), 0), dtype=np.float32)
     for other in (
         replace(data, manifest=replace(data.manifest, idle_class=None)),

@@ -93,7 +93,7 @@ def test_a_network_that_says_nothing_gets_little_say(rng: np.random.Generator, m
     monkeypatch.setattr(learning_module, "features_of", noise)
     learnt = Learning(people(rng, "abcde", n_trials=44), small_network(), QUICK).learn("abcde")
     for count in (0, 5, 10):
-        network, tangent = STACKS[learnt.stack.choose(count)]
+        network, tangent = learnt.stack.weigh(count) @ np.array(STACKS)
         assert network <= 0.25 * (network + tangent)
 
 
@@ -107,7 +107,7 @@ def test_a_network_that_knows_the_classes_gets_a_say(rng: np.random.Generator, m
 
     monkeypatch.setattr(learning_module, "features_of", knowing)
     learnt = Learning(noisy, small_network(), QUICK).learn("abcde")
-    network, tangent = STACKS[learnt.stack.choose(0)]
+    network, tangent = learnt.stack.weigh(0) @ np.array(STACKS)
     assert network >= 0.75 * (network + tangent)
 
 

@@ -13,6 +13,7 @@ from neuript.training.fitting.tangent_readout import Readout, fit_readout
 from neuript.training.population.prior import (
     CANDIDATES,
     COUNTS,
+    LEAST_WEIGHT,
     PRIOR_VARIANCES,
     WORTH_TRIALS,
     Candidate,
@@ -26,6 +27,8 @@ from neuript.training.population.prior import (
     held_out,
     judge_of,
     judged,
+    mean_log_proba,
+    mean_readout,
     nll_per_trial,
     opinion_of,
 )
@@ -158,15 +161,50 @@ def test_an_opinion_lies_between_the_numbers_that_were_asked() -> None:
     np.testing.assert_allclose(opinion.at(2.5), [0.75, 0.25])
     np.testing.assert_allclose(opinion.at(7.5), [0.55, 0.45])
     np.testing.assert_allclose(opinion.at(99), [0.4, 0.6])
-    assert (opinion.choose(0), opinion.choose(99)) == (1, 0)
+    assert opinion.weigh(0).argmax() == 1
+    assert opinion.weigh(99).argmax() == 0
 
 
-@pytest.mark.parametrize(("n_trials", "chosen"), [(0, 0), (19, 0), (21, 1)])
-def test_people_and_person_count_by_their_trials(n_trials: int, chosen: int) -> None:
-    """The people prefer the first by 0.1 nats, the person the second by 0.2: half their worth in trials decides."""
+@pytest.mark.parametrize("n_trials", [10, 20, 30])
+def test_people_and_person_count_by_their_trials(n_trials: int) -> None:
+    """The people prefer the first by 0.1 nats, the person the second by 0.2: half their worth in trials evens it."""
     assert WORTH_TRIALS == 40
     opinion = Opinion({0: np.array([0.5, 0.6])})
-    assert opinion.choose(10, np.array([0.7, 0.5]), n_trials) == chosen
+    first, second = opinion.weigh(10, np.array([0.7, 0.5]), n_trials)
+    assert first / second == pytest.approx(np.exp(40 * 0.1 - n_trials * 0.2))
+
+
+def test_candidates_that_are_unlikely_are_left_out() -> None:
+    opinion = Opinion({0: np.array([0.5, 0.51, 0.5 - np.log(0.9 * LEAST_WEIGHT) / 40, np.inf])})
+    found = opinion.weigh(0)
+    assert found.sum() == pytest.approx(1)
+    np.testing.assert_allclose(found[:2] / found[0], [1, np.exp(-0.4)])
+    assert found[2:].tolist() == [0.0, 0.0]
+
+
+def test_the_mean_of_read_outs_says_the_mean_of_what_they_say(rng: np.random.Generator) -> None:
+    readouts = [Readout(rng.normal(size=(3, 5)), rng.normal(size=3)) for _ in range(3)]
+    weights, x = np.array([0.2, 0.0, 0.8]), rng.normal(size=(7, 5))
+    mean = mean_readout([readouts[0], None, readouts[2]], weights)
+    said = [log_softmax(readout.logits(x), axis=1) for readout in readouts]
+    np.testing.assert_allclose(log_softmax(mean.logits(x), axis=1), mean_log_proba(said, weights))
+    alone = mean_readout(readouts, np.array([0.0, 1.0, 0.0]))
+    assert same(alone, readouts[1])
+
+
+@pytest.mark.parametrize(("n_per_class", "relative"), [(0, True), (9, True), (10, False), (40, False)])
+def test_with_few_trials_a_read_out_is_taken_relative_to_its_running_mean(
+    rng: np.random.Generator, n_per_class: int, relative: bool
+) -> None:
+    one = trials_of_person(rng, TWO)
+    centre = rng.normal(size=one.x.shape)
+    readout = Readout(rng.normal(size=(2, N_FEATURES)), rng.normal(size=2))
+    found = replace(one, centre=centre).scaled(2.0).windows(one.trial < 9).logits(readout, n_per_class)
+    kept = one.trial < 9
+    plain = readout.logits(2.0 * one.x[kept])
+    expected = plain - readout.logits(2.0 * centre[kept]) if relative else plain
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_array_equal(one.logits(readout, n_per_class), readout.logits(one.x))
 
 
 def test_an_opinion_is_read_from_a_manifest_to_the_bit(rng: np.random.Generator) -> None:

@@ -14,6 +14,7 @@ from neuript.realtime.decoding.states import State
 from neuript.training.windows.around_trials import PAUSE_STEP_S, PauseCollector, Pauses, PreCue
 
 HOP_S, WINDOW_S, TASK_S = 0.125, 2.0, 4.5
+SHAPE = (2, 4)
 
 
 def trial(label: str, onset: float, *epochs: float) -> Trial:
@@ -26,7 +27,7 @@ def walked(collector: PauseCollector, end: float, *, state: State = State.OK, ho
     for t in np.arange(WINDOW_S, end, hop_s):
         row = SimpleNamespace(t=float(t), state=state)
         collector.offer(row, Window(nothing, nothing, np.full(3, t, dtype=np.float32)))  # type: ignore[arg-type]
-    return collector.collected(np.array([0.0]), np.array([0]), 3).tangent[:, 0]
+    return collector.collected(np.array([0.0]), np.array([0]), SHAPE, 3).tangent[:, 0]
 
 
 def test_no_window_touches_a_task_and_rest_is_none() -> None:
@@ -51,26 +52,37 @@ def test_what_could_not_command_is_not_learnt_from(state: State) -> None:
     collector = PauseCollector([trial("go", 100.0)], "rest", TASK_S, WINDOW_S)
     assert not len(walked(collector, 30.0, state=state))
     collector.offer(SimpleNamespace(t=31.0, state=State.OK), None)  # type: ignore[arg-type]
-    assert not len(collector.collected(np.array([0.0]), np.array([0]), 3).trial)
+    assert not len(collector.collected(np.array([0.0]), np.array([0]), SHAPE, 3).trial)
 
 
 def test_a_pause_belongs_to_the_trial_that_is_nearest() -> None:
     trials = [trial("go", 10.0), trial("go", 40.0)]
     collector = PauseCollector(trials, "rest", TASK_S, WINDOW_S)
     walked(collector, 60.0)
-    found = collector.collected(np.array([14.5, 44.5]), np.array([7, 8]), 3)
+    found = collector.collected(np.array([14.5, 44.5]), np.array([7, 8]), SHAPE, 3)
     ends = found.tangent[:, 0]
     np.testing.assert_array_equal(found.trial, np.where(ends <= 29.5, 7, 8))
-    assert not len(collector.collected(np.array([]), np.array([], dtype=np.int64), 3).trial)
+    np.testing.assert_array_equal(found.end_s, ends)
+    assert found.signal.shape == (len(ends), *SHAPE)
+    assert not len(collector.collected(np.array([]), np.array([], dtype=np.int64), SHAPE, 3).trial)
 
 
 def test_parts_of_several_recordings_are_put_together_and_taken_apart() -> None:
-    parts = [Pauses(np.full((2, 3), k, dtype=np.float32), np.array([k, k + 1])) for k in range(3)]
+    parts = [
+        Pauses(
+            np.full((2, *SHAPE), k, dtype=np.float32),
+            np.full((2, 3), k, dtype=np.float32),
+            np.array([10.0 * k, 10.0 * k + 2]),
+            np.array([k, k + 1]),
+        )
+        for k in range(3)
+    ]
     whole = Pauses.joined(parts)
     assert whole.trial.tolist() == [0, 1, 1, 2, 2, 3]
     taken = np.array([False, True, False, True])
     mine = whole.of_trials(taken, np.cumsum(taken) - 1)
     assert mine.trial.tolist() == [0, 0, 1]
-    assert mine.tangent[:, 0].tolist() == [0.0, 1.0, 2.0]
+    assert mine.tangent[:, 0].tolist() == mine.signal[:, 0, 0].tolist() == [0.0, 1.0, 2.0]
+    assert mine.end_s.tolist() == [2.0, 10.0, 22.0]
     before = PreCue.joined([PreCue(part.tangent, part.trial) for part in parts])
     assert before.of_trials(taken, np.cumsum(taken) - 1).trial.tolist() == [0, 0, 1]

@@ -72,6 +72,8 @@ class Contestant:
         How to build that module, for its manifest.
     gate : bool
         Whether the last of its outputs is the gate.
+    centre_s : float
+        As in `FittedDecoder.centre_s`.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Contestant:
     module: nn.Module | None = None
     model: dict[str, Any] | None = None
     gate: bool = False
+    centre_s: float = 0.0
 
     @property
     def key(self) -> Key:
@@ -171,6 +174,7 @@ def _published(part: Dataset, count: str, decoder: FittedDecoder, folds: WindowB
         decoder.module,
         decoder.describe(),
         decoder.module.gate is not None,
+        decoder.centre_s,
     )
 
 
