@@ -29,7 +29,7 @@ The same from Python: `neuript.calibrate`."""
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     parser = command(
-        "neuript-calibrate", "Fine-tune a decoder on one person's recordings and write the model file.", _EXAMPLES
+        "neuript-calibrate", "Fit a decoder to one person's recordings and write the model file.", _EXAMPLES
     )
     add = parser.add_argument
     add("--from", dest="files", nargs="+", metavar="FILE", help="recordings of this person, in order of time")

@@ -26,14 +26,22 @@ def add_window_options(parser: argparse._ActionsContainer, montage: str) -> None
     add("--idle", metavar="CLASS", help="class that means `no command` (default: `rest`, if there is one)")
     epoch = "seconds after an event between which the person does the task (default 0.5 4.5)"
     add("--epoch", type=float, nargs=2, default=(0.5, 4.5), metavar=("FROM", "TO"), help=epoch)
-    add("--window", type=float, default=4.0, metavar="S", help="seconds of EEG per decision (default 4)")
+    add("--window", type=float, metavar="S", help="seconds of EEG per decision (default 4, or the population's)")
     add("--hop", type=float, default=0.125, metavar="S", help="seconds between decisions (default 0.125)")
     add_mains(parser)
 
 
 def window_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Return what the options say, as keyword arguments of `DatasetSpec` and of the settings that extend it."""
+    from neuript.training.windows.dataset_spec import DatasetSpec
     from neuript.training.windows.events import parse_event_map
+
+    window_s = args.window
+    if window_s is None and getattr(args, "population", None):
+        from neuript.training.population.population_file import load_population
+        from neuript.weights import population_file
+
+        window_s = load_population(population_file(args.population)).manifest.window_s
 
     return {
         "event_map": parse_event_map(args.event),
@@ -44,6 +52,6 @@ def window_settings(args: argparse.Namespace) -> dict[str, Any]:
         "mains_hz": mains_hz(args.mains),
         "idle_class": args.idle,
         "epoch_s": tuple(args.epoch),
-        "window_s": args.window,
+        "window_s": DatasetSpec.window_s if window_s is None else window_s,
         "hop_s": args.hop,
     }

@@ -38,6 +38,10 @@ class DecoderHeader:
     dwell_s: float | None = None
     refractory_s: float | None = None
     temperature: float | None = None
+    gate: bool = False
+    """True if the evidence for tasks is bounded by what the model says of doing anything at all."""
+    centre_s: float | None = None
+    """Memory in seconds of the running mean that logits are taken relative to; 0 for none."""
     idle_class: str | None = None
     group_delay_10hz_ms: float | None = None
     group_delay_20hz_ms: float | None = None

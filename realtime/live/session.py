@@ -402,6 +402,8 @@ def _decoder_header(
         smoothing_s=policy.smoothing_s,
         dwell_s=policy.dwell_s,
         refractory_s=policy.refractory_s,
+        gate=policy.gate,
+        centre_s=policy.centre_s,
         temperature=policy.temperature,
         idle_class=policy.idle_class,
         group_delay_10hz_ms=conditioner.chain.group_delay_s(10.0) * 1e3,

@@ -285,6 +285,15 @@ def test_what_is_no_population_is_refused_with_exit_code_5(
     assert cli.main([*replay, "--population", str(encoder)]) == 5
 
 
+def test_the_windows_are_the_populations_where_nobody_says_otherwise(lab: Path, tmp_path: Path) -> None:
+    options = [option for option in OPTIONS if option not in ("--window", "2")]
+    assert len(options) == len(OPTIONS) - 2
+    out = tmp_path / "mi.ts"
+    command = ["calibrate", "--from", str(lab / "new.xdf"), *EVENTS, "--out", str(out), *options, "--mains", "none"]
+    assert cli.main([*command, "--population", str(lab / "lab.safetensors")]) == 0
+    assert read_manifest(out).window_s == 2
+
+
 def test_a_model_is_not_taken_for_a_population_nor_a_population_for_a_model(
     lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

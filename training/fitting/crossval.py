@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 def blocked_folds(trial_labels: NDArray[np.int64], recordings: NDArray[np.int64], n_folds: int) -> NDArray[np.int64]:
     """Assign each trial to a fold, as contiguous blocks in time within each recording.
 
+    Where a class lies in one block of its recording (eight trials of rest, say, before anything else), every recording
+    is held out as a whole instead, if each has every class.
+
     Parameters
     ----------
     trial_labels : ndarray, shape (n_trials,)
@@ -50,14 +53,27 @@ def blocked_folds(trial_labels: NDArray[np.int64], recordings: NDArray[np.int64]
             folds[members] = (turn + np.arange(len(members))) % n_folds
             turn += len(members)
     folds = np.unique(folds, return_inverse=True)[1].astype(np.int64)
+    found = _missing(trial_labels, folds)
+    if found is None:
+        return folds
+    whole = np.unique(recordings, return_inverse=True)[1].astype(np.int64)
+    n_classes = len(np.unique(trial_labels))
+    if whole.max() > 0 and all(len(np.unique(trial_labels[whole == r])) == n_classes for r in range(whole.max() + 1)):
+        return whole
+    fold, missing = found
+    raise ValueError(
+        f"holding out block {fold + 1} of {folds.max() + 1} leaves no training trial of class "
+        f"{', '.join(str(int(c)) for c in sorted(missing))}; record more trials or mix the order of the classes"
+    )
+
+
+def _missing(trial_labels: NDArray[np.int64], folds: NDArray[np.int64]) -> tuple[int, set[int]] | None:
+    """First fold without which some classes have no trial, and these; None where every training set has all."""
     for fold in range(folds.max() + 1):
-        missing = set(np.unique(trial_labels)) - set(np.unique(trial_labels[folds != fold]))
+        missing = set(np.unique(trial_labels).tolist()) - set(np.unique(trial_labels[folds != fold]).tolist())
         if missing:
-            raise ValueError(
-                f"holding out block {fold + 1} of {folds.max() + 1} leaves no training trial of class "
-                f"{', '.join(str(int(c)) for c in sorted(missing))}; record more trials or mix the order of the classes"
-            )
-    return folds
+            return fold, missing
+    return None
 
 
 def split(

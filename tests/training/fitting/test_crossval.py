@@ -55,6 +55,16 @@ def test_too_few_trials_or_folds_are_refused(n_trials, n_folds):
         blocked_folds(labels(n_trials), np.zeros(n_trials, int), n_folds)
 
 
+def test_where_a_class_lies_in_one_block_whole_recordings_are_held_out():
+    """Eight trials of rest before anything else, in each of two recordings (the SSVEP set of Kalunga et al. 2016)."""
+    y = np.tile(np.r_[np.zeros(8, int), 1 + np.arange(24) % 3], 2)
+    recordings = np.repeat([3, 7], 32)
+    np.testing.assert_array_equal(blocked_folds(y, recordings, 4), np.repeat([0, 1], 32))
+    y[recordings == 7] = 1 + np.arange(32) % 3
+    with pytest.raises(ValueError, match="block 1 of 4 leaves no training trial of class 0"):
+        blocked_folds(y, recordings, 4)
+
+
 def test_a_class_in_one_block_alone_is_refused():
     y = np.r_[np.zeros(15, int), np.ones(5, int)]
     with pytest.raises(ValueError, match="block 4 of 4 leaves no training trial of class 1; record"):
