@@ -355,6 +355,9 @@ def test_with_a_network_the_same_commands_work(
     assert calibrate(lab, "new.xdf", model, "--population", str(out)) == 0
     assert "NeurIPT" in capsys.readouterr().out
     assert set(read_manifest(model).metrics["stack_weights"]) == {"network", "riemannian"}
+    assert calibrate(lab, "unlabelled.xdf", model, "--population", str(out), events=()) == 0
+    assert not read_manifest(model).calibrated
+    assert read_manifest(model).policy["centre_s"] > 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")

@@ -64,7 +64,9 @@ def calibrate_from_people(
     mine = spec_like(spec, population)
     montage, notes = fitting_montage(recordings, mine, population.montage, "the population")
     data = build_dataset(recordings, mine, montage)
-    data = replace(data, notes=(*notes, *data.notes))
+    theirs = population.manifest.policy
+    policy = {**data.manifest.policy, "threshold": theirs["threshold"], "release": theirs["release"]}
+    data = replace(data, notes=(*notes, *data.notes), manifest=replace(data.manifest, policy=policy))
     for sentence in (data.describe(), *data.notes):
         tell(sentence)
     if data.reference is None:

@@ -29,10 +29,10 @@ THRESHOLDS = tuple(round(0.5 + 0.02 * k, 2) for k in range(25))
 DWELLS_S = (0.25, 0.5, 1.0, 2.0)
 RELEASE_SHARE = 0.8
 """A class is let go when its evidence is below this share of the threshold."""
-CONFIDENCE = 0.95
-"""With which the bound is kept: the one-sided Poisson limit."""
 LEAST_REST_S = 60.0
 """With less rest than this nothing can be said of false activations."""
+CONFIDENCE = 0.95
+"""With which the bound is kept: the one-sided Poisson limit."""
 BATCH = 256
 
 
@@ -86,14 +86,24 @@ class OperatingPoint:
         """Whether the bound is kept with 95 % confidence."""
         return self.upper <= self.bound
 
+    @property
+    def least_minutes(self) -> float:
+        """Minutes of rest without a false activation after which the bound is kept with 95 % confidence."""
+        return poisson_upper(0, 1.0, CONFIDENCE) / self.bound
+
+    @property
+    def enough_rest(self) -> bool:
+        """Whether anything could keep the bound with that confidence: else no setting is better than another."""
+        return self.card.rest_s / 60.0 >= self.least_minutes
+
     def describe(self) -> str:
         """Say in one sentence what to expect at rest and of events."""
         card, minutes = self.card, self.card.rest_s / 60.0
+        needed = (
+            f"{self.least_minutes:.1f} minutes without a task are needed to promise {self.bound:g} a minute at most"
+        )
         if card.rest_s < LEAST_REST_S:
-            return (
-                f"How often something is commanded at rest is not known: the recordings hold {minutes:.1f} minutes "
-                "without a task; record a minute of rest at least."
-            )
+            return f"How often something is commanded at rest is not known: {minutes:.1f} were recorded, {needed}."
         seen = f"{card.n_false} false activation{'' if card.n_false == 1 else 's'} in {minutes:.1f} minutes of rest"
         limit = f"with 95 % confidence at most {self.upper:.2g} a minute"
         hits = f"{card.n_hits} of {len(card.events)} tasks were commanded"
@@ -101,6 +111,8 @@ class OperatingPoint:
             hits += f", half of them within {float(np.median(card.delays_s)):.1f} s"
         if self.kept:
             return f"At rest: {seen}, {limit}. {hits[0].upper()}{hits[1:]}."
+        if not self.enough_rest:
+            return f"At rest: {seen}, {limit}; {needed}. {hits[0].upper()}{hits[1:]}."
         return (
             f"At rest: {seen}, {limit}, which is more than the {self.bound:g} asked for; the strictest setting was "
             f"taken. {hits[0].upper()}{hits[1:]}. More recorded rest makes the limit tighter."
@@ -288,6 +300,8 @@ def choose_operating_point(
     first = point_of(base)
     if first.card.rest_s < LEAST_REST_S:
         return first
+    if not first.enough_rest and first.card.false_per_minute <= max_false_per_minute:
+        return first  # no setting could promise more, and the strictest would hardly command at all
     best, best_key = first, None
     for dwell_s in DWELLS_S:
         looser_kept = True

@@ -64,6 +64,9 @@ def in_batches(
     Tensor, shape (n_windows, ...)
         The results in one piece, on the CPU, in the type that the function gives.
     """
+    if not len(x_NDT):  # the shape of nothing is that of something
+        one = np.zeros((1, *x_NDT.shape[1:]), dtype=np.float32)
+        return in_batches(model, function, one, precision=precision)[:0]
     was_training, device = model.training, device_of(model)
     model.eval()
     parts = []

@@ -26,7 +26,12 @@ from neuript.training.fitting.tangent_readout import Readout
 from neuript.training.population.adaptation import PersonFit, adapt
 from neuript.training.population.learning import BranchPrior, Learning, Learnt, Report
 from neuript.training.population.leave_one_out import Table, leave_one_out, people_curve
-from neuript.training.population.population_spec import LEAST_PEOPLE, PopulationSpec
+from neuript.training.population.population_spec import (
+    LEAST_PEOPLE,
+    UNLABELLED_RELEASE,
+    UNLABELLED_THRESHOLD,
+    PopulationSpec,
+)
 from neuript.training.population.prior import CANDIDATES, Opinion, PersonTrials
 from neuript.training.population.stacking import STACKS
 from neuript.training.windows.dataset import Dataset, build_dataset, montage_of_all, read_each
@@ -196,7 +201,7 @@ def learn_population(
     manifest = replace(
         first.manifest,
         model={},
-        policy={**first.manifest.policy, "gate": learnt.gate is not None, "centre_s": centre_s_of(0)},
+        policy=_policy(first.manifest.policy, gate=learnt.gate is not None),
         provenance=provenance(
             data=sorted({path.parent.parent.name for paths in people.values() for path in paths} - {""}),
             simulated=any(one.manifest.simulated for one in data.values()),
@@ -210,6 +215,14 @@ def learn_population(
         metrics=_metrics(learnt, table, curve, data, time.monotonic() - began),
     )
     return Population(learnt, manifest)
+
+
+def _policy(draft: Mapping[str, Any], *, gate: bool) -> dict[str, Any]:
+    """How decisions are made of what the people say, before anybody's own recordings say when."""
+    policy = {**draft, "gate": gate, "centre_s": centre_s_of(0)}
+    if gate:
+        policy |= {"threshold": UNLABELLED_THRESHOLD, "release": UNLABELLED_RELEASE}
+    return policy
 
 
 def _hashes(people: Mapping[str, Sequence[Path]]) -> set[str]:

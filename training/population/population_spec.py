@@ -17,6 +17,12 @@ SIGNAL_RMS_V = 1.6e-6
 """Size of that signal; the network's linear scale makes 0.3 of it."""
 
 
+UNLABELLED_RELEASE = 0.54
+UNLABELLED_THRESHOLD = 0.68
+"""Evidence at which a class is commanded before the person's own recordings can say: 0.3 false activations a minute on
+the six people it was chosen on, 0.7 at most (docs/people.md)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PopulationSpec(DatasetSpec):
     """How recordings of people become windows, and what is learnt from them.

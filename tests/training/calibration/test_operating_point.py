@@ -45,12 +45,19 @@ def ran(rows: Rows, spec: PolicySpec) -> list[Commit]:
     return run_policy(rows, spec, GO, HOP_S, evidence)
 
 
-def made_up(rng: np.random.Generator, *, seconds: float = 180.0, every_s: float = 24.0, clear: float = 2.0) -> Rows:
+def made_up(
+    rng: np.random.Generator,
+    *,
+    seconds: float = 180.0,
+    every_s: float = 24.0,
+    clear: float = 2.0,
+    mistakes: float = 0.06,
+) -> Rows:
     """Evidence of tasks that is sometimes missing, and of rest that is sometimes mistaken."""
     t = np.arange(0, seconds, HOP_S)
     onsets = np.arange(10.0, seconds - 10, every_s)
     lasts = np.min(np.abs(t[:, None] - (onsets + 0.5 + LAST_S / 2)), axis=1) < LAST_S / 2
-    mistaken = np.repeat(rng.uniform(size=math.ceil(len(t) / 8)) < 0.06, 8)[: len(t)]
+    mistaken = np.repeat(rng.uniform(size=math.ceil(len(t) / 8)) < mistakes, 8)[: len(t)]
     go = np.where(lasts, clear, -1.0) + np.where(mistaken, 2.5, 0.0) + 1.0 * rng.normal(size=len(t))
     logits = np.stack([go, -go], axis=1)
     return Rows(t, [State.OK] * len(t), logits, tuple(Trial("go", float(on)) for on in onsets))
@@ -113,18 +120,34 @@ def test_without_rest_the_policy_stays_and_it_is_said(rng: np.random.Generator) 
     point = chosen(rows, 2.0)
     assert point.policy == BASE
     assert point.card.rest_s < 60
-    assert "not known" in point.describe()
-    assert "record a minute of rest at least" in point.describe()
+    assert "not known: 0." in point.describe()
+    assert "1.5 minutes without a task are needed to promise 2 a minute at most" in point.describe()
+
+
+def test_where_no_setting_could_promise_the_bound_the_usual_one_stays_if_it_was_within(
+    rng: np.random.Generator,
+) -> None:
+    """Three minutes without a false activation are needed for 1 a minute; with two the strictest promises no more."""
+    rows = made_up(rng, seconds=150.0, mistakes=0.0)
+    point = chosen(rows, 1.0)
+    assert 60 < point.card.rest_s < 60 * point.least_minutes
+    assert point.least_minutes == pytest.approx(-math.log(0.05))
+    assert point.policy == BASE
+    assert "3.0 minutes without a task are needed to promise 1 a minute at most" in point.describe()
+    assert point.card.n_hits > 0
+    mistaken = chosen(made_up(rng, seconds=150.0, mistakes=0.3), 1.0)
+    assert mistaken.policy.threshold > BASE.threshold
 
 
 def test_where_nothing_keeps_the_bound_the_strictest_is_taken_and_it_is_said(rng: np.random.Generator) -> None:
-    rows = made_up(rng)
-    point = chosen(rows, 0.01)
+    rows = made_up(rng, seconds=600.0, mistakes=0.5)
+    point = chosen(rows, 0.5)
+    assert point.enough_rest
     assert not point.kept
     fewest = min(card.n_false for card in every_setting(rows))
     assert point.card.n_false == fewest
     said = point.describe()
-    assert "which is more than the 0.01 asked for; the strictest setting was taken" in said
+    assert "which is more than the 0.5 asked for; the strictest setting was taken" in said
     assert "More recorded rest makes the limit tighter" in said
 
 

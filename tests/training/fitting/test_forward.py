@@ -65,3 +65,11 @@ def test_a_seed_leaves_the_generator_as_it_was():
     assert torch.equal(torch.rand(3), expected)
     with seeded(7):
         assert torch.equal(torch.rand(2), first)
+
+
+def test_of_no_windows_there_are_no_results(model, x):
+    """Somebody who has not given a trial yet is decoded all the same."""
+    model.train()
+    assert predict_logits(model, x[:0]).shape == (0, 3)
+    assert pooled_features(model, x[:0]).shape == (0, model.n_features)
+    assert model.training

@@ -41,9 +41,17 @@ def choose_policies(contestants: Sequence[Contestant], data: Dataset, spec: Cali
     dict
         Policy of each, keyed by name and number of trials; the draft's where nothing was held out.
     """
-    base = PolicySpec.from_dict(data.manifest.policy)
     rows = held_out_decisions(contestants, data, spec.epoch_s[1])
-    return {one.key: policy_of(rows[one.key], replace(base, gate=one.gate), data.manifest, spec) for one in contestants}
+    return {one.key: policy_of(rows[one.key], _base(one, data.manifest), data.manifest, spec) for one in contestants}
+
+
+def _base(one: Contestant, manifest: Manifest) -> PolicySpec:
+    """What a decoder decides by where nothing can be chosen; what earlier people advise is for the published one."""
+    draft = PolicySpec.from_dict(manifest.policy)
+    if one.module is None:
+        usual = PolicySpec()
+        draft = replace(draft, threshold=usual.threshold, release=usual.release)
+    return replace(draft, gate=one.gate, centre_s=one.centre_s)
 
 
 def policy_of(rows: Sequence[Rows], base: PolicySpec, manifest: Manifest, spec: CalibrationSpec) -> PolicySpec:
