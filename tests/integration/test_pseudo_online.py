@@ -224,7 +224,7 @@ def test_a_real_person_commands_more_than_at_rest(data_dir, tmp_path):
         pytest.skip("the Peterson recordings are not among the data")
     runs = [str(person / run / "eeg.edf") for run in ("002", "003", "004", "Test4")]
     events = ("--event", "right_hand=OVTK_GDF_Right", "--event", "rest=OVTK_GDF_Tongue", "--unit", "microvolts")
-    options = ("--network", "none", "--hop", "0.25", "--trials", "20", "--max-false-per-minute", "3")
+    options = ("--network", "none", "--hop", "0.25", "--trials", "40", "--max-false-per-minute", "3")
     out = tmp_path / "online.json"
     assert evaluate("--calibrate", *runs[:2], "--test", *runs[2:], *events, *options, "--out", str(out)) == 0
     figures = json.loads(out.read_text())["over_all"]["Stack (published)"]["all"]
