@@ -118,19 +118,24 @@ class RunningMean:
     ----------
     memory_s : float
         Seconds after which what was seen counts a third.
+
+    Attributes
+    ----------
+    mean : ndarray or None
+        The mean so far; None before the first vector.
     """
 
     def __init__(self, memory_s: float) -> None:
         self._memory_s = memory_s
         self._seconds = 0.0
-        self._mean: NDArray[np.float64] | None = None
+        self.mean: NDArray[np.float64] | None = None
 
     def add(self, vector: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
         """Take a vector that stands for so many seconds, and return the mean with it."""
         self._seconds = min(self._seconds + seconds, self._memory_s)
         share = min(seconds / self._seconds, 1.0)
-        self._mean = vector if self._mean is None else self._mean + share * (vector - self._mean)
-        return self._mean
+        self.mean = vector if self.mean is None else self.mean + share * (vector - self.mean)
+        return self.mean
 
 
 class CommitRule:
@@ -239,12 +244,12 @@ class DecisionPolicy:
             self._evidence.forget()
             self._rule.update(None, state, hops=hops)
             return PolicyResult(None, None, 0.0, None, committed=False)
-        log_proba, gate = self._read(logits, hops)
+        log_proba, gate = self._read(logits, state, hops)
         evidence = self._evidence.add(log_proba if gate is None else self._gated(log_proba, gate), hops)
         committed = self._rule.update(evidence.tolist(), state, hops=hops)
         return PolicyResult(np.exp(log_proba), evidence, float(evidence.max()), self._rule.held, committed)
 
-    def _read(self, logits: ArrayLike, hops: int) -> tuple[NDArray[np.float64], float | None]:
+    def _read(self, logits: ArrayLike, state: State, hops: int) -> tuple[NDArray[np.float64], float | None]:
         """Log-probabilities of the classes, and the gate's log-odds if there is one."""
         z = np.asarray(logits, dtype=np.float64).ravel()
         if z.shape == (1,) and self._n_classes == 2 and not self.spec.gate:
@@ -256,7 +261,9 @@ class DecisionPolicy:
         gate = float(z[-1]) if self.spec.gate else None
         z = z[: self._n_classes]
         if self._centre is not None:
-            z = z - self._centre.add(z, hops * self.hop_s)
+            if state is State.OK:  # an artefact does not say where the classes lie
+                self._centre.add(z, hops * self.hop_s)
+            z = z - self._centre.mean if self._centre.mean is not None else z
         return _log_softmax(z / self.spec.temperature), gate
 
     def _gated(self, log_proba: NDArray[np.float64], gate: float) -> NDArray[np.float64]:

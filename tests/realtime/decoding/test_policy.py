@@ -225,6 +225,17 @@ def test_logits_are_taken_relative_to_their_running_mean_where_nobody_said_where
     assert np.log(closed.evidence[0] / closed.evidence[1]) == pytest.approx(-4.0)
 
 
+def test_an_artefact_does_not_move_where_the_classes_lie():
+    spec = PolicySpec(smoothing_s=0.0, centre_s=30.0)
+    first, second = (DecisionPolicy(spec, ("a", "b"), HOP) for _ in range(2))
+    second.update([99.0, 0.0], State.BAD_SIGNAL)
+    for policy in (first, second):
+        run(policy, [[2.0, 0.0], [1.0, 0.0]] * 20)
+    for _ in range(80):
+        second.update([99.0, 0.0], State.BAD_SIGNAL)
+    np.testing.assert_allclose(first.update([3.0, 0.0]).proba, second.update([3.0, 0.0]).proba)
+
+
 def test_a_gap_does_not_change_where_the_classes_lie():
     spec = PolicySpec(smoothing_s=0.0, centre_s=30.0)
     first, second = (DecisionPolicy(spec, ("a", "b"), HOP) for _ in range(2))
