@@ -42,7 +42,6 @@ def window_settings(args: argparse.Namespace) -> dict[str, Any]:
         from neuript.weights import population_file
 
         window_s = load_population(population_file(args.population)).manifest.window_s
-
     return {
         "event_map": parse_event_map(args.event),
         "trial_start": args.trial_start,

@@ -76,9 +76,9 @@ class GateWindows:
 
 
 def fit_people_gate(people: Sequence[GateWindows | None]) -> Readout | None:
-    """Fit one gate to several people, each of whom counts the same; None unless everybody has windows for it."""
+    """Fit one gate to those people who have windows for it, each of whom counts the same; None if nobody has."""
     known = [person for person in people if person is not None]
-    if not known or len(known) < len(people):
+    if not known:
         return None
     mass = [float(person.weight.sum()) for person in known]
     return fit_readout(
