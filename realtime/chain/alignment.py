@@ -252,6 +252,8 @@ class AlignedWindows:
         self._begin(start)
         self._origin = start
         self._undo: list[Reference | None] = []
+        self._since = 0  # signal before this sample is not learnt from
+        self.n_recentred = 0
         self._newest: tuple[int, F64, F64] | None = None
 
     def _begin(self, start: Reference | None) -> None:
@@ -292,13 +294,16 @@ class AlignedWindows:
         self._bank.restart()
 
     def recentre(self) -> None:
-        """Forget the references and begin with the next clean signal; `undo` brings them back."""
+        """Forget the references and begin with the signal that comes from now on; `undo` brings them back."""
         self._undo.append(self.reference)
         self._begin(None)
+        self._since = self._volts.total
+        self.n_recentred += 1
 
     def undo(self) -> None:
         """Go back to where the references were before the last `recentre`, or else to where they began."""
         self._begin(self._undo.pop() if self._undo else self._origin)
+        self._since = 0
 
     def moved(self) -> float:
         """Return how far the references are from where they began, in typical distances: the largest of the bands."""
@@ -315,7 +320,7 @@ class AlignedWindows:
         bool
             Whether the references rest on enough signal for windows to be decoded.
         """
-        if self.moving or not self.settled:
+        if (self.moving or not self.settled) and end - self._n_times >= self._since:
             for k in self._in_turn(end):
                 self._move(k, end)
         if self._origin is None and self.settled:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neuript.errors import NeuriptError
 from neuript.realtime.chain.alignment import AlignedWindows, PlainWindows, Reference, Windows
 from neuript.realtime.chain.chunk import Chunk, Source, SourceStatus
 from neuript.realtime.chain.conditioner import Conditioner, Stretch
@@ -187,6 +188,35 @@ class Decoder:
             latency = {"pull": pulled_s * 1e3, "filter": (self._perf() - began) * 1e3}
             rows += self._decide(due, latency, self._age_ms(chunk), began - pulled_s)
         return rows
+
+    def recentre(self) -> None:
+        """See windows from the signal that comes from now on, as at the start of a session without a calibration.
+
+        Nothing is decoded until the new reference has settled. `undo_recentre` brings the old one back.
+
+        Raises
+        ------
+        NeuriptError
+            If the model does not recentre.
+        """
+        self._aligned().recentre()
+        self.policy.start_over()
+
+    def undo_recentre(self) -> None:
+        """See windows from where they were seen before the last `recentre`, or else from where the session began.
+
+        Raises
+        ------
+        NeuriptError
+            If the model does not recentre.
+        """
+        self._aligned().undo()
+        self.policy.start_over()
+
+    def _aligned(self) -> AlignedWindows:
+        if not isinstance(self.windows, AlignedWindows):
+            raise NeuriptError("this model does not recentre its windows, so there is nothing to begin anew")
+        return self.windows
 
     def _n_wanted(self) -> int:
         """Return a batch of samples, or exactly those that complete the next window."""

@@ -114,6 +114,10 @@ class Evidence:
 class RunningMean:
     """Mean of vectors that come one after the other: by equal shares at first, then so that the older ones fade.
 
+    Its steps are bounded, as those of the alignment are: after the first `SETTLED_S` a vector further away than
+    `FURTHEST` times the usual (root mean square) distance moves it no more than one at that distance, and does not
+    change what is usual. So an artefact that passed for clean signal moves it little.
+
     Parameters
     ----------
     memory_s : float
@@ -125,16 +129,31 @@ class RunningMean:
         The mean so far; None before the first vector.
     """
 
+    FURTHEST = 3.0
+    SETTLED_S = 10.0
+
     def __init__(self, memory_s: float) -> None:
         self._memory_s = memory_s
         self._seconds = 0.0
+        self._square = 0.0
         self.mean: NDArray[np.float64] | None = None
 
     def add(self, vector: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
         """Take a vector that stands for so many seconds, and return the mean with it."""
+        if self.mean is None:
+            self.mean, self._seconds = vector, min(seconds, self._memory_s)
+            return self.mean
+        settled = self._seconds >= min(self.SETTLED_S, self._memory_s)
         self._seconds = min(self._seconds + seconds, self._memory_s)
         share = min(seconds / self._seconds, 1.0)
-        self.mean = vector if self.mean is None else self.mean + share * (vector - self.mean)
+        away = vector - self.mean
+        square = float(away @ away)
+        furthest = self.FURTHEST**2 * self._square
+        if settled and square > furthest > 0:
+            away = away * math.sqrt(furthest / square)
+        else:
+            self._square += share * (square - self._square)
+        self.mean = self.mean + share * away
         return self.mean
 
 
@@ -221,7 +240,8 @@ class DecisionPolicy:
         self._idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
         self._evidence = Evidence(len(classes), spec.smoothing_s, hop_s)
         self._rule = CommitRule(spec, classes, hop_s)
-        self._centre = RunningMean(spec.centre_s) if spec.centre_s > 0 else None
+        self._centre: RunningMean | None = None
+        self.start_over()
 
     def update(self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1) -> PolicyResult:
         """Take the logits of the next window (or None where there is no valid one).
@@ -248,6 +268,12 @@ class DecisionPolicy:
         evidence = self._evidence.add(log_proba if gate is None else self._gated(log_proba, gate), hops)
         committed = self._rule.update(evidence.tolist(), state, hops=hops)
         return PolicyResult(np.exp(log_proba), evidence, float(evidence.max()), self._rule.held, committed)
+
+    def start_over(self) -> None:
+        """Forget all that was said so far, and where the classes lie: the windows are seen from somewhere else now."""
+        self._evidence.forget()
+        self._rule.update(None)
+        self._centre = RunningMean(self.spec.centre_s) if self.spec.centre_s > 0 else None
 
     def _read(self, logits: ArrayLike, state: State, hops: int) -> tuple[NDArray[np.float64], float | None]:
         """Log-probabilities of the classes, and the gate's log-odds if there is one."""

@@ -18,7 +18,7 @@ from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
 from neuript.files import check_writable
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
-from neuript.realtime.chain.alignment import Reference
+from neuript.realtime.chain.alignment import AlignedWindows, Reference
 from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.windowing import hop_samples
@@ -30,6 +30,7 @@ from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
 from neuript.realtime.live.sinks import JsonLines, Sentences
+from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.recordings.channel_plan import absent_electrodes, with_estimated
 from neuript.weights import population_file
 
@@ -221,8 +222,11 @@ class _Session:
 
     def _loop(self, decoder: Decoder, costs: ProcessCosts) -> str:
         began, limit = time.monotonic(), self.options.duration_s
+        typed, words = self._listen(decoder)
         while not self.stop.requested:
             decoder.step(_TIMEOUT_S)
+            for sentence in obey(typed.newest(), words):
+                logger.info("%s", sentence)
             if decoder.ended:
                 return "end of the recording"
             costs.sample()
@@ -236,6 +240,27 @@ class _Session:
                 if max(heard_s, passed_s) >= limit:
                     return "duration reached"
         return "interrupted"
+
+    def _listen(self, decoder: Decoder) -> tuple[TypedLines, dict[str, Callable[[], str]]]:
+        """Hear what is typed while the pace is that of a person, and say what can be."""
+        paced, windows = self.live or self.options.speed < math.inf, decoder.windows
+        settle_s = windows.spec.settle_s if isinstance(windows, AlignedWindows) else 0.0
+        typed = TypedLines(sys.stdin if paced and settle_s else None)
+        self.stack.callback(typed.close)
+        if typed.listening:
+            logger.info(
+                "the cap moved? type r and Enter to recentre on the next %g s, u and Enter to go back", settle_s
+            )
+
+        def recentre() -> str:
+            decoder.recentre()
+            return f"recentring: nothing is decoded before there are {settle_s:g} s of clean signal; u goes back"
+
+        def undo() -> str:
+            decoder.undo_recentre()
+            return "seen from the earlier reference again"
+
+        return typed, {"r": recentre, "u": undo}
 
     def _listeners(self) -> list[Sink]:
         if self.options.json:

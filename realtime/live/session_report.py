@@ -131,6 +131,7 @@ def alignment_report(decoder: Decoder) -> dict[str, Any] | None:
         "settled": windows.settled,
         "seconds": round(windows.seconds, 3),
         "moved_typical_distances": round(windows.moved(), 3),
+        "recentred": windows.n_recentred,
     }
 
 

@@ -459,8 +459,11 @@ def test_recentring_begins_anew_and_undo_brings_the_bits_back(rng: np.random.Gen
     windows.recentre()
     assert not windows.settled
     assert windows.reference is None
-    assert not play(2 * eeg(rng, SPEC.settle_s - N_TIMES / SFREQ - HOP_S))  # the first window reaches back
+    assert not play(2 * eeg(rng, N_TIMES / SFREQ - 0.1))
+    assert windows.reference is None  # no window yet is all of the signal since then
+    assert not play(2 * eeg(rng, SPEC.settle_s - N_TIMES / SFREQ))
     assert play(2 * eeg(rng, 1.0))
+    assert windows.n_recentred == 1
     assert windows.settled
     there = windows.reference
     windows.recentre()
@@ -492,11 +495,12 @@ def test_a_window_after_undo_has_the_bits_that_it_had_before(rng: np.random.Gene
     play = Play(aligned(start=settled))
     play(eeg(rng, 20.0))
     before = bits([play.windows.window(play.end)])
+    end = play.end
     play.windows.recentre()
-    play.windows.follow(play.end)
-    assert bits([play.windows.window(play.end)]) != before
+    play(eeg(rng, 2 * N_TIMES / SFREQ))
+    assert bits([play.windows.window(end)]) != before
     play.windows.undo()
-    assert bits([play.windows.window(play.end)]) == before
+    assert bits([play.windows.window(end)]) == before
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from builders import make_manifest, montage_of
 
+from neuript.errors import NeuriptError
 from neuript.realtime.chain.alignment import AlignedWindows, AlignmentSpec, Reference
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
 from neuript.realtime.chain.preprocess import PreprocessSpec
@@ -384,3 +385,37 @@ def test_a_start_of_another_cap_is_refused(rng: np.random.Generator) -> None:
     start = Reference(np.stack([np.eye(3)] * 3), np.ones(3), 60.0)
     with pytest.raises(ValueError, match="4 channels"):
         decoder_of(Script([], 250.0), Keeper(), reference=start)
+
+
+# -- anew ----------------------------------------------------------------------------------------
+
+
+def test_recentring_decodes_nothing_until_it_has_settled_and_undo_goes_back(rng: np.random.Generator) -> None:
+    sfreq = 125.0
+    x = microvolts(rng, 60.0, sfreq)
+    stamps = ZERO + np.arange(len(x)) / sfreq
+    decoder = decoder_of(Script(cut(x, stamps, 25), sfreq), Keeper())
+
+    def until(second: float) -> list[Decision]:
+        rows: list[Decision] = []
+        while not rows or rows[-1].t < ZERO + second:
+            rows += decoder.step(0.0)
+        return rows
+
+    until(20.0)
+    before = reference_of(decoder)
+    decoder.recentre()
+    rows = until(20.0 + SETTLE_S - 0.5)
+    assert {row.state for row in rows} == {State.WARMUP}
+    assert until(20.0 + SETTLE_S + WINDOW_S + 0.5)[-1].state is State.OK
+    decoder.undo_recentre()
+    assert bits(reference_of(decoder)) == bits(before)
+    assert decoder.step(0.0)[-1].state is State.OK
+
+
+def test_a_model_that_does_not_recentre_cannot_begin_anew() -> None:
+    manifest = make_manifest(classes=("left", "right"), montage=montage_of(*NAMES))
+    decoder = Decoder.from_manifest(Script([], 125.0), np.eye(N_CHANS), 1e-6, manifest, Keeper())
+    for action in (decoder.recentre, decoder.undo_recentre):
+        with pytest.raises(NeuriptError, match="does not recentre"):
+            action()

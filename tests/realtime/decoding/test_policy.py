@@ -245,6 +245,37 @@ def test_a_gap_does_not_change_where_the_classes_lie():
     np.testing.assert_allclose(first.update([3.0, 0.0]).proba, second.update([3.0, 0.0]).proba)
 
 
+def test_an_artefact_that_passed_for_clean_signal_moves_the_mean_little(rng):
+    mean = RunningMean(120.0)
+    for value in rng.uniform(-1.7, 1.7, size=(960, 1)):
+        mean.add(value, HOP)
+    before = float(mean.mean[0])
+    for _ in range(480):  # a minute
+        mean.add(np.array([1e6]), HOP)
+    assert before < mean.mean[0] < before + 0.55 * RunningMean.FURTHEST  # half of it, not half a million
+    for value in rng.uniform(-1.7, 1.7, size=(8 * 240, 1)):
+        mean.add(value, HOP)
+    assert abs(mean.mean[0] - before) < 0.5
+
+
+def test_a_mean_follows_a_step_for_good_at_a_bounded_speed(rng):
+    mean = RunningMean(20.0)
+    for value in rng.uniform(-1.7, 1.7, size=(160, 1)):
+        mean.add(value, HOP)
+    for value in rng.uniform(-1.7, 1.7, size=(8 * 200, 1)):
+        mean.add(20 + value, HOP)
+    assert mean.mean[0] == pytest.approx(20, abs=1.0)
+
+
+def test_after_starting_over_nothing_of_before_counts():
+    spec = PolicySpec(smoothing_s=1.0, centre_s=30.0, threshold=0.6, release=0.5)
+    policy, fresh = (DecisionPolicy(spec, ("a", "b"), HOP) for _ in range(2))
+    run(policy, [[2.0, 0.0], [9.0, 0.0]] * 20)
+    policy.start_over()
+    for logits in ([1.0, 0.0], [3.0, 0.0], [0.0, 2.0]):
+        np.testing.assert_array_equal(policy.update(logits).evidence, fresh.update(logits).evidence)
+
+
 @pytest.mark.parametrize("memory_s", [1.0, 10.0])
 def test_a_running_mean_is_the_plain_mean_at_first_and_then_fades(memory_s):
     mean, values = RunningMean(memory_s), np.arange(1.0, 41.0)[:, None]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,7 @@ def test_frozen_stays_with_the_calibration(files: Path, capsys: pytest.CaptureFi
     moving = states_of(capsys.readouterr().out)
     report = decoded(files, "taught", "--alignment", "frozen")
     frozen = states_of(capsys.readouterr().out)
-    assert report == {"moving": False, "settled": True, "seconds": 20.0, "moved_typical_distances": 0.0}
+    assert report == {"moving": False, "settled": True, "seconds": 20.0, "moved_typical_distances": 0.0, "recentred": 0}
     assert [state for state, _ in frozen] == [state for state, _ in moving]
     assert frozen[-1] != moving[-1]
 
@@ -101,6 +103,24 @@ def test_new_forgets_the_calibration_and_learns_from_the_stream(
     assert 0 < report["moved_typical_distances"] < 1  # from where it first settled, not from the calibration
     assert decoded(files, "untaught") == report
     assert n_warm(states_of(capsys.readouterr().out)) == n_warm(rows)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+@pytest.mark.parametrize(("typed", "words"), [("r", "nothing is decoded before there are 8 s"), ("x", "is no command")])
+def test_what_is_typed_at_the_terminal_recentres(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str, words: str
+) -> None:
+    keyboard, terminal = os.openpty()
+    with os.fdopen(terminal) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        os.write(keyboard, f"{typed}\n".encode())
+        report = decoded(files, "taught", "--speed", "20")
+    os.close(keyboard)
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert report["recentred"] == (typed == "r")
+    warm_s = n_warm(states_of(captured.out)) * 0.125
+    assert (warm_s > ALIGNMENT.settle_s) == (typed == "r")
 
 
 @pytest.mark.parametrize("model", ["untaught", "plain"])
