@@ -29,6 +29,8 @@ from neuript.training.fitting.schedules import OneCycle
 from neuript.training.fitting.tangent_readout import SQUARED_NORM
 from neuript.training.fitting.training_loop import BETAS
 
+Corruption = Callable[[Tensor, np.random.Generator], Tensor]
+"""From windows (n_windows, n_chans, n_times) to what the network is shown of them."""
 StepReport = Callable[[int, int], None]
 """Progress: steps done, steps in all."""
 
@@ -84,6 +86,8 @@ def train_network(
     spec: NetworkTraining | None = None,
     *,
     seed: int = 520,
+    start: NeurIPTNetwork | None = None,
+    corrupt: Corruption | None = None,
     report: StepReport | None = None,
 ) -> NeurIPTNetwork:
     """Train a network on several people.
@@ -100,6 +104,10 @@ def train_network(
         Hyper-parameters.
     seed : int
         Seed of the weights and the batches; the same arguments give the same weights.
+    start : NeurIPTNetwork, optional
+        Whose encoder to begin with; None begins with random weights.
+    corrupt : callable, optional
+        What is done to the signal of each batch before the network sees it.
     report : callable, optional
         Called with (steps done, steps in all).
 
@@ -115,7 +123,9 @@ def train_network(
     """
     spec = spec or NetworkTraining()
     network = build_network(config, montage, seed=seed)
-    batches = _Batches(groups, config.n_outputs, spec, seed)
+    if start is not None:
+        network.encoder.load_state_dict(start.encoder.state_dict())
+    batches = _Batches(groups, config.n_outputs, spec, seed, corrupt)
     with seeded(seed):
         x, tangent, _ = batches.draw()
         with torch.no_grad():
@@ -124,15 +134,19 @@ def train_network(
         head = nn.Linear(network.n_features, config.n_outputs)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
-        teacher = _Teacher(scale * centred, _within(tangent, batches.n_groups), network.n_chans)
         groups_of_weights = [
             {"params": list(network.encoder.parameters()), "max_lr": spec.max_lr},
             {"params": list(head.parameters()), "max_lr": spec.head_lr, "weight_decay": 0.0},
-            {"params": list(teacher.parameters()), "max_lr": spec.teacher_lr, "weight_decay": 0.0},
         ]
+        teacher = None
+        if spec.teacher_weight > 0:
+            teacher = _Teacher(scale * centred, _within(tangent, batches.n_groups), network.n_chans)
+            groups_of_weights.append(
+                {"params": list(teacher.parameters()), "max_lr": spec.teacher_lr, "weight_decay": 0.0}
+            )
         optimizer = torch.optim.AdamW(groups_of_weights, lr=spec.max_lr, betas=BETAS, weight_decay=spec.weight_decay)
         cycle = OneCycle(warmup=min(0.5, 20 / spec.n_steps), div=20.0, final_div=1e4)
-        parameters = [*network.encoder.parameters(), *head.parameters(), *teacher.parameters()]
+        parameters = [weight for group in groups_of_weights for weight in group["params"]]
         network.train()
         for step in range(spec.n_steps):
             x, tangent, y = batches.draw()
@@ -143,7 +157,7 @@ def train_network(
             logits = head(F.dropout(features, spec.feature_dropout))
             loss = spec.class_weight * F.cross_entropy(logits, y) + spec.head_penalty * head.weight.square().sum()
             loss = loss + 0.8 * network.aux_loss
-            if spec.teacher_weight > 0:
+            if teacher is not None:
                 loss = loss + spec.teacher_weight * teacher(features, _within(tangent, batches.n_groups))
             if not torch.isfinite(loss):
                 raise _diverged(step, spec)
@@ -198,8 +212,15 @@ def _within(features: Tensor, n_groups: int) -> Tensor:
 class _Batches:
     """Balanced batches of a few groups, each cut to one length."""
 
-    def __init__(self, groups: Sequence[GroupedWindows], n_outputs: int, spec: NetworkTraining, seed: int) -> None:
-        self._rng = np.random.default_rng(seed)
+    def __init__(
+        self,
+        groups: Sequence[GroupedWindows],
+        n_outputs: int,
+        spec: NetworkTraining,
+        seed: int,
+        corrupt: Corruption | None = None,
+    ) -> None:
+        self._rng, self._corrupt = np.random.default_rng(seed), corrupt
         self._groups, self._spec, self._n_outputs = groups, spec, n_outputs
         self._of_class = [[np.flatnonzero(g.y == c) for c in range(n_outputs)] for g in groups]
         self.n_groups = min(spec.n_people, len(groups))
@@ -218,7 +239,10 @@ class _Batches:
                 xs.append(self._groups[k].signal[which])
                 tangents.append(self._groups[k].tangent[which])
                 ys += [c] * each
-        return torch.from_numpy(np.concatenate(xs)), torch.from_numpy(np.concatenate(tangents)), torch.tensor(ys)
+        x = torch.from_numpy(np.concatenate(xs))
+        if self._corrupt is not None:
+            x = self._corrupt(x, self._rng)
+        return x, torch.from_numpy(np.concatenate(tangents)), torch.tensor(ys)
 
 
 def features_of(network: NeurIPTNetwork, signal: NDArray[np.float32]) -> NDArray[np.float64]:

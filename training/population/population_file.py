@@ -182,17 +182,7 @@ def learn_population(
             f"give recordings of at least {LEAST_PEOPLE}"
         )
     hashes = _hashes(people)
-    read = {alias: read_each([*paths], eeg=spec.eeg) for alias, paths in people.items()}
-    montage, notes = montage_of_all([one for mine in read.values() for one in mine], spec)
-    for note in notes:
-        tell(note)
-    data: dict[str, Dataset] = {}
-    for alias, recordings in read.items():
-        try:
-            data[alias] = build_dataset(recordings, spec, montage)
-        except NeuriptError as error:
-            raise NeuriptError(f"{alias}: {error}") from error
-        tell(f"{alias}: {data[alias].describe()}")
+    data = datasets_of(people, spec, tell)
     learning = Learning(data, spec.network_config(), seed=spec.seed, report=report)
     table = leave_one_out(learning) if spec.table else None
     curve = people_curve(learning) if spec.table else {}
@@ -215,6 +205,30 @@ def learn_population(
         metrics=_metrics(learnt, table, curve, data, time.monotonic() - began),
     )
     return Population(learnt, manifest)
+
+
+def datasets_of(
+    people: Mapping[str, Sequence[Path]], spec: PopulationSpec, tell: Callable[[str], None]
+) -> dict[str, Dataset]:
+    """Return the windows of each person, of the channels that all have; keyed by alias.
+
+    Raises
+    ------
+    NeuriptError
+        If a recording cannot be used; the sentence says whose.
+    """
+    read = {alias: read_each([*paths], eeg=spec.eeg) for alias, paths in people.items()}
+    montage, notes = montage_of_all([one for mine in read.values() for one in mine], spec)
+    for note in notes:
+        tell(note)
+    data: dict[str, Dataset] = {}
+    for alias, recordings in read.items():
+        try:
+            data[alias] = build_dataset(recordings, spec, montage)
+        except NeuriptError as error:
+            raise NeuriptError(f"{alias}: {error}") from error
+        tell(f"{alias}: {data[alias].describe()}")
+    return data
 
 
 def _policy(draft: Mapping[str, Any], *, gate: bool) -> dict[str, Any]:

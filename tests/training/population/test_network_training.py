@@ -70,6 +70,38 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(rng: np.rando
     assert not same(one, trained(found, seed=4))
 
 
+def test_it_goes_on_from_the_encoder_that_is_given_and_leaves_it_as_it_was(rng: np.random.Generator) -> None:
+    found = groups(rng)
+    start = trained(found, seed=3)
+    before = {key: value.clone() for key, value in start.state_dict().items()}
+    nothing = replace(SHORT, max_lr=1e-12, weight_decay=0.0)
+    same_place = trained(found, nothing, seed=4, start=start)
+    for key, value in start.encoder.state_dict().items():
+        torch.testing.assert_close(same_place.encoder.state_dict()[key], value)
+    trained(found, seed=4, start=start)
+    assert all(torch.equal(value, before[key]) for key, value in start.state_dict().items())
+
+
+def test_what_corrupts_a_batch_sees_its_signal_alone_and_changes_no_draw(rng: np.random.Generator) -> None:
+    found, shapes = groups(rng), []
+
+    def keep(x: torch.Tensor, _: np.random.Generator) -> torch.Tensor:
+        shapes.append(tuple(x.shape))
+        return x
+
+    assert same(trained(found), trained(found, corrupt=keep))
+    assert len(set(shapes)) == 1
+    assert len(shapes) == SHORT.n_steps + 1  # one batch for the sizes
+    assert not same(trained(found), trained(found, corrupt=lambda x, _: 0.5 * x.flip(-1)))
+
+
+def test_without_the_tangent_vectors_any_pooling_learns(rng: np.random.Generator) -> None:
+    found = groups(rng)
+    config = replace(CONFIG, pooling="channels", covariance_heads=1)
+    network = train_network(found, config, MONTAGE, replace(SHORT, teacher_weight=0.0))
+    assert features_of(network, found[0].signal).shape[1] == network.n_features
+
+
 def test_it_ends_in_eval_mode_without_gradients_and_tells_its_steps(rng: np.random.Generator) -> None:
     steps: list[tuple[int, int]] = []
     network = trained(groups(rng), report=lambda done, total: steps.append((done, total)))
