@@ -143,7 +143,7 @@ def take_in(
     """
     info = source.info
     plan = plan_signal(info, model, cap)
-    chunks = _listen(source, math.ceil(LISTEN_S * info.sfreq), clock, check)
+    chunks = listen(source, math.ceil(LISTEN_S * info.sfreq), clock, check)
     heard = np.concatenate([c.data for c in chunks])[: math.ceil(LISTEN_S * info.sfreq)]
     if len(heard) < 0.5 * info.sfreq:
         raise NeuriptError(f"'{info.name}' ends after {len(heard) / info.sfreq:.2f} s; there is nothing to decode")
@@ -171,7 +171,27 @@ def take_in(
     )
 
 
-def _listen(source: Source, n_samples: int, clock: Callable[[], float], check: Callable[[], None]) -> list[Chunk]:
+def listen(source: Source, n_samples: int, clock: Callable[[], float], check: Callable[[], None]) -> list[Chunk]:
+    """Return the first chunks of a source, so many samples or a few more; fewer where it ends before.
+
+    Parameters
+    ----------
+    source : Source
+        The stream to listen to, started.
+    n_samples : int
+        Number of samples that are wanted.
+    clock : callable
+        Stopwatch for a stream that stays silent.
+    check : callable
+        Called between pulls; may raise to end the listening.
+
+    Raises
+    ------
+    NeuriptError
+        If the source ends without a sample.
+    StreamNotFoundError
+        If it sends nothing for 10 s.
+    """
     chunks: list[Chunk] = []
     n, last = 0, clock()
     while n < n_samples:

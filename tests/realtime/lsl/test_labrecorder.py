@@ -4,13 +4,15 @@ import os
 import stat
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from neuript.errors import NeuriptError
+from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.lsl import labrecorder as recorder
-from neuript.realtime.lsl.labrecorder import Recorder, check_recording, find_labrecorder
+from neuript.realtime.lsl.labrecorder import Recorder, bytes_per_s, check_recording, find_labrecorder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the stand-in is a script")
 
@@ -88,12 +90,89 @@ def test_an_early_end_is_noticed_with_its_reason(stand_in, tmp_path):
     now = [0.0]
     recording = Recorder(tmp_path / "a.xdf", ["uid='1'"], clock=lambda: now[0])
     recording.start()
+    for _ in range(recorder.MOST_TRIES - 1):  # it looks for streams for one second, so it is tried again
+        recording._process.wait(20)
+        recording.check()
+        now[0] += 1.0
     recording._process.wait(20)
     with pytest.raises(NeuriptError, match="uid='1' matched no stream!"):
         recording.check()
     recording.check()  # asked again at once: not looked at
     now[0] += 1.0
     with pytest.raises(NeuriptError, match="ended on its own"):
+        recording.check()
+    recording.close()
+
+
+@posix
+def test_streams_that_answer_late_are_found_by_another_try(stand_in, tmp_path):
+    stand_in(
+        "import os; first = not os.path.exists(sys.argv[1] + '.tried'); open(sys.argv[1] + '.tried', 'w').close()\n"
+        "if first: print('uid matched no stream!'); sys.exit(2)\n"
+        "open(sys.argv[1], 'w').write('x'); sys.stdin.readline()"
+    )
+    now = [0.0]
+    recording = Recorder(tmp_path / "a.xdf", ["uid='1'"], clock=lambda: now[0])
+    recording.start()
+    recording._process.wait(20)
+    recording.check()
+    recording.close()
+    assert (tmp_path / "a.xdf").read_text() == "x"
+
+
+@posix
+def test_a_file_that_does_not_grow_is_said_once_and_so_is_its_recovery(stand_in, tmp_path, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(recorder.logger, "error", lambda text, *a: said.append(text % a))
+    monkeypatch.setattr(recorder.logger, "info", lambda text, *a: said.append(text % a))
+    stand_in("sys.stdin.readline()")
+    now, path = [0.0], tmp_path / "a.xdf"
+    recording = Recorder(path, ["uid='1'"], bytes_per_s=1e5, clock=lambda: now[0])
+    recording.start()
+    said.clear()
+
+    def after(seconds: float, n_bytes: int) -> list[str]:
+        now[0] += seconds
+        path.write_bytes(b"x" * n_bytes)
+        recording.check()
+        return [text.split(":")[0] for text in said]
+
+    assert after(1.0, 100) == []
+    assert after(1.9, 100) == []
+    assert after(1.0, 100) == ["nothing was written to a.xdf for 3 s"]
+    assert after(1.0, 100) == ["nothing was written to a.xdf for 3 s"]
+    assert after(1.0, 200)[1:] == ["a.xdf grows again, after 5 s"]
+    recording.close()
+
+
+@posix
+def test_a_slow_stream_is_written_in_lumps_and_no_alarm_is_given(stand_in, tmp_path, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(recorder.logger, "error", lambda text, *a: said.append(text % a))
+    stand_in("open(sys.argv[1], 'w').write('x'); sys.stdin.readline()")
+    now = [0.0]
+    info = SignalInfo(name="slow", sfreq=100.0, ch_names=("a", "b", "c", "d"), channel_format="float32")
+    assert bytes_per_s(info) == 1700
+    recording = Recorder(tmp_path / "a.xdf", ["uid='1'"], bytes_per_s=bytes_per_s(info), clock=lambda: now[0])
+    recording.start()
+    (tmp_path / "a.xdf").write_text("y")
+    recording.check()
+    now[0] += 12.0
+    recording.check()
+    assert said == []
+    now[0] += 3.0
+    recording.check()
+    assert len(said) == 1
+    recording.close()
+
+
+@posix
+def test_a_disk_that_is_nearly_full_ends_it(stand_in, tmp_path, monkeypatch):
+    stand_in("open(sys.argv[1], 'w').write('x'); sys.stdin.readline()")
+    recording = Recorder(tmp_path / "a.xdf", ["uid='1'"])
+    recording.start()
+    monkeypatch.setattr(recorder.shutil, "disk_usage", lambda _: SimpleNamespace(free=1e6))
+    with pytest.raises(NeuriptError, match=r"nearly full \(1 MB left\)"):
         recording.check()
     recording.close()
 

