@@ -36,7 +36,7 @@ def run(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
 
     from neuript.cli.progress import ProgressLine
-    from neuript.realtime.live.record import RecordOptions, run_record
+    from neuript.realtime.live.recording_session import RecordOptions, run_record
 
     options = RecordOptions(**vars(args))
     with ProgressLine(0.5, 10.0) as line:

@@ -121,7 +121,7 @@ def test_two_runs_and_three_classes_by_way_of_a_fif_file(recordings, tmp_path, c
         raw.save(tmp_path / f"run{i}_raw.fif", verbose="error")
         fifs.append(str(tmp_path / f"run{i}_raw.fif"))
     events = (*EVENTS, "--event", "rest=pause")
-    options = ("--network", "none", "--window", "1.5", "--epoch", "-1.5", "4")
+    options = ("--network", "none", "--window", "1.5", "--epoch", "-1.5", "4", "--hop", "0.25")
     assert calibrate(fifs, tmp_path / "mi.ts", *options, events=events) == 0
     said = capsys.readouterr()
     assert "24 left_hand, 24 right_hand, 48 rest trials" in said.err

@@ -179,7 +179,7 @@ def test_without_alignment_a_window_is_the_signal_of_the_chain(rng: np.random.Ge
 # -- bits ----------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(deadline=None, derandomize=True, max_examples=15)
 @given(sizes=st.lists(st.integers(1, 150), min_size=1, max_size=40), broken=st.integers(0, 30))
 def test_any_cut_gives_the_same_bits(sizes: list[int], broken: int) -> None:
     """Windows are asked for as soon as they are whole, or only when more has arrived."""

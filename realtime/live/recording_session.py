@@ -22,7 +22,8 @@ from neuript.realtime.lsl.discovery import StreamSummary, find_stream, in_words,
 from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
 from neuript.realtime.lsl.inlet import LslSource
 from neuript.realtime.lsl.labrecorder import Recorder, bytes_per_s, check_recording
-from neuript.realtime.recordings.explanation import STREAM_TYPE, explained
+from neuript.realtime.lsl.late_streams import LateStreams
+from neuript.realtime.recordings.explanation import explained
 from neuript.realtime.recordings.look import Look, eeg_channels
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of
@@ -180,33 +181,6 @@ def _record(
         if limit is not None and passed_s >= limit:
             break
     return n_samples
-
-
-class LateStreams:
-    """Streams that appear while a recording runs: LabRecorder does not take them up, so it is said.
-
-    Parameters
-    ----------
-    known : set of str
-        Uids of the streams that are recorded.
-    """
-
-    def __init__(self, known: set[str]) -> None:
-        from neuript.realtime.lsl.library import pylsl
-
-        self._known = set(known)
-        self._resolver = pylsl.ContinuousResolver()
-
-    def look(self) -> None:
-        """Say each stream that is new, once."""
-        for stream in map(StreamSummary.of, self._resolver.results()):
-            if stream.uid not in self._known and stream.stype != STREAM_TYPE:
-                self._known.add(stream.uid)
-                logger.warning(
-                    "'%s' (%s) appeared after the beginning and is not recorded; stop and start again to have it",
-                    stream.name,
-                    stream.stype,
-                )
 
 
 def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
