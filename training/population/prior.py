@@ -21,12 +21,16 @@ PRIOR_VARIANCES = (0.02, 0.06, 0.2, 0.6)
 """Variances of the weights among which the people choose when the prior itself is fitted."""
 SHARES = (0.0, 0.5, 1.0)
 """How much of the prior's weights a person begins with; 0 ignores the prior."""
-VARIANCES = (0.05, 0.15, 0.5, 1.5, 5.0)
+VARIANCES = (0.05, 0.15, 0.5, 1.5)
 """Variances of a person's weights around the prior."""
 COUNTS = (0, 5, 10, 20, 40)
 """Numbers of trials per class at which the people are asked."""
 WORTH_TRIALS = 40.0
 """The people's opinion of a candidate counts as much as so many trials of the new person."""
+OWN_SHARE = 0.5
+"""What a person's own held-out trials say of a candidate counts for so much of a trial each. They are of the same hour
+as those that were learnt from, so they flatter what adapts most and is surest; the people were judged on later
+recordings."""
 LEAST_WEIGHT = 0.05
 """Candidates that are less likely than this share of the best one are left out of the mean."""
 
@@ -225,7 +229,7 @@ class Opinion:
         """
         score = WORTH_TRIALS * self.at(n_per_class)
         if own_nll is not None:
-            score = score + n_trials * own_nll
+            score = score + OWN_SHARE * n_trials * own_nll
         likely = np.exp(score.min() - score)
         likely[likely < LEAST_WEIGHT] = 0.0
         return np.asarray(likely / likely.sum())

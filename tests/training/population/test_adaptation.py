@@ -14,9 +14,10 @@ from neuript.training.fitting.tangent_readout import Readout
 from neuript.training.population import adaptation
 from neuript.training.population.adaptation import BranchFit, Masks, PersonFit, adapt
 from neuript.training.population.learning import Learnt
-from neuript.training.population.prior import CANDIDATES, LEAST_WEIGHT, PersonTrials, fit_person, fit_prior
+from neuript.training.population.prior import CANDIDATES, LEAST_WEIGHT, OWN_SHARE, PersonTrials, fit_person, fit_prior
 from neuript.training.population.stacking import STACKS, stacked
 
+N = len(CANDIDATES)
 HALF = STACKS.index((0.5, 0.5))
 ONLY_TANGENT = STACKS.index((0.0, 1.0))
 
@@ -61,7 +62,7 @@ def test_what_is_said_of_a_block_does_not_depend_on_its_labels(rng: np.random.Ge
     blocks = blocks_of(person)
     test = blocks[block][1]
     learnt, features = both(
-        rng, person, tangent=preferring(15, 7), features=preferring(15, 12), stack=preferring(25, HALF)
+        rng, person, tangent=preferring(N, 7), features=preferring(N, 10), stack=preferring(25, HALF)
     )
     hit = np.isin(np.arange(24), person.trial[test])
     labels = np.where(hit, 1 - person.labels, person.labels)
@@ -79,11 +80,11 @@ def test_what_is_said_of_a_block_does_not_depend_on_its_labels(rng: np.random.Ge
 def test_without_a_trial_the_people_choose(rng: np.random.Generator) -> None:
     person = alike(rng, 1)[0]
     learnt, features = both(
-        rng, person, tangent=preferring(15, 13), features=preferring(15, 11), stack=preferring(25, HALF)
+        rng, person, tangent=preferring(N, 9), features=preferring(N, 11), stack=preferring(25, HALF)
     )
     none = np.zeros(48, dtype=bool)
     fit = adapt(learnt, person.windows(none), features.windows(none), [])
-    assert (chosen(fit.tangent), chosen(fit.features), fit.weights) == (13, 11, (0.5, 0.5))
+    assert (chosen(fit.tangent), chosen(fit.features), fit.weights) == (9, 11, (0.5, 0.5))
     for branch, prior in ((fit.tangent, learnt.tangent), (fit.features, learnt.features)):
         np.testing.assert_array_equal(branch.readout.weight, CANDIDATES[chosen(branch)].share * prior.readout.weight)
     assert (fit.held_out.shape, fit.weights_of_block, fit.tangent.of_block) == ((0, 2), (), ())
@@ -92,7 +93,7 @@ def test_without_a_trial_the_people_choose(rng: np.random.Generator) -> None:
 def test_without_blocks_nothing_is_chosen_on_the_persons_own_trials(rng: np.random.Generator) -> None:
     """The read-out learns from them all the same."""
     person = alike(rng, 1)[0]
-    learnt, features = both(rng, person, tangent=preferring(15, 9), features=preferring(15, 3))
+    learnt, features = both(rng, person, tangent=preferring(N, 9), features=preferring(N, 3))
     fit = adapt(learnt, person, features, [])
     assert (chosen(fit.tangent), chosen(fit.features)) == (9, 3)
     expected = fit_person(person, 2, learnt.tangent.readout, CANDIDATES[9])
@@ -102,7 +103,7 @@ def test_without_blocks_nothing_is_chosen_on_the_persons_own_trials(rng: np.rand
 
 def test_the_people_are_asked_at_the_number_of_trials_that_the_person_gave(rng: np.random.Generator) -> None:
     person = alike(rng, 1)[0]  # 12 trials of each class
-    nll = {0: np.eye(15)[0] * -9.0, 12: np.eye(15)[7] * -9.0, 20: np.eye(15)[3] * -9.0}
+    nll = {0: np.eye(N)[0] * -9.0, 12: np.eye(N)[7] * -9.0, 20: np.eye(N)[3] * -9.0}
     learnt = learnt_from(some_readout(rng), tangent=type(flat(1))(nll))
     assert chosen(adapt(learnt, person, None, []).tangent) == 7
     nobody = person.windows(np.zeros(48, dtype=bool))
@@ -113,14 +114,14 @@ def test_the_persons_own_trials_move_the_choice_as_far_as_they_can_tell(rng: np.
     """A prior that says the opposite of the person: the people like it, and lose against enough trials."""
     person = trials_of_person(rng, np.array([[1.0] * N_FEATURES, [-1.0] * N_FEATURES]))
     opposite = Readout(-person.x[person.y == 0].mean(0) * np.array([[1.0], [-1.0]]), np.zeros(2))
-    close_to_it = max(range(15), key=lambda k: (CANDIDATES[k].share, -CANDIDATES[k].variance))
+    close_to_it = max(range(N), key=lambda k: (CANDIDATES[k].share, -CANDIDATES[k].variance))
     share = {}
     for by_nats in (0.01, 100.0):
-        learnt = learnt_from(opposite, tangent=preferring(15, close_to_it, by_nats))
+        learnt = learnt_from(opposite, tangent=preferring(N, close_to_it, by_nats))
         weights = adapt(learnt, person, None, blocks_of(person)).tangent.weights
         share[by_nats] = float(weights @ [candidate.share for candidate in CANDIDATES])
     assert share[100.0] == 1
-    assert share[0.01] < 0.2
+    assert share[0.01] < 0.25
 
 
 def test_each_block_is_decoded_by_the_stack_that_had_not_seen_it(rng: np.random.Generator) -> None:
@@ -142,11 +143,11 @@ def test_each_block_is_decoded_by_the_stack_that_had_not_seen_it(rng: np.random.
 
 def test_the_stack_of_a_block_is_chosen_on_the_other_blocks(rng: np.random.Generator) -> None:
     """In one block alone the network is right and the Riemannian branch wrong."""
-    person = alike(rng, 1, noise=2.0)[0]
+    person = alike(rng, 1, noise=1.0)[0]
     blocks = blocks_of(person)
     x = person.x.copy()
     x[blocks[1][1]] *= -1
-    learnt, _ = both(rng, person, tangent=preferring(15, 4), features=preferring(15, 4))
+    learnt, _ = both(rng, person, tangent=preferring(N, 4), features=preferring(N, 4))
     fit = adapt(learnt, replace(person, x=x), person, blocks)
 
     def network_share(weights: tuple[float, float]) -> float:
@@ -158,7 +159,7 @@ def test_the_stack_of_a_block_is_chosen_on_the_other_blocks(rng: np.random.Gener
         for weights in STACKS:
             log_proba = stacked((fit.features.held_out[seen], fit.tangent.held_out[seen]), weights)
             scores.append(-log_proba[np.arange(seen.sum()), person.y[seen]].mean())
-        likely = np.exp(len(np.unique(person.trial[seen])) * (min(scores) - np.array(scores)))
+        likely = np.exp(OWN_SHARE * len(np.unique(person.trial[seen])) * (min(scores) - np.array(scores)))
         likely[likely < LEAST_WEIGHT] = 0
         return likely @ np.array(STACKS) / likely.sum()
 
@@ -199,7 +200,7 @@ def test_without_a_network_no_stack_needs_one(rng: np.random.Generator) -> None:
 
 def test_a_person_who_is_like_the_others_is_decoded_by_them(rng: np.random.Generator) -> None:
     people = alike(rng, 5)
-    learnt = learnt_from(fit_prior(people[:4], 2, 0.6), tangent=preferring(15, 10), stack=preferring(25, ONLY_TANGENT))
+    learnt = learnt_from(fit_prior(people[:4], 2, 0.6), tangent=preferring(N, 10), stack=preferring(25, ONLY_TANGENT))
     nobody = people[4].windows(np.zeros(48, dtype=bool))
     fit = adapt(learnt, nobody, None, [])
     right = fit.log_proba(people[4].x, None).argmax(1) == people[4].y

@@ -14,6 +14,7 @@ from neuript.training.population.prior import (
     CANDIDATES,
     COUNTS,
     LEAST_WEIGHT,
+    OWN_SHARE,
     PRIOR_VARIANCES,
     WORTH_TRIALS,
     Candidate,
@@ -165,13 +166,13 @@ def test_an_opinion_lies_between_the_numbers_that_were_asked() -> None:
     assert opinion.weigh(99).argmax() == 0
 
 
-@pytest.mark.parametrize("n_trials", [10, 20, 30])
+@pytest.mark.parametrize("n_trials", [20, 40, 60])
 def test_people_and_person_count_by_their_trials(n_trials: int) -> None:
-    """The people prefer the first by 0.1 nats, the person the second by 0.2: half their worth in trials evens it."""
-    assert WORTH_TRIALS == 40
+    """The people prefer the first by 0.1 nats, the person the second by 0.2, but a trial of one's own counts half."""
+    assert (WORTH_TRIALS, OWN_SHARE) == (40, 0.5)
     opinion = Opinion({0: np.array([0.5, 0.6])})
     first, second = opinion.weigh(10, np.array([0.7, 0.5]), n_trials)
-    assert first / second == pytest.approx(np.exp(40 * 0.1 - n_trials * 0.2))
+    assert first / second == pytest.approx(np.exp(40 * 0.1 - n_trials * 0.1))
 
 
 def test_candidates_that_are_unlikely_are_left_out() -> None:
