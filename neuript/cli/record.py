@@ -13,7 +13,8 @@ examples:
 
 EEG, markers and whatever else is on LSL go into one file (LabRecorder writes it: pip install "neuript[record]"). What
 is on the head and the unit are kept in the file, also where the amplifier sends neither.
-exit codes: 0 done, also by Ctrl-C · 2 bad input · 3 no matching stream · 4 EEG lost and not recovered (file kept)"""
+exit codes: 0 done, also by Ctrl-C once it records · 2 bad input · 3 no matching stream · 4 EEG lost and not recovered
+            (file kept) · 130 interrupted before it recorded"""
 
 
 def build_parser() -> argparse.ArgumentParser:

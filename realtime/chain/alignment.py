@@ -295,13 +295,16 @@ class AlignedWindows:
 
     def recentre(self) -> None:
         """Forget the references and begin with the signal that comes from now on; `undo` brings them back."""
-        self._undo.append(self.reference)
+        if self.settled:  # else what `undo` goes back to is where it was before
+            self._undo.append(self.reference)
         self._begin(None)
         self._since = self._volts.total
         self.n_recentred += 1
 
     def undo(self) -> None:
-        """Go back to where the references were before the last `recentre`, or else to where they began."""
+        """Go back to where the references were before the last `recentre`, or else to where they began, if anywhere."""
+        if not self._undo and self._origin is None:
+            return
         self._begin(self._undo.pop() if self._undo else self._origin)
         self._since = 0
 

@@ -102,7 +102,7 @@ class LiveOptions:
         if self.replay and self.record:
             raise NeuriptError("--record records what is on LSL; with --replay nothing is, so leave it out")
         if self.stream is not None:
-            _check_predicate(self.stream)
+            check_predicate(self.stream)
         if self.mains not in (None, 0.0, 50.0, 60.0):
             raise NeuriptError(f"--mains {self.mains:g} must be 50, 60 or 0 (no notch)")
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -172,7 +172,7 @@ def _speed(text: str) -> float:
         raise NeuriptError(f"speed={text!r} must be a number or `max`") from error
 
 
-def _check_predicate(text: str) -> None:
+def check_predicate(text: str) -> None:
     """Refuse what no stream can ever match: a bare name, and what the shell has unquoted."""
     bare = re.sub(r"'[^']*'|\"[^\"]*\"", "0", text)  # without its quoted parts
     compared = re.findall(r"(\w*)\s*=\s*([A-Za-z_][\w.-]*)\s*(\(?)", bare)

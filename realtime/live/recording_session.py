@@ -18,6 +18,7 @@ from neuript.montages import Montage, load_montage
 from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
 from neuript.realtime.chain.quality import Verdict
 from neuript.realtime.live.intake import listen
+from neuript.realtime.live.options import check_predicate
 from neuript.realtime.lsl.discovery import StreamSummary, find_stream, in_words, predicate_for, visible_streams
 from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
 from neuript.realtime.lsl.inlet import LslSource
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 LOOK_AROUND_S = 2.0
 """Seconds for which streams are looked for before the recording, and between two looks for late ones."""
 LISTEN_S = 2.0
+MOST_READ_AGAIN = 500_000_000
+"""Bytes up to which a file is read again at the end; reading takes a few times as much memory."""
 _PULL_S = 0.1
 
 Show = Callable[[str, float, float], None]
@@ -61,7 +64,9 @@ class RecordOptions:
     """Seconds to record; None records until Ctrl-C."""
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the predicate and the numbers."""
+        if self.stream is not None:
+            check_predicate(self.stream)
         for name in ("wait_s", "give_up_s", "duration_s"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
@@ -93,10 +98,11 @@ def run_record(options: RecordOptions, show: Show = lambda _text, _done, _total:
         explanation = ExplanationOutlet(info, **about)
         stack.callback(explanation.close)
         streams = _around(explanation.uid)
+        stop.check()
         recorder = Recorder(path, [f"uid='{s.uid}'" for s in streams], bytes_per_s=bytes_per_s(source.info))
         stack.callback(recorder.close)  # before the explanation goes
         recorder.start()
-        n_samples = _record(source, recorder, {s.uid for s in streams}, options, stop, show)
+        n_samples = _record(source, recorder, streams, options, stop, show)
     _read_again(path, source.info, n_samples)
 
 
@@ -152,13 +158,24 @@ def _around(own_uid: str) -> list[StreamSummary]:
     for stream in streams:
         if stream.uid != own_uid:
             logger.info("records %s", stream.describe())
-    if not any("marker" in s.stype.lower() for s in streams):
+    if not any(_marks(s) for s in streams if s.uid != own_uid):
         logger.warning("there is no marker stream: no cue will be in the file; start the program that sends them first")
     return streams
 
 
+def _marks(stream: StreamSummary) -> bool:
+    """Tell whether a stream holds events, as reading the file will see it."""
+    words = ("marker", "stim", "event", "trigger")
+    return stream.channel_format == "string" or any(word in stream.stype.lower() for word in words)
+
+
 def _record(
-    source: LslSource, recorder: Recorder, known: set[str], options: RecordOptions, stop: Interrupt, show: Show
+    source: LslSource,
+    recorder: Recorder,
+    known: list[StreamSummary],
+    options: RecordOptions,
+    stop: Interrupt,
+    show: Show,
 ) -> int:
     """Watch until the end; return the number of EEG samples that came."""
     began, looked, n_samples, limit = time.monotonic(), time.monotonic(), 0, options.duration_s
@@ -170,13 +187,14 @@ def _record(
         recorder.check()
         now = time.monotonic()
         if not written and recorder.n_bytes:
-            written, began = True, now
+            written, began, n_samples = True, now, 0
         if now - looked > LOOK_AROUND_S:
             looked = now
             late.look()
         passed_s = now - began if written else 0.0
         state = "" if chunk.status in (SourceStatus.OK, SourceStatus.RECOVERED) else f", EEG {chunk.status.lower()}"
-        words = f"{passed_s / 60:.0f}:{passed_s % 60:02.0f}  {recorder.n_bytes / 1e6:.1f} MB{state}"
+        minutes, seconds = divmod(int(passed_s), 60)
+        words = f"{minutes}:{seconds:02d}  {recorder.n_bytes / 1e6:.1f} MB{state}"
         show(words, passed_s, math.inf if limit is None else limit)
         if limit is not None and passed_s >= limit:
             break
@@ -185,19 +203,23 @@ def _record(
 
 def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
     """Say what is in the file, as whoever opens it will find it."""
+    n_bytes = path.stat().st_size
+    if n_bytes > MOST_READ_AGAIN:
+        logger.info("%s holds %.1f GB; look at it with: neuript inspect %s", path.name, n_bytes / 1e9, path)
+        return
     recording = read_recording(path, eeg=info.name)
     eeg = recording.eeg
     events = events_of(recording)
     gaps = f", {len(eeg.gaps)} gaps" if eeg.gaps else ""
     logger.info(
-        "%s holds %.1f s of '%s' (%s)%s and %d markers in %d streams; next: neuript inspect %s",
+        "%s holds %d streams: %.1f s of '%s' (%s)%s, and %d markers; next: neuript inspect %s",
         path.name,
+        len(recording.streams),
         eeg.duration_s,
         eeg.info.name,
         _short(eeg.info.ch_names),
         gaps,
         len(events),
-        len(recording.streams),
         path,
     )
     if len(eeg) < 0.9 * n_samples - 5 * info.sfreq:

@@ -258,7 +258,11 @@ class _Session:
 
         def undo() -> str:
             decoder.undo_recentre()
-            return "seen from the earlier reference again"
+            return (
+                "seen from the earlier reference again"
+                if windows.settled
+                else "there is no reference to go back to yet"
+            )
 
         return typed, {"r": recentre, "u": undo}
 

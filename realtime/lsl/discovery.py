@@ -115,7 +115,12 @@ def find_stream(predicate: str, *, wait_s: float = 5.0, on_wait: Callable[[], No
         If several streams match, or the stream cannot be decoded (text, irregular, too slow).
     """
     deadline = time.monotonic() + wait_s
-    resolver = pylsl.ContinuousResolver(pred=predicate)  # asks on; tries of less than 0.75 s would miss unicast answers
+    try:  # it asks on, where tries of less than 0.75 s would miss unicast answers
+        resolver = pylsl.ContinuousResolver(pred=predicate)
+    except RuntimeError as error:
+        raise NeuriptError(
+            f"liblsl does not understand {predicate!r}; write for example name='X' or type='EEG'"
+        ) from error
     while not (matches := resolver.results()):
         if time.monotonic() > deadline:
             raise StreamNotFoundError(_nothing_found(predicate, wait_s, visible_streams()))

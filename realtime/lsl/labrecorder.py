@@ -163,6 +163,7 @@ class Recorder:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=sys.platform != "win32",  # Ctrl-C is for us; we tell it to stop
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same, on Windows
                 )
         except OSError as error:
             self._log.unlink()
@@ -186,7 +187,12 @@ class Recorder:
                 self._launch()
                 return
             raise NeuriptError(f"the recording {self.path} ended on its own: {self._last_words()}")
-        free = shutil.disk_usage(self.path.parent).free
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError as error:
+            raise NeuriptError(
+                f"the disk of {self.path} is gone ({_reason(error)}), and with it the recording"
+            ) from error
         if free < LEAST_FREE_BYTES:
             raise NeuriptError(
                 f"the disk of {self.path} is nearly full ({free / 1e6:.0f} MB left), so the recording ends here; all "
@@ -235,7 +241,7 @@ class Recorder:
         finally:
             said = self._last_words()
             self._log.unlink(missing_ok=True)
-        if not ended_before and process.returncode == 0 and not self.path.exists():
+        if not ended_before and not self.path.exists():
             raise NeuriptError(f"LabRecorder wrote no file {self.path} ({said})")
         if not ended_before:
             logger.info("recorded %s (%.1f MB)", self.path, self.path.stat().st_size / 1e6)

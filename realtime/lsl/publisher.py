@@ -16,7 +16,7 @@ from neuript.errors import NeuriptError
 from neuript.realtime.lsl.broadcast import TICK_S, Broadcast
 from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.lsl.stream_info import element
-from neuript.realtime.recordings.header import text_of
+from neuript.realtime.recordings.header import header_xml, signal_info, text_of
 from neuript.realtime.recordings.recording import APART_S, RecordedStream, Recording
 from neuript.realtime.recordings.replay_log import ReplayNote
 from neuript.realtime.recordings.replay_source import check_start, chunk_edges, play_times
@@ -298,6 +298,15 @@ class LslReplay(Broadcast):
         source_id = said.source_id or self._own_source_id(index)
         desc = deepcopy(recorded.header.find("desc"))
         desc = Element("desc") if desc is None else desc
+        sent = signal_info(recorded.header)
+        if (said.ch_names, said.units) != (
+            sent.ch_names,
+            sent.units,
+        ):  # what a recorder knew of it is in a stream of its own
+            for old in desc.findall("channels"):
+                desc.remove(old)
+            told = header_xml(said).find("desc/channels")
+            desc.extend([] if told is None else [told])
         desc.append(self._note(recorded))
         self.publish(index, replace(said, name=said.name + self._suffix, source_id=source_id + self._suffix), desc)
 

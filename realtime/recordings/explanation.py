@@ -16,6 +16,7 @@ from neuript.montages import Montage
 from neuript.montages.stream_labels import read_labels
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.header import header_xml, signal_info, text_of
+from neuript.realtime.recordings.look import eeg_channels
 
 STREAM_TYPE = "Description"
 """Type of the stream that explains another one."""
@@ -40,8 +41,10 @@ def explained(info: SignalInfo, cap: Montage | None, unit: str | None) -> Signal
         If the cap does not fit the stream.
     """
     n = len(info.ch_names)
-    units = (unit,) * n if unit is not None else info.units or ("",) * n
-    out = replace(info, units=units, ch_types=info.ch_types or ("",) * n)
+    out = replace(info, units=info.units or ("",) * n, ch_types=info.ch_types or ("",) * n)
+    if unit is not None:
+        eeg = eeg_channels(info)
+        out = replace(out, units=tuple(unit if i in eeg else sent for i, sent in enumerate(out.units)))
     if cap is None:
         return out
     reading = read_labels(info.ch_names, cap, cap, (), info.ch_types, info.reference)
@@ -76,13 +79,17 @@ def explanation_in(header: Element) -> SignalInfo | None:
 
 def with_explanation(info: SignalInfo, explanations: Sequence[SignalInfo]) -> SignalInfo:
     """Return what a stream says with what the explanation of just this stream adds; as it is without one."""
-    for other in explanations:
+    for other in explanations:  # of several recorders one may know more than another
         same = other.uid == info.uid if info.uid and other.uid else other.source_id == info.source_id
         if same and other.name == info.name and len(other.ch_names) == len(info.ch_names):
-            return replace(
+            info = replace(
                 info,
-                ch_names=other.ch_names,
-                units=other.units or info.units,
+                ch_names=_first_known(other.ch_names, info.ch_names),
+                units=_first_known(other.units, info.units or ("",) * len(info.ch_names)),
                 positions_m=other.positions_m or info.positions_m,
             )
     return info
+
+
+def _first_known(told: Sequence[str], sent: Sequence[str]) -> tuple[str, ...]:
+    return tuple(one or other for one, other in zip(told, sent, strict=True))

@@ -217,7 +217,7 @@ def test_options_of_this_mode_are_refused_without_it(runs, capsys):
 @pytest.mark.recordings
 def test_a_real_person_commands_more_than_at_rest(data_dir, tmp_path):
     """Peterson et al. 2022: calibrated on two runs, and a later one decoded hop by hop."""
-    person = data_dir / "peterson2022-mi-rest" / "edf05"
+    person = data_dir / "peterson2022-mi-rest" / "edf04"
     if not person.is_dir():
         pytest.skip("the Peterson recordings are not among the data")
     runs = [str(person / run / "eeg.edf") for run in ("002", "003", "004")]

@@ -155,3 +155,11 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
     (tmp_path / "locked").mkdir(mode=0o500)
     assert record(tmp_path / "locked" / "run.xdf", "x") == 2
     assert "cannot" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("predicate", ["MyAmp", "name='My", "name=MyAmp", "nothing-like(this)='x'"])
+def test_what_is_no_predicate_is_one_sentence(tmp_path, capsys, predicate):
+    assert cli.main(["record", str(tmp_path / "run.xdf"), "--stream", predicate, "--wait", "1"]) in (2, 3)
+    said = capsys.readouterr().err.strip().splitlines()
+    assert "internal error" not in said[-1]
+    assert "--stream" in said[-1] or "name=" in said[-1]

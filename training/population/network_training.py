@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -134,7 +135,7 @@ def train_network(
         head = nn.Linear(network.n_features, config.n_outputs)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
-        groups_of_weights = [
+        groups_of_weights: list[dict[str, Any]] = [
             {"params": list(network.encoder.parameters()), "max_lr": spec.max_lr},
             {"params": list(head.parameters()), "max_lr": spec.head_lr, "weight_decay": 0.0},
         ]

@@ -476,11 +476,31 @@ def test_recentring_begins_anew_and_undo_brings_the_bits_back(rng: np.random.Gen
     assert same(windows.reference, settled)
 
 
+def test_recentring_twice_in_a_hurry_still_goes_back_to_where_it_was(
+    rng: np.random.Generator, settled: Reference
+) -> None:
+    play = Play(aligned(start=settled))
+    play(eeg(rng, 10.0))
+    before = play.windows.reference
+    play.windows.recentre()
+    play(2 * eeg(rng, N_TIMES / SFREQ + 1.0))
+    play.windows.recentre()
+    play.windows.undo()
+    assert same(play.windows.reference, before)
+
+
+def test_undo_before_the_first_settling_keeps_what_was_learnt(rng: np.random.Generator) -> None:
+    play = Play(aligned())
+    play(eeg(rng, N_TIMES / SFREQ + 1.0))
+    seconds = play.windows.seconds
+    assert seconds > 0
+    play.windows.undo()
+    assert play.windows.seconds == seconds
+
+
 def test_undo_without_anything_to_go_back_to_returns_to_where_it_first_settled(rng: np.random.Generator) -> None:
     play, x = Play(aligned()), eeg(rng, 30.0)
     play(x[:300])
-    play.windows.undo()
-    assert play.windows.reference is None
     while not play.windows.settled:
         play(x[play.end : play.end + HOP])
     first = play.windows.reference

@@ -80,6 +80,18 @@ def test_only_the_stream_that_is_meant_is_explained(other) -> None:
     assert with_explanation(stranger, [explained(BARE, CAP, None)]) == stranger
 
 
+def test_of_two_recorders_the_one_who_knows_is_believed() -> None:
+    told, bare = explained(BARE, CAP, "microvolts"), explained(BARE, None, None)
+    for both in ([told, bare], [bare, told]):
+        assert with_explanation(BARE, both).ch_names == CAP.ch_names
+        assert set(with_explanation(BARE, both).units) == {"microvolts"}
+
+
+def test_the_unit_is_that_of_the_eeg_and_not_of_what_is_beside_it() -> None:
+    info = replace(BARE, ch_types=("EEG",) * 7 + ("ACC",), units=("",) * 7 + ("g",))
+    assert explained(info, None, "microvolts").units == ("microvolts",) * 7 + ("g",)
+
+
 def test_after_a_restart_of_the_sender_the_source_id_still_tells() -> None:
     again = replace(BARE, uid="")
     assert with_explanation(again, [explained(BARE, CAP, None)]).ch_names == CAP.ch_names
