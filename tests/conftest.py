@@ -12,9 +12,9 @@ from processes import default_signals
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever talks over LSL keeps its pace, and sees the streams of everybody else."""
+    """Whoever talks over LSL keeps its pace, and sees the streams of everybody else; but for the patient."""
     for item in items:
-        if item.get_closest_marker("lsl"):
+        if item.get_closest_marker("lsl") and not item.get_closest_marker("patient"):
             item.add_marker("alone")
 
 
