@@ -21,7 +21,7 @@ def scores():
                 for seed in SEEDS
             ]
         )
-        for skill in (0.0, 0.3, 0.6, 0.9)
+        for skill in (0.0, 0.6, 0.9)
     }
 
 
