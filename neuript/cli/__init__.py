@@ -134,7 +134,14 @@ def _log_refusal(error: NeuriptError) -> None:
 def _configure_logging(verbose: bool) -> None:
     import logging
 
-    handler = logging.StreamHandler()
+    class Stderr(logging.StreamHandler):  # type: ignore[type-arg]
+        """Writes to the stderr of the moment: a line of progress on a terminal puts itself in its place."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.stream = sys.stderr
+            super().emit(record)
+
+    handler = Stderr()
     form = "%(asctime)s %(name)s %(levelname)s %(message)s" if verbose else "%(message)s"
     handler.setFormatter(logging.Formatter(form))
     root = logging.getLogger("neuript")

@@ -40,6 +40,6 @@ def run(argv: list[str]) -> int:
     from neuript.realtime.live.recording_session import RecordOptions, run_record
 
     options = RecordOptions(**vars(args))
-    with ProgressLine(0.5, 10.0) as line:
+    with ProgressLine(0.5, 10.0, vanishes=True) as line:
         run_record(options, line.show)
     return 0
