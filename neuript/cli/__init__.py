@@ -80,7 +80,9 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
     """Run one verb; turn what goes wrong into one sentence on stderr and an exit code."""
     arguments, verbose = _split_verbose(argv)
     try:
-        _configure_logging(verbose)
+        from neuript.cli.log import configure_logging
+
+        configure_logging(verbose=verbose)
         return _run(verb, arguments)
     except NeuriptError as error:
         _log_refusal(error)
@@ -129,25 +131,6 @@ def _log_refusal(error: NeuriptError) -> None:
     import logging
 
     logging.getLogger(__name__).debug("refused", exc_info=error)
-
-
-def _configure_logging(verbose: bool) -> None:
-    import logging
-
-    class Stderr(logging.StreamHandler):  # type: ignore[type-arg]
-        """Writes to the stderr of the moment: a line of progress on a terminal puts itself in its place."""
-
-        def emit(self, record: logging.LogRecord) -> None:
-            self.stream = sys.stderr
-            super().emit(record)
-
-    handler = Stderr()
-    form = "%(asctime)s %(name)s %(levelname)s %(message)s" if verbose else "%(message)s"
-    handler.setFormatter(logging.Formatter(form))
-    root = logging.getLogger("neuript")
-    root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG if verbose else logging.INFO)
-    root.propagate = False
 
 
 def _usage() -> str:

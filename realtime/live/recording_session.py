@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
 from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
 from neuript.realtime.chain.quality import Verdict
-from neuript.realtime.live.intake import listen
+from neuript.realtime.live.intake import LISTEN_S, listen
 from neuript.realtime.live.options import check_predicate
 from neuript.realtime.lsl.discovery import StreamSummary, find_stream, in_words, predicate_for, visible_streams
 from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
@@ -27,13 +27,12 @@ from neuript.realtime.lsl.late_streams import LateStreams
 from neuript.realtime.recordings.explanation import explained
 from neuript.realtime.recordings.look import Look, eeg_channels
 from neuript.realtime.recordings.read import read_recording
-from neuript.realtime.recordings.recording import events_of
+from neuript.realtime.recordings.recording import events_of, is_event_stream
 
 logger = logging.getLogger(__name__)
 
 LOOK_AROUND_S = 2.0
 """Seconds for which streams are looked for before the recording, and between two looks for late ones."""
-LISTEN_S = 2.0
 MOST_READ_AGAIN = 500_000_000
 """Bytes up to which a file is read again at the end; reading takes a few times as much memory."""
 _PULL_S = 0.1
@@ -155,18 +154,12 @@ def _around(own_uid: str) -> list[StreamSummary]:
         raise StreamNotFoundError(
             "our own stream is not visible, so multicast does not work on this computer; neuript doctor says why"
         )
-    for stream in streams:
-        if stream.uid != own_uid:
-            logger.info("records %s", stream.describe())
-    if not any(_marks(s) for s in streams if s.uid != own_uid):
+    others = [s for s in streams if s.uid != own_uid]
+    for stream in others:
+        logger.info("records %s", stream.describe())
+    if not any(is_event_stream(s.stype, s.channel_format, s.sfreq, s.n_chans) for s in others):
         logger.warning("there is no marker stream: no cue will be in the file; start the program that sends them first")
     return streams
-
-
-def _marks(stream: StreamSummary) -> bool:
-    """Tell whether a stream holds events, as reading the file will see it."""
-    words = ("marker", "stim", "event", "trigger")
-    return stream.channel_format == "string" or any(word in stream.stype.lower() for word in words)
 
 
 def _record(
@@ -229,6 +222,6 @@ def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
         )
 
 
-def _short(names: object, limit: int = 12) -> str:
-    shown = [str(name) or "(no name)" for name in names]  # type: ignore[attr-defined]
+def _short(names: Sequence[str], limit: int = 12) -> str:
+    shown = [name or "(no name)" for name in names]
     return ", ".join(shown[:limit]) + (f" and {len(shown) - limit} more" if len(shown) > limit else "")

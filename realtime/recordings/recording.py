@@ -51,6 +51,22 @@ class Gap:
     n_missing: int
 
 
+def is_event_stream(stype: str, channel_format: str, sfreq: float, n_chans: int) -> bool:
+    """Tell whether a stream holds events: text, or single numbers of a marker type without a rate.
+
+    Parameters
+    ----------
+    stype, channel_format : str
+        Type and number format of the stream, as announced.
+    sfreq : float
+        Nominal rate in Hz; 0 for an irregular one.
+    n_chans : int
+        Number of channels.
+    """
+    marker_like = any(word in stype.lower() for word in ("marker", "stim", "event", "trigger"))
+    return channel_format == "string" or (sfreq == 0 and n_chans == 1 and marker_like)
+
+
 @dataclass
 class RecordedStream:
     """One stream of a recording, in recorded order.
@@ -98,9 +114,8 @@ class RecordedStream:
     @property
     def is_markers(self) -> bool:
         """True for streams of events: text, or numbers of a marker type without a rate."""
-        kind = self.info.stype.lower()
-        marker_like = any(word in kind for word in ("marker", "stim", "event", "trigger"))
-        return self.is_text or (self.info.sfreq == 0 and len(self.info.ch_names) == 1 and marker_like)
+        info = self.info
+        return is_event_stream(info.stype, info.channel_format, info.sfreq, len(info.ch_names))
 
     @property
     def data(self) -> NDArray[np.float32]:
