@@ -236,6 +236,8 @@ def main() -> None:
     assert config is not None
     people = datasets_of(people_of(args.sources, ScanOptions(include=tuple(args.include))), spec, print)
     n_classes = config.n_outputs
+    if any(sorted(row["people"]) != sorted(people) for row in done):
+        raise SystemExit(f"{args.out} holds rows of other people; give another --out")
     for seed in args.seeds:
         for name in args.only or (*CONTROLS, *VARIANTS):
             if any(row["variant"] == name and row["seed"] in (seed, None) for row in done):

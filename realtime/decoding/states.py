@@ -36,7 +36,7 @@ STATE_ORDER: tuple[State, ...] = tuple(State)
 
 _TEXT: dict[State, str] = {
     State.OK: "decoding",
-    State.WARMUP: "filling the first window",
+    State.WARMUP: "filling the first window, or learning the reference",
     State.GAP: "samples were lost; waiting for a whole window",
     State.STALE: "no samples are arriving",
     State.CLOCK: "the clock of the stream jumped; waiting for a whole window",
