@@ -36,7 +36,17 @@ faults (NAME[:CHANNEL]@AT[:FOR[:VALUE]], seconds from the start; or a YAML file 
   rate@AT:FOR:HZ         the stream vanishes and returns at another rate"""
 
 _FIELDS = (
-    *("skill", "seed", "person_seed", "random_person", "trials_per_class", "imagery_s", "self_paced", "mains_hz"),
+    *(
+        "skill",
+        "seed",
+        "person_seed",
+        "random_person",
+        "trials_per_class",
+        "imagery_s",
+        "self_paced",
+        "obey",
+        "mains_hz",
+    ),
     *("montage", "sfreq", "clock_ppm", "faults", "name", "source_id", "unit", "duration_s"),
 )
 """Options that are fields of `SimulationSpec` by the same name."""
@@ -63,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--trials", dest="trials_per_class", type=int, metavar="N", help=trials)
     add("--imagery", dest="imagery_s", type=float, default=4.0, metavar="S", help="default 4")
     add("--self-paced", action="store_true", help="no cues; the person acts when he likes")
+    add("--obey", metavar="NAME", help="follow the cues of another program: the name of its marker stream")
     shift = "the cap sits so many mm too far right, front, and turned"
     add("--cap-shift", default="0,0,0", metavar="R,F,T", help=shift)
     add("--mains", dest="mains_hz", type=float, default=50.0, metavar="HZ", help="50 or 60")
@@ -75,8 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--faults", default="", metavar="SCRIPT")
     add("--name", metavar="TEXT", help="name of the EEG stream")
     add("--source-id", metavar="TEXT")
-    unit = "unit that the stream declares, true or not; '' for none"
-    add("--unit", default="microvolts", metavar="TEXT", help=unit)
+    add("--unit", default="microvolts", metavar="TEXT", help="that the stream declares, true or not; '' for none")
     add("--no-labels", action="store_true", help="do not name the channels")
     add = parser.add_argument
     add("--duration", dest="duration_s", type=float, metavar="S", help="stop after S seconds")

@@ -13,8 +13,9 @@ from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.lsl.broadcast import TICK_S, Broadcast
 from neuript.realtime.lsl.gdf import TRIAL_CODES, gdf_codes
 from neuript.realtime.lsl.library import lsl_clock
+from neuript.realtime.lsl.marker_inlet import LslMarkers
 from neuript.realtime.lsl.stream_info import described, element
-from neuript.realtime.twin.cues import CLASSES, TwinEvent
+from neuript.realtime.twin.cues import CLASSES, TwinEvent, cued_class
 from neuript.realtime.twin.device import CHUNK_S, Device, Packet, Step, Unplugged
 from neuript.realtime.twin.faults import Fault
 from neuript.realtime.twin.signal import TwinSignal
@@ -48,6 +49,8 @@ class TwinAmplifier(Broadcast):
         Unit that the stream declares. The numbers are microvolts whatever it says; '' declares none.
     labels : bool
         Whether the stream names its channels.
+    cue_predicate : str
+        LSL predicate of a stream of cues that the person obeys, for a signal whose protocol says so.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class TwinAmplifier(Broadcast):
         clock_ppm: float = 0.0,
         unit: str = "microvolts",
         labels: bool = True,
+        cue_predicate: str = "",
     ) -> None:
         super().__init__()
         self.name = name if "simulated" in name.lower() else name + _SIMULATED
@@ -77,6 +81,7 @@ class TwinAmplifier(Broadcast):
         self._speed = 1.0 + 1e-6 * clock_ppm
         self._unit, self._labels = unit, labels
         self._events_until_s = 0.0
+        self._cues = LslMarkers(cue_predicate) if cue_predicate else None
 
     @property
     def signal(self) -> TwinSignal:
@@ -109,6 +114,14 @@ class TwinAmplifier(Broadcast):
         self._plug_in()
         self._publish_text(_MARKERS, self.markers_name, "Markers")
         self._publish_text(_INTENT, self.intents_name, "Intent")
+        if self._cues is not None:
+            self._cues.start()
+
+    def close(self) -> None:
+        """Withdraw the streams; harmless when called twice."""
+        if self._cues is not None:
+            self._cues.close()
+        super().close()
 
     def start(self, now: float | None = None) -> None:
         """Set the time of the first sample on the LSL clock (now, unless told)."""
@@ -129,6 +142,7 @@ class TwinAmplifier(Broadcast):
     def step(self) -> float:
         """Push everything that is due; return the LSL time at which the next thing is."""
         now = lsl_clock()
+        self._obey()
         while True:
             step = self._pending if self._pending is not None else next(self._steps)
             self._pending = step
@@ -161,6 +175,12 @@ class TwinAmplifier(Broadcast):
                 break
             self._device.prepare()
             self.sleep_until(min(due, end, lsl_clock() + TICK_S))
+
+    def _obey(self) -> None:
+        """Take the cues to heart that have arrived: JSON markers of a cue program, or the bare name of a class."""
+        for stamp, text in self._cues.pull() if self._cues is not None else ():
+            if label := cued_class(text):
+                self.signal.obey(label, (stamp - self.lsl_time(0.0)) * self._speed)
 
     def _do(self, step: Step) -> None:
         if isinstance(step, Packet):

@@ -5,8 +5,9 @@ Everything here is a function of the seed alone: not of the sampling rate, the c
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, insort
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,8 @@ class CueProtocol:
     """Shortest and longest break between trials, in seconds."""
     cued: bool = True
     """False: the person imagines on his own account; no cues are sent, the intents still are."""
+    obeys: bool = False
+    """True: the person does what somebody else's cues say (`TrialSchedule.obey`), and nothing else."""
 
     def __post_init__(self) -> None:
         """Check classes and times."""
@@ -69,6 +72,17 @@ class TwinEvent:
 def time_of(event: TwinEvent) -> float:
     """Return the time of an event, for sorting."""
     return event.time_s
+
+
+def cued_class(marker: str) -> str:
+    """Class that a marker asks for: of JSON with `ev` "cue" its `cls`, else the marker itself if it is a class."""
+    if marker in CLASSES:
+        return marker
+    try:
+        said = json.loads(marker)
+    except ValueError:
+        return ""
+    return str(said.get("cls", "")) if isinstance(said, dict) and said.get("ev") == "cue" else ""
 
 
 def events_between(events: list[TwinEvent], start_s: float, stop_s: float) -> list[TwinEvent]:
@@ -126,7 +140,7 @@ class TrialSchedule:
         self._plan_rng = np.random.default_rng([seed, 11])
         self._person_rng = np.random.default_rng([seed, 12])
         self._queue: list[str] = []
-        self._next_start_s = protocol.lead_in_s
+        self._next_start_s = float("inf") if protocol.obeys else protocol.lead_in_s
         if protocol.trials_per_class is not None:
             self._queue = self._finite_order(protocol.trials_per_class)
 
@@ -134,7 +148,7 @@ class TrialSchedule:
     def end_s(self) -> float | None:
         """End of the last trial plus a break, or None where the session has no end."""
         count = self.protocol.trials_per_class
-        if count is None:
+        if count is None or self.protocol.obeys:
             return None
         while self._queue:
             self._add_trial()
@@ -145,6 +159,28 @@ class TrialSchedule:
         endless = self.protocol.trials_per_class is None
         while self._next_start_s < until_s and (endless or self._queue):
             self._add_trial()
+
+    def obey(self, label: str, cue_s: float, *, not_before_s: float) -> None:
+        """Do what a cue says that was shown at `cue_s`, for `imagery_s`.
+
+        Parameters
+        ----------
+        label : str
+            Class of the cue; one that this person does not know, and rest, change nothing.
+        cue_s : float
+            Time of the cue in seconds of the session.
+        not_before_s : float
+            Time in seconds of the session before which nothing can change any more.
+        """
+        if label not in self.protocol.classes:
+            return
+        end_s = cue_s + self.protocol.imagery_s
+        seen_s = max(cue_s, not_before_s)
+        self.trials.append(TwinTrial(index=len(self.trials), label=label, start_s=seen_s, cue_s=seen_s, end_s=end_s))
+        intent = self._draw_intent(label, cue_s, end_s)
+        if label not in NO_INTENT:
+            late_s = max(0.0, not_before_s - intent.erd_onset_s)
+            self._intend(replace(intent, onset_s=intent.onset_s + late_s, erd_onset_s=intent.erd_onset_s + late_s))
 
     def intents_between(self, start_s: float, stop_s: float) -> list[Intent]:
         """Return intents that overlap the stretch, in order; the schedule must be extended that far."""
@@ -185,10 +221,13 @@ class TrialSchedule:
             self.events += [TwinEvent(start, TRIAL_START), TwinEvent(cue, label), TwinEvent(end, TRIAL_END)]
         intent = self._draw_intent(label, cue, end)
         if label not in NO_INTENT:
-            self.intents.append(intent)
-            said = f"{label}:failed" if intent.failed else label
-            for event in (TwinEvent(intent.onset_s, said), TwinEvent(intent.offset_s, IDLE)):
-                insort(self.intent_events, event, key=time_of)
+            self._intend(intent)
+
+    def _intend(self, intent: Intent) -> None:
+        self.intents.append(intent)
+        said = f"{intent.label}:failed" if intent.failed else intent.label
+        for event in (TwinEvent(intent.onset_s, said), TwinEvent(intent.offset_s, IDLE)):
+            insort(self.intent_events, event, key=time_of)
 
     def _draw_intent(self, label: str, cue: float, end: float) -> Intent:
         """Draw the person's luck; the same number of draws in every trial."""

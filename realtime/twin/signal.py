@@ -13,7 +13,7 @@ from neuript.realtime.twin.artifacts import Electrodes, Eyes, Mains, Muscles, ea
 from neuript.realtime.twin.background import VISUAL_S, Background, OccipitalAlpha
 from neuript.realtime.twin.cues import CueProtocol, Intent, TrialSchedule, TwinEvent, events_between
 from neuript.realtime.twin.headmodel import Cap
-from neuript.realtime.twin.motor import MEMORY_S, Motor
+from neuript.realtime.twin.motor import MEMORY_S, RISE_S, Motor
 from neuript.realtime.twin.subject import SessionConditions, Subject
 
 if TYPE_CHECKING:
@@ -140,6 +140,11 @@ class TwinSignal:
         """What the person truly did, as markers in the same way."""
         self.schedule.extend(stop_s)
         return events_between(self.schedule.intent_events, start_s, stop_s)
+
+    def obey(self, label: str, cue_s: float) -> None:
+        """Do what a cue says that was shown at `cue_s`, in seconds of the session; what is computed already stays."""
+        made_s = self.start_s + max(0, self._n_made) / self.sfreq
+        self.schedule.obey(label, cue_s, not_before_s=made_s + RISE_S / 2)
 
     def _next_block(self) -> NDArray[np.float32]:
         if not self._warm:

@@ -9,6 +9,7 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
+from neuript.realtime.lsl.discovery import quoted
 from neuript.realtime.twin.amplifier import TwinAmplifier
 from neuript.realtime.twin.cues import CueProtocol
 from neuript.realtime.twin.device import CHUNK_S
@@ -42,6 +43,8 @@ class SimulationSpec:
     imagery_s: float = 4.0
     self_paced: bool = False
     """True sends no cues: the person acts when he likes."""
+    obey: str = ""
+    """Name of a stream of cues (JSON markers of a cue program, or names of classes) that the person follows."""
     cap_shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Millimetres by which the cap sits too far right, too far front, and turned, along the scalp."""
     mains_hz: float = 50.0
@@ -67,6 +70,8 @@ class SimulationSpec:
         """Check what no part checks."""
         if self.duration_s is not None and not self.duration_s > 0:
             raise NeuriptError(f"--duration {self.duration_s:g} must be above zero")
+        if self.obey and (self.self_paced or self.trials_per_class is not None):
+            raise NeuriptError("--obey follows somebody else's cues; leave out --trials and --self-paced")
         if self.seed < 0:
             raise NeuriptError(f"--seed {self.seed} must be 0 or more")
 
@@ -85,6 +90,7 @@ def build_amplifier(spec: SimulationSpec) -> TwinAmplifier:
         trials_per_class=spec.trials_per_class,
         imagery_s=spec.imagery_s,
         cued=not spec.self_paced,
+        obeys=bool(spec.obey),
         pause_s=(3.0, 9.0) if spec.self_paced else (1.5, 2.5),
     )
     cap = load_montage(spec.montage)
@@ -98,6 +104,7 @@ def build_amplifier(spec: SimulationSpec) -> TwinAmplifier:
         clock_ppm=spec.clock_ppm,
         unit=spec.unit,
         labels=spec.labels,
+        cue_predicate=f"name={quoted(spec.obey)}" if spec.obey else "",
     )
 
 
@@ -116,9 +123,15 @@ def describe(amplifier: TwinAmplifier) -> list[str]:
         f"{signal.sfreq:g} Hz, source_id {amplifier.source_id}",
         f"cues: '{amplifier.markers_name}'; the truth: '{amplifier.intents_name}'",
         f"person: skill {person.skill:g}, mu {person.mu_hz:.1f} Hz, seed {signal.seed}; {', '.join(protocol.classes)}, "
-        + (f"{protocol.imagery_s:g} s after each cue" if protocol.cued else "self-paced"),
+        + _when(protocol),
         *(f"will break at {fault.text()}" for fault in amplifier.faults),
     ]
+
+
+def _when(protocol: CueProtocol) -> str:
+    if protocol.obeys:
+        return f"as the cues of another program say, {protocol.imagery_s:g} s each"
+    return f"{protocol.imagery_s:g} s after each cue" if protocol.cued else "self-paced"
 
 
 def status(amplifier: TwinAmplifier) -> dict[str, Any]:
