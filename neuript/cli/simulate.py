@@ -54,28 +54,20 @@ _FIELDS = (
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = command(
-        "neuript simulate",
-        "Publish simulated EEG on LSL until Ctrl-C: an EEG stream, a stream of cues (type Markers), "
-        "and a stream of what the person truly imagined (type Intent). Everything says 'simulated'.",
-        _EXAMPLES,
-    )
+    what = "Publish simulated EEG, cues (type Markers) and what the person truly imagined (type Intent) until Ctrl-C."
+    parser = command("neuript simulate", what, _EXAMPLES)
     add = parser.add_argument_group("person").add_argument
-    skill = "0 (imagining changes nothing) to 1 (expert); default 0.6, about 78 %% for CSP+LDA"
-    add("--skill", type=float, metavar="X", help=skill)
+    add("--skill", type=float, metavar="X", help="0 (imagining changes nothing) to 1 (expert); default 0.6")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same signal (default 0)")
     add("--person-seed", type=int, metavar="N", help="the same person on another day: who it is, apart from --seed")
     add("--random-person", action="store_true", help="draw the person from the population, too")
     add = parser.add_argument_group("session").add_argument
-    classes = "of left_hand, right_hand, both_hands, feet, tongue, rest"
-    add("--classes", default="left_hand,right_hand", metavar="A,B", help=classes)
-    trials = "trials per class, then the end (default: endless)"
-    add("--trials", dest="trials_per_class", type=int, metavar="N", help=trials)
+    add("--classes", default="left_hand,right_hand", metavar="A,B", help="also both_hands, feet, tongue, rest")
+    add("--trials", dest="trials_per_class", type=int, metavar="N", help="of each class, then the end (endless)")
     add("--imagery", dest="imagery_s", type=float, default=4.0, metavar="S", help="default 4")
     add("--self-paced", action="store_true", help="no cues; the person acts when he likes")
     add("--obey", metavar="NAME", help="follow the cues of another program: the name of its marker stream")
-    shift = "the cap sits so many mm too far right, front, and turned"
-    add("--cap-shift", default="0,0,0", metavar="R,F,T", help=shift)
+    add("--cap-shift", default="0,0,0", metavar="R,F,T", help="mm the cap sits too far right, front, and turned")
     add("--mains", dest="mains_hz", type=float, default=50.0, metavar="HZ", help="50 or 60")
     amplifier = parser.add_argument_group("amplifier")
     add_montage(amplifier, "name or file (default openbci-16)", "openbci-16")
