@@ -1,4 +1,4 @@
-"""`neuript simulate`: the digital twin, a simulated person with a simulated amplifier, on LSL."""
+"""`neuript simulate`: a simulated person with a simulated amplifier, on LSL."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 examples:
   neuript simulate                                       16 channels at 250 Hz, left and right hand
-  neuript simulate --skill 0.9 --classes left_hand,right_hand,feet,tongue
+  neuript simulate --skill 0.9 --classes left_hand,feet
   neuript simulate --faults gap@10:0.5,flat:C3@20:5      break the stream on purpose
-  neuript simulate --self-paced                          no cues; the truth is in the intent stream
 
 faults (NAME[:CHANNEL]@AT[:FOR[:VALUE]], seconds from the start; or a YAML file with a list of them):
   gap@AT:FOR             samples are lost
