@@ -5,37 +5,28 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from neuript.errors import NeuriptError, StreamNotFoundError
+from neuript.durations import clock
+from neuript.errors import NeuriptError
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
-from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
+from neuript.realtime.chain.chunk import SourceStatus
 from neuript.realtime.chain.quality import Verdict
 from neuript.realtime.live.intake import LISTEN_S, listen
 from neuript.realtime.live.options import check_predicate
-from neuript.realtime.lsl.discovery import StreamSummary, find_stream, in_words, predicate_for, visible_streams
-from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
+from neuript.realtime.live.watched_recording import WatchedRecording, short_list
+from neuript.realtime.lsl.discovery import find_stream, in_words, predicate_for
 from neuript.realtime.lsl.inlet import LslSource
-from neuript.realtime.lsl.labrecorder import Recorder, bytes_per_s, check_recording
-from neuript.realtime.lsl.late_streams import LateStreams
+from neuript.realtime.lsl.labrecorder import check_recording
 from neuript.realtime.recordings.explanation import explained
 from neuript.realtime.recordings.look import Look, eeg_channels
-from neuript.realtime.recordings.read import read_recording
-from neuript.realtime.recordings.recording import events_of, is_event_stream
 
 logger = logging.getLogger(__name__)
-
-LOOK_AROUND_S = 2.0
-"""Seconds for which streams are looked for before the recording, and between two looks for late ones."""
-MOST_READ_AGAIN = 500_000_000
-"""Bytes up to which a file is read again at the end; reading takes a few times as much memory."""
-_PULL_S = 0.1
 
 Show = Callable[[str, float, float], None]
 """Progress: words, seconds so far, seconds in all (infinite without an end)."""
@@ -90,29 +81,22 @@ def run_record(options: RecordOptions, show: Show = lambda _text, _done, _total:
         source = LslSource(found, give_up_s=options.give_up_s)
         stack.callback(source.close)
         source.start()
-        info = explained(source.info, cap, options.unit)
-        for sentence in _heard(source, info, cap, options, stop):
+        for sentence in _heard(source, cap, options, stop):
             logger.info("%s", sentence)
-        about = {"montage": "" if cap is None else cap.name}
-        explanation = ExplanationOutlet(info, **about)
-        stack.callback(explanation.close)
-        streams = _around(explanation.uid)
-        stop.check()
-        recorder = Recorder(path, [f"uid='{s.uid}'" for s in streams], bytes_per_s=bytes_per_s(source.info))
-        stack.callback(recorder.close)  # before the explanation goes
-        recorder.start()
-        n_samples = _record(source, recorder, streams, options, stop, show)
-    _read_again(path, source.info, n_samples)
+        recording = WatchedRecording(path, source, cap, options.unit)
+        stack.callback(recording.close)
+        recording.start(stop.check)
+        _until_the_end(recording, options, stop, show)
+    recording.read_again()
 
 
-def _heard(
-    source: LslSource, info: SignalInfo, cap: Montage | None, options: RecordOptions, stop: Interrupt
-) -> list[str]:
+def _heard(source: LslSource, cap: Montage | None, options: RecordOptions, stop: Interrupt) -> list[str]:
     """What the first seconds and the header say, in sentences."""
+    info = explained(source.info, cap, options.unit)
     eeg = eeg_channels(info)
     out = [
         f"'{info.name}': {len(info.ch_names)} channels at {info.sfreq:g} Hz from {info.hostname or 'this computer'}: "
-        + _short(info.ch_names)
+        + short_list(info.ch_names)
     ]
     chunks = listen(source, math.ceil(LISTEN_S * info.sfreq), time.monotonic, stop.check)
     look = Look(info=info, x=np.concatenate([chunk.data for chunk in chunks]), channels=eeg)
@@ -131,7 +115,7 @@ def _heard(
             if verdicts[i] != Verdict.OK
         ]
         if bad:
-            out.append(f"no good signal at {_short(bad)}: see to the electrodes before the recording counts")
+            out.append(f"no good signal at {short_list(bad)}: see to the electrodes before the recording counts")
     if cap is None and not _named(info):
         out.append(
             "the channels have no electrode names, and nobody will know next month: stop, and give --montage NAME "
@@ -147,81 +131,13 @@ def _named(info: SignalInfo) -> bool:
     return any(electrode_name(name) is not None or split_pair(name) is not None for name in names)
 
 
-def _around(own_uid: str) -> list[StreamSummary]:
-    """Everything that is visible, the explanation of the EEG included; says what it is, and whether markers are."""
-    streams = visible_streams(LOOK_AROUND_S)
-    if own_uid not in {s.uid for s in streams}:
-        raise StreamNotFoundError(
-            "our own stream is not visible, so multicast does not work on this computer; neuript doctor says why"
-        )
-    others = [s for s in streams if s.uid != own_uid]
-    for stream in others:
-        logger.info("records %s", stream.describe())
-    if not any(is_event_stream(s.stype, s.channel_format, s.sfreq, s.n_chans) for s in others):
-        logger.warning("there is no marker stream: no cue will be in the file; start the program that sends them first")
-    return streams
-
-
-def _record(
-    source: LslSource,
-    recorder: Recorder,
-    known: list[StreamSummary],
-    options: RecordOptions,
-    stop: Interrupt,
-    show: Show,
-) -> int:
-    """Watch until the end; return the number of EEG samples that came."""
-    began, looked, n_samples, limit = time.monotonic(), time.monotonic(), 0, options.duration_s
-    written = False
-    late = LateStreams(known)
+def _until_the_end(recording: WatchedRecording, options: RecordOptions, stop: Interrupt, show: Show) -> None:
+    limit_s = options.duration_s
     while not stop.requested:
-        chunk = source.pull(_PULL_S)
-        n_samples += len(chunk)
-        recorder.check()
-        now = time.monotonic()
-        if not written and recorder.n_bytes:
-            written, began, n_samples = True, now, 0
-        if now - looked > LOOK_AROUND_S:
-            looked = now
-            late.look()
-        passed_s = now - began if written else 0.0
-        state = "" if chunk.status in (SourceStatus.OK, SourceStatus.RECOVERED) else f", EEG {chunk.status.lower()}"
-        minutes, seconds = divmod(int(passed_s), 60)
-        words = f"{minutes}:{seconds:02d}  {recorder.n_bytes / 1e6:.1f} MB{state}"
-        show(words, passed_s, math.inf if limit is None else limit)
-        if limit is not None and passed_s >= limit:
-            break
-    return n_samples
-
-
-def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
-    """Say what is in the file, as whoever opens it will find it."""
-    n_bytes = path.stat().st_size
-    if n_bytes > MOST_READ_AGAIN:
-        logger.info("%s holds %.1f GB; look at it with: neuript inspect %s", path.name, n_bytes / 1e9, path)
-        return
-    recording = read_recording(path, eeg=info.name)
-    eeg = recording.eeg
-    events = events_of(recording)
-    gaps = f", {len(eeg.gaps)} gaps" if eeg.gaps else ""
-    logger.info(
-        "%s holds %d streams: %.1f s of '%s' (%s)%s, and %d markers; next: neuript inspect %s",
-        path.name,
-        len(recording.streams),
-        eeg.duration_s,
-        eeg.info.name,
-        _short(eeg.info.ch_names),
-        gaps,
-        len(events),
-        path,
-    )
-    if len(eeg) < 0.9 * n_samples - 5 * info.sfreq:
-        raise NeuriptError(
-            f"{path} holds {len(eeg)} samples of '{info.name}', but {n_samples} came while it was recorded; check the "
-            "file before you rely on it"
-        )
-
-
-def _short(names: Sequence[str], limit: int = 12) -> str:
-    shown = [name or "(no name)" for name in names]
-    return ", ".join(shown[:limit]) + (f" and {len(shown) - limit} more" if len(shown) > limit else "")
+        status = recording.tend().status
+        passed_s = recording.passed_s
+        state = "" if status in (SourceStatus.OK, SourceStatus.RECOVERED) else f", EEG {status.lower()}"
+        words = f"{clock(passed_s)}  {recording.n_bytes / 1e6:.1f} MB{state}"
+        show(words, passed_s, math.inf if limit_s is None else limit_s)
+        if limit_s is not None and passed_s >= limit_s:
+            return
