@@ -15,7 +15,7 @@ from neuript.durations import clock
 from neuript.errors import NeuriptError
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
-from neuript.realtime.chain.chunk import SourceStatus
+from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
 from neuript.realtime.chain.quality import Verdict
 from neuript.realtime.live.intake import LISTEN_S, listen
 from neuript.realtime.live.options import check_predicate
