@@ -132,6 +132,19 @@ def some_of(option: str, text: str | None, allowed: Sequence[str]) -> tuple[str,
     return tuple(name for name in allowed if name in names)
 
 
+def named_values(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Read NAME=VALUE, each name once."""
+    values: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if not sign or not name or not value:
+            raise NeuriptError(f'{option} {text!r} must be NAME=VALUE, such as words="think of words"')
+        if name in values:
+            raise NeuriptError(f"{option} names {name} twice; give each once")
+        values[name] = value
+    return values
+
+
 def named_folders(texts: Sequence[str], option: str = "--data") -> dict[str, Path]:
     """Read NAME=DIR, each name once."""
     folders: dict[str, Path] = {}

@@ -7,7 +7,8 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import command
+from neuript.cli.arguments import command, given_options, words
+from neuript.cli.guided import FILES, SESSION, add_guided_options, refuse, run_session
 from neuript.cli.progress import ProgressLine, say
 from neuript.cli.window_options import add_window_options, window_settings
 from neuript.errors import NeuriptError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
+  neuript-calibrate --subject S01 --montage openbci-8 --classes left_hand,right_hand,rest --out mi.ts
   neuript-calibrate --from run2.xdf run3.xdf --event left_hand=769 --event right_hand=770 --out mi.ts
   neuript-calibrate --from run2.edf run3.edf --montage peterson-15 --unit microvolts \\
       --event right_hand=OVTK_GDF_Right --event rest=OVTK_GDF_Tongue --out mi.ts
@@ -59,13 +61,22 @@ def build_parser() -> argparse.ArgumentParser:
     add("--subject", default="", metavar="ALIAS", help="noted in the model file; use an alias, not a name")
     add("--task", default="motor-imagery", help="short name, part of the published streams' names")
     add("--report", metavar="FILE.json", help="write the figures of the calibration here as well")
+    add_guided_options(parser)
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Calibrate and return the exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args, given = parser.parse_args(argv), given_options(parser, argv)
+    if args.resume is not None:
+        return run_session(args, given, None)
+    if args.classes is not None:
+        refuse(given, set(FILES), "a guided session records its own trials")
+        args.event = [f"{name}={name}" for name in words(args.classes)]
+        return run_session(args, given, spec_of(args))
     _check(args)
+    refuse(given, set(SESSION), "it belongs to a guided session, which has --classes and no --from")
 
     from neuript.cli.show_calibration import print_calibration
     from neuript.files import check_writable, write_atomically
@@ -91,7 +102,8 @@ def run(argv: list[str]) -> int:
 def _check(args: argparse.Namespace) -> None:
     if not args.files:
         raise NeuriptError(
-            "no recordings were given; name them with --from FILE ... (any cue program and LabRecorder record some)"
+            "nothing to learn from: name recordings with --from FILE ..., or let neuript show the cues and record: "
+            "--subject S01 --classes left_hand,right_hand"
         )
     if not args.out:
         raise NeuriptError("--out is missing; say where to write the model, for example --out mi.ts")

@@ -1,0 +1,33 @@
+"""`python -m neuript.training.guided.fit_in_background ANSWER.json`: one fit, told on stdin as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from neuript import specs
+from neuript.errors import NeuriptError
+from neuript.files import json_safe, write_json
+from neuript.realtime.dashboard.process import be_modest
+
+
+def main() -> int:
+    """Fit, save, and write the figures or the reason why there are none."""
+    be_modest()
+    task = json.loads(sys.stdin.buffer.read())
+
+    from neuript.training.calibration.calibration import calibrate
+    from neuript.training.calibration.calibration_spec import CalibrationSpec
+
+    try:
+        result = calibrate(task["recordings"], specs.from_dict(CalibrationSpec, task["spec"], "the task"))
+        result.save(task["model"])
+    except NeuriptError as error:
+        write_json(sys.argv[1], {"problem": str(error)})
+        return error.exit_code
+    write_json(sys.argv[1], {"figures": json_safe(dict(result.figures))})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

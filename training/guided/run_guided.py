@@ -1,0 +1,125 @@
+"""From settings, or a session that was begun, to a person's model (`neuript-calibrate --subject` and `--resume`)."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from neuript.errors import NeuriptError
+from neuript.files import check_writable, json_safe, replacing, write_json
+from neuript.interrupt import Interrupt
+from neuript.realtime.live.typed import TypedLines
+from neuript.realtime.lsl.labrecorder import find_labrecorder
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import Recording
+from neuript.training.calibration.calibration import calibrate
+from neuript.training.calibration.held_out import ReportStep
+from neuript.training.calibration.to_model import CalibrationResult
+from neuript.training.guided.guided_session import GuidedSession, GuidedView, Show
+from neuript.training.guided.guided_spec import GuidedSpec
+from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, unfinished
+from neuript.training.guided.session_plan import plan_session, still_to_do
+
+
+def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], None]) -> SessionFolder:
+    """Check what can be checked before anybody waits, and make the folder of a new session.
+
+    Raises
+    ------
+    NeuriptError
+        If the model could not be written, is there already, or LabRecorder is missing.
+    """
+    find_labrecorder()
+    if spec.out is not None:
+        path = check_writable(spec.out)
+        if path.exists():
+            raise NeuriptError(f"{path} exists already, and a session takes long; name another --out, or move it away")
+    for path in unfinished(root, spec.subject)[-1:]:
+        say(f"{spec.subject} has a session that was not finished; to go on with it: neuript-calibrate --resume {path}")
+    return SessionFolder.begin(root, spec, time.strftime("%Y-%m-%d"))
+
+
+def run_guided(
+    folder: SessionFolder,
+    view: GuidedView,
+    *,
+    say: Callable[[str], None],
+    show: Show,
+    progress: ReportStep | None = None,
+) -> CalibrationResult:
+    """Hold a session, or what is left of one, and make the model.
+
+    Parameters
+    ----------
+    folder : SessionFolder
+        Of `begin_session`, or `SessionFolder.resume`.
+    view : GuidedView
+        How it is shown.
+    say : callable
+        Takes a sentence at a time.
+    show, progress : callable
+        Take the progress of the trials, and of the fit.
+
+    Returns
+    -------
+    CalibrationResult
+        Saved as `model.ts` in the folder with its figures, and where the settings say.
+
+    Raises
+    ------
+    NeuriptError
+        If a part of it cannot go on; everything until then is kept.
+    """
+    if folder.is_finished():
+        raise NeuriptError(f"the session {folder.path} is finished; its model is {folder.path / MODEL}")
+    with Interrupt() as stop:
+
+        def step(text: str, done: float, total: float) -> None:
+            stop.check()
+            if progress is not None:
+                progress(text, done, total)
+
+        def learn() -> CalibrationResult:
+            return _learn(folder, say, step)
+
+        if not still_to_do(plan_session(folder.spec), folder.journal()):
+            say("all trials are recorded; only the decoder is missing")
+            return learn()
+        typed = TypedLines(sys.stdin)
+        try:
+            return GuidedSession(folder, view, tell=say, show=show, stop=stop, typed=typed).run(learn)
+        finally:
+            typed.close()
+
+
+def _learn(folder: SessionFolder, say: Callable[[str], None], progress: ReportStep) -> CalibrationResult:
+    spec = folder.spec
+    result = calibrate(_readable(folder, say), spec.calibration, say=say, progress=progress)
+    model = folder.path / MODEL
+    result.save(model)
+    write_json(folder.path / f"{REPORT}.json", json_safe(dict(result.figures)))
+    folder.keep_private()
+    if spec.out is not None:
+        with replacing(spec.out, mode=PRIVATE_FILE) as temporary:
+            shutil.copyfile(model, temporary)
+    folder.note("finished")
+    return result
+
+
+def _readable(folder: SessionFolder, say: Callable[[str], None]) -> list[Recording]:
+    """Read what was recorded; a part that a crash left without EEG is left out, and said."""
+    found = []
+    for path in folder.recordings:
+        try:
+            recording = read_recording(path)
+            recording.eeg  # noqa: B018  # raises where there is none
+        except NeuriptError as error:
+            say(f"left out: {error}")
+            continue
+        found.append(recording)
+    if not found:
+        raise NeuriptError(f"{folder.path} holds no recording with EEG; begin a new session")
+    return found

@@ -1,0 +1,173 @@
+"""A session on disk: one folder that only its owner reads, which says itself how far the session came."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from neuript import specs
+from neuript.errors import NeuriptError
+from neuript.files import append_json, unwritable, write_atomically
+from neuript.locks import locked
+from neuript.training.guided.guided_spec import GuidedSpec
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+CONFIG, JOURNAL, MODEL, REPORT = "config.yaml", "journal.jsonl", "model.ts", "report"
+_RECORDING = re.compile(r"session(?:-(\d+))?\.xdf")
+_FORMAT = "neuript-session-1"
+
+
+class SessionFolder:
+    """One session of one person: `sessions/<alias>/<date>-<n>`.
+
+    Every line of its journal is on the disk before anybody relies on it, so that whatever ends the program, another one
+    goes on where it was.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, as `begin` and `resume` give it.
+    spec : GuidedSpec
+        What was asked for when the session began.
+    """
+
+    def __init__(self, path: Path, spec: GuidedSpec) -> None:
+        self.path, self.spec = path, spec
+
+    @classmethod
+    def begin(cls, root: str | Path, spec: GuidedSpec, date: str) -> SessionFolder:
+        """Make the folder of a new session.
+
+        Parameters
+        ----------
+        root : str or Path
+            Where the sessions of all people are; made if it is not there.
+        spec : GuidedSpec
+            What is asked for.
+        date : str
+            Day of the session, as in `2026-11-30`.
+
+        Raises
+        ------
+        UnwritableError
+            If it cannot be made.
+        """
+        person = Path(root) / spec.subject
+        try:
+            person.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            path = _new_folder(person, date)
+        except OSError as error:
+            raise unwritable(person, error) from error
+        said = {"format": _FORMAT, **specs.to_dict(spec)}
+        text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+        write_atomically(path / CONFIG, text.encode(), mode=PRIVATE_FILE)
+        return cls(path, spec)
+
+    @classmethod
+    def resume(cls, path: str | Path) -> SessionFolder:
+        """Read the folder of a session that was begun.
+
+        Raises
+        ------
+        NeuriptError
+            If it is none, or what it says cannot be read.
+        """
+        path = Path(path)
+        config = path / CONFIG
+        if not config.is_file():
+            raise NeuriptError(
+                f"--resume {path} is no session folder: it has no {CONFIG}; name one such as sessions/S01/2026-11-30-1"
+            )
+        try:
+            said = yaml.safe_load(config.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise NeuriptError(f"{config} cannot be read ({error}); restore it, or begin a new session") from error
+        if not isinstance(said, dict) or said.pop("format", None) != _FORMAT:
+            raise NeuriptError(f"{config} was not written by this version of neuript; begin a new session")
+        return cls(path, specs.from_dict(GuidedSpec, said, str(config)))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other programs out while the session runs.
+
+        Raises
+        ------
+        NeuriptError
+            If one is in it.
+        """
+        with locked(self.path / ".lock") as free:
+            if not free:
+                raise NeuriptError(f"the session {self.path} is running in another program; end that one first")
+            yield
+
+    @property
+    def recordings(self) -> list[Path]:
+        """The recordings, in order of time; one for each time the session was begun or resumed."""
+        found = [(int(match[1] or 1), p) for p in self.path.iterdir() if (match := _RECORDING.fullmatch(p.name))]
+        return [path for _, path in sorted(found)]
+
+    def next_recording(self) -> Path:
+        """Return the name of the next recording; nothing is made."""
+        taken = [int(match[1] or 1) for p in self.recordings if (match := _RECORDING.fullmatch(p.name))]
+        n = max(taken, default=0) + 1
+        return self.path / ("session.xdf" if n == 1 else f"session-{n}.xdf")
+
+    def note(self, event: str, **fields: Any) -> None:
+        """Write a line into the journal; it is on the disk when this returns."""
+        path = self.path / JOURNAL
+        append_json(path, {"event": event, **fields})
+        path.chmod(PRIVATE_FILE)
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Return the lines of the journal; one that was cut off by a crash is left out."""
+        path = self.path / JOURNAL
+        if not path.is_file():
+            return []
+        return [line for line in map(_line, path.read_text(encoding="utf-8").splitlines()) if line]
+
+    def is_finished(self) -> bool:
+        """Say whether a model came of it."""
+        return any(line["event"] == "finished" for line in self.journal())
+
+    def keep_private(self) -> None:
+        """Let only the owner read what other programs have written here."""
+        if os.name == "posix":
+            for path in self.path.iterdir():
+                if path.is_file():
+                    path.chmod(PRIVATE_FILE)
+
+
+def unfinished(root: str | Path, subject: str) -> list[Path]:
+    """Sessions of a person that were begun and not finished, the newest last."""
+    person = Path(root) / subject
+    if not person.is_dir():
+        return []
+    folders = sorted(p for p in person.iterdir() if (p / CONFIG).is_file())
+    return [p for p in folders if not SessionFolder.resume(p).is_finished()]
+
+
+def _new_folder(person: Path, date: str) -> Path:
+    n = 1
+    while True:
+        path = person / f"{date}-{n}"
+        try:
+            path.mkdir(mode=PRIVATE_FOLDER)
+        except FileExistsError:
+            n += 1
+            continue
+        return path
+
+
+def _line(text: str) -> dict[str, Any] | None:
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) and isinstance(said.get("event"), str) else None
