@@ -7,6 +7,10 @@ from itertools import chain
 
 TRIAL_CODES: dict[str, int] = {"trial_start": 768, "trial_end": 800}
 """Start of a trial, and its end as OpenViBE numbers it."""
+PHASE_CODES: dict[str, int] = {**TRIAL_CODES, "cross": 786, "beep": 785, "feedback": 781, "rejected": 1023}
+"""Everything else that happens in a trial with cues."""
+UNKNOWN_CUE = 783
+"""Cue of a trial whose class is not told: practice, from which no program is to learn."""
 CLASS_CODES: dict[str, int] = {
     "left_hand": 769,
     "right_hand": 770,

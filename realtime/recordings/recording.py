@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.montages.stream_labels import is_eeg_stream
 from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.recordings.cue_markers import CODES, cue_classes_in, plain_labels
 from neuript.realtime.recordings.header import as_dict
 
 APART_S = 6 * 3600.0
@@ -140,6 +141,16 @@ class RecordedStream:
         return [",".join(f"{float(v):g}" for v in row) for row in self.values]
 
     @property
+    def event_labels(self) -> list[str]:
+        """Each event as `--event` names it: as `labels`, but the class for a cue of a session with cues."""
+        return plain_labels(self.labels) if self.cue_classes else self.labels
+
+    @property
+    def cue_classes(self) -> tuple[str, ...]:
+        """Classes of the session whose cues this stream holds; none for any other stream."""
+        return cue_classes_in(self.header)
+
+    @property
     def desc(self) -> dict[str, list[object]]:
         """The free metadata as nested dictionaries of lists."""
         desc = self.header.find("desc")
@@ -186,19 +197,27 @@ class Recording:
         """All streams of events."""
         return [stream for stream in self.streams if stream.is_markers]
 
+    @property
+    def cue_classes(self) -> tuple[str, ...]:
+        """Classes of the session with cues that was recorded; none where the recording does not say them itself."""
+        return next((stream.cue_classes for stream in self.marker_streams if stream.cue_classes), ())
+
 
 def events_of(recording: Recording) -> list[Event]:
     """Return the events of all marker streams and annotations, ordered by time.
 
     Their `time_s` is on the clock of the EEG's `timestamps`. Whole numbers lose their decimals (a recorder's
-    `1.000000000000000` is `1`), other labels are as recorded. Streams stamped by another clock (hours
-    away from the EEG) are left out; `recording.warnings` names them.
+    `1.000000000000000` is `1`), the cues of a session with cues are its classes (`cue_markers.py`), other labels are as
+    recorded. Streams stamped by another clock (hours away from the EEG) are left out; `recording.warnings` names them.
+    So are the GDF codes beside such cues, which cannot say what was rejected.
     """
+    twice = bool(recording.cue_classes)
     events = [
         Event(float(time_s), _WHOLE.sub(r"\1", label), stream.info.name)
         for stream in recording.marker_streams
         if recording.eeg_index is None or not other_clock(recording.eeg, stream)
-        for time_s, label in zip(stream.timestamps, stream.labels, strict=True)
+        if not (twice and cue_classes_in(stream.header, CODES))
+        for time_s, label in zip(stream.timestamps, stream.event_labels, strict=True)
     ]
     return sorted(events, key=lambda event: event.time_s)
 

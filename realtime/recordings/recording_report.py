@@ -130,7 +130,7 @@ def _stream(stream: RecordedStream, is_eeg: bool) -> StreamReport:
         n_clock_resets=stream.n_clock_resets,
         is_eeg=is_eeg,
         is_markers=stream.is_markers,
-        events=dict(Counter(stream.labels)) if stream.is_markers else {},
+        events=dict(Counter(stream.event_labels)) if stream.is_markers else {},
         n_positions=len(info.positions_m),
         reference=info.reference,
         simulated=info.simulated,

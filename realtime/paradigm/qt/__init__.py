@@ -1,0 +1,1 @@
+"""The cue window: the only Qt of the paradigm."""

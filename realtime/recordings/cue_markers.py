@@ -1,0 +1,141 @@
+"""The markers of a session with cues: one JSON object each, and a header that says what they mean.
+
+Whoever shows the cues writes them (`neuript.realtime.lsl.cue_outlet`); whoever reads a recording gets trials from them
+without being told which marker starts which class. A trial counts once it is whole: its cue was shown, its end came,
+and nobody rejected it. Of a trial that was repeated the last whole one counts; practice never does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement
+
+from neuript.realtime.recordings.header import text_of
+
+_TAG = "cues"
+_FORMAT = "neuript-cues-1"
+MARKERS, CODES = "markers", "codes"
+"""Roles of the two streams: JSON texts, and the same as GDF codes for other programs."""
+PRACTICE, REJECTED = "practice_", "rejected_"
+"""What the label of a cue begins with whose trial is not to be learnt from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CueHeader:
+    """What the streams of a session with cues say about it."""
+
+    subject: str = ""
+    """Alias of the person."""
+    seed: int = 0
+    """Of the order of the cues."""
+    classes: Mapping[str, int]
+    """Class to its GDF code, in the order of the model's classes."""
+    events: Mapping[str, int]
+    """Every other marker (`trial_start`, `cross`, ...) to its GDF code."""
+    timing: Mapping[str, str]
+    """Times of a trial, as text; for people."""
+
+
+def cue_header_xml(header: CueHeader, role: str) -> Element:
+    """Return the element of the `desc` that carries a header; `role` is `MARKERS` or `CODES`."""
+    root = Element(_TAG)
+    fields = {"format": _FORMAT, "role": role, "subject": header.subject, "seed": str(header.seed)}
+    for tag, text in fields.items():
+        SubElement(root, tag).text = text
+    timing = SubElement(root, "timing")
+    for tag, text in header.timing.items():
+        SubElement(timing, tag).text = text
+    for tag, codes in (("class", header.classes), ("event", header.events)):
+        for name, code in codes.items():
+            one = SubElement(root, tag)
+            SubElement(one, "name").text = name
+            SubElement(one, "gdf").text = str(code)
+    return root
+
+
+def cue_classes_in(header: Element, role: str = MARKERS) -> tuple[str, ...]:
+    """Return the classes that a stream of cues names in its header, in their order; none for any other stream."""
+    root = header.find(f"desc/{_TAG}")
+    if root is None or text_of(root, "format") != _FORMAT or text_of(root, "role") != role:
+        return ()
+    return tuple(filter(None, (text_of(one, "name") for one in root.findall("class"))))
+
+
+def cue_marker(ev: str, *, cls: str, trial: int, block: int, gdf: int, practice: bool, late: bool) -> str:
+    """Return the text of a marker.
+
+    Parameters
+    ----------
+    ev : str
+        What happened: `trial_start`, `cross`, `beep`, `cue`, `feedback`, `trial_end`, `rejected`.
+    cls : str
+        The trial's class.
+    trial, block : int
+        Numbers of the trial in the session and of its block.
+    gdf : int
+        The code that the other stream carries.
+    practice : bool
+        True for a trial that is not to be learnt from.
+    late : bool
+        True if the window missed a frame, or was moved or covered, so far in this trial.
+    """
+    shown = f"{PRACTICE}{cls}" if practice else cls
+    said = {"ev": ev, "cls": shown, "trial": trial, "block": block, "gdf": gdf, "practice": practice, "late": late}
+    return json.dumps(said, separators=(",", ":"))
+
+
+def plain_labels(texts: Sequence[str]) -> list[str]:
+    """Return a short label for each marker: the class for a cue that counts, and what happened for all others.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        All markers of a stream of cues, in order of time.
+
+    Returns
+    -------
+    list of str
+        `left_hand` for a cue whose trial counts, `practice_left_hand` and `rejected_left_hand` for one whose does not,
+        `trial_start` and so on; a text that is no such marker stays as it is.
+    """
+    said = [_read(text) for text in texts]
+    counting = set(_counting(said))
+    labels = [text if one is None else str(one["ev"]) for text, one in zip(texts, said, strict=True)]
+    for i, one in enumerate(said):
+        if one is not None and one["ev"] == "cue":
+            cls = str(one["cls"]).removeprefix(PRACTICE)
+            labels[i] = f"{PRACTICE}{cls}" if one["practice"] else cls if i in counting else f"{REJECTED}{cls}"
+    return labels
+
+
+def _counting(said: Sequence[dict[str, Any] | None]) -> Iterator[int]:
+    """Indices of the cues whose trial counts."""
+    running: dict[tuple[int, int], int] = {}
+    whole: dict[tuple[int, int], int] = {}
+    for i, one in enumerate(said):
+        if one is None or one["practice"]:
+            continue
+        key = (one["block"], one["trial"])
+        if one["ev"] == "cue":
+            running[key] = i
+        elif one["ev"] == "trial_end" and key in running:
+            whole[key] = running.pop(key)
+        elif one["ev"] == "rejected":
+            running.pop(key, None)
+            whole.pop(key, None)
+    yield from whole.values()
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    """Return what a marker says; None for a text that is none of these markers."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("ev"), str) or not isinstance(said.get("cls"), str):
+        return None
+    numbers = [said.get(name) for name in ("trial", "block")]
+    return {**said, "practice": bool(said.get("practice"))} if all(type(n) is int for n in numbers) else None
