@@ -33,13 +33,7 @@ def add_guided_options(parser: argparse.ArgumentParser) -> None:
     add("--classes", metavar="A,B", help="what is cued: left_hand,right_hand,both_hands,feet,tongue,rest, or your own")
     add("--trials", type=int, default=20, metavar="N", help="of each class (default 20)")
     add("--block", type=int, default=5, metavar="N", help="trials of each class between two breaks (default 5)")
-    add(
-        "--practice",
-        type=int,
-        default=1,
-        metavar="N",
-        help="of each class, first, not learnt from (default 1)",
-    )
+    add("--practice", type=int, default=1, metavar="N", help="of each class, first, not learnt from (default 1)")
     add("--imagery", type=float, default=4.0, metavar="S", help="seconds from the cue to the end (default 4)")
     add("--pause", type=float, nargs=2, default=(1.5, 2.5), metavar=("S", "S"), help="between trials (default 1.5 2.5)")
     add("--cue-text", action="append", default=[], metavar="CLASS=TEXT", help="what is shown for a class of your own")

@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from neuript.realtime.dashboard.process import be_modest
+from neuript.modest import be_modest
 
 
 def parser() -> argparse.ArgumentParser:

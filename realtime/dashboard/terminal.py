@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neuript.realtime.dashboard.client import DashboardClient
-from neuript.realtime.dashboard.process import parent_lives
+from neuript.realtime.dashboard.parent import parent_lives
 from neuript.realtime.dashboard.traces import channel_verdicts, fitting_scale
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
 from neuript.realtime.dashboard.words import Tone, describe, duration

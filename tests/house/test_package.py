@@ -20,7 +20,7 @@ FOLDERS = {
     "neuript.training": "training",
     "neuript.montages": "montages",
 }
-BASE = {"durations", "errors", "files", "interrupt", "limits", "locks", "specs"}
+BASE = {"durations", "errors", "files", "interrupt", "limits", "locks", "modest", "specs"}
 """Modules beside the folders of `neuript/` that any folder may use."""
 MAY_IMPORT = {
     "montages": "",
@@ -41,6 +41,8 @@ MAY_IMPORT = {
     "neuript.modelfile",
     "training.calibration": "training.windows training.fitting training.population realtime.chain realtime.recordings "
     "realtime.decoding montages neuript.network neuript.modelfile neuript.weights",
+    "training.guided": "training.calibration realtime.chain realtime.dashboard realtime.recordings realtime.live "
+    "realtime.lsl realtime.paradigm montages",
     "training.corpus": "training.windows realtime.chain realtime.recordings montages",
     "training.evaluate": "training.windows training.fitting training.calibration training.population realtime.chain "
     "realtime.recordings realtime.decoding realtime.live montages neuript.network neuript.modelfile neuript.weights",

@@ -8,7 +8,7 @@ import sys
 from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.files import json_safe, write_json
-from neuript.realtime.dashboard.process import be_modest
+from neuript.modest import be_modest
 
 
 def main() -> int:

@@ -37,8 +37,6 @@ from neuript.training.guided.session_plan import SessionBlock, plan_session, pra
 logger = logging.getLogger(__name__)
 
 PULL_S = 0.05
-READY_S = 30.0
-"""Seconds that the cue window may take to open."""
 FIRST_BYTE_S = 40.0
 """Seconds that the recording may take until its first byte."""
 LOST_SHARE = 0.25
@@ -97,7 +95,7 @@ class GuidedSession:
         self.folder, self.spec, self.view = folder, folder.spec, view
         self._tell, self._show, self._stop, self._typed = tell, show, stop, typed
         self._blocks = plan_session(self.spec)
-        self._cues = CueProcess(self._settings())
+        self._cues = CueProcess()
         self._refit = Refit(folder.path, self.spec.calibration)
         self._source: LslSource | None = None
         self._watch: SignalWatch | None = None
@@ -183,9 +181,8 @@ class GuidedSession:
             )
 
     def _open_window(self, stack: ExitStack) -> None:
-        self._cues.start()
         stack.callback(self._cues.close)
-        self._until(lambda: bool(self._ready), READY_S, f"the cue window did not open within {READY_S:g} s")
+        self._ready = self._cues.start(self._settings())
         how = "at the frame that shows them" if self._ready.get("stamps") == "frame swapped" else "when they are drawn"
         self._tell(
             f"cue window at {self._ready.get('refresh_hz', 0):g} Hz, cues stamped {how}"
@@ -315,10 +312,6 @@ class GuidedSession:
         if (fitted := self._refit.poll()) is not None:
             self._take(fitted)
         self._stop.check()
-        if not self._cues.running:
-            raise NeuriptError(
-                f"the cue window has ended; everything until now is kept: {guided_words.resume(self.folder.path)}"
-            )
 
     def _until(self, condition: Callable[[], bool], within_s: float, otherwise: str) -> None:
         began = time.monotonic()
@@ -355,8 +348,8 @@ class GuidedSession:
     def _hear(self, said: dict[str, Any]) -> None:
         """Take what the cue window says."""
         what = said.get("said")
-        if what == "ready":
-            self._ready = said
+        if what == "trial" and said.get("practice"):
+            self._show(f"practice: {said['cls']} {said['status']}", 0, self.spec.n_trials)
         elif what == "trial":
             self.folder.note("trial", **{k: said.get(k) for k in ("trial", "cls", "status", "cue_t", "late")})
             n = sum(t.trial <= said["trial"] for block in self._blocks for t in block.trials)
@@ -370,6 +363,8 @@ class GuidedSession:
             self.folder.note("jitter", **{k: v for k, v in said.items() if k != "said"})
         elif what == "error":
             raise NeuriptError(f"the cue window: {said.get('text')}; {guided_words.resume(self.folder.path)}")
+        elif what == "closed":
+            raise NeuriptError(f"the cue window was closed; all is kept: {guided_words.resume(self.folder.path)}")
 
     @property
     def _actions(self) -> dict[str, Callable[[], str]]:

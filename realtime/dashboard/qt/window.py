@@ -16,7 +16,7 @@ from PyQt6 import QtCore, QtGui, QtWidgets
 
 from neuript.interrupt import take_over
 from neuript.realtime.dashboard.client import DashboardClient
-from neuript.realtime.dashboard.process import parent_lives
+from neuript.realtime.dashboard.parent import parent_lives
 from neuript.realtime.dashboard.qt.cards import BarsCard, CommandCard, RecentCard, StateCard, TimingCard
 from neuript.realtime.dashboard.qt.trace_labels import LEFT
 from neuript.realtime.dashboard.qt.trace_view import RIGHT, TraceView

@@ -1,9 +1,8 @@
-"""The dashboard as a process: modest, and gone when it is no longer wanted."""
+"""A process that gives way to all others."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 
 import psutil
@@ -17,12 +16,3 @@ def be_modest() -> None:
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
             process.nice(10)
-
-
-def parent_lives(parent: int | None) -> bool:
-    """Say whether the process that started this view still runs (True if there is none)."""
-    if parent is None:
-        return True
-    if os.name == "posix":
-        return os.getppid() == parent
-    return bool(psutil.pid_exists(parent))
