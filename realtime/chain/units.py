@@ -65,8 +65,33 @@ def to_volts(unit: str) -> float:
     return _SCALES[name]
 
 
-def band_rms(x: NDArray[np.floating[Any]], sfreq: float) -> NDArray[np.float64]:
-    """Return each channel's rms between 1 and 40 Hz, in the numbers of `x`.
+def band_rms(
+    x: NDArray[np.floating[Any]], sfreq: float, low_hz: float = 1.0, high_hz: float = 40.0
+) -> NDArray[np.float64]:
+    """Return each channel's rms in one band, in the numbers of `x`; `rms_in_bands` does the work.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_times, n_chans)
+        Signal in any unit, at least half a second; one to four seconds are better.
+    sfreq : float
+        Sampling rate in Hz.
+    low_hz, high_hz : float
+        Edges of the band in Hz.
+
+    Returns
+    -------
+    ndarray, shape (n_chans,)
+        Rms in the unit of `x`; NaN for a channel with missing samples.
+    """
+    rms: NDArray[np.float64] = rms_in_bands(x, sfreq, ((low_hz, high_hz),))[0]
+    return rms
+
+
+def rms_in_bands(
+    x: NDArray[np.floating[Any]], sfreq: float, bands_hz: Sequence[tuple[float, float]]
+) -> NDArray[np.float64]:
+    """Return each channel's rms in some bands, in the numbers of `x`.
 
     Offset, drift and mains are kept out by a straight line taken away and a Blackman-Harris window.
 
@@ -76,10 +101,12 @@ def band_rms(x: NDArray[np.floating[Any]], sfreq: float) -> NDArray[np.float64]:
         Signal in any unit, at least half a second; one to four seconds are better.
     sfreq : float
         Sampling rate in Hz.
+    bands_hz : sequence of (float, float)
+        Lower and upper edge of each band in Hz, edges included.
 
     Returns
     -------
-    ndarray, shape (n_chans,)
+    ndarray, shape (n_bands, n_chans)
         Rms in the unit of `x`; NaN for a channel with missing samples.
 
     Raises
@@ -92,7 +119,7 @@ def band_rms(x: NDArray[np.floating[Any]], sfreq: float) -> NDArray[np.float64]:
         raise ValueError(f"{n} samples at {sfreq:g} Hz are too few; give at least half a second")
     data = np.asarray(x, dtype=np.float64)
     good = np.isfinite(data).all(axis=0)
-    out = np.full(data.shape[1], np.nan)
+    out = np.full((len(bands_hz), data.shape[1]), np.nan)
     if not good.any():
         return out
     window = signal.windows.blackmanharris(n, sym=False)
@@ -102,9 +129,10 @@ def band_rms(x: NDArray[np.floating[Any]], sfreq: float) -> NDArray[np.float64]:
     weights = (window * line.T) @ data[:, good] / ((window * line.T) @ line).diagonal()[:, None]
     spectrum = np.fft.rfft((data[:, good] - line @ weights) * window[:, None], axis=0)
     freq = np.fft.rfftfreq(n, 1 / sfreq)
-    band = (freq >= 1) & (freq <= 40)
-    power = 2 * (np.abs(spectrum[band]) ** 2).sum(axis=0) / (n * (window**2).sum())
-    out[good] = np.sqrt(power)
+    for row, (low_hz, high_hz) in zip(out, bands_hz, strict=True):
+        band = (freq >= low_hz) & (freq <= high_hz)
+        power = 2 * (np.abs(spectrum[band]) ** 2).sum(axis=0) / (n * (window**2).sum())
+        row[good] = np.sqrt(power)
     return out
 
 
