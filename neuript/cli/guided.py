@@ -64,6 +64,7 @@ def run_session(args: argparse.Namespace, given: dict[str, str], calibration: Ca
         How the decoder is fitted; None with `--resume`, where the folder says it.
     """
     from neuript.cli.show_calibration import print_calibration
+    from neuript.training.guided.guided_words import resume
     from neuript.training.guided.run_guided import begin_session, run_guided
     from neuript.training.guided.session_folder import SessionFolder
 
@@ -73,9 +74,13 @@ def run_session(args: argparse.Namespace, given: dict[str, str], calibration: Ca
     else:
         assert calibration is not None
         folder = begin_session(session_of(args, calibration), args.sessions, say=say)
-    say(f"session {folder.path}")
+    say(f"session {folder.path}; at any time: p pause, g go on, r repeat, s skip, q that is enough, and Enter")
     with ProgressLine(0.5, 30.0) as line, ProgressLine(0.1, bar=True, vanishes=True) as bar:
-        result = run_guided(folder, _view(args), say=line.say, show=line.show, progress=bar.show)
+        try:
+            result = run_guided(folder, _view(args), say=line.say, show=line.show, progress=bar.show)
+        except KeyboardInterrupt:
+            line.say(f"all that was recorded is kept: {resume(folder.path)}")
+            raise
     print_calibration(result)
     say(_next(result, folder.spec, folder.path))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 
 from neuript import specs
@@ -14,6 +15,7 @@ from neuript.modest import be_modest
 def main() -> int:
     """Fit, save, and write the figures or the reason why there are none."""
     be_modest()
+    logging.disable(logging.WARNING)  # that the recording has no end yet is known
     task = json.loads(sys.stdin.buffer.read())
 
     from neuript.training.calibration.calibration import calibrate

@@ -30,6 +30,7 @@ from neuript.realtime.paradigm.cue_process import CueProcess
 from neuript.realtime.paradigm.cue_settings import CueSettings
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided import guided_words
+from neuript.training.guided.live_feedback import LiveFeedback
 from neuript.training.guided.refit import FittedSoFar, Refit
 from neuript.training.guided.session_folder import SessionFolder
 from neuript.training.guided.session_plan import SessionBlock, plan_session, practice, still_to_do
@@ -37,6 +38,10 @@ from neuript.training.guided.session_plan import SessionBlock, plan_session, pra
 logger = logging.getLogger(__name__)
 
 PULL_S = 0.05
+READ_S = 120.0
+"""Longest time in seconds for which the result stays on the screen."""
+FEEDBACK_S = 20.0
+"""Seconds that a decoder may take to start before the session goes on without it."""
 FIRST_BYTE_S = 40.0
 """Seconds that the recording may take until its first byte."""
 LOST_SHARE = 0.25
@@ -97,6 +102,7 @@ class GuidedSession:
         self._blocks = plan_session(self.spec)
         self._cues = CueProcess()
         self._refit = Refit(folder.path, self.spec.calibration)
+        self._feedback: LiveFeedback | None = None
         self._source: LslSource | None = None
         self._watch: SignalWatch | None = None
         self._recording: WatchedRecording | None = None
@@ -132,6 +138,7 @@ class GuidedSession:
             self._open_window(stack)
             stack.callback(self._refit.close)
             self._check_signal()
+            self._start_feedback(stack)
             self._start_recording(stack)
             self._practise()
             while not self._stopped and (left := still_to_do(self._blocks, self.folder.journal())):
@@ -212,6 +219,19 @@ class GuidedSession:
         self._tell(f"signal: {shown.verdict}")
         self.folder.note("check", go=True, bad=[e.name for e in shown.with_level(Level.BAD, Level.ABSENT)])
 
+    def _start_feedback(self, stack: ExitStack) -> None:
+        """Begin with what earlier people say, if there are some; before the recording, which then has the rows too."""
+        assert self._source is not None
+        if not self.spec.feedback:
+            return
+        self._feedback = LiveFeedback(self.spec, self._source.info.source_id)
+        stack.callback(self._feedback.close)
+        if self.spec.calibration.population is not None:
+            self._feedback.use_population()
+            began = time.monotonic()
+            while time.monotonic() - began < FEEDBACK_S and self._feedback.newest() is None:
+                self._tend()
+
     def _start_recording(self, stack: ExitStack) -> None:
         assert self._source is not None
         path = check_recording(self.folder.next_recording())
@@ -227,6 +247,8 @@ class GuidedSession:
     def _end_recording(self) -> None:
         """Close the file, and let go of the amplifier: the rest needs neither."""
         self._refit.close()
+        if self._feedback is not None:
+            self._feedback.close()
         self._cues.send(do="message", **guided_words.goodbye())
         if self._recording is not None:
             self._recording.close()
@@ -235,8 +257,13 @@ class GuidedSession:
         self.folder.keep_private()
 
     def _finish(self, learn: Callable[[], CalibrationResult]) -> CalibrationResult:
+        """Learn, and leave what came of it on the screen until somebody has read it."""
         result = learn()
         self._cues.send(do="message", **guided_words.result_screen(result))
+        until = time.monotonic() + (READ_S if self.view.go_on_after_s is None else self.view.go_on_after_s)
+        while time.monotonic() < until and not self._stop.requested:
+            if any(said["said"] in ("key", "closed") for said in self._cues.poll(PULL_S)):
+                break
         return result
 
     # --- blocks --------------------------------------------------------------------------------------------------
@@ -311,6 +338,8 @@ class GuidedSession:
             self._tell(sentence)
         if (fitted := self._refit.poll()) is not None:
             self._take(fitted)
+        if self._feedback is not None and (row := self._feedback.newest()) is not None:
+            self._cues.send(do="feedback", proba=row["proba"], state=row["state"])
         self._stop.check()
 
     def _until(self, condition: Callable[[], bool], within_s: float, otherwise: str) -> None:
@@ -391,5 +420,7 @@ class GuidedSession:
         for sentence in guided_words.so_far(fitted):
             self._tell(sentence)
         self.folder.note("fitted", n_trials=fitted.n_trials, figures=fitted.figures, problem=fitted.problem)
+        if self._feedback is not None and fitted.model is not None:
+            self._feedback.use_model(fitted.model)
         if self._screen is not None:
             self._cues.send(do="message", **self._screen())

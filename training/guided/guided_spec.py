@@ -14,7 +14,9 @@ from neuript.realtime.live.options import check_predicate
 from neuript.realtime.paradigm.graz_timing import GrazTiming
 from neuript.realtime.paradigm.task_cues import OwnCue, cues_of
 from neuript.training.calibration.calibration_spec import CalibrationSpec
+from neuript.training.windows.dataset_spec import MIN_TRIALS_PER_CLASS
 
+MOST_TRIALS = 500
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
@@ -69,7 +71,12 @@ class GuidedSpec:
             to_volts(self.unit)
         if self.stream is not None:
             check_predicate(self.stream)
-        specs.require(1 <= self.trials_per_class <= 500, self, "trials_per_class", "1 to 500")
+        least = 1 if self.calibration.population is not None else MIN_TRIALS_PER_CLASS
+        if not least <= self.trials_per_class <= MOST_TRIALS:
+            raise NeuriptError(
+                f"--trials {self.trials_per_class} of each class: {least} to {MOST_TRIALS} are possible, and 20 are a "
+                "good beginning"
+            )
         specs.require(1 <= self.trials_per_block <= 50, self, "trials_per_block", "1 to 50")
         specs.require(0 <= self.practice_per_class <= 20, self, "practice_per_class", "0 to 20")
         specs.require(self.seed >= 0, self, "seed", "0 or more")

@@ -73,7 +73,7 @@ def result_screen(result: CalibrationResult) -> dict[str, str]:
             "Today the decoder could not tell the tasks apart. That happens to many, and says nothing about you.\n"
             "More trials, another task, or another day often help."
         )
-    return {"title": "Thank you", "text": text, "hint": ""}
+    return {"title": "Thank you", "text": text, "hint": "Space: close"}
 
 
 def block_summary(
