@@ -7,8 +7,9 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import command, given_options, words
-from neuript.cli.guided import FILES, SESSION, add_guided_options, refuse, run_session
+from neuript.cli.arguments import command, given_options
+from neuript.cli.guided import refuse, run_session
+from neuript.cli.guided_options import FILES, SESSION, add_guided_options, fit_to_session
 from neuript.cli.progress import ProgressLine, say
 from neuript.cli.window_options import add_window_options, window_settings
 from neuript.errors import NeuriptError
@@ -73,7 +74,7 @@ def run(argv: list[str]) -> int:
         return run_session(args, given, None)
     if args.classes is not None:
         refuse(given, set(FILES), "a guided session records its own trials")
-        args.event = [f"{name}={name}" for name in words(args.classes)]
+        fit_to_session(args, given)
         return run_session(args, given, spec_of(args))
     _check(args)
     refuse(given, set(SESSION), "it belongs to a guided session, which has --classes and no --from")

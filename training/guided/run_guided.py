@@ -18,9 +18,11 @@ from neuript.realtime.recordings.recording import Recording
 from neuript.training.calibration.calibration import calibrate
 from neuript.training.calibration.held_out import ReportStep
 from neuript.training.calibration.to_model import CalibrationResult
-from neuript.training.guided.guided_session import GuidedSession, GuidedView, Show
+from neuript.training.guided.guided_session import GuidedSession
 from neuript.training.guided.guided_spec import GuidedSpec
+from neuript.training.guided.guided_words import resume
 from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, unfinished
+from neuript.training.guided.session_parts import GuidedView, SessionParts, Show
 from neuript.training.guided.session_plan import plan_session, still_to_do
 
 
@@ -90,7 +92,11 @@ def run_guided(
             return learn()
         typed = TypedLines(sys.stdin)
         try:
-            return GuidedSession(folder, view, tell=say, show=show, stop=stop, typed=typed).run(learn)
+            parts = SessionParts(folder, view, tell=say, show=show, stop=stop, typed=typed)
+            return GuidedSession(parts, stop).run(learn)
+        except (NeuriptError, KeyboardInterrupt):
+            say(f"all that was recorded is kept; {resume(folder.path)}")
+            raise
         finally:
             typed.close()
 

@@ -1,0 +1,272 @@
+"""The parts of a guided session, and the one loop that looks after all of them.
+
+One loop without threads of its own (`tend`) takes what EEG has come, looks after the recording, hears what the cue
+window and the keyboard say, and takes what the fit in the background brought. Cues are shown and stamped by another
+process, so nothing here can delay one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from neuript.errors import NeuriptError
+from neuript.interrupt import Interrupt
+from neuript.montages import load_montage
+from neuript.realtime.chain.chunk import Chunk
+from neuript.realtime.live.typed import TypedLines, obey
+from neuript.realtime.live.watched_recording import WatchedRecording
+from neuript.realtime.lsl.labrecorder import check_recording
+from neuript.realtime.paradigm.cue_process import CueProcess
+from neuript.realtime.paradigm.cue_settings import CueSettings
+from neuript.training.guided import guided_words
+from neuript.training.guided.live_feedback import LiveFeedback
+from neuript.training.guided.refit import FittedSoFar, Refit
+from neuript.training.guided.session_folder import SessionFolder
+from neuript.training.guided.session_signal import SessionSignal
+
+PULL_S = 0.05
+FEEDBACK_S = 20.0
+"""Seconds that a decoder may take to start before the session goes on without it."""
+FIRST_BYTE_S = 40.0
+"""Seconds that the recording may take until its first byte."""
+Show = Callable[[str, float, float], None]
+"""Progress: words, trials so far, trials in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedView:
+    """How a session is shown; nothing of it changes what is learnt."""
+
+    fullscreen: bool = True
+    """False opens an ordinary window."""
+    screen: int = 0
+    """Number of the screen."""
+    sound: bool = True
+    """False never beeps."""
+    go_on_after_s: float | None = None
+    """Seconds after which every screen that waits for a key goes on by itself; None waits."""
+    wait_s: float = 10.0
+    """Seconds to wait for the EEG stream."""
+
+
+class SessionParts:
+    """Amplifier, cue window, recording, fit and feedback of one session.
+
+    Parameters
+    ----------
+    folder : SessionFolder
+        Where everything is kept.
+    view : GuidedView
+        How the session is shown.
+    tell : callable
+        Takes a sentence for whoever leads the session.
+    show : callable
+        Takes progress.
+    stop : Interrupt
+        The wish to end now, and go on another day.
+    typed : TypedLines
+        What is typed meanwhile.
+    """
+
+    def __init__(
+        self,
+        folder: SessionFolder,
+        view: GuidedView,
+        *,
+        tell: Callable[[str], None],
+        show: Show,
+        stop: Interrupt,
+        typed: TypedLines,
+    ) -> None:
+        self.folder, self.spec, self.view, self.tell = folder, folder.spec, view, tell
+        self.cues = CueProcess()
+        self.refit = Refit(folder.path, self.spec.calibration)
+        self.stopped = False
+        """True once somebody has had enough: what there is is learnt from."""
+        self.block_over = False
+        """True once the last block that was shown has ended."""
+        self.so_far: FittedSoFar | None = None
+        """What the last fit in the background brought."""
+        self.screen: Callable[[], dict[str, str]] | None = None
+        """Gives the words that are on the screen, which change when a fit brings news; None while cues are shown."""
+        self._show, self._stop, self._typed = show, stop, typed
+        self._feedback: LiveFeedback | None = None
+        self._recording: WatchedRecording | None = None
+        self._window: dict[str, Any] = {}
+        self._key = ""
+
+    # --- begin and end -------------------------------------------------------------------------------------------
+
+    signal: SessionSignal
+    """The amplifier; there from `open` on."""
+
+    def open(self, stack: ExitStack) -> None:
+        """Connect the amplifier and open the cue window; the stack closes both."""
+        stack.callback(self.refit.close)
+        self._connect(stack)
+        self._open_window(stack)
+
+    def _settings(self) -> CueSettings:
+        spec, view = self.spec, self.view
+        return CueSettings(
+            classes=spec.classes,
+            own=spec.own,
+            timing=spec.timing,
+            subject=spec.subject,
+            seed=spec.seed,
+            feedback=spec.feedback,
+            sound=view.sound,
+            screen=view.screen,
+            fullscreen=view.fullscreen,
+        )
+
+    def _connect(self, stack: ExitStack) -> None:
+        self.signal = SessionSignal(self.spec, self.view.wait_s, self._stop)
+        source = self.signal.source
+        stack.callback(source.close)
+        source.start()
+        self.signal.same_as_before(self.folder)
+        self.tell(f"'{source.info.name}': {len(source.info.ch_names)} channels at {source.info.sfreq:g} Hz")
+
+    def _open_window(self, stack: ExitStack) -> None:
+        stack.callback(self.cues.close)
+        self._window = self.cues.start(self._settings())
+        how = "at the frame that shows them" if self._window.get("stamps") == "frame swapped" else "when they are drawn"
+        self.tell(
+            f"cue window at {self._window.get('refresh_hz', 0):g} Hz, cues stamped {how}"
+            + ("" if self._window.get("sound") else ", without sound")
+        )
+        self.folder.note("window", **{k: v for k, v in self._window.items() if k != "said"})
+
+    def start_feedback(self, stack: ExitStack) -> None:
+        """Begin with what earlier people say, if there are some; before the recording, which then has the rows too."""
+        if not self.spec.feedback:
+            return
+        self._feedback = LiveFeedback(self.spec, self.signal.source.info.source_id)
+        stack.callback(self._feedback.close)
+        if self.spec.calibration.population is not None:
+            self._feedback.use_population()
+            began = time.monotonic()
+            while time.monotonic() - began < FEEDBACK_S and self._feedback.newest() is None:
+                self.tend()
+
+    def start_recording(self, stack: ExitStack) -> None:
+        """Record everything that is on the network, from before the first trial on."""
+        path = check_recording(self.folder.next_recording())
+        cap = load_montage(self.spec.montage)
+        self._recording = WatchedRecording(path, self.signal.source, cap, self.spec.unit)
+        stack.callback(self._recording.close)
+        self.cues.send(do="message", **guided_words.preparing())
+        self._recording.start(self._stop.check, [str(self._window["markers"]), str(self._window["gdf"])])
+        recording = self._recording
+        self._until(lambda: recording.n_bytes > 0, FIRST_BYTE_S, f"nothing was written to {path.name}")
+        self.folder.note("recording", file=path.name)
+
+    def end_recording(self) -> None:
+        """Close the file and all that goes with it; the cue window stays."""
+        self.refit.close()
+        if self._feedback is not None:
+            self._feedback.close()
+        if self._recording is not None:
+            self._recording.close()
+            self._recording.read_again()
+            self._recording = None
+        self.folder.keep_private()
+
+    # --- what is asked of them -----------------------------------------------------------------------------------
+
+    def take_key(self) -> str:
+        """Return what somebody pressed, once; empty if nobody did."""
+        key, self._key = self._key, ""
+        return key
+
+    # --- the loop ------------------------------------------------------------------------------------------------
+
+    def tend(self) -> None:
+        """One turn: EEG, recording, cue window, keyboard, fit."""
+        if self._recording is not None:
+            self._look_at(self._recording.tend(PULL_S))
+        else:
+            self.signal.watch.pull(self.signal.source, PULL_S)
+        for said in self.cues.poll(0.0):
+            self._hear(said)
+        for sentence in obey(self._typed.newest(), self._actions):
+            self.tell(sentence)
+        if (fitted := self.refit.poll()) is not None:
+            self._take(fitted)
+        if self._feedback is not None and (row := self._feedback.newest()) is not None:
+            self.cues.send(do="feedback", proba=row["proba"] or {}, state=row["state"])
+        self._stop.check()
+
+    def _until(self, condition: Callable[[], bool], within_s: float, otherwise: str) -> None:
+        began = time.monotonic()
+        while not condition():
+            self.tend()
+            if time.monotonic() - began > within_s:
+                raise NeuriptError(otherwise)
+
+    def _look_at(self, chunk: Chunk) -> None:
+        """Judge the signal; without one the cues wait."""
+        if not self.signal.take(chunk):
+            return
+        self.cues.send(do="pause" if self.signal.away else "go_on")
+        self.tell(
+            "the EEG has stopped: the cues wait until it is back"
+            if self.signal.away
+            else "the EEG is back; the trial comes again"
+        )
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        """Take what the cue window says."""
+        what = said.get("said")
+        if what == "trial" and said.get("practice"):
+            self._show(f"practice: {said['cls']} {said['status']}", 0, self.spec.n_trials)
+        elif what == "trial":
+            self.folder.note("trial", **{k: said.get(k) for k in ("trial", "cls", "status", "cue_t", "late")})
+            n = int(said["trial"])
+            self._show(f"trial {n} of {self.spec.n_trials}: {said['cls']} {said['status']}", n, self.spec.n_trials)
+        elif what == "block":
+            self.block_over = True
+            self.stopped = self.stopped or said.get("status") == "stopped"
+        elif what == "key":
+            self._key = str(said.get("key"))
+        elif what == "jitter":
+            self.folder.note("jitter", **{k: v for k, v in said.items() if k != "said"})
+        elif what == "error":
+            raise NeuriptError(f"the cue window says: {said.get('text')}")
+        elif what == "closed":
+            raise NeuriptError("the cue window was closed, and the session ends with it")
+
+    @property
+    def _actions(self) -> dict[str, Callable[[], str]]:
+        """What may be typed, and what it does."""
+
+        def wish(word: str, sentence: str) -> Callable[[], str]:
+            def act() -> str:
+                self._key = word
+                self.cues.send(do=word)
+                return sentence
+
+            return act
+
+        return {
+            "p": wish("pause", "paused: g and Enter goes on"),
+            "g": wish("go_on", "goes on"),
+            "r": wish("repeat", "comes again"),
+            "s": wish("skip", "left out"),
+            "q": wish("stop", "ends here, with what there is"),
+        }
+
+    def _take(self, fitted: FittedSoFar) -> None:
+        self.so_far = fitted
+        for sentence in guided_words.so_far(fitted):
+            self.tell(sentence)
+        self.folder.note("fitted", n_trials=fitted.n_trials, figures=fitted.figures, problem=fitted.problem)
+        if self._feedback is not None and fitted.model is not None:
+            self._feedback.use_model(fitted.model)
+        if self.screen is not None:
+            self.cues.send(do="message", **self.screen())

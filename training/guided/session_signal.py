@@ -1,0 +1,98 @@
+"""The amplifier of a session: the same one from the check to the last trial, and how well its electrodes hold."""
+
+from __future__ import annotations
+
+from neuript.errors import NeuriptError
+from neuript.interrupt import Interrupt
+from neuript.montages import load_montage
+from neuript.realtime.chain.chunk import Chunk, SourceStatus
+from neuript.realtime.dashboard.head_points import Level
+from neuript.realtime.live.signal_check import SignalCheck
+from neuript.realtime.live.signal_watch import SignalWatch
+from neuript.realtime.lsl.discovery import find_stream, predicate_for
+from neuript.realtime.lsl.inlet import LslSource
+from neuript.training.guided.guided_spec import GuidedSpec
+from neuript.training.guided.session_folder import SessionFolder
+
+LOST_SHARE = 0.25
+"""Share of a block for which an electrode may be bad before the block is offered again."""
+GIVE_UP_S = 120.0
+"""Seconds for which an EEG stream that went away is waited for: somebody has to walk to the amplifier."""
+
+
+class SessionSignal:
+    """The EEG stream with a watch on it.
+
+    Parameters
+    ----------
+    spec : GuidedSpec
+        Which stream, and what is on the head.
+    wait_s : float
+        Seconds to wait for the stream.
+    stop : Interrupt
+        May end the waiting.
+
+    Raises
+    ------
+    StreamNotFoundError
+        If there is no such stream.
+    """
+
+    def __init__(self, spec: GuidedSpec, wait_s: float, stop: Interrupt) -> None:
+        asked = predicate_for(spec.stream, source_id=spec.source_id)
+        self.source = LslSource(find_stream(asked, wait_s=wait_s, on_wait=stop.check), give_up_s=GIVE_UP_S)
+        self.watch = SignalWatch(self.source.info, cap=load_montage(spec.montage), unit=spec.unit)
+        self.away = False
+        """True while no EEG comes."""
+        self._bad_counts: dict[str, int] = {}
+        self._n_checks = 0
+
+    def same_as_before(self, folder: SessionFolder) -> None:
+        """Refuse to go on with another amplifier than the one that the session was begun with.
+
+        Raises
+        ------
+        NeuriptError
+            If channels or rate differ.
+        """
+        info = self.source.info
+        now = {"ch_names": list(info.ch_names), "sfreq": info.sfreq}
+        began = next((line for line in folder.journal() if line["event"] == "stream"), None)
+        if began is None:
+            folder.note("stream", **now)
+        elif any(began[name] != value for name, value in now.items()):
+            raise NeuriptError(
+                f"the session was begun with {_words(began['ch_names'], began['sfreq'])}, and this stream has "
+                f"{_words(info.ch_names, info.sfreq)}; connect the same amplifier, or begin a new session"
+            )
+
+    def take(self, chunk: Chunk) -> bool:
+        """Judge what has come; return True if the EEG has just stopped, or is just back (`away` says which)."""
+        before = self.away
+        if len(chunk):
+            self.away = False
+            if chunk.status is SourceStatus.RECOVERED:
+                self.watch.reset()
+            if (check := self.watch.add(chunk.data, chunk.timestamps)) is not None:
+                self._count(check)
+        elif chunk.status in (SourceStatus.STALE, SourceStatus.LOST):
+            self.away = True
+        return self.away != before
+
+    def begin_block(self) -> None:
+        """Count anew how long which electrode is bad."""
+        self._bad_counts, self._n_checks = {}, 0
+
+    def lost_electrodes(self) -> list[str]:
+        """Electrodes that were bad for much of the block."""
+        return [name for name, n in self._bad_counts.items() if n > LOST_SHARE * max(1, self._n_checks)]
+
+    def _count(self, check: SignalCheck) -> None:
+        self._n_checks += 1
+        for electrode in check.with_level(Level.BAD):
+            self._bad_counts[electrode.name] = self._bad_counts.get(electrode.name, 0) + 1
+
+
+def _words(ch_names: list[str] | tuple[str, ...], sfreq: float) -> str:
+    some = ", ".join(name or "(no name)" for name in ch_names[:4])
+    return f"{len(ch_names)} channels at {sfreq:g} Hz ({some}{', ...' if len(ch_names) > 4 else ''})"
