@@ -28,7 +28,8 @@ def add_events(parser: argparse._ActionsContainer) -> None:
         action="append",
         default=[],
         metavar="CLASS=MARKER",
-        help="which marker starts which class; repeat for each class, and for further markers of a class",
+        help="which marker starts which class; repeat for each class, and for further markers of a class (a session "
+        "with cues of neuript says it itself)",
     )
     parser.add_argument(
         "--trial-start", metavar="MARKER", help="marker that starts a trial of several events (BCI Essentials)"

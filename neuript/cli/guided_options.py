@@ -63,8 +63,7 @@ def add_guided_options(parser: argparse.ArgumentParser) -> None:
 
 
 def fit_to_session(args: argparse.Namespace, given: dict[str, str]) -> None:
-    """Set what a decoder of this session needs and nobody said: markers, and windows as long as the task."""
-    args.event = [f"{name}={name}" for name in words(args.classes)]
+    """Set what a decoder of this session needs and nobody said: windows as long as the task."""
     if "epoch" not in given:
         args.epoch = (0.5, args.imagery + 0.5)
     if "window" not in given and args.population is None:

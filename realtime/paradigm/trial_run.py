@@ -47,7 +47,7 @@ class CuedTrial:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class TrialMark:
     """A marker to be sent with the stamp of the frame that shows a change."""
 
     ev: str
@@ -64,7 +64,7 @@ class Change:
     phase: Phase
     trial: CuedTrial | None = None
     """The trial that is running, or the last one."""
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[TrialMark, ...] = ()
     ended: tuple[CuedTrial, Outcome] | None = None
     """A trial of which this is the end."""
 
@@ -216,5 +216,5 @@ class TrialRun:
         self.phase = phase
         self.next_due = None if duration_s is None else now + self._scale * duration_s
         trial = self.trial
-        sent = tuple(Mark(ev, trial) for ev in marks) if trial is not None else ()
+        sent = tuple(TrialMark(ev, trial) for ev in marks) if trial is not None else ()
         return Change(due=due, phase=phase, trial=trial, marks=sent, ended=ended)

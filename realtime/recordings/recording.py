@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -209,17 +210,23 @@ def events_of(recording: Recording) -> list[Event]:
     Their `time_s` is on the clock of the EEG's `timestamps`. Whole numbers lose their decimals (a recorder's
     `1.000000000000000` is `1`), the cues of a session with cues are its classes (`cue_markers.py`), other labels are as
     recorded. Streams stamped by another clock (hours away from the EEG) are left out; `recording.warnings` names them.
-    So are the GDF codes beside such cues, which cannot say what was rejected.
+    So are the GDF codes beside such cues, which cannot say what was rejected; and the name of a class in another stream
+    (what a simulated person truly did, say) has that stream's name before it, because it is no cue.
     """
-    twice = bool(recording.cue_classes)
+    owned = set(recording.cue_classes)
     events = [
-        Event(float(time_s), _WHOLE.sub(r"\1", label), stream.info.name)
+        Event(float(time_s), _own_word(_WHOLE.sub(r"\1", label), stream, owned), stream.info.name)
         for stream in recording.marker_streams
         if recording.eeg_index is None or not other_clock(recording.eeg, stream)
-        if not (twice and cue_classes_in(stream.header, CODES))
+        if not (owned and cue_classes_in(stream.header, CODES))
         for time_s, label in zip(stream.timestamps, stream.event_labels, strict=True)
     ]
     return sorted(events, key=lambda event: event.time_s)
+
+
+def _own_word(label: str, stream: RecordedStream, owned: Collection[str]) -> str:
+    """The label of an event, told apart from the classes of a session with cues that another stream holds."""
+    return f"{stream.info.name}: {label}" if label in owned and not stream.cue_classes else label
 
 
 def other_clock(eeg: RecordedStream, stream: RecordedStream) -> bool:

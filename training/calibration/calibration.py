@@ -72,6 +72,8 @@ def calibrate(
     given = one_or_more(recordings)
     tell(f"reading {len(given)} recording{'' if len(given) == 1 else 's'}")
     read = read_each(given, eeg=spec.eeg)
+    if not spec.event_map and (spec := spec.completed(read)).event_map:
+        tell(f"the recordings say their classes themselves: {', '.join(spec.event_map)}")
     if spec.population is not None:
         data, decoder = calibrate_from_people(read, spec, load_population(population_file(spec.population)), tell)
         point = operating_point(data, decoder, spec)

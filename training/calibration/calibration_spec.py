@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import neuript.weights
 from neuript.errors import NeuriptError
+from neuript.realtime.recordings.recording import Recording
 from neuript.training.windows.dataset_spec import DatasetSpec
-from neuript.training.windows.events import Markers
+from neuript.training.windows.events import Markers, checked_event_map, own_event_map
 
 PRETRAINED = neuript.weights.SHIPPED_POPULATION
 """The encoder shipped with the package, in the population of six people that is shipped."""
@@ -29,7 +31,7 @@ class CalibrationSpec(DatasetSpec):
 
     event_map: Mapping[str, Markers] = field(default_factory=dict)
     """Class to its marker or markers, texts or whole numbers; the order is that of the model's classes. May be empty
-    with a `population`."""
+    where the recordings say it themselves (sessions with cues), or with a `population`."""
     network: str = "pretrained"
     """The network's encoder: "pretrained" (the one shipped with the package), "none" (the Riemannian branch alone), or
     a file of `neuript-train pretrain` or `population`. It is not trained on the person; a read-out of it is."""
@@ -64,8 +66,26 @@ class CalibrationSpec(DatasetSpec):
             neuript.weights.population_file(self.population)
 
     def _checked_event_map(self) -> dict[str, tuple[str, ...]]:
-        """Markers of each class as texts; none at all is allowed where a population says what the classes are."""
-        return {} if self.population is not None and not self.event_map else super()._checked_event_map()
+        """Markers of each class as texts; none at all is allowed, for the recordings or a population may say them."""
+        return super()._checked_event_map() if self.event_map or not isinstance(self.event_map, Mapping) else {}
+
+    def completed(self, recordings: Sequence[Recording]) -> Self:
+        """Return these settings with the event map that the recordings say themselves, where none was given.
+
+        Raises
+        ------
+        NeuriptError
+            If neither these settings, nor the recordings, nor a population say what the classes are; if the class of no
+            command is none of them.
+        """
+        if self.event_map:
+            return self
+        found = own_event_map(recordings)
+        if not found and self.population is None:
+            checked_event_map(found)
+        if not found and self.idle_class is not None:
+            raise NeuriptError(f"--idle {self.idle_class} names a class, and --event none (in Python: idle_class)")
+        return replace(self, event_map=found)
 
 
 def encoder_file(network: str) -> Path | None:

@@ -11,13 +11,13 @@ from neuript.realtime.decoding.scoring import ScoreCard, Trial, score_trials
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.realtime.recordings.replay_log import read_clock_offset
-from neuript.training.windows.events import Markers, checked_event_map, require_classes, trials_of
+from neuript.training.windows.events import Markers, checked_event_map, own_event_map, require_classes, trials_of
 
 
 def score(
     decisions: str | Path,
     recording: str | Path | Recording,
-    event_map: Mapping[str, Markers],
+    event_map: Mapping[str, Markers] | None = None,
     *,
     window_end_s: tuple[float, float] = (4.0, 4.5),
     trial_start: str | None = None,
@@ -36,8 +36,9 @@ def score(
         File with the lines that `neuript-live --json` printed.
     recording : str, Path or Recording
         Recording with the markers.
-    event_map : mapping of str to str, int or sequence of these
-        Marker or markers of each class, keyed by its name; a whole number is the marker of that text.
+    event_map : mapping of str to str, int or sequence of these, optional
+        Marker or markers of each class, keyed by its name; a whole number is the marker of that text. None or empty
+        where the recording says it itself: a session with cues.
     window_end_s : tuple of two floats
         Seconds after the event between which a window must end; fix them before you look at the result.
     trial_start : str, optional
@@ -64,7 +65,7 @@ def score(
     >>> events = {"left_hand": "769", "right_hand": "770"}
     >>> score("run4.jsonl", "run4.xdf", events).accuracy  # doctest: +SKIP
     """
-    markers = checked_event_map(event_map)
+    given = checked_event_map(event_map) if event_map else {}
     low, high = window_end_s
     if not low <= high:
         raise NeuriptError(
@@ -72,6 +73,7 @@ def score(
         )
     log = read_decisions(decisions)
     read = recording if isinstance(recording, Recording) else read_recording(recording, eeg=eeg)
+    markers = given or checked_event_map(own_event_map([read]))
     events = events_of(read)
     found = trials_of(events, markers, trial_start=trial_start)
     require_classes(found, markers, events)

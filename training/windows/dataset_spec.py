@@ -109,7 +109,7 @@ class DatasetSpec:
             cap.with_reference(self.reference)
         if self.unit is not None:
             to_volts(self.unit)
-        if self.idle_class is not None and self.idle_class not in self.event_map:
+        if self.event_map and self.idle_class is not None and self.idle_class not in self.event_map:
             raise NeuriptError(
                 f"--idle {self.idle_class} is not one of the classes {', '.join(self.event_map)} "
                 "(in Python: idle_class)"

@@ -13,7 +13,7 @@ from typing import Any
 
 from neuript.errors import NeuriptError
 from neuript.realtime.decoding.scoring import Trial
-from neuript.realtime.recordings.recording import Event
+from neuript.realtime.recordings.recording import Event, Recording
 from neuript.specs import short
 
 Markers = str | int | Sequence[str | int]
@@ -70,6 +70,17 @@ def checked_event_map(event_map: Mapping[str, Markers]) -> dict[str, tuple[str, 
         raise NeuriptError(f"class {empty[0]!r} has no marker; name at least one that starts it")
     _refuse_shared_markers(mapping)
     return mapping
+
+
+def own_event_map(recordings: Sequence[Recording]) -> dict[str, tuple[str, ...]]:
+    """Class to its marker, where recordings say it themselves: sessions with cues (`docs/cues.md`).
+
+    Returns
+    -------
+    dict of str to tuple of str
+        Markers of each class in the order of the sessions' classes; empty where no recording is such a session.
+    """
+    return {name: (name,) for recording in recordings for name in recording.cue_classes}
 
 
 def _marker_texts(name: str, markers: Any) -> tuple[str, ...]:
