@@ -70,7 +70,7 @@ def run(argv: list[str]) -> int:
     """Calibrate and return the exit code."""
     parser = build_parser()
     args, given = parser.parse_args(argv), given_options(parser, argv)
-    if args.resume is not None:
+    if args.resume is not None or args.from_last:
         return run_session(args, given, None)
     if args.classes is not None:
         refuse(given, set(FILES), "a guided session records its own trials")

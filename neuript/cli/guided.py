@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuript.cli.guided_options import VIEW, session_of, view_of
+from neuript.cli.guided_options import VIEW, next_session_of, session_of, view_of
 from neuript.cli.progress import ProgressLine, say
 from neuript.errors import NeuriptError
 
@@ -26,15 +26,21 @@ def run_session(args: argparse.Namespace, given: dict[str, str], calibration: Ca
     given : dict
         Those that stand on the command line, by destination.
     calibration : CalibrationSpec or None
-        How the decoder is fitted; None with `--resume`, where the folder says it.
+        How the decoder is fitted; None with `--resume` and `--from-last`, where a folder says it.
     """
     from neuript.cli.show_calibration import print_calibration
     from neuript.training.guided.run_guided import begin_session, run_guided
     from neuript.training.guided.session_folder import SessionFolder
 
+    if args.from_last and not args.subject:
+        raise NeuriptError("--from-last of whom? Give --subject as well, such as --subject S01")
     if args.resume is not None:
         refuse(given, {*given} - {"resume", *VIEW}, "with --resume, the session's own settings go on")
         folder = SessionFolder.resume(args.resume)
+    elif args.from_last:
+        kept = {"from_last", "subject", "out", "sessions", "trials", "block", "practice", "seed", "stream", "source_id"}
+        refuse(given, {*given} - {*kept, "feedback", *VIEW}, "with --from-last, the last session's settings go on")
+        folder = begin_session(next_session_of(args, given), args.sessions, say=say)
     else:
         assert calibration is not None
         folder = begin_session(session_of(args, calibration), args.sessions, say=say)

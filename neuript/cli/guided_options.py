@@ -35,6 +35,7 @@ SESSION = (
 """Options by their destination that only a guided session has."""
 FILES = ("files", "event", "trial_start", "eeg", "idle", "report")
 """Options that only recordings have that exist."""
+FEW = 5  # trials of each class on another day
 
 
 def add_guided_options(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +56,7 @@ def add_guided_options(parser: argparse.ArgumentParser) -> None:
     add("--source-id", metavar="ID", help="source id of the EEG stream")
     add("--sessions", default="sessions", metavar="DIR", help="folder of all sessions (default sessions)")
     add("--resume", metavar="DIR", help="go on with a session that was not finished")
+    add("--from-last", action="store_true", help="another day: 5 trials of each class, and the last session's as well")
     add("--windowed", action="store_true", help="cues in an ordinary window (default: the whole screen)")
     add("--screen", type=int, default=0, metavar="N", help="number of the screen for the cues (default 0)")
     add("--no-sound", action="store_true", help="no beep before the cue")
@@ -99,17 +101,40 @@ def session_of(args: argparse.Namespace, calibration: CalibrationSpec) -> Guided
         ),
         seed=secrets.randbelow(2**31) if args.seed is None else args.seed,
         feedback=args.feedback,
-        out=str(Path(args.out).resolve()) if args.out else None,
+        out=_absolute(args.out),
         calibration=calibration,
     )
+
+
+def next_session_of(args: argparse.Namespace, given: dict[str, str]) -> GuidedSpec:
+    """Return the settings of a session on another day: those of the last, which is learnt from too, and few trials."""
+    import secrets
+    from dataclasses import replace
+
+    from neuript.training.guided.session_folder import last_finished
+
+    last = last_finished(args.sessions, args.subject)
+    return replace(
+        last.spec,
+        **{name: getattr(args, name) for name in ("stream", "source_id", "feedback") if name in given},
+        trials_per_class=args.trials if "trials" in given else FEW,
+        trials_per_block=args.block,
+        practice_per_class=args.practice if "practice" in given else 0,
+        seed=secrets.randbelow(2**31) if args.seed is None else args.seed,
+        out=_absolute(args.out),
+        earlier=tuple(str(path.resolve()) for path in last.all_recordings),
+    )
+
+
+def _absolute(out: str | None) -> str | None:
+    return str(Path(out).resolve()) if out else None
 
 
 def _own(args: argparse.Namespace) -> tuple[Any, ...]:
     from neuript.realtime.paradigm.task_cues import OwnCue
 
-    texts, pictures = named_values(args.cue_text, "--cue-text"), named_values(args.cue_picture, "--cue-picture")
-    names = dict.fromkeys((*texts, *pictures))
-    return tuple(OwnCue(name=name, text=texts.get(name, ""), picture=pictures.get(name)) for name in names)
+    texts, files = named_values(args.cue_text, "--cue-text"), named_values(args.cue_picture, "--cue-picture")
+    return tuple(OwnCue(name=n, text=texts.get(n, ""), picture=files.get(n)) for n in dict.fromkeys((*texts, *files)))
 
 
 def view_of(args: argparse.Namespace) -> GuidedView:

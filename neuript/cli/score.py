@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
+  neuript score session.xdf                          recorded with neuript-live --record, cues of neuript beside it
+
   neuript-live --replay run4.xdf --model mi.ts --headless --json > run4.jsonl
   neuript score run4.jsonl --recording run4.xdf --event left_hand=769 --event right_hand=770
 
@@ -34,8 +36,8 @@ def build_parser() -> argparse.ArgumentParser:
         _EXAMPLES,
     )
     add = parser.add_argument
-    add("decisions", help="lines that neuript-live --json printed")
-    add("--recording", required=True, metavar="FILE", help="the recording with the markers")
+    add("decisions", help="lines that neuript-live --json printed, or an .xdf that holds decisions and markers")
+    add("--recording", metavar="FILE", help="the recording with the markers")
     add_eeg(parser)
     add_events(parser)
     add("--window-end", type=float, nargs=2, default=(4.0, 4.5), metavar=("FROM", "TO"))

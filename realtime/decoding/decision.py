@@ -54,8 +54,14 @@ class Decision:
     sample_age_ms: float = math.nan
     latency_ms: dict[str, float] = field(default_factory=dict)
 
-    def to_json_line(self) -> str:
-        """Return the row as one line of strict JSON (numbers that are not finite become null)."""
+    def to_json_line(self, *, trained_on: bool = False) -> str:
+        """Return the row as one line of strict JSON (numbers that are not finite become null).
+
+        Parameters
+        ----------
+        trained_on : bool
+            True says in the line that the model has learnt from the recording that is decoded.
+        """
         row: dict[str, Any] = {"t": round(self.t, 6)}
         if self.rec_t is not None:
             row["rec_t"] = round(self.rec_t, 6)
@@ -65,6 +71,8 @@ class Decision:
         row["state"] = str(self.state)
         row["sample_age_ms"] = _number(self.sample_age_ms)
         row["latency_ms"] = {k: _number(v) for k, v in self.latency_ms.items()}
+        if trained_on:
+            row["trained_on"] = True
         return json.dumps(row, allow_nan=False)
 
 

@@ -20,10 +20,13 @@ class DecisionLog:
         The decisions; their time in seconds is `rec_t` where the lines have it, else `t`.
     uses_rec_t : bool
         Whether the times count from the recording's first EEG sample (a replay) instead of the LSL clock.
+    trained_on : bool
+        Whether the lines say that the model has learnt from the recording.
     """
 
     rows: tuple[PublishedRow, ...]
     uses_rec_t: bool
+    trained_on: bool = False
 
     @property
     def span_s(self) -> tuple[float, float]:
@@ -50,7 +53,8 @@ def read_decisions(path: str | Path) -> DecisionLog:
         raise NeuriptError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError:
         raise NeuriptError(f"{path} is no text; give the lines that neuript-live --json printed") from None
-    found = [_read_line(line, f"{path}, line {n}") for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = text.splitlines()
+    found = [_read_line(line, f"{path}, line {n}") for n, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise NeuriptError(f"{path} holds no decision; was the stream decoded at all?")
     clocks = {uses_rec_t for _, uses_rec_t in found}
@@ -58,7 +62,8 @@ def read_decisions(path: str | Path) -> DecisionLog:
         raise NeuriptError(
             f"{path} mixes decisions of a replay (with rec_t) and of a live stream; score them one by one"
         )
-    return DecisionLog(tuple(row for row, _ in found), clocks.pop())
+    trained_on = any(json.loads(line).get("trained_on") is True for line in lines if line.strip())
+    return DecisionLog(tuple(row for row, _ in found), clocks.pop(), trained_on)
 
 
 def _read_line(line: str, where: str) -> tuple[PublishedRow, bool]:

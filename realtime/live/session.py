@@ -193,7 +193,7 @@ class _Session:
         conditioner = Conditioner(spec, intake.plan.matrix, intake.scale, intake.source.info.sfreq)
         policy = DecisionPolicy(_policy(manifest, options), manifest.classes, options.hop_s or manifest.hop_s)
         ledger = LatencyLedger()
-        sinks: list[Sink] = [ledger, *self._listeners(), *filter(None, [self.demo])]
+        sinks: list[Sink] = [ledger, *self._listeners(manifest), *filter(None, [self.demo])]
         if self.live:
             sinks.insert(0, self._open_outlets(engine, intake, conditioner, policy))
         clock = _lsl_clock() if self.live else None
@@ -266,9 +266,12 @@ class _Session:
 
         return typed, {"r": recentre, "u": undo}
 
-    def _listeners(self) -> list[Sink]:
+    def _listeners(self, manifest: Manifest) -> list[Sink]:
+        trained_on = self.options.replay is not None and manifest.has_learnt_from(self.options.replay)
+        if trained_on:
+            logger.warning("the model has learnt from this very recording, so its answers are no measure")
         if self.options.json:
-            return [JsonLines(sys.stdout)]
+            return [JsonLines(sys.stdout, trained_on=trained_on)]
         return [Sentences(sys.stdout)] if self.options.headless or not self.live else []
 
     def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:

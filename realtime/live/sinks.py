@@ -10,14 +10,22 @@ from neuript.realtime.decoding.states import State
 
 
 class JsonLines:
-    """One line of JSON per row, flushed at once so that a reader is never behind."""
+    """One line of JSON per row, flushed at once so that a reader is never behind.
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    Parameters
+    ----------
+    out : TextIO
+        Where they go.
+    trained_on : bool
+        True if the model has learnt from the recording that is decoded; each line says so.
+    """
+
+    def __init__(self, out: TextIO, *, trained_on: bool = False) -> None:
+        self._out, self._trained_on = out, trained_on
 
     def publish(self, decision: Decision) -> None:
         """Write one row."""
-        _write(self._out, decision.to_json_line())
+        _write(self._out, decision.to_json_line(trained_on=self._trained_on))
 
 
 class Sentences:

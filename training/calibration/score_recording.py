@@ -11,12 +11,13 @@ from neuript.realtime.decoding.scoring import ScoreCard, Trial, score_trials
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.realtime.recordings.replay_log import read_clock_offset
+from neuript.training.calibration.recorded_decisions import recorded_decisions
 from neuript.training.windows.events import Markers, checked_event_map, own_event_map, require_classes, trials_of
 
 
 def score(
     decisions: str | Path,
-    recording: str | Path | Recording,
+    recording: str | Path | Recording | None = None,
     event_map: Mapping[str, Markers] | None = None,
     *,
     window_end_s: tuple[float, float] = (4.0, 4.5),
@@ -33,9 +34,9 @@ def score(
     Parameters
     ----------
     decisions : str or Path
-        File with the lines that `neuript-live --json` printed.
-    recording : str, Path or Recording
-        Recording with the markers.
+        File with the lines that `neuript-live --json` printed, or a recording (.xdf) with the decisions in it.
+    recording : str, Path or Recording, optional
+        Recording with the markers; None where the decisions are in it.
     event_map : mapping of str to str, int or sequence of these, optional
         Marker or markers of each class, keyed by its name; a whole number is the marker of that text. None or empty
         where the recording says it itself: a session with cues.
@@ -48,7 +49,8 @@ def score(
     eeg : str, optional
         Name of the recording's stream to take as EEG, if its type does not say so.
     say : callable, optional
-        Takes a sentence when decisions and recording do not cover the same time.
+        Takes a sentence when the model has learnt from this recording, and when decisions and recording do not cover
+        the same time.
 
     Returns
     -------
@@ -71,17 +73,35 @@ def score(
         raise NeuriptError(
             f"--window-end {low:g} {high:g}: the first number must not be larger (in Python: window_end_s)"
         )
-    log = read_decisions(decisions)
-    read = recording if isinstance(recording, Recording) else read_recording(recording, eeg=eeg)
+    read, log = _read(decisions, recording, eeg)
+    if say is not None and log.trained_on:
+        say("the model has learnt from this very recording, so this says nothing about how it will do tomorrow")
     markers = given or checked_event_map(own_event_map([read]))
     events = events_of(read)
     found = trials_of(events, markers, trial_start=trial_start)
     require_classes(found, markers, events)
-    offset_s = _offset_s(log, replay_log, float(read.eeg.timestamps[0]))
+    within = recording is None and replay_log is None
+    offset_s = 0.0 if within else _offset_s(log, replay_log, float(read.eeg.timestamps[0]))
     trials = [trial.shifted(offset_s) for trial in found]
     if say is not None and (note := _note_outside(log, trials, window_end_s, str(decisions))):
         say(note)
     return score_trials(log.rows, trials, _classes(log, tuple(markers)), window_end_s=(low, high))
+
+
+def _read(
+    decisions: str | Path, recording: str | Path | Recording | None, eeg: str | None
+) -> tuple[Recording, DecisionLog]:
+    """Read both, from two files or from one."""
+    if Path(decisions).suffix.lower() == ".xdf" and recording is None:
+        read = read_recording(decisions, eeg=eeg)
+        return read, recorded_decisions(read)
+    if recording is None:
+        raise NeuriptError(
+            f"the decisions {decisions} need the recording with the markers: --recording FILE (in Python: recording); "
+            "only an .xdf that neuript recorded may hold both"
+        )
+    log = read_decisions(decisions)
+    return recording if isinstance(recording, Recording) else read_recording(recording, eeg=eeg), log
 
 
 def _offset_s(log: DecisionLog, replay_log: str | Path | None, first_stamp: float) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from neuript.files import file_sha256
 from neuript.modelfile.deployable import save_model
 from neuript.modelfile.manifest import Manifest, provenance
 from neuript.realtime.decoding.scoring import ScoreCard
@@ -117,6 +118,7 @@ def to_model(
         policy=(decoder.policy(data.manifest.policy) if point is None else point.policy).to_dict(),
         provenance=provenance(
             data=[_name(recording) for recording in recordings],
+            recordings=[file_sha256(r.path) for r in recordings if r.path.is_file()],
             simulated=decoder.simulated,
             counts=data.counts,
             subject=spec.subject,

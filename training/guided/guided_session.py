@@ -102,7 +102,7 @@ class GuidedSession:
         self._show_trials(block)
         shown = sum(line["event"] == "trial" and line["status"] == "done" for line in self._folder.journal())
         if shown:
-            self._parts.refit.ask(self._folder.recordings, shown)
+            self._parts.refit.ask(self._folder.all_recordings, shown)
         if self._parts.stopped or not (self._left() or self._parts.signal.lost_electrodes()):
             return
         key = self._pause_at(lambda: self._summary(block))

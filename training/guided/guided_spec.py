@@ -58,6 +58,8 @@ class GuidedSpec:
     """True shows the person a bar, from the first decoder on (with a population: from the first trial)."""
     out: str | None = None
     """File of the model, beside the one in the session's folder."""
+    earlier: tuple[str, ...] = ()
+    """Recordings of earlier days that are learnt from as well, in order of time."""
     calibration: CalibrationSpec
     """How a decoder is fitted to what was recorded."""
 

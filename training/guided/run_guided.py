@@ -21,7 +21,7 @@ from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided.guided_session import GuidedSession
 from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.guided_words import resume
-from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, unfinished
+from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, sessions_of
 from neuript.training.guided.session_parts import GuidedView, SessionParts, Show
 from neuript.training.guided.session_plan import plan_session, still_to_do
 
@@ -39,8 +39,8 @@ def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], No
         path = check_writable(spec.out)
         if path.exists():
             raise NeuriptError(f"{path} exists already, and a session takes long; name another --out, or move it away")
-    for path in unfinished(root, spec.subject)[-1:]:
-        say(f"{spec.subject} has a session that was not finished; to go on with it: neuript-calibrate --resume {path}")
+    for folder in [f for f in sessions_of(root, spec.subject) if not f.is_finished()][-1:]:
+        say(f"{spec.subject} has a session that was not finished; {resume(folder.path)}")
     return SessionFolder.begin(root, spec, time.strftime("%Y-%m-%d"))
 
 
@@ -116,9 +116,9 @@ def _learn(folder: SessionFolder, say: Callable[[str], None], progress: ReportSt
 
 
 def _readable(folder: SessionFolder, say: Callable[[str], None]) -> list[Recording]:
-    """Read what was recorded; a part that a crash left without EEG is left out, and said."""
+    """Read what was recorded, on earlier days too; a part that a crash left without EEG is left out, and said."""
     found = []
-    for path in folder.recordings:
+    for path in folder.all_recordings:
         try:
             recording = read_recording(path)
             recording.eeg  # noqa: B018  # raises where there is none

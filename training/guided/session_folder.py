@@ -113,6 +113,11 @@ class SessionFolder:
         found = [(int(match[1] or 1), p) for p in self.path.iterdir() if (match := _RECORDING.fullmatch(p.name))]
         return [path for _, path in sorted(found)]
 
+    @property
+    def all_recordings(self) -> list[Path]:
+        """The same with those of earlier days, which come first."""
+        return [*map(Path, self.spec.earlier), *self.recordings]
+
     def next_recording(self) -> Path:
         """Return the name of the next recording; nothing is made."""
         taken = [int(match[1] or 1) for p in self.recordings if (match := _RECORDING.fullmatch(p.name))]
@@ -144,13 +149,33 @@ class SessionFolder:
                     path.chmod(PRIVATE_FILE)
 
 
-def unfinished(root: str | Path, subject: str) -> list[Path]:
-    """Sessions of a person that were begun and not finished, the newest last."""
+def sessions_of(root: str | Path, subject: str) -> list[SessionFolder]:
+    """Sessions of a person, the newest last."""
     person = Path(root) / subject
-    if not person.is_dir():
-        return []
-    folders = sorted(p for p in person.iterdir() if (p / CONFIG).is_file())
-    return [p for p in folders if not SessionFolder.resume(p).is_finished()]
+    found = [p for p in person.iterdir() if (p / CONFIG).is_file()] if person.is_dir() else []
+    return [SessionFolder.resume(p) for p in sorted(found, key=_by_day)]
+
+
+def last_finished(root: str | Path, subject: str) -> SessionFolder:
+    """Return the last session of a person that a model came of.
+
+    Raises
+    ------
+    NeuriptError
+        If there is none.
+    """
+    finished = [folder for folder in sessions_of(root, subject) if folder.is_finished()]
+    if not finished:
+        raise NeuriptError(
+            f"--from-last: {Path(root) / subject} holds no session that was finished; begin with one: "
+            f"--subject {subject} --classes left_hand,right_hand"
+        )
+    return finished[-1]
+
+
+def _by_day(path: Path) -> tuple[str, int, str]:
+    day, _, n = path.name.rpartition("-")
+    return day, int(n) if n.isdigit() else 0, path.name
 
 
 def _new_folder(person: Path, date: str) -> Path:

@@ -13,7 +13,7 @@ from neuript.realtime.paradigm.graz_timing import GrazTiming
 from neuript.realtime.paradigm.task_cues import OwnCue
 from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.guided.guided_spec import GuidedSpec
-from neuript.training.guided.session_folder import JOURNAL, SessionFolder, unfinished
+from neuript.training.guided.session_folder import JOURNAL, SessionFolder, last_finished, sessions_of
 
 CLASSES = ("left_hand", "words")
 
@@ -74,12 +74,16 @@ def test_one_program_at_a_time(tmp_path):
         pass
 
 
-def test_sessions_without_a_model_are_named(tmp_path):
-    first, second = (SessionFolder.begin(tmp_path, spec(), "2026-11-30") for _ in range(2))
-    assert unfinished(tmp_path, "S01") == [first.path, second.path]
-    first.note("finished")
-    assert unfinished(tmp_path, "S01") == [second.path]
-    assert unfinished(tmp_path, "S02") == []
+def test_the_last_session_with_a_model_is_found(tmp_path):
+    assert sessions_of(tmp_path, "S01") == []
+    with pytest.raises(NeuriptError, match="no session that was finished"):
+        last_finished(tmp_path, "S01")
+    days = [*["2026-11-29"] * 11, "2026-11-30"]
+    folders = [SessionFolder.begin(tmp_path, spec(), day) for day in days]
+    assert [f.path for f in sessions_of(tmp_path, "S01")] == [f.path for f in folders]
+    for folder in folders[:-1]:
+        folder.note("finished")
+    assert last_finished(tmp_path, "S01").path.name == "2026-11-29-11"
 
 
 @pytest.mark.parametrize("alias", ["", "../x", "a/b", "Jane Doe", ".hidden", "-x", "ä", "x" * 33, "a\nb", "con:"])
