@@ -33,12 +33,12 @@ class Electrode:
     """One electrode on the head map."""
 
     name: str
-    x: float
-    """To the right, in radii of the head."""
-    y: float
-    """To the front, in radii of the head."""
+    x: float | None
+    """To the right, in the unit disc, in which the outline of the head has the radius 0.8; None where nobody knows."""
+    y: float | None
+    """To the front, likewise."""
     level: str
-    """`good`, `fair`, `bad`, or `unknown`."""
+    """`good`, `doubtful`, `bad`, or `absent`: there is no channel for it."""
     why: str = ""
 
 
