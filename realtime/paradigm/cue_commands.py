@@ -33,12 +33,12 @@ class Electrode:
     """One electrode on the head map."""
 
     name: str
-    x: float
-    """To the right, in radii of the head."""
-    y: float
-    """To the front, in radii of the head."""
+    x: float | None
+    """To the right, in the unit disc, in which the outline of the head has the radius 0.8; None where nobody knows."""
+    y: float | None
+    """To the front, likewise."""
     level: str
-    """`good`, `fair`, `bad`, or `unknown`."""
+    """`good`, `doubtful`, `bad`, or `absent`: there is no channel for it."""
     why: str = ""
 
 
@@ -119,15 +119,16 @@ def read_command(line: str) -> Command:
     """
     try:
         said = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NeuriptError(f"{specs.short(line)} is no JSON; send one object a line") from None
     if not isinstance(said, dict):
         raise NeuriptError(f'{specs.short(line)} is no object; send for example {{"do": "pause"}}')
     do = said.pop("do", None)
-    if do in _WISHES and not said:
-        return _WISHES[do]
-    kind = _WITH_FIELDS.get(do) if isinstance(do, str) else None
+    word = do if isinstance(do, str) else ""
+    if word in _WISHES and not said:
+        return _WISHES[word]
+    kind = _WITH_FIELDS.get(word)
     if kind is None:
         raise NeuriptError(f"do={specs.short(do)} is not known; use one of {', '.join([*_WITH_FIELDS, *_WISHES])}")
-    command: Command = specs.from_dict(kind, said, str(do))
+    command: Command = specs.from_dict(kind, said, word)
     return command

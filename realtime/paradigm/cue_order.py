@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -45,29 +44,36 @@ def cue_order(classes: Sequence[str], trials_per_class: int, block: int, seed: i
             "number"
         )
     rng = np.random.default_rng([seed, block, 21])
-    left = Counter(dict.fromkeys(classes, trials_per_class))
+    left = dict.fromkeys(classes, trials_per_class)
     order: list[str] = []
-    while len(order) < trials_per_class * len(classes):
-        allowed = [name for name in classes if _may_come(name, order, left)] or list(+left)
-        weights = np.array([left[name] for name in allowed], np.float64)
-        order.append(allowed[int(rng.choice(len(allowed), p=weights / weights.sum()))])
+    for draw in rng.random(trials_per_class * len(classes)):
+        allowed = [name for name in classes if _may_come(name, order, left)] or [name for name in classes if left[name]]
+        order.append(_drawn(allowed, [left[name] for name in allowed], float(draw)))
         left[order[-1]] -= 1
     return tuple(order)
 
 
-def _may_come(name: str, order: Sequence[str], left: Counter[str]) -> bool:
+def _drawn(names: Sequence[str], weights: Sequence[int], draw: float) -> str:
+    """Return one of some names, each with a chance like its weight; `draw` lies in [0, 1)."""
+    rest = draw * sum(weights)
+    for name, weight in zip(names, weights, strict=True):
+        rest -= weight
+        if rest < 0:
+            return name
+    return names[-1]
+
+
+def _may_come(name: str, order: Sequence[str], left: Mapping[str, int]) -> bool:
     """Tell whether a class may come next, and all that is left can still follow without a longer run."""
-    if left[name] < 1:
-        return False
     run = _run(order, name) + 1
-    if run > MOST_IN_A_ROW:
+    if left[name] < 1 or run > MOST_IN_A_ROW:
         return False
-    after = left - Counter([name])
-    total = after.total()
-    return all(
-        n <= MOST_IN_A_ROW * (total - n) + (MOST_IN_A_ROW - run if other == name else MOST_IN_A_ROW)
-        for other, n in after.items()
-    )
+    total = sum(left.values()) - 1
+    for other, n_left in left.items():
+        n, first = (n_left - 1, MOST_IN_A_ROW - run) if other == name else (n_left, MOST_IN_A_ROW)
+        if n > MOST_IN_A_ROW * (total - n) + first:  # each of the others parts two runs
+            return False
+    return True
 
 
 def _run(order: Sequence[str], name: str) -> int:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from typing import IO, Any
 
 from neuript import specs
@@ -42,7 +43,9 @@ class CueProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
         self._errors: IO[bytes] | None = None
+        self._last_words = ""
         self._heard: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._to_send: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
         self._closed = True
@@ -108,6 +111,12 @@ class CueProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(timeout_s)
+        for thread in self._threads:
+            thread.join(timeout_s)
+        if self._errors is not None:
+            self._last_words = _tail(self._errors)
+            self._errors.close()
+            self._errors = None
 
     def _start(self, settings: CueSettings) -> None:
         command = [
@@ -128,8 +137,12 @@ class CueProcess:
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=sys.platform != "win32",
         )
-        for work in (self._listen, self._write):
-            threading.Thread(target=work, args=(self._process,), name="cue window", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=work, args=(self._process,), name="cue window", daemon=True)
+            for work in (self._listen, self._write)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def _wait_until_ready(self, timeout_s: float) -> dict[str, Any]:
         deadline = time.monotonic() + timeout_s
@@ -143,19 +156,17 @@ class CueProcess:
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        while line := process.stdout.readline(_MAX_LINE):
-            self._heard.put(_read(line))
+        with process.stdout as lines:
+            while line := lines.readline(_MAX_LINE):
+                self._heard.put(_read(line))
         self._heard.put(None)
 
     def _write(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
-        try:
+        with suppress(OSError), process.stdin as lines:  # it may have ended; `poll` says so
             while (line := self._to_send.get()) is not None:
-                process.stdin.write(line)
-                process.stdin.flush()
-            process.stdin.close()
-        except OSError:  # it has ended; `poll` says so
-            return
+                lines.write(line)
+                lines.flush()
 
     def _hang_up(self) -> None:
         """Close its stdin, after all that was sent, which ends it."""
@@ -182,15 +193,15 @@ class CueProcess:
             code: int | None = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
             code = None
-        lines = self._last_words().splitlines()
+        lines = (self._last_words if self._errors is None else _tail(self._errors)).splitlines()
         return f"the cue window ended with code {code}{f' ({lines[-1].strip()})' if lines else ''}"
 
-    def _last_words(self) -> str:
-        if self._errors is None:
-            return ""
-        self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, self._errors.tell() - _STDERR_TAIL))
-        return self._errors.read().decode("utf-8", "replace").strip()
+
+def _tail(file: IO[bytes]) -> str:
+    """Return the last words of a file that another process writes."""
+    file.seek(0, os.SEEK_END)
+    file.seek(max(0, file.tell() - _STDERR_TAIL))
+    return file.read().decode("utf-8", "replace").strip()
 
 
 def _read(line: bytes) -> dict[str, Any]:

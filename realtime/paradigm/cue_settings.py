@@ -44,8 +44,8 @@ class CueSettings:
     """False opens an ordinary window."""
     size: tuple[int, int] | None = None
     """Width and height of an ordinary window, in the screen's own units; None fits it to the screen."""
-    opengl: bool = True
-    """False never draws through OpenGL, whatever the computer can."""
+    opengl: bool | None = None
+    """True draws through OpenGL wherever it is there, False never; None where its frames wait for the screen."""
     time_scale: float = 1.0
     """Factor of all times; for tests."""
 

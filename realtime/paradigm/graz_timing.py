@@ -12,6 +12,7 @@ from neuript.errors import NeuriptError
 SHORTEST_S = 1 / 3
 """No view is shown for less, in seconds: nothing on the screen changes more than three times a second."""
 LONGEST_S = 60.0
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class GrazTiming:
             )
 
     def _check(self, name: str, view_s: float, longest_s: float, least: str = f"{SHORTEST_S:.2f}") -> None:
-        if not SHORTEST_S <= round(view_s, 9) <= longest_s:
+        if not SHORTEST_S - _ROUNDING <= view_s <= longest_s:
             raise NeuriptError(
                 f"{name}={getattr(self, name):g} must be {least} to {longest_s:g} s; nothing on the screen may change "
                 "more often than three times a second"

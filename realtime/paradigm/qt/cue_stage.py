@@ -62,12 +62,14 @@ class CueStage(QObject):
         super().__init__()
         self._settings, self._send, self._say, self._ready = settings, send, say, ready
         self._window: Surface | None = None
+        self._instead: Callable[[], Surface] | None = None
         self._beep = Beep()
         self._screen: Scene = BLANK
         self._show: BlockShow | None = None
         self._overlay = ""
+        self._early: list[str | None] | None = []  # what was told before all was ready
         self._frames = FrameLog(1 / 60)
-        self._measuring: list[float] | None = []
+        self._measuring: list[float] | None = None
         self._paced = False
         self._last_frame = 0.0
         self._ending = False
@@ -76,12 +78,25 @@ class CueStage(QObject):
         self._timer.timeout.connect(self._tick)
         self.told.connect(self._on_line)
 
-    def open(self, window: Surface, refresh_hz: float, beep: Beep) -> None:
-        """Take a window that is shown already; `ready` is called when its frames were measured."""
-        self._window, self._beep = window, beep
+    def open(
+        self, window: Surface, refresh_hz: float, beep: Beep, instead: Callable[[], Surface] | None = None
+    ) -> None:
+        """Take a window that is shown already; `ready` is called when its frames were measured.
+
+        Parameters
+        ----------
+        window : Surface
+            One of the two kinds.
+        refresh_hz : float
+            Frames a second, as the screen says.
+        beep : Beep
+            What plays the tone.
+        instead : callable, optional
+            Opens a window that paints, if the frames of this one turn out not to wait for the screen.
+        """
+        self._window, self._beep, self._instead = window, beep, instead
         self._frames = FrameLog(1 / refresh_hz)
-        QTimer.singleShot(_MEASURE_MS, self._measured)
-        window.update()
+        self._start_measuring()
 
     # what the window says
 
@@ -147,13 +162,15 @@ class CueStage(QObject):
         QGuiApplication.quit()
 
     def _on_line(self, line: str | None) -> None:
-        if line is None:
+        if self._early is not None:
+            self._early.append(line)
+        elif line is None:
             self.end()
-            return
-        try:
-            self._do(read_command(line))
-        except NeuriptError as error:
-            self._say("error", text=str(error))
+        else:
+            try:
+                self._do(read_command(line))
+            except NeuriptError as error:
+                self._say("error", text=str(error))
 
     def _do(self, command: object) -> None:
         if isinstance(command, ShowFeedback):
@@ -246,6 +263,11 @@ class CueStage(QObject):
         self._say("jitter", **self._frames.figures())
         self._say("block", block=show.block, status="stopped" if show.stopped else "done")
 
+    def _start_measuring(self) -> None:
+        self._measuring = []
+        QTimer.singleShot(_MEASURE_MS, self._measured)
+        self._update()
+
     def _measure(self, now: float) -> None:
         assert self._measuring is not None
         self._measuring.append(now)
@@ -263,7 +285,22 @@ class CueStage(QObject):
         if self._swaps and least_s is not None and least_s > 0.75 * self._frames.period_s:
             self._paced = True
             self._frames = FrameLog(max(least_s, self._frames.period_s))
+        elif self._swaps and self._instead is not None:
+            self._take_the_other()
+            return
         self._ready(self._frames.period_s, self._paced)
+        early, self._early = self._early or [], None
+        for line in early:
+            self._on_line(line)
+
+    def _take_the_other(self) -> None:
+        """Go on in a window that paints, which costs less where frames are not those of the screen anyway."""
+        assert self._instead is not None
+        assert self._window is not None
+        before, self._window, self._instead = self._window, self._instead(), None
+        before.frameSwapped.disconnect(self.shown)
+        before.hide()
+        self._start_measuring()
 
     def _scene(self) -> Scene:
         return self._screen if self._show is None else self._show.scene(lsl_clock())

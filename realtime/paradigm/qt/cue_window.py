@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+from functools import partial
+from typing import Any
 
 from PyQt6.QtCore import QRect, Qt, QTimer
 from PyQt6.QtGui import QGuiApplication, QScreen, QSurfaceFormat
@@ -44,44 +46,78 @@ def run(settings: CueSettings, parent: int | None = None) -> int:
     QSurfaceFormat.setDefaultFormat(waits_for_the_screen())
     app = QGuiApplication(sys.argv[:1])
     app.setApplicationName("neuript")
-    outlets: list[CueOutlets] = []
-    pipe = LinePipe(lambda line: stage.told.emit(line))
-
-    def ready(period_s: float, paced: bool) -> None:
-        outlets.append(CueOutlets(settings.header))
-        gc.collect()
-        gc.freeze()  # a pause of the collector is a late frame
-        pipe.say("ready", **_ready(window, outlets[0], beep, period_s, paced, awake))
-
-    def send(ev: str, stamp: float, **about: object) -> None:
-        outlets[0].send(ev, stamp, **about)  # type: ignore[arg-type]
-
-    stage = CueStage(settings, send=send, say=pipe.say, ready=ready)
-    pipe.open()
+    program = _Program(settings)
     try:
-        screen = _screen(settings.screen)
-        for cue in settings.cues.values():
-            if cue.picture is not None:
-                picture_of(cue.picture)
+        program.open()
     except NeuriptError as error:
-        pipe.say("error", text=str(error))
-        pipe.say("closed")
+        program.pipe.say("error", text=str(error))
+        program.pipe.say("closed")
         return error.exit_code
-    beep = Beep()
-    if settings.sound:
-        beep.open()
-    awake = stay_awake()
-    window = _open(settings, stage, screen)
-    stage.open(window, _refresh_hz(screen), beep)
     watch = QTimer()
-    watch.timeout.connect(lambda: None if parent_lives(parent) else stage.end())
+    watch.timeout.connect(lambda: None if parent_lives(parent) else program.stage.end())
     watch.start(_WATCH_MS)  # also lets Python hear signals
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stage.end())
+        signal.signal(number, lambda *_: program.stage.end())
     code = int(app.exec())
-    for outlet in outlets:
-        outlet.close()
+    program.close()
     return code
+
+
+class _Program:
+    """The window with what it is connected to."""
+
+    def __init__(self, settings: CueSettings) -> None:
+        self._settings = settings
+        self.pipe = LinePipe(lambda line: self.stage.told.emit(line))
+        self.stage = CueStage(settings, send=self._send, say=self.pipe.say, ready=self._ready)
+        self._outlets: CueOutlets | None = None
+        self._beep = Beep()
+        self._awake = ""
+        self._windows: list[Surface] = []  # Qt must not lose one that is hidden
+
+    def open(self) -> None:
+        """Take stdin and stdout, and open the window.
+
+        Raises
+        ------
+        NeuriptError
+            If there is no such screen, or a picture cannot be read.
+        """
+        self.pipe.open()
+        screen = _screen(self._settings.screen)
+        for cue in self._settings.cues.values():
+            if cue.picture is not None:
+                picture_of(cue.picture)
+        if self._settings.sound:
+            self._beep.open()
+        self._awake = stay_awake()
+        wanted = self._settings.opengl
+        window = self._show(screen, swapping=wanted is not False and opengl_works())
+        instead = partial(self._show, screen, swapping=False) if wanted is None else None
+        self.stage.open(window, _refresh_hz(screen), self._beep, instead)
+
+    def close(self) -> None:
+        """Take the markers off the network."""
+        if self._outlets is not None:
+            self._outlets.close()
+
+    def _show(self, screen: QScreen, *, swapping: bool) -> Surface:
+        window: Surface = SwappingWindow(self.stage) if swapping else PaintingWindow(self.stage)
+        self._windows.append(window)
+        _place(window, self._settings, screen)
+        return window
+
+    def _ready(self, period_s: float, paced: bool) -> None:
+        self._outlets = CueOutlets(self._settings.header)
+        gc.collect()
+        gc.freeze()  # a pause of the collector is a late frame
+        about = _about(self._windows[-1], self._outlets, period_s, paced=paced)
+        notes = [note for note in (self._beep.why_not, self._awake, _stamp_note(about)) if note]
+        self.pipe.say("ready", **about, sound=self._beep.works, notes=notes)
+
+    def _send(self, ev: str, stamp: float, **about: Any) -> None:
+        assert self._outlets is not None, "no block runs before all is ready"
+        self._outlets.send(ev, stamp, **about)
 
 
 def _screen(number: int) -> QScreen:
@@ -97,8 +133,7 @@ def _refresh_hz(screen: QScreen) -> float:
     return hz if _SLOWEST_HZ <= hz <= _FASTEST_HZ else _USUAL_HZ
 
 
-def _open(settings: CueSettings, stage: CueStage, screen: QScreen) -> Surface:
-    window: Surface = SwappingWindow(stage) if settings.opengl and opengl_works() else PaintingWindow(stage)
+def _place(window: Surface, settings: CueSettings, screen: QScreen) -> None:
     window.setTitle("neuript cues")
     window.setScreen(screen)
     if settings.fullscreen:
@@ -109,7 +144,6 @@ def _open(settings: CueSettings, stage: CueStage, screen: QScreen) -> Surface:
         window.setGeometry(_ordinary(settings.size, screen.availableGeometry()))
         window.show()
     window.requestActivate()
-    return window
 
 
 def _ordinary(size: tuple[int, int] | None, room: QRect) -> QRect:
@@ -121,22 +155,20 @@ def _ordinary(size: tuple[int, int] | None, room: QRect) -> QRect:
     return place
 
 
-def _ready(
-    window: Surface, outlets: CueOutlets, beep: Beep, period_s: float, paced: bool, awake: str
-) -> dict[str, object]:
-    notes = [beep.why_not, awake]
-    if window.stamps == "paint":
-        notes.append("there is no OpenGL: stamps are those of painting, and the screen may be up to two frames later")
-    elif not paced:
-        notes.append("swapping does not wait for the screen: stamps may be up to a frame before it")
+def _about(window: Surface, outlets: CueOutlets, period_s: float, *, paced: bool) -> dict[str, object]:
     return {
         "refresh_hz": round(1 / period_s, 2),
         "stamps": window.stamps,
         "waits_for_screen": paced,
-        "sound": beep.works,
         "size": [window.width(), window.height()],
         "ratio": window.devicePixelRatio(),
         "markers": outlets.markers_id,
         "gdf": outlets.gdf_id,
-        "notes": [note for note in notes if note],
     }
+
+
+def _stamp_note(about: dict[str, object]) -> str:
+    if about["waits_for_screen"]:
+        return ""
+    which = "painting, up to two frames" if about["stamps"] == "paint" else "the swap, up to a frame"
+    return f"frames do not wait for the screen here: a stamp is that of {which} before it is seen"

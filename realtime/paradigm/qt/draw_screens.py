@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from PyQt6.QtCore import QRectF, QSize, Qt
+from PyQt6.QtGui import QColor, QImage, QPainter
 
-from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
-
-from neuript.realtime.paradigm.cue_commands import Electrode, ShowCheck, ShowMessage
+from neuript.realtime.paradigm.cue_commands import ShowCheck, ShowMessage
+from neuript.realtime.paradigm.qt.draw_head import LEVEL_COLORS, draw_head, worst_last
 from neuript.realtime.paradigm.qt.draw_trials import BACKGROUND, DIM, INK, draw_trial, font_of, unit_of, write
 from neuript.realtime.paradigm.scenes import Scene, TrialScene
 
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
-_LEVELS = {"good": "#2fbf93", "fair": "#f2a922", "bad": "#f4743b"}
-_UNKNOWN = "#8f969d"
 _AMBER = "#f2a922"
 
 
@@ -81,7 +78,7 @@ def _check(painter: QPainter, rect: QRectF, scene: ShowCheck) -> None:
     side = min(body.height(), 0.5 * body.width())
     head = QRectF(body.left(), body.top(), side, side)
     head.moveTop(body.center().y() - side / 2)
-    _head(painter, head, scene.electrodes)
+    draw_head(painter, head, scene.electrodes)
     _sentences(painter, body.adjusted(side + 0.06 * u, 0, 0, 0), u, scene)
     _hint(painter, rect, u, "Space: go on" if scene.go else "fix this one first, or Space: go on all the same")
 
@@ -89,7 +86,8 @@ def _check(painter: QPainter, rect: QRectF, scene: ShowCheck) -> None:
 def _sentences(painter: QPainter, box: QRectF, u: float, scene: ShowCheck) -> None:
     """The one thing to do, then what is wrong with each electrode, then what else there is to say."""
     blocks = [(scene.fix, 0.052, _AMBER)] if scene.fix else []
-    blocks += [(f"{e.name}: {e.why}", 0.04, _LEVELS.get(e.level, _UNKNOWN)) for e in scene.electrodes if e.why]
+    wrong = [one for one in reversed(worst_last(scene.electrodes)) if one.why]
+    blocks += [(f"{one.name}: {one.why}", 0.04, LEVEL_COLORS.get(one.level, DIM)) for one in wrong]
     blocks += [(text, 0.04, INK) for text in scene.say]
     shrink = 1.0
     while shrink > 0.5 and _height(painter, box, u * shrink, blocks) > box.height():
@@ -110,36 +108,3 @@ def _height(painter: QPainter, box: QRectF, u: float, blocks: list[tuple[str, fl
         how = int(_LEFT) | int(Qt.TextFlag.TextWordWrap)
         total += painter.boundingRect(QRectF(0, 0, box.width(), 1e5), how, text).height() + 0.018 * u
     return total
-
-
-def _head(painter: QPainter, box: QRectF, electrodes: tuple[Electrode, ...]) -> None:
-    """A head seen from above, nose up, with its electrodes; those that lie outside the ring draw it closer."""
-    far = max([1.0, *(math.hypot(e.x, e.y) for e in electrodes)])
-    r = 0.42 * box.width() / far
-    middle = box.center() + QPointF(0, 0.03 * box.height())
-    painter.setPen(QPen(QColor(DIM), 0.008 * box.width()))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawPolyline(
-        QPolygonF([middle + QPointF(x * r, y * r) for x, y in ((-0.13, -0.99), (0, -1.13), (0.13, -0.99))])
-    )
-    painter.drawEllipse(middle, r, r)
-    dot = r * min(0.13, 0.55 / math.sqrt(max(1, len(electrodes))))
-    for one in electrodes:
-        place = middle + QPointF(one.x * r, -one.y * r)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(_LEVELS.get(one.level, _UNKNOWN)))
-        _dot(painter, place, dot, one.level)
-        label = QRectF(0, 0, 2 * dot, 1.5 * dot)
-        label.moveCenter(place)
-        write(painter, label, one.name, 0.85 * dot, color="#16181b", bold=True)
-
-
-def _dot(painter: QPainter, place: QPointF, r: float, level: str) -> None:
-    """Round where it is good, a square where it is fair, a diamond where it is bad: not by colour alone."""
-    if level == "fair":
-        painter.drawRect(QRectF(place.x() - 0.9 * r, place.y() - 0.9 * r, 1.8 * r, 1.8 * r))
-    elif level == "bad":
-        points = ((0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0))
-        painter.drawPolygon(QPolygonF([place + QPointF(x * r, y * r) for x, y in points]))
-    else:
-        painter.drawEllipse(place, r, r)

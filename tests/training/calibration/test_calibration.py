@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from cue_sessions import as_cue_session
 from twin_recordings import write_run
 
 import neuript
@@ -55,6 +56,19 @@ def test_a_recording_that_is_read_already_gives_the_same(run):
         k: v for k, v in in_memory.figures.items() if k not in volatile
     }
     assert in_memory.manifest.provenance["data"] == by_path.manifest.provenance["data"]
+
+
+def test_a_session_with_cues_says_its_classes_itself(run):
+    """No event map, and practice and rejected trials are not learnt from."""
+    recording = read_recording(run)
+    session = as_cue_session(recording, {"left_hand": "left_hand", "right_hand": "right_hand"})
+    said = []
+    result = neuript.calibrate(session, replace(SPEC, event_map={}), say=said.append)
+    assert said[1].startswith("the recordings say their classes themselves: left_hand, right_hand")
+    assert result.counts == {"left_hand": 12, "right_hand": 12}
+    assert result.published.above_chance  # the cues that were rejected were those of the other class
+    with pytest.raises(NeuriptError, match="--event names 0 classes; at least two are needed"):
+        neuript.calibrate(recording, replace(SPEC, event_map={}))
 
 
 def test_one_recording_by_itself_is_one(run):

@@ -81,3 +81,15 @@ def test_rest_is_no_command_unless_told(given, idle):
 def test_what_cannot_be_is_refused_at_once_with_its_name_in_python(change, message):
     with pytest.raises(NeuriptError, match=message):
         CalibrationSpec(**{"event_map": EVENTS, **change})
+
+
+def test_classes_may_be_left_to_the_recordings_or_to_people_but_not_to_nobody():
+    spec = CalibrationSpec()
+    with pytest.raises(NeuriptError, match="--event names 0 classes"):
+        spec.completed([])
+    people = CalibrationSpec(population="shipped")
+    assert people.completed([]).event_map == {}
+    with pytest.raises(NeuriptError, match="--idle rest names a class, and --event none"):
+        CalibrationSpec(population="shipped", idle_class="rest").completed([])
+    given = CalibrationSpec(event_map=EVENTS)
+    assert given.completed([]) is given

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xdf_writer
+from cue_sessions import as_cue_session
 
 import neuript
 from neuript.errors import NeuriptError
@@ -52,6 +53,14 @@ def test_by_path_and_in_memory(recording, decisions):
     assert card.to_dict()["confusion"] == [[1, 1, 0], [0, 2, 0]]
     assert neuript.score(str(decisions), read_recording(recording), EVENTS) == card
     assert neuript.score(decisions, recording, {"left": 769, "right": [770, "771"]}) == card
+
+
+def test_a_session_with_cues_needs_no_event_map(recording, decisions):
+    read = read_recording(recording)
+    session = as_cue_session(read, {"769": "left", "770": "right", "771": "right"})
+    assert neuript.score(decisions, session) == neuript.score(decisions, read, EVENTS)
+    with pytest.raises(NeuriptError, match="--event names 0 classes"):
+        neuript.score(decisions, read)
 
 
 def test_trials_outside_of_the_decisions_are_told(recording, decisions):
