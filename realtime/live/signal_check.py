@@ -219,7 +219,7 @@ def _worst(worn: WornCap, findings: Sequence[Symptom]) -> str:
     bad, _, at = max(wrong)
     name, finding = worn.electrodes[-at].name, findings[-at]
     others = sum(is_bad == bad for is_bad, _, _ in wrong) - 1
-    more = f" ({others} more like it)" if others else ""
+    more = f" ({others} more {'is' if others == 1 else 'are'} {'bad' if bad else 'doubtful'})" if others else ""
     return f"{name} {finding.why}: {finding.remedy}{more}"
 
 

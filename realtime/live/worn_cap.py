@@ -60,6 +60,15 @@ class WornCap:
         """The stream's channels that are judged."""
         return tuple(e.channel for e in self.electrodes if e.channel is not None)
 
+    @property
+    def trace_names(self) -> tuple[str, ...]:
+        """A name for each of the stream's channels: its electrode, its label, or nothing."""
+        names = list(self.info.ch_names)
+        for e in self.electrodes:
+            if e.channel is not None:
+                names[e.channel] = e.name
+        return tuple(names)
+
     def missing_for_decoding(self, bads: Collection[str]) -> str:
         """Say why a decoder would refuse this stream without the electrodes `bads`; empty if it would not."""
         asked = frozenset(bads)

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "realtime.twin": "realtime.chain realtime.recordings realtime.lsl montages",
     "realtime.dashboard": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
     "realtime.live": "realtime montages neuript.network neuript.modelfile neuript.weights",
+    "realtime.view": "realtime montages",
     "training.windows": "realtime.chain realtime.recordings realtime.decoding montages neuript.modelfile",
     "training.fitting": "training.windows realtime.chain realtime.decoding neuript.network neuript.modelfile montages",
     "training.population": "training.windows training.fitting training.corpus realtime.chain montages neuript.network "
@@ -249,7 +250,7 @@ def test_a_public_class_name_means_one_thing():
 def test_lsl_and_qt_stay_in_their_folders(module: str, path: Path):
     source = path.read_text(encoding="utf-8")
     assert room(module) == "realtime.lsl" or not mentions(source, "pylsl"), f"{module} uses pylsl"
-    if not module.startswith("neuript.realtime.dashboard.qt"):
+    if not module.startswith(("neuript.realtime.dashboard.qt", "neuript.realtime.view.qt")):
         assert not comes_from(imports(source), QT), f"{module} uses Qt"
 
 

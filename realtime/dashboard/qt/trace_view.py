@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,6 +138,20 @@ class TraceView(QtWidgets.QWidget):
         self.paused = not self.paused
         if not self.paused:
             self._redraw()
+
+    def key_actions(self) -> dict[QtCore.Qt.Key, Callable[[], None]]:
+        """Return what each key does with the traces, for the window that hears the keys."""
+        key = QtCore.Qt.Key
+        return {
+            key.Key_Space: self.toggle_pause,
+            key.Key_Plus: lambda: self.change_scale(-1),
+            key.Key_Equal: lambda: self.change_scale(-1),
+            key.Key_Minus: lambda: self.change_scale(1),
+            key.Key_A: self.auto_scale,
+            key.Key_C: self.cycle_page_size,
+            key.Key_PageDown: lambda: self.turn_page(1),
+            key.Key_PageUp: lambda: self.turn_page(-1),
+        }
 
     # --- frames --------------------------------------------------------------------------------
 

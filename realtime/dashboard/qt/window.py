@@ -270,18 +270,7 @@ class Dashboard(QtWidgets.QMainWindow):
         if event is None:
             return
         key = QtCore.Qt.Key
-        actions = {
-            key.Key_Space: self.traces.toggle_pause,
-            key.Key_Plus: lambda: self.traces.change_scale(-1),
-            key.Key_Equal: lambda: self.traces.change_scale(-1),
-            key.Key_Minus: lambda: self.traces.change_scale(1),
-            key.Key_A: self.traces.auto_scale,
-            key.Key_F: self._toggle_filter,
-            key.Key_C: self.traces.cycle_page_size,
-            key.Key_PageDown: lambda: self.traces.turn_page(1),
-            key.Key_PageUp: lambda: self.traces.turn_page(-1),
-            key.Key_Q: self.close,
-        }
+        actions = {**self.traces.key_actions(), key.Key_F: self._toggle_filter, key.Key_Q: self.close}
         action = actions.get(key(event.key()))
         if action is not None:
             action()

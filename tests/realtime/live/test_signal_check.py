@@ -83,7 +83,7 @@ def test_the_decoders_own_rule_says_how_many_bad_ones_are_too_many(eeg):
     three_bad = check_signal(INFO, eeg)
     assert not three_bad.go
     assert three_bad.fix.startswith("C3 is flat")
-    assert "2 more like it" in three_bad.fix
+    assert "2 more are bad" in three_bad.fix
 
 
 def test_an_empty_lobe_is_named_and_stops(eeg):
