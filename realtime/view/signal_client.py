@@ -52,7 +52,6 @@ class SignalClient(FollowingClient):
         self._n_checks = 0
         self._rivals = RivalStreams(predicate)
         self._rivals_due = 0.0
-        self._gone_at: float | None = None
         self.eeg = StreamFollower(
             "EEG", lambda: self._same, on_open=self._open, on_data=self._samples, on_close=self._close
         )
@@ -78,27 +77,24 @@ class SignalClient(FollowingClient):
             raise NeuriptError(problem)
         self._watch = SignalWatch(info, cap=self._cap, unit=self._unit)
         before, self._info = self._info, info
-        now = lsl_clock()
         worn = self._watch.worn
         with self.lock:
             self.model.connect_eeg(replace(info, ch_names=worn.trace_names))
             self.model.keep_saying("refused", "")
             self.model.keep_saying("names", what_to_type(worn, self._unit))
-            if before is not None and self._gone_at is not None:
-                self._say_what_came_back(before, info, now)
+            if before is not None:
+                self._say_what_came_back(before, info, lsl_clock())
 
     def _say_what_came_back(self, before: SignalInfo, info: SignalInfo, now: float) -> None:
         changed = changes_between(before, info)
         if changed:
             text = f"the stream came back different ({'; '.join(changed)}): a session that runs must be started again"
             self.model.keep_saying("changed", text)
-        self.model.note(f"the stream is back after {now - (self._gone_at or now):.1f} s", now)
+        self.model.note(f"the stream was away for {self.model.silence_s(now) or 0.0:.1f} s and is back", now)
 
     def _close(self) -> None:
-        self._gone_at = lsl_clock()
         with self.lock:
             self.model.disconnect_eeg()
-            self.model.note("the stream is gone", self._gone_at)
 
     def _samples(self, data: NDArray[Any], stamps: NDArray[np.float64]) -> None:
         x = data.astype(np.float32)

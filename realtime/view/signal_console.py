@@ -80,7 +80,7 @@ def render_signal(
     head = Text(f"neuript view · {simulated}{snapshot.stream_words}", "bold", no_wrap=True)
     style = _STYLES[snapshot.level]
     said = Text.assemble((f"{snapshot.level.mark} {snapshot.verdict}", style))
-    for notice in snapshot.notices[:2]:
+    for notice in snapshot.notices[:3]:
         said.append(f"\n▲ {notice}", "yellow")
     whole = Text("\n".join(snapshot.more_sentences))
     n_said = _n_lines(said, width - 4) + 2

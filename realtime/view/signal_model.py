@@ -185,9 +185,9 @@ def what_to_type(worn: WornCap, unit: str | None) -> str:
     n_chans = len(worn.channels)
     if worn.cap is not None or not worn.problem:
         return ""
-    about = f"{worn.info.name} {worn.info.manufacturer} openbci".casefold()
+    about = f"{worn.info.name} {worn.info.manufacturer}".casefold()
     fitting = [name for name in available_montages() if load_montage(name).n_chans == n_chans]
-    fitting.sort(key=lambda name: name.split("-")[0] not in about)
+    fitting.sort(key=lambda name: (name.split("-")[0] not in about, not name.startswith("openbci")))
     if not fitting:
         return ""
     known = unit is not None or any(map(unit_name, worn.info.units))

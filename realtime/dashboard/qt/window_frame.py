@@ -1,6 +1,6 @@
 """What every window of neuript does alike: fits the screen, remembers its place and theme, shortens what is too long.
 
-What is remembered lies where Qt keeps the settings of an application of the user, and holds nothing else.
+What is remembered lies in `windows.ini` in the user's settings folder, beside nothing that matters.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PyQt6 import QtCore, QtGui, QtWidgets
 from neuript.errors import NeuriptError
 from neuript.interrupt import take_over
 from neuript.realtime.dashboard.theme import DARK, LIGHT, THEMES, Theme
+from neuript.user_folders import config_dir
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ class WindowMemory:
 
     def __init__(self, name: str, *, remembers: bool = True) -> None:
         self._name = name
-        self._settings = QtCore.QSettings("neuript", "windows") if remembers else None
+        file = str(config_dir() / "windows.ini")
+        self._settings = QtCore.QSettings(file, QtCore.QSettings.Format.IniFormat) if remembers else None
 
     def theme(self, asked: str | None) -> Theme:
         """Return the theme that was asked for, else the one of the last time; what is asked for is remembered.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from pathlib import Path
@@ -27,6 +28,8 @@ from neuript.realtime.view.qt.channel_table import ChannelTable
 from neuript.realtime.view.qt.spectrum_plot import SpectrumPlot
 from neuript.realtime.view.signal_client import SignalClient
 from neuript.realtime.view.signal_model import SignalSnapshot
+
+logger = logging.getLogger(__name__)
 
 FRAME_MS = 33
 WORDS_EVERY = 10
@@ -85,8 +88,8 @@ class SignalWindow(QtWidgets.QMainWindow):
         self._verdict = _wrapped(theme.text, 18)
         middle = QtWidgets.QHBoxLayout()
         middle.setSpacing(8)
-        middle.addLayout(self._build_left(), 1)
-        middle.addWidget(self._build_side())
+        middle.addLayout(self._build_left(), 5)
+        middle.addWidget(self._build_side(), 2)
         self._foot = ElidedLabel(KEYS)
         paint(self._foot, theme.muted, 12)
         for widget in (self._banner, self._stream, self._verdict, self._notice):
@@ -246,4 +249,5 @@ def run_window(client: SignalClient, theme: str | None, size: str | None, pictur
         window.start()
         saved = show_until_closed(app, window, picture, after_s)
         memory.keep(window)
+        logger.debug("%s", window.stats())
     return saved
