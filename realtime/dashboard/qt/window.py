@@ -307,6 +307,8 @@ def run(options: DashboardOptions) -> int:
     saved = show_until_closed(app, window, options.screenshot, options.after)
     memory.keep(window)
     client.stop()
+    if options.parent is not None and parent_lives(options.parent) and not app.property("told"):
+        logger.warning("the window is closed, the decoder goes on; neuript dashboard shows it again")
     cpu = (time.process_time() - began[0]) / (time.perf_counter() - began[1])
     logger.log(logging.INFO if options.stats else logging.DEBUG, "%s; %.0f %% of a core", window.stats(), 100 * cpu)
     return 0 if saved and client.failure is None else 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from PyQt6 import QtCore, QtGui, QtWidgets
 
+from neuript.realtime.chain.units import unit_name
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.live.worn_cap import WornElectrode
 from neuript.realtime.view.signal_model import SignalSnapshot
 
+SYMBOLS = {"volts": "V", "millivolts": "mV", "microvolts": "µV", "nanovolts": "nV"}
 COLUMNS = ("", "electrode", "as sent", "unit", "what is wrong")
 
 
@@ -43,7 +45,7 @@ class ChannelTable(QtWidgets.QTableWidget):
             columns.setDefaultAlignment(QtCore.Qt.AlignmentFlag.AlignLeft)
             columns.setStretchLastSection(True)
             columns.setMinimumSectionSize(22)
-        for column, width in enumerate((22, 64, 60, 72)):
+        for column, width in enumerate((22, 64, 60, 42)):
             self.setColumnWidth(column, width)
         self.cellClicked.connect(lambda row, _column: self.picked.emit(self._rows[row][1]))
 
@@ -86,5 +88,6 @@ class ChannelTable(QtWidgets.QTableWidget):
 
 def _row(electrode: WornElectrode, sent_unit: str, given: str) -> tuple[str, ...]:
     label = electrode.label or ("–" if electrode.channel is None else f"ch {electrode.channel + 1}")
-    unit = "" if electrode.channel is None else given or sent_unit or "none"
+    unit = given or sent_unit
+    unit = "" if electrode.channel is None else SYMBOLS.get(unit_name(unit) or "", unit) or "none"
     return electrode.level.mark, electrode.name, label, unit, electrode.why or electrode.level.value

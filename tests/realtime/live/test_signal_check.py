@@ -156,6 +156,18 @@ def test_channels_that_are_no_eeg_are_left_alone(eeg):
     assert check.go
 
 
+def test_an_electrode_that_comes_twice_is_told_apart(eeg):
+    info = replace(INFO, ch_names=("Cz", *CAP.ch_names[1:7], "Cz"))
+    assert [e.name for e in check_signal(info, eeg).electrodes][::7] == ["Cz", "Cz (channel 8)"]
+
+
+def test_a_stream_without_eeg_is_told_so(eeg):
+    check = check_signal(replace(INFO, ch_names=("",) * 8, ch_types=("TRG",) * 8), 0 * eeg)
+    assert not check.go
+    assert "by its type (TRG)" in check.fix
+    assert check.electrodes == ()
+
+
 def test_rate_and_gaps_are_told_from_the_stamps(eeg):
     stamps = np.arange(3000) / 240.0
     check = check_signal(INFO, eeg, stamps)
