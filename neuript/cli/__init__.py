@@ -18,7 +18,9 @@ from neuript.errors import NeuriptError
 
 VERBS: dict[str, str] = {
     "live": "find the EEG stream, decode, publish, show the dashboard (also: --demo, --replay FILE)",
+    "view": "see a signal, its quality and its spectrum; needs no model",
     "record": "all LSL streams into one XDF file; needs no model",
+    "dashboard": "show a decoder that runs, again; closing it changes nothing",
     "calibrate": "fine-tune a model on one person, from recordings",
     "replay": "publish all streams of a recording on LSL, with their timing, gaps and metadata",
     "train": "prepare a corpus, pretrain, fine-tune, evaluate, sweep, pictures, export",

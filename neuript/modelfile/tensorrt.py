@@ -26,6 +26,7 @@ from neuript.errors import NeuriptError
 from neuript.files import write_atomically
 from neuript.modelfile import trust
 from neuript.modelfile.engines import Engine, golden_inputs, golden_tangents, parity
+from neuript.user_folders import cache_dir
 
 if TYPE_CHECKING:
     from torch import nn
@@ -127,7 +128,7 @@ def cache_path(manifest: Manifest, versions: dict[str, str]) -> Path:
         "fingerprint": versions,
     }
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    return trust.cache_dir() / "engines" / f"{key[:32]}.ep"
+    return cache_dir() / "engines" / f"{key[:32]}.ep"
 
 
 def _load_cached(path: Path, versions: dict[str, str]) -> Any | None:

@@ -17,27 +17,12 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-from platformdirs import PlatformDirs
-
 from neuript.files import write_atomically
+from neuript.user_folders import config_dir
 
 log = logging.getLogger(__name__)
 
 _LINE = re.compile(r"([0-9a-f]{64})\b")
-
-
-def config_dir() -> Path:
-    """Return the folder of this user's settings (`NEURIPT_CONFIG_DIR` overrides); may not exist."""
-    if override := os.environ.get("NEURIPT_CONFIG_DIR"):
-        return Path(override).expanduser()
-    return _user_folders().user_config_path
-
-
-def cache_dir() -> Path:
-    """Return the folder for what can be rebuilt, such as engines; beside the override if set."""
-    if os.environ.get("NEURIPT_CONFIG_DIR"):
-        return config_dir() / "cache"
-    return _user_folders().user_cache_path
 
 
 def trust_file() -> Path:
@@ -118,11 +103,6 @@ def only_mine(path: Path) -> bool:
         return True  # the profile folder's access list is the guard there
     info = path.stat()
     return info.st_uid in (os.getuid(), 0) and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _user_folders() -> PlatformDirs:
-    """Return where this system keeps a user's files; on Windows settings follow the user to other computers."""
-    return PlatformDirs("neuript", appauthor=False, roaming=True)
 
 
 def _remembered() -> frozenset[str]:

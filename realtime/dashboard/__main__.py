@@ -7,8 +7,6 @@ import logging
 import sys
 from pathlib import Path
 
-from neuript.modest import be_modest
-
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this program's options."""
@@ -22,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     view = options.add_mutually_exclusive_group()
     view.add_argument("--console", action="store_true", help="draw on the terminal")
     view.add_argument("--window", action="store_true", help="open a window without asking first")
-    options.add_argument("--theme", choices=("dark", "light"), default="dark")
+    options.add_argument("--theme", choices=("dark", "light", "system"), help="default: as the last time")
     options.add_argument(
         "--screenshot",
         type=Path,
@@ -30,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         help="write a picture (.png of the window; .svg or .txt of the console view) and end",
     )
     options.add_argument("--after", type=float, default=10.0, metavar="S", help="seconds until the screenshot")
-    options.add_argument("--size", default="1360x840", help="of the window, for screenshots")
+    options.add_argument("--size", metavar="WxH", help="of the window (default: as the last time)")
     options.add_argument("--parent", type=int, help="end when this process has ended")
     options.add_argument("--stats", action="store_true", help="log frame times when ending")
     return options
@@ -38,25 +36,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Show the dashboard until it is closed; return the exit code."""
-    options = parser().parse_args(argv)
+    given = parser().parse_args(argv)
     logging.basicConfig(
-        level=logging.INFO if options.stats else logging.WARNING, format="dashboard: %(message)s", stream=sys.stderr
+        level=logging.INFO if given.stats else logging.WARNING, format="dashboard: %(message)s", stream=sys.stderr
     )
-    be_modest()
-    console = options.console
-    if not console and not options.window:
-        from neuript.realtime.dashboard.launch import why_no_window
+    from neuript.realtime.dashboard.show import DashboardOptions, show
 
-        reason = why_no_window()
-        if reason:
-            console = True
-            logging.getLogger(__name__).warning("%s; showing the console view instead.", reason)
     try:
-        if console:
-            from neuript.realtime.dashboard.terminal import run
-        else:
-            from neuript.realtime.dashboard.qt.window import run
-        return run(options)
+        return show(DashboardOptions(**vars(given)))
     except KeyboardInterrupt:
         return 130
 

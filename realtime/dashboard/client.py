@@ -1,4 +1,4 @@
-"""The dashboard's LSL client: one thread that finds, pulls and re-finds the streams.
+"""The dashboard's LSL client: it follows the decoder, its EEG and its events.
 
 The drawing never touches LSL: it takes `client.lock` for the moment it copies what it needs.
 The decoder never notices this client: liblsl sends from its own threads, keeps a few seconds for it
@@ -7,8 +7,6 @@ The decoder never notices this client: liblsl sends from its own threads, keeps 
 
 from __future__ import annotations
 
-import logging
-import threading
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.realtime.dashboard.following_client import FollowingClient
 from neuript.realtime.dashboard.view_model import ViewModel
 from neuript.realtime.decoding.decoder_header import read_decoder_header
 from neuript.realtime.lsl.discovery import quoted
@@ -23,12 +22,8 @@ from neuript.realtime.lsl.follower import StreamFollower
 from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.recordings.header import signal_info, text_of
 
-logger = logging.getLogger(__name__)
 
-PERIOD_S = 0.02
-
-
-class DashboardClient:
+class DashboardClient(FollowingClient):
     """Follow a decoder's streams and its EEG stream, and keep a `ViewModel` up to date.
 
     Parameters
@@ -42,13 +37,9 @@ class DashboardClient:
     """
 
     def __init__(self, model: ViewModel, proba_source_id: str = "", eeg_source_id: str = "") -> None:
+        super().__init__()
         self.model = model
-        self.lock = threading.Lock()
         self._proba_source_id, self._eeg_source_id = proba_source_id, eeg_source_id
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.failure: Exception | None = None
-        """What ended the thread, if anything did."""
         self._found_source_id = ""
         self.decoder = StreamFollower(
             "decoder", self._decoder_query, on_open=self._open_decoder, on_data=self._rows, on_close=self._close_decoder
@@ -59,42 +50,7 @@ class DashboardClient:
         self.events = StreamFollower(
             "events", self._events_query, on_open=lambda header: None, on_data=self._markers, on_close=lambda: None
         )
-
-    # --- thread --------------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """Begin to follow the streams in a thread."""
-        self._thread = threading.Thread(target=self._run, name="dashboard-lsl", daemon=True)
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """End the thread and close the streams; harmless when called twice."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            self._thread = None
-
-    def __enter__(self) -> DashboardClient:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _run(self) -> None:
-        try:
-            while not self._stop.wait(PERIOD_S):
-                self.step(lsl_clock())
-        except Exception as error:  # the views end and say it, rather than show an old picture
-            logger.exception("the dashboard's LSL thread failed")
-            self.failure = error
-        for stream in (self.decoder, self.eeg, self.events):
-            stream.close()
-
-    def step(self, now: float) -> None:
-        """Find or pull each stream once."""
-        for stream in (self.decoder, self.eeg, self.events):
-            stream.step(now)
+        self.followers = (self.decoder, self.eeg, self.events)
 
     # --- what is looked for --------------------------------------------------------------------
 

@@ -2,78 +2,42 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import time
-from argparse import Namespace
-from itertools import pairwise
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console, Group, RenderableType
 from rich.layout import Layout
-from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from neuript.realtime.dashboard.client import DashboardClient
+from neuript.realtime.dashboard.console_frames import TRACE_S, show_on_console, trace_lines
 from neuript.realtime.dashboard.parent import parent_lives
-from neuript.realtime.dashboard.traces import channel_verdicts, fitting_scale
+from neuript.realtime.dashboard.show import DashboardOptions
+from neuript.realtime.dashboard.traces import channel_verdicts
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
 from neuript.realtime.dashboard.words import Tone, describe, duration
 from neuript.realtime.lsl.library import lsl_clock
 
-FRAMES_PER_S = 5.0
-LINE_EVERY_S = 2.0
 _STYLES = {Tone.GOOD: "green", Tone.BUSY: "cyan", Tone.WARN: "yellow", Tone.BAD: "bold red"}
-TRACE_S = 4.0
 
 
-def run(options: Namespace) -> int:
+def run(options: DashboardOptions) -> int:
     """Show the console view until it is interrupted or its parent has ended."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the terminal is given back
-    model = ViewModel()
-    with DashboardClient(model, options.proba_source_id, options.eeg_source_id) as client:
-        if options.screenshot is not None:
-            return _screenshot(client, options.screenshot, options.after)
-        console = Console(stderr=True)
-        if console.is_terminal:
-            _live(client, console, options.parent)
-        else:
-            _lines(client, options.parent)
+    with DashboardClient(ViewModel(), options.proba_source_id, options.eeg_source_id) as client:
+        show_on_console(
+            lambda width, height: frame(client, width, height),
+            lambda: _line(client),
+            lambda: client.failure is None and parent_lives(options.parent),
+            options.screenshot,
+            options.after,
+        )
     return 0
 
 
-def _live(client: DashboardClient, console: Console, parent: int | None) -> None:
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        while client.failure is None and parent_lives(parent):
-            live.update(frame(client, console.width, console.height), refresh=True)
-            time.sleep(1.0 / FRAMES_PER_S)
-
-
-def _lines(client: DashboardClient, parent: int | None) -> None:
-    """Where nothing can be redrawn (a file, a pipe), say a line now and then."""
-    while client.failure is None and parent_lives(parent):
-        with client.lock:
-            snapshot = client.model.snapshot(lsl_clock())
-        sys.stderr.write(f"{status_line(snapshot)}\n")
-        sys.stderr.flush()
-        time.sleep(LINE_EVERY_S)
-
-
-def _screenshot(client: DashboardClient, path: Path, after_s: float) -> int:
-    time.sleep(after_s)
-    console = Console(record=True, width=110, height=36, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(frame(client, 110, 36))
-    if path.suffix == ".svg":
-        console.save_svg(str(path), title="neuript")
-    else:
-        console.save_text(str(path), styles=path.suffix == ".ansi")
-    console.file.close()
-    return 0
+def _line(client: DashboardClient) -> str:
+    with client.lock:
+        return status_line(client.model.snapshot(lsl_clock()))
 
 
 def frame(client: DashboardClient, width: int, height: int) -> RenderableType:
@@ -198,64 +162,8 @@ def _bars(snapshot: Snapshot, width: int) -> RenderableType:
 def _traces(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: int, n_rows: int) -> RenderableType:
     if snapshot.eeg is None or len(extremes) == 0:
         return Text("no samples yet", "dim")
-    names = snapshot.eeg.ch_names
-    room = n_rows - 1  # the last line tells the scale
-    per_channel = max(1, min(3, room // len(names)))
-    shown = min(len(names), room // per_channel)
-    pad = min(8, max((len(name) for name in names[:shown]), default=1))
-    scale = fitting_scale(extremes[:, :, :shown], 1.0) if shown else 100.0
     verdicts = channel_verdicts(extremes, in_uv=unit == "µV")
-    length = max(10, width - pad - 9)
-    lines: list[Text] = []
-    for k in range(shown):
-        label = f"{names[k][:pad]:>{pad}} "
-        for at, dots in enumerate(braille(extremes[:, :, k], length, per_channel, scale)):
-            middle = at == (per_channel - 1) // 2
-            name = label if middle else " " * len(label)
-            verdict = f" {verdicts[k]}" if middle else ""
-            lines.append(Text.assemble(name, (dots, "cyan"), (verdict, "yellow")))
-    rest = "" if shown == len(names) else f" · {len(names) - shown} more channels"
-    return Group(*lines, Text(f"a channel's height is {scale:g} {unit}{rest}", "dim"))
-
-
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-
-
-def braille(extremes: NDArray[np.float32], length: int, n_rows: int, scale: float) -> list[str]:
-    """Draw one channel in braille dots.
-
-    Parameters
-    ----------
-    extremes : ndarray, shape (n_columns, 2)
-        Columns of the trace.
-    length, n_rows : int
-        Size in characters; a character is 2 dots wide and 4 high.
-    scale : float
-        What the full height spans; larger values are cut.
-
-    Returns
-    -------
-    list of str
-        `n_rows` lines of `length` characters, blank where samples are missing.
-    """
-    height = 4 * n_rows
-    cells = np.zeros((n_rows, length), np.int64)
-    edges = np.linspace(0, len(extremes), 2 * length + 1).astype(int)
-    before: int | None = None
-    for x, (start, stop) in enumerate(pairwise(edges)):
-        part = extremes[start : max(stop, start + 1)].ravel()
-        part = part[np.isfinite(part)]
-        if not len(part):
-            before = None
-            continue
-        level = np.rint((0.5 - np.clip(part / scale, -0.5, 0.5)) * (height - 1)).astype(int)
-        top, bottom, last = int(level.min()), int(level.max()), int(level[-1])
-        if before is not None:  # touch the column before
-            top, bottom = min(top, before + 1), max(bottom, before - 1)
-        before = last
-        for y in range(max(0, top), min(height - 1, bottom) + 1):
-            cells[y // 4, x // 2] |= _DOTS[y % 4][x % 2]
-    return ["".join(chr(0x2800 + int(c)) if c else " " for c in line) for line in cells]
+    return trace_lines(snapshot.eeg.ch_names, verdicts, extremes, unit, width, n_rows)
 
 
 def _log(snapshot: Snapshot) -> RenderableType:

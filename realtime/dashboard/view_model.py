@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.realtime.chain.chunk import SignalInfo
-from neuript.realtime.chain.units import to_volts, unit_name
-from neuript.realtime.dashboard.traces import DisplayFilter, EnvelopeRing, GapFinder
+from neuript.realtime.dashboard.trace_model import TraceModel
 from neuript.realtime.dashboard.words import StateWords, describe, state_name
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.proba_row import unpack_row
@@ -128,8 +126,8 @@ def _ms(*values: float | None) -> str:
     return " / ".join(numbers) + (" ms" if any(known) else "")
 
 
-class ViewModel:
-    """Collects what the streams deliver and answers with snapshots.
+class ViewModel(TraceModel):
+    """Collects what a decoder's streams and its EEG deliver, and answers with snapshots; `TraceModel` is the EEG half.
 
     Parameters
     ----------
@@ -140,25 +138,14 @@ class ViewModel:
     """
 
     def __init__(self, *, column_s: float = 0.01, n_columns: int = 4096) -> None:
-        self._column_s, self._n_columns = column_s, n_columns
+        super().__init__(column_s=column_s, n_columns=n_columns)
         self.decoder: DecoderHeader | None = None
-        self.eeg: SignalInfo | None = None
-        self.ring: EnvelopeRing | None = None
-        self.ring_generation = 0
-        """Counts the rings: a view that sees a new number starts its picture anew."""
-        self.wide_filter = False
-        self._declared_uv: NDArray[np.float32] | None = None
-        self._filter: DisplayFilter | None = None
-        self._gaps: GapFinder | None = None
         self._rows: deque[tuple[float, float, float, float]] = deque(maxlen=4096)
         self._proba: deque[tuple[float, NDArray[np.float64], NDArray[np.float64]]] = deque(maxlen=4096)
         self._log: deque[LogEntry] = deque(maxlen=200)
-        self._arrivals: deque[tuple[float, int]] = deque(maxlen=512)
-        self._n_samples = 0
         self._n_decisions = 0
         self._connected = False
         self._last_row_at: float | None = None
-        self._last_eeg_at: float | None = None
         self._state = "SEARCHING"
         self._state_since: float | None = None
         self._decision: int | None = None
@@ -183,80 +170,14 @@ class ViewModel:
         self._confidence = None
         self._set_state("GONE" if self.decoder is not None else "SEARCHING", now)
 
-    def connect_eeg(self, info: SignalInfo) -> None:
-        """Take the header of the EEG stream and start its traces anew."""
-        names = tuple(name or str(k + 1) for k, name in enumerate(info.ch_names))
-        self.eeg = replace(info, ch_names=names)
-        self._declared_uv = declared_uv(info.units)
-        sfreq = info.sfreq or 250.0
-        n_chans = len(info.ch_names)
-        self.ring = EnvelopeRing(n_chans, sfreq, column_s=self._column_s, n_columns=self._n_columns)
-        self.ring_generation += 1
-        self._gaps = GapFinder(sfreq)
-        self._arrivals.clear()
-        self._n_samples = 0
-        self._new_filter()
-
-    def disconnect_eeg(self) -> None:
-        """Note that the EEG stream is gone; its traces stay on screen."""
-        self._arrivals.clear()
-
-    def toggle_filter(self) -> None:
-        """Switch the display filter between band-pass and high-pass alone."""
-        self.wide_filter = not self.wide_filter
-        self._new_filter()
-
-    def _new_filter(self) -> None:
-        if self.eeg is None:
-            return
-        high = None if self.wide_filter else 45.0
-        self._filter = DisplayFilter(len(self.eeg.ch_names), self.eeg.sfreq or 250.0, high_hz=high)
-
     # --- data ----------------------------------------------------------------------------------
 
     @property
     def scale_uv(self) -> NDArray[np.float32] | None:
-        """Microvolts per stream unit, one per channel; None where nobody knows."""
-        if self.eeg is None:
-            return None
-        if self.decoder is not None and self.decoder.eeg_scale_volts is not None:
+        """Microvolts per stream unit, one per channel: as the decoder takes them, else as the stream says."""
+        if self.eeg is not None and self.decoder is not None and self.decoder.eeg_scale_volts is not None:
             return np.full(len(self.eeg.ch_names), 1e6 * self.decoder.eeg_scale_volts, np.float32)
-        return self._declared_uv
-
-    @property
-    def unit(self) -> str:
-        """The unit that drawn numbers are in."""
-        return "µV" if self.scale_uv is not None else "stream units"
-
-    def add_eeg(self, x: NDArray[np.float32], stamps: NDArray[np.float64], now: float) -> None:
-        """Add EEG samples as sent.
-
-        Parameters
-        ----------
-        x : ndarray, shape (n_times, n_chans)
-            Samples in the stream's own unit.
-        stamps : ndarray, shape (n_times,)
-            Time stamps in seconds on this computer's LSL clock.
-        now : float
-            The LSL clock at arrival, in seconds.
-        """
-        if self.ring is None or self._filter is None or self._gaps is None or len(x) == 0:
-            return
-        self._last_eeg_at = now
-        self._n_samples += len(x)
-        self._arrivals.append((now, self._n_samples))
-        scale = self.scale_uv
-        if scale is not None:
-            x = x * scale
-        gap = self._gaps.find(stamps)
-        if gap is None:
-            self.ring.append(self._filter.process(x), stamps)
-            return
-        at, missing_s = gap
-        self.ring.append(self._filter.process(x[:at]), stamps[:at])
-        self.ring.append_gap(missing_s, float(stamps[at]))
-        self._filter.reset()
-        self.ring.append(self._filter.process(x[at:]), stamps[at:])
+        return super().scale_uv
 
     def add_rows(self, rows: NDArray[np.float32], stamps: NDArray[np.float64], now: float) -> None:
         """Add rows (n, n_channels) of the decoder's stream with their stamps (n,)."""
@@ -339,10 +260,10 @@ class ViewModel:
             sample_age_ms=float(age[-1]) if len(age) else None,
             sample_age_p99_ms=_percentile(age, 99),
             rows_per_s=self._rows_per_s() if live else None,
-            sfreq_measured=self._measured_rate(now),
-            eeg_silence_s=None if self._last_eeg_at is None else max(0.0, now - self._last_eeg_at),
+            sfreq_measured=self.measured_rate(now),
+            eeg_silence_s=self.silence_s(now),
             simulated=bool((info and info.simulated) or (self.eeg and self.eeg.simulated)),
-            display_filter=self._filter.words if self._filter else "",
+            display_filter=self.display_filter,
         )
 
     def _shown_state(self, now: float) -> tuple[str, float]:
@@ -379,27 +300,6 @@ class ViewModel:
             return None
         span = self._rows[-1][0] - self._rows[0][0]
         return (len(self._rows) - 1) / span if span > 0 else None
-
-    def _measured_rate(self, now: float) -> float | None:
-        """Samples per second over the last ten seconds of arrivals, once five are there."""
-        while self._arrivals and now - self._arrivals[0][0] > 10.0:
-            self._arrivals.popleft()
-        if len(self._arrivals) < 2:
-            return None
-        (t0, n0), (t1, n1) = self._arrivals[0], self._arrivals[-1]
-        return (n1 - n0) / (t1 - t0) if t1 - t0 > 5.0 else None
-
-
-def declared_uv(units: Sequence[str]) -> NDArray[np.float32] | None:
-    """Return microvolts per number of each channel, or None where no unit is known.
-
-    A trigger or counter has no unit in volts; it is drawn in the unit of the first channel that has one.
-    """
-    known = [1e6 * to_volts(unit) if unit_name(unit) else None for unit in units]
-    common = next((scale for scale in known if scale is not None), None)
-    if common is None:
-        return None
-    return np.array([common if scale is None else scale for scale in known], np.float32)
 
 
 def _finite(values: NDArray[np.float64] | None) -> tuple[float, ...] | None:

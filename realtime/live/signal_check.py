@@ -186,7 +186,7 @@ def _blocks(
         out.append(
             f"set the amplifier to between {SFREQ_MIN:g} and {SFREQ_MAX:g} Hz; this stream runs at {info.sfreq:g} Hz"
         )
-    if look.silent or (findings and len(bads) == len(findings)):
+    if findings and (look.silent or len(bads) == len(findings)):
         what = "every channel is flat" if look.silent else "every electrode is bad"
         out.append(f"{what}: see first that the amplifier measures and that reference and ground touch")
     if worn.problem:
@@ -219,7 +219,7 @@ def _worst(worn: WornCap, findings: Sequence[Symptom]) -> str:
     bad, _, at = max(wrong)
     name, finding = worn.electrodes[-at].name, findings[-at]
     others = sum(is_bad == bad for is_bad, _, _ in wrong) - 1
-    more = f" ({others} more like it)" if others else ""
+    more = f" ({others} more {'is' if others == 1 else 'are'} {'bad' if bad else 'doubtful'})" if others else ""
     return f"{name} {finding.why}: {finding.remedy}{more}"
 
 
@@ -235,7 +235,7 @@ def _sentences(
 ) -> list[str]:
     info = worn.info
     out = [unit_note] if unit_note else []
-    if "no unit" in unit_note:
+    if "gives no unit" in unit_note:
         out[0] += f"; {_UNIT_HINT}"
     if worn.problem:
         out.append(worn.problem)

@@ -60,6 +60,15 @@ class WornCap:
         """The stream's channels that are judged."""
         return tuple(e.channel for e in self.electrodes if e.channel is not None)
 
+    @property
+    def trace_names(self) -> tuple[str, ...]:
+        """A name for each of the stream's channels: its electrode, its label, or nothing."""
+        names = list(self.info.ch_names)
+        for e in self.electrodes:
+            if e.channel is not None:
+                names[e.channel] = e.name
+        return tuple(names)
+
     def missing_for_decoding(self, bads: Collection[str]) -> str:
         """Say why a decoder would refuse this stream without the electrodes `bads`; empty if it would not."""
         asked = frozenset(bads)
@@ -102,7 +111,7 @@ def worn_cap(info: SignalInfo, cap: Montage | None = None, wanted: Montage | Non
     )
     eeg = set(eeg_channels(info))
     heard = [c for c in reading.channels if c.index in eeg and "not EEG" not in c.reason]
-    names = [c.name or c.label or str(c.index + 1) for c in heard]
+    names = [_own_name(c) for c in heard]
     absent = [] if cap is None or reading.problem else [e for e in cap.electrodes if not _carried(e, names)]
     xy = top_view([_place(name, info, cap) for name in (*names, *absent)])
     electrodes = [
@@ -125,6 +134,13 @@ def worn_cap(info: SignalInfo, cap: Montage | None = None, wanted: Montage | Non
         problem=problem,
         wanted=None if problem else wanted or _measured(info, cap, heard),
     )
+
+
+def _own_name(channel: StreamChannel) -> str:
+    """Return the electrode, else the label, else the number; an electrode that comes twice is told apart."""
+    if channel.name and channel.reason.startswith(f"{channel.name} again"):
+        return f"{channel.name} (channel {channel.index + 1})"
+    return channel.name or channel.label or str(channel.index + 1)
 
 
 def _carried(electrode: str, names: Collection[str]) -> bool:

@@ -21,6 +21,9 @@ BUFFER_S = 3
 _OPEN_TIMEOUT_S = 3.0
 _FORGET_S = 3.0
 _MAX_PULLS = 8
+_SILENT_S = 2.0
+"""Seconds of silence after which a sampled stream is looked up again: its sender may have started anew without closing
+the old connection."""
 _OFFSET_FIRST_S, _OFFSET_EVERY_S = 0.5, 5.0
 
 
@@ -62,6 +65,8 @@ class StreamFollower:
         self._looked_for: str | None = None
         self._refused: set[str] = set()
         self._max_samples = 1024
+        self._opened: pylsl.StreamInfo | None = None
+        self._heard_at = 0.0
         self._offset_s = 0.0
         self._offset_due = 0.0
 
@@ -76,6 +81,7 @@ class StreamFollower:
             self._find()
         else:
             self._pull(self._inlet, now)
+            self._look_for_a_newer_one(now)
 
     def close(self) -> None:
         """Let go of the stream; harmless when called twice."""
@@ -109,7 +115,8 @@ class StreamFollower:
             return
         rate = float(found.nominal_srate())
         self._max_samples = max(64, int(rate)) if rate else 256
-        self._inlet, self._resolver = inlet, None
+        self._inlet, self._resolver, self._opened = inlet, None, found
+        self._heard_at = 0.0
         self._offset_s, self._offset_due = 0.0, 0.0
         logger.info("%s: connected to %s", self._what, found.name())
 
@@ -119,15 +126,34 @@ class StreamFollower:
             for _ in range(_MAX_PULLS):
                 data, stamps = inlet.pull_chunk(timeout=0.0, max_samples=self._max_samples)
                 if len(stamps):
+                    self._heard_at = now
                     self._on_data(data, stamps + self._offset_s)
                 if len(stamps) < self._max_samples:
                     return
         except LostError:
-            logger.info("%s: the stream is gone", self._what)
-            self.close()
-            self._on_close()
+            self._lose()
             return
         inlet.flush()  # still more than so many chunks: we are late, show the newest
+
+    def _lose(self) -> None:
+        logger.info("%s: the stream is gone", self._what)
+        self.close()
+        self._resolver = None
+        self._on_close()
+
+    def _look_for_a_newer_one(self, now: float) -> None:
+        """Let go of a sampled stream that has fallen silent where a newer one answers to the same predicate."""
+        if self._inlet is None or self._opened is None or not self._opened.nominal_srate():
+            return
+        self._heard_at = self._heard_at or now
+        if now - self._heard_at < _SILENT_S:
+            self._resolver = None
+            return
+        if self._resolver is None and (predicate := self._predicate()) is not None:
+            self._resolver = pylsl.ContinuousResolver(pred=predicate, forget_after=_FORGET_S)
+        found = self._resolver.results() if self._resolver is not None else []
+        if any(info.created_at() > self._opened.created_at() for info in found):
+            self._lose()
 
     def _update_offset(self, inlet: pylsl.StreamInlet, now: float) -> None:
         """Ask for the clock offset now and then; until liblsl knows it, assume none."""

@@ -207,7 +207,7 @@ class LslSource:
 
     def _search(self) -> None:
         if self._resolver is None:
-            self._resolver = pylsl.ContinuousResolver(pred=_same_stream(self._info))
+            self._resolver = pylsl.ContinuousResolver(pred=same_stream(self._info))
 
     def _give_up(self, silence: float) -> None:
         if silence > self._give_up_s:
@@ -254,6 +254,16 @@ def check_same_signal(before: SignalInfo, after: SignalInfo) -> None:
     StreamLostError
         If rate, labels, units or format differ; the message names each difference.
     """
+    changed = changes_between(before, after)
+    if changed:
+        raise StreamLostError(
+            f"the stream '{before.name}' came back different ({'; '.join(changed)}); decoding it "
+            "with the old settings would be wrong, so this session ends: start again"
+        )
+
+
+def changes_between(before: SignalInfo, after: SignalInfo) -> list[str]:
+    """Name each difference that matters in what a stream says, such as `sampling rate 250 Hz -> 500 Hz`."""
     pairs = {
         "sampling rate": (f"{before.sfreq:g} Hz", f"{after.sfreq:g} Hz"),
         "channel count": (len(before.ch_names), len(after.ch_names)),
@@ -261,12 +271,7 @@ def check_same_signal(before: SignalInfo, after: SignalInfo) -> None:
         "units": (_unique(before.units), _unique(after.units)),
         "format": (before.channel_format, after.channel_format),
     }
-    changed = [f"{what} {old} -> {new}" for what, (old, new) in pairs.items() if old != new]
-    if changed:
-        raise StreamLostError(
-            f"the stream '{before.name}' came back different ({'; '.join(changed)}); decoding it "
-            "with the old settings would be wrong, so this session ends: start again"
-        )
+    return [f"{what} {old} -> {new}" for what, (old, new) in pairs.items() if old != new]
 
 
 def _unique(units: tuple[str, ...]) -> str:
@@ -288,7 +293,8 @@ def _read_info(inlet: pylsl.StreamInlet) -> SignalInfo:
     return signal_info(xml)
 
 
-def _same_stream(info: SignalInfo) -> str:
+def same_stream(info: SignalInfo) -> str:
+    """Return the predicate that finds a stream again when its sender was started anew."""
     if info.source_id:
         return predicate_for(name=info.name, source_id=info.source_id)
     return predicate_for(name=info.name)

@@ -238,6 +238,7 @@ class RecentCard(Card):
         self.box.addLayout(self._grid)
         self.box.addStretch(1)
         self.setMinimumHeight(86)
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Ignored)
 
     def show_snapshot(self, snapshot: Snapshot, wall_offset_s: float) -> None:
         """List what happened."""

@@ -156,7 +156,8 @@ class HeadMap(QtWidgets.QWidget):
             return
         if any(box.intersects(other) for other in taken):
             return
-        taken.append(box)
+        if wrong:
+            taken.append(box)
         painter.setFont(font)
         if wrong:
             back = QtGui.QColor(self._theme.background)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 from PyQt6 import QtCore, QtGui, QtWidgets
 from pyqtgraph.Qt.internals import PrimitiveArray
 
-from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.qt.trace_labels import BOTTOM, LEFT, OnScreen, TraceLabels
 from neuript.realtime.dashboard.theme import Theme
-from neuript.realtime.dashboard.traces import ScrollPacer, channel_verdicts, fitting_scale, next_scale
+from neuript.realtime.dashboard.trace_model import TraceClient
+from neuript.realtime.dashboard.traces import ScrollPacer, fitting_scale, next_scale
 
 RIGHT = 10
 TOP = 6
@@ -47,13 +48,13 @@ class TraceView(QtWidgets.QWidget):
 
     Parameters
     ----------
-    client : DashboardClient
-        Client whose view model is read under its lock, once per frame.
+    client : TraceClient
+        Client whose model is read under its lock, once per frame.
     theme : Theme
         Colours to paint with.
     """
 
-    def __init__(self, client: DashboardClient, theme: Theme) -> None:
+    def __init__(self, client: TraceClient, theme: Theme) -> None:
         super().__init__()
         self._client, self._theme = client, theme
         self.setMinimumSize(300, 160)
@@ -137,6 +138,20 @@ class TraceView(QtWidgets.QWidget):
         self.paused = not self.paused
         if not self.paused:
             self._redraw()
+
+    def key_actions(self) -> dict[QtCore.Qt.Key, Callable[[], None]]:
+        """Return what each key does with the traces, for the window that hears the keys."""
+        key = QtCore.Qt.Key
+        return {
+            key.Key_Space: self.toggle_pause,
+            key.Key_Plus: lambda: self.change_scale(-1),
+            key.Key_Equal: lambda: self.change_scale(-1),
+            key.Key_Minus: lambda: self.change_scale(1),
+            key.Key_A: self.auto_scale,
+            key.Key_C: self.cycle_page_size,
+            key.Key_PageDown: lambda: self.turn_page(1),
+            key.Key_PageUp: lambda: self.turn_page(-1),
+        }
 
     # --- frames --------------------------------------------------------------------------------
 
@@ -312,10 +327,10 @@ class TraceView(QtWidgets.QWidget):
             if ring is None or ring.total * ring.column_s < 2.0:
                 return
             recent, _ = ring.columns(ring.total - round(2.0 / ring.column_s), ring.total)
-        if len(recent):
-            before, self.shown.verdicts = self.shown.verdicts, channel_verdicts(recent, in_uv=self.shown.unit == "µV")
-            if before != self.shown.verdicts:
-                self.update()
+            verdicts = self._client.model.verdicts(recent) if len(recent) else self.shown.verdicts
+        before, self.shown.verdicts = self.shown.verdicts, verdicts
+        if before != verdicts:
+            self.update()
 
     # --- painting ------------------------------------------------------------------------------
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import logging
-import signal
-import sys
 import time
-from argparse import Namespace
 from collections import deque
-from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
 from PyQt6 import QtCore, QtGui, QtWidgets
 
-from neuript.interrupt import take_over
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.parent import parent_lives
 from neuript.realtime.dashboard.qt.cards import BarsCard, CommandCard, RecentCard, StateCard, TimingCard
 from neuript.realtime.dashboard.qt.trace_labels import LEFT
 from neuript.realtime.dashboard.qt.trace_view import RIGHT, TraceView
-from neuript.realtime.dashboard.theme import THEMES, Theme
+from neuript.realtime.dashboard.qt.window_frame import (
+    FONTS,
+    ElidedLabel,
+    WindowMemory,
+    application,
+    base_style,
+    scrolling,
+    show_until_closed,
+)
+from neuript.realtime.dashboard.show import DashboardOptions
+from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
 from neuript.realtime.dashboard.words import duration
 from neuript.realtime.lsl.library import lsl_clock
@@ -32,7 +37,8 @@ CARDS_EVERY = 3
 """Cards are refreshed on every third frame."""
 GRACE_S = 30.0
 """Seconds for which the window stays when the process that opened it has ended."""
-FONTS = ["Inter", "Segoe UI", "SF Pro Text", "Helvetica Neue", "Noto Sans", "DejaVu Sans"]
+SIZE = "1360x840"
+CARD_PX = 370
 KEYS = (
     "space pause   ·   + − scale   ·   A auto scale   ·   F filter   ·   "
     "C channels per page   ·   PgUp PgDn page   ·   Q quit"
@@ -116,12 +122,7 @@ class Dashboard(QtWidgets.QMainWindow):
 
     def _build(self) -> None:
         theme = self._theme
-        families = ", ".join(f"'{name}'" for name in FONTS)
-        self.setStyleSheet(
-            f"QMainWindow, QWidget#page {{ background: {theme.background}; }}"
-            f"QLabel {{ font-family: {families}; background: transparent; }}"
-            f"QFrame#card {{ background: {theme.panel}; border-radius: 6px; }}"
-        )
+        self.setStyleSheet(base_style(theme))
         page = QtWidgets.QWidget()
         page.setObjectName("page")
         outer = QtWidgets.QVBoxLayout(page)
@@ -139,9 +140,9 @@ class Dashboard(QtWidgets.QMainWindow):
         middle = QtWidgets.QHBoxLayout()
         middle.setSpacing(8)
         middle.addLayout(self._build_left(), 1)
-        middle.addLayout(self._build_right())
+        middle.addWidget(scrolling(self._build_right(), CARD_PX))
         outer.addLayout(middle, 1)
-        self._foot = QtWidgets.QLabel(KEYS)
+        self._foot = ElidedLabel(KEYS)
         self._foot.setStyleSheet(f"color: {theme.muted}; font-size: 12px;")
         outer.addWidget(self._foot)
         self.setCentralWidget(page)
@@ -150,12 +151,12 @@ class Dashboard(QtWidgets.QMainWindow):
         head = QtWidgets.QHBoxLayout()
         self._title = QtWidgets.QLabel("neuript")
         self._title.setStyleSheet(f"color: {self._theme.text}; font-size: 17px; font-weight: 700;")
-        self._stream = QtWidgets.QLabel("")
+        self._stream = ElidedLabel()
         self._stream.setStyleSheet(f"color: {self._theme.muted}; font-size: 14px;")
         self._model = QtWidgets.QLabel("")
         self._model.setStyleSheet(f"color: {self._theme.muted}; font-size: 13px;")
         self._model.setToolTip("the model's name and the first digits of its SHA-256")
-        for label in (self._title, self._stream, self._model):
+        for label in (self._title, self._model):
             label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         head.addWidget(self._title)
         head.addSpacing(14)
@@ -171,7 +172,7 @@ class Dashboard(QtWidgets.QMainWindow):
         font.setFamilies(FONTS)
         self.traces.setFont(font)
         self.traces.shown.wall_offset_s = self._wall_offset_s
-        self._caption = QtWidgets.QLabel("")
+        self._caption = ElidedLabel()
         self._caption.setStyleSheet(f"color: {self._theme.muted}; font-size: 12px;")
         self._plot = ProbabilityPlot(self._theme)
         left.addWidget(self._caption)
@@ -188,7 +189,7 @@ class Dashboard(QtWidgets.QMainWindow):
         self._recent = RecentCard(self._theme)
         self._timing = TimingCard(self._theme)
         for card in (self._state, self._command, self._bars, self._recent, self._timing):
-            card.setFixedWidth(370)
+            card.setMaximumWidth(CARD_PX)
             right.addWidget(card, 1 if card is self._recent else 0)
         return right
 
@@ -269,18 +270,7 @@ class Dashboard(QtWidgets.QMainWindow):
         if event is None:
             return
         key = QtCore.Qt.Key
-        actions = {
-            key.Key_Space: self.traces.toggle_pause,
-            key.Key_Plus: lambda: self.traces.change_scale(-1),
-            key.Key_Equal: lambda: self.traces.change_scale(-1),
-            key.Key_Minus: lambda: self.traces.change_scale(1),
-            key.Key_A: self.traces.auto_scale,
-            key.Key_F: self._toggle_filter,
-            key.Key_C: self.traces.cycle_page_size,
-            key.Key_PageDown: lambda: self.traces.turn_page(1),
-            key.Key_PageUp: lambda: self.traces.turn_page(-1),
-            key.Key_Q: self.close,
-        }
+        actions = {**self.traces.key_actions(), key.Key_F: self._toggle_filter, key.Key_Q: self.close}
         action = actions.get(key(event.key()))
         if action is not None:
             action()
@@ -304,41 +294,21 @@ class Dashboard(QtWidgets.QMainWindow):
         )
 
 
-def run(options: Namespace) -> int:
+def run(options: DashboardOptions) -> int:
     """Open the window; return when it is closed."""
     began = time.process_time(), time.perf_counter()
     client = DashboardClient(ViewModel(), options.proba_source_id, options.eeg_source_id)
     client.start()  # the only other thread, before Qt exists
-    QtCore.qInstallMessageHandler(lambda kind, where, text: logger.debug("Qt: %s", text))
-    app = QtWidgets.QApplication(sys.argv[:1])
-    app.setApplicationName("neuript")
-    take_over((signal.SIGINT, signal.SIGTERM), lambda *_: app.quit())  # seen at the next frame
-    window = Dashboard(client, THEMES[options.theme], options.parent)
-    width, height = (int(part) for part in options.size.split("x"))
-    window.resize(width, height)
-    window.show()
+    app = application()
+    memory = WindowMemory("dashboard", remembers=options.screenshot is None)
+    window = Dashboard(client, memory.theme(options.theme), options.parent)
+    memory.place(window, SIZE, options.size)
     window.start()
-    saved = True
-    if options.screenshot is not None:
-
-        def shoot() -> None:
-            nonlocal saved
-            saved = save(window, options.screenshot)
-            window.close()
-
-        QtCore.QTimer.singleShot(round(1000 * options.after), shoot)
-    app.exec()
+    saved = show_until_closed(app, window, options.screenshot, options.after)
+    memory.keep(window)
     client.stop()
+    if options.parent is not None and parent_lives(options.parent) and not app.property("told"):
+        logger.warning("the window is closed, the decoder goes on; neuript dashboard shows it again")
     cpu = (time.process_time() - began[0]) / (time.perf_counter() - began[1])
-    logger.info("%s; %.0f %% of a core", window.stats(), 100 * cpu)
+    logger.log(logging.INFO if options.stats else logging.DEBUG, "%s; %.0f %% of a core", window.stats(), 100 * cpu)
     return 0 if saved and client.failure is None else 1
-
-
-def save(window: QtWidgets.QWidget, path: Path) -> bool:
-    """Write a picture of the window; say whether it worked."""
-    if window.grab().save(str(path)):
-        return True
-    logger.error(
-        "cannot write the window's picture to %s: give a .png in a folder that exists (.svg, .txt: --console)", path
-    )
-    return False

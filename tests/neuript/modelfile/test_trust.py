@@ -12,6 +12,7 @@ from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 import neuript.weights
+from neuript import user_folders
 from neuript.modelfile import trust
 
 A, B = "a" * 64, "b" * 64
@@ -63,8 +64,8 @@ def test_many_at_once_lose_nothing() -> None:
 
 
 def test_a_folder_of_ones_own_is_taken_for_settings_and_cache(own_config: Path) -> None:
-    assert trust.config_dir() == own_config
-    assert trust.cache_dir() == own_config / "cache"
+    assert user_folders.config_dir() == own_config
+    assert user_folders.cache_dir() == own_config / "cache"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the environment of POSIX")
@@ -84,9 +85,9 @@ def test_places_are_those_that_the_documentation_names(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     of_windows = {"CSIDL_APPDATA": "roaming", "CSIDL_LOCAL_APPDATA": "local"}
     monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda name: str(tmp_path / of_windows[name]))
-    monkeypatch.setattr(trust, "PlatformDirs", folders)
-    assert trust.config_dir() == tmp_path / settings
-    assert trust.cache_dir() == tmp_path / cache
+    monkeypatch.setattr(user_folders, "PlatformDirs", folders)
+    assert user_folders.config_dir() == tmp_path / settings
+    assert user_folders.cache_dir() == tmp_path / cache
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG folders")
@@ -94,7 +95,7 @@ def test_the_folders_that_a_linux_user_has_set_are_taken(monkeypatch: pytest.Mon
     monkeypatch.delenv("NEURIPT_CONFIG_DIR")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/x")
     monkeypatch.setenv("XDG_CACHE_HOME", "/y")
-    assert (trust.config_dir(), trust.cache_dir()) == (Path("/x/neuript"), Path("/y/neuript"))
+    assert (user_folders.config_dir(), user_folders.cache_dir()) == (Path("/x/neuript"), Path("/y/neuript"))
 
 
 def test_hashes_for_the_package_are_written_as_sha256sum_does(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_the_decoders_own_rule_says_how_many_bad_ones_are_too_many(eeg):
     three_bad = check_signal(INFO, eeg)
     assert not three_bad.go
     assert three_bad.fix.startswith("C3 is flat")
-    assert "2 more like it" in three_bad.fix
+    assert "2 more are bad" in three_bad.fix
 
 
 def test_an_empty_lobe_is_named_and_stops(eeg):
@@ -154,6 +154,18 @@ def test_channels_that_are_no_eeg_are_left_alone(eeg):
     check = check_signal(info, eeg)
     assert [e.name for e in check.electrodes] == list(CAP.ch_names[:7])
     assert check.go
+
+
+def test_an_electrode_that_comes_twice_is_told_apart(eeg):
+    info = replace(INFO, ch_names=("Cz", *CAP.ch_names[1:7], "Cz"))
+    assert [e.name for e in check_signal(info, eeg).electrodes][::7] == ["Cz", "Cz (channel 8)"]
+
+
+def test_a_stream_without_eeg_is_told_so(eeg):
+    check = check_signal(replace(INFO, ch_names=("",) * 8, ch_types=("TRG",) * 8), 0 * eeg)
+    assert not check.go
+    assert "by its type (TRG)" in check.fix
+    assert check.electrodes == ()
 
 
 def test_rate_and_gaps_are_told_from_the_stamps(eeg):

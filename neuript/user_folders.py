@@ -1,0 +1,27 @@
+"""Where neuript keeps what belongs to this user: settings, and what can be rebuilt."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+
+def config_dir() -> Path:
+    """Return the folder of this user's settings (`NEURIPT_CONFIG_DIR` overrides); may not exist."""
+    if override := os.environ.get("NEURIPT_CONFIG_DIR"):
+        return Path(override).expanduser()
+    return _user_folders().user_config_path
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be rebuilt, such as engines; beside the override if set."""
+    if os.environ.get("NEURIPT_CONFIG_DIR"):
+        return config_dir() / "cache"
+    return _user_folders().user_cache_path
+
+
+def _user_folders() -> PlatformDirs:
+    """Return where this system keeps a user's files; on Windows settings follow the user to other computers."""
+    return PlatformDirs("neuript", appauthor=False, roaming=True)
