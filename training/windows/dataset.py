@@ -227,6 +227,23 @@ def load_dataset(recordings: Recordings, spec: DatasetSpec) -> Dataset:
     return build_dataset(read_each(recordings, eeg=spec.eeg), spec)
 
 
+def _first_reference(
+    recordings: Sequence[Recording],
+    matrices: Sequence[NDArray[np.float64]],
+    scales: Sequence[NDArray[np.float64]],
+    manifest: Manifest,
+) -> Reference | None:
+    """Where the first windows are seen from: of the first recording that is long enough to settle, whichever it is.
+
+    So a part that a crash has cut short is not lost. No label is looked at.
+    """
+    for recording, matrix, scale in zip(recordings, matrices, scales, strict=True):
+        found = first_reference(ReplaySource(recording, chunk=512), matrix, scale, manifest)
+        if found is not None:
+            return found
+    return None
+
+
 def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: Montage | None = None) -> Dataset:
     """Cut labelled windows from recordings that are already in memory; see `load_dataset`.
 
@@ -265,13 +282,15 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
     played: list[Played] = []
     pre_cue: list[PreCue] = []
     pauses: list[Pauses] = []
-    reference: Reference | None = None
-    for recording, scale, mine in zip(recordings, scales, trials, strict=True):
-        bads = _bad_labels(recording, scale) if montage.estimated else ()
-        plan = plan_signal(recording.eeg.info, montage, spec.cap, bads=bads)
-        if reference is None:
-            reference = first_reference(ReplaySource(recording, chunk=512), plan.matrix, scale, manifest)
-        played.append(Played(recording, plan.matrix, scale, reference, tuple(mine)))
+    matrices = [
+        plan_signal(
+            recording.eeg.info, montage, spec.cap, bads=_bad_labels(recording, scale) if montage.estimated else ()
+        ).matrix
+        for recording, scale in zip(recordings, scales, strict=True)
+    ]
+    reference = _first_reference(recordings, matrices, scales, manifest)
+    for recording, matrix, scale, mine in zip(recordings, matrices, scales, trials, strict=True):
+        played.append(Played(recording, matrix, scale, reference, tuple(mine)))
         walk = played[-1].decoded(manifest)
         sfreq = recording.eeg.info.sfreq
         during = WindowCollector(mine, ends_within(spec.epoch_s, spec.window_s), manifest, sfreq, step_s=spec.step_s)
