@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from neuript.cli.arguments import add_eeg, command
+from neuript.cli.channel_options import add_channels
 
 _EPILOG = """\
 examples:
@@ -59,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     signal.add_argument("--demo", action="store_true", help="decode the digital twin (simulated)")
     signal.add_argument("--seed", type=int, metavar="N", help="the demo's simulated person (1)")
     signal.add_argument("--montage", metavar="NAME", help="what is on the head: name or YAML file")
+    add_channels(signal)
     signal.add_argument("--unit", metavar="UNIT", help="unit of the samples, e.g. microvolts")
     signal.add_argument("--mains", type=float, metavar="HZ", help="50, 60, or 0 for no notch")
     model = p.add_argument_group("which model")

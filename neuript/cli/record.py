@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from neuript.cli.arguments import add_montage, add_unit, command
+from neuript.cli.channel_options import add_channels, given_channels
 
 _EXAMPLES = """\
 examples:
@@ -27,6 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--wait", dest="wait_s", type=float, default=5.0, metavar="S", help="seconds to wait for it (5)")
     add("--give-up", dest="give_up_s", type=float, default=30.0, metavar="S", help="seconds to wait if it is lost (30)")
     add_montage(parser, "what is on the head; names the electrodes in the file", None)
+    add_channels(parser)
     add_unit(parser)
     add("--duration", dest="duration_s", type=float, metavar="S", help="seconds to record (until Ctrl-C)")
     return parser
@@ -39,7 +41,7 @@ def run(argv: list[str]) -> int:
     from neuript.cli.progress import ProgressLine
     from neuript.realtime.live.recording_session import RecordOptions, run_record
 
-    options = RecordOptions(**vars(args))
+    options = RecordOptions(**{**vars(args), "channels": given_channels(args)})
     with ProgressLine(0.5, 10.0, vanishes=True) as line:
         run_record(options, line.show)
     return 0

@@ -8,8 +8,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import add_json
+from neuript.cli.channel_options import add_channels, given_channels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from neuript.montages import Montage
     from neuript.realtime.lsl.discovery import StreamSummary
 
@@ -18,10 +21,13 @@ def run(argv: list[str]) -> int:
     """Print the visible streams; with a montage or model, the channel plan of each EEG stream."""
     args = build_parser().parse_args(argv)
 
-    from neuript.errors import StreamNotFoundError
+    from neuript.errors import NeuriptError, StreamNotFoundError
     from neuript.montages.stream_labels import is_eeg_stream
     from neuript.realtime.lsl.discovery import visible_streams
 
+    if args.channels is not None and args.model is None and args.montage is None:
+        raise NeuriptError("--channels says how a stream maps to something; add --montage NAME or --model FILE")
+    channels = given_channels(args)
     target = _target(args.model, args.montage)
     streams = visible_streams(args.wait)
     if args.json:
@@ -35,7 +41,7 @@ def run(argv: list[str]) -> int:
     for stream in streams:
         print(stream.describe())
         if target is not None and is_eeg_stream(stream.stype):
-            print(_plan(stream, target))
+            print(_plan(stream, target, channels))
     return 0
 
 
@@ -47,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to listen (2)")
     p.add_argument("--montage", metavar="NAME", help="show how EEG streams map to this montage")
     p.add_argument("--model", metavar="FILE", help="show how EEG streams map to this model")
+    add_channels(p)
     add_json(p)
     return p
 
@@ -64,17 +71,18 @@ def _target(model: str | None, montage: str | None) -> Montage | None:
     return None
 
 
-def _plan(stream: StreamSummary, target: Montage) -> str:
+def _plan(stream: StreamSummary, target: Montage, channels: Sequence[str] | None) -> str:
     from neuript.errors import NeuriptError
-    from neuript.realtime.lsl.discovery import check_decodable, find_stream, predicate_for
+    from neuript.realtime.lsl.discovery import check_decodable, find_stream
     from neuript.realtime.lsl.inlet import LslSource
-    from neuript.realtime.recordings.channel_plan import plan_signal
+    from neuript.realtime.lsl.stream_choice import predicate_for
+    from neuript.realtime.recordings.channel_plan import assumed_cap, plan_signal
 
     try:
         check_decodable(stream)
-        source = LslSource(find_stream(predicate_for(f"uid='{stream.uid}'"), wait_s=2.0))
+        source = LslSource(find_stream(predicate_for(f"uid='{stream.uid}'"), wait_s=2.0), channels=channels)
         try:
-            text = plan_signal(source.info, target).text()
+            text = plan_signal(source.info, target, assumed_cap(source.info, target)).text()
         finally:
             source.close()
     except NeuriptError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any, Literal
 
 from neuript import specs
 from neuript.errors import NeuriptError
+from neuript.realtime.lsl.stream_choice import stream_predicate
+from neuript.realtime.recordings.given_channels import parse_channels
 from neuript.specs import MaybeInfinite
 
 
@@ -27,8 +28,10 @@ class LiveOptions:
     known."""
     montage: str | None = None
     """What is on the head: name or file; gives labels where the stream has none."""
+    channels: tuple[str, ...] | None = None
+    """Names of the EEG's channels in order, "-" for one to leave out; None takes what the stream says."""
     stream: str | None = None
-    """LSL predicate that picks the stream, such as `name="X"`."""
+    """Name (or source id, or type) of the stream, or an LSL predicate such as `name="X"`."""
     source_id: str | None = None
     """Source id of the stream."""
     wait_s: float = 5.0
@@ -102,7 +105,7 @@ class LiveOptions:
         if self.replay and self.record:
             raise NeuriptError("--record records what is on LSL; with --replay nothing is, so leave it out")
         if self.stream is not None:
-            check_predicate(self.stream)
+            stream_predicate(self.stream)
         if self.mains not in (None, 0.0, 50.0, 60.0):
             raise NeuriptError(f"--mains {self.mains:g} must be 50, 60 or 0 (no notch)")
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -122,6 +125,8 @@ class LiveOptions:
         given = dict(values)
         if isinstance(speed := given.get("speed"), str):
             given["speed"] = _speed(speed)
+        if isinstance(channels := given.get("channels"), str):
+            given["channels"] = parse_channels(channels)
         if isinstance(names := given.get("classes"), str):
             given["classes"] = [name.strip() for name in names.split(",")]
         return specs.from_dict(cls, given, "the settings")
@@ -170,25 +175,6 @@ def _speed(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise NeuriptError(f"speed={text!r} must be a number or `max`") from error
-
-
-def check_predicate(text: str) -> None:
-    """Refuse what no stream can ever match: a bare name, and what the shell has unquoted."""
-    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "0", text)  # without its quoted parts
-    compared = re.findall(r"(\w*)\s*=\s*([A-Za-z_][\w.-]*)\s*(\(?)", bare)
-    unquoted = [name for left, name, call in compared if left != "0" and not call]
-    if re.search("['\"]", bare) or bare.count("(") != bare.count(")") or re.search(r"=\s*$", bare):
-        what = "is not complete"
-    elif unquoted:
-        what = f"lacks quotes around {unquoted[0]}"
-    elif not re.search("[=<>(]", bare):
-        what = "says nothing about name, type or source_id"
-    else:
-        return
-    raise NeuriptError(
-        f"--stream {text} is no LSL predicate: it {what}; write for example --stream 'name=\"X\"', "
-        "with both kinds of quotes, or use --source-id"
-    )
 
 
 def _check_positive(options: LiveOptions, *names: str, optional: bool = False) -> None:

@@ -71,7 +71,7 @@ def calibrate(
     tell = say or (lambda _text: None)
     given = one_or_more(recordings)
     tell(f"reading {len(given)} recording{'' if len(given) == 1 else 's'}")
-    read = read_each(given, eeg=spec.eeg)
+    read = read_each(given, eeg=spec.eeg, channels=spec.channels)
     if spec.population is not None:
         data, decoder = calibrate_from_people(read, spec, load_population(population_file(spec.population)), tell)
         point = operating_point(data, decoder, spec)
