@@ -32,6 +32,8 @@ VERBS: dict[str, str] = {
 }
 """Verb to its one line of help; the code is `neuript.cli.<verb>.run(argv) -> exit code`."""
 
+TIMED = ("live", "record")
+"""Verbs whose log says the time of day: they run for long beside something else that happens."""
 EXIT_INTERNAL = 1
 EXIT_INTERRUPTED = 130
 
@@ -82,7 +84,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
     try:
         from neuript.cli.log import configure_logging
 
-        configure_logging(verbose=verbose)
+        configure_logging(verbose=verbose, timed=verb in TIMED)
         return _run(verb, arguments)
     except NeuriptError as error:
         _log_refusal(error)

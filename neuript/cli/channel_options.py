@@ -1,4 +1,4 @@
-"""`--channels` of every verb that has an EEG: what each of its channels is. Only argparse, so that `--help` is instant."""
+"""`--channels` of every verb that has an EEG: what each of its channels is. Only argparse: `--help` is instant."""
 
 from __future__ import annotations
 

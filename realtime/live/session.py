@@ -29,7 +29,7 @@ from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
-from neuript.realtime.live.sinks import JsonLines, Sentences
+from neuript.realtime.live.sinks import JsonLines, Sentences, SinceFirst, lines_to, time_of_day
 from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.recordings.channel_plan import absent_electrodes, assumed_cap, with_estimated
 from neuript.realtime.recordings.given_channels import check_channels
@@ -272,9 +272,11 @@ class _Session:
         return typed, {"r": recentre, "u": undo}
 
     def _listeners(self) -> list[Sink]:
-        if self.options.json:
-            return [JsonLines(sys.stdout)]
-        return [Sentences(sys.stdout)] if self.options.headless or not self.live else []
+        rows: list[Sink] = [JsonLines(sys.stdout)] if self.options.json else []
+        if self.live and (self.options.json or not self.options.headless):
+            return [*rows, Sentences(logger.info, commands=False)]
+        when = time_of_day if self.live else SinceFirst()
+        return rows or [Sentences(lines_to(sys.stdout), when=when)]
 
     def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:
         from neuript.realtime.lsl.outlet import DecisionOutlets
