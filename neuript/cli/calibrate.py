@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import command
+from neuript.cli.config_file import add_config, parse_with_config
 from neuript.cli.progress import ProgressLine, say
 from neuript.cli.window_options import add_window_options, window_settings
 from neuript.errors import NeuriptError
@@ -59,17 +60,19 @@ def build_parser() -> argparse.ArgumentParser:
     add("--subject", default="", metavar="ALIAS", help="noted in the model file; use an alias, not a name")
     add("--task", default="motor-imagery", help="short name, part of the published streams' names")
     add("--report", metavar="FILE.json", help="write the figures of the calibration here as well")
+    add_config(parser)
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Calibrate and return the exit code."""
-    args = build_parser().parse_args(argv)
+    args = parse_with_config("calibrate", build_parser(), argv)
     _check(args)
 
     from neuript.cli.show_calibration import print_calibration
     from neuript.files import check_writable, write_atomically
     from neuript.interrupt import Interrupt
+    from neuript.pasteable import pasteable
 
     check_writable(args.out, keep=args.files)
     if args.report:
@@ -84,7 +87,8 @@ def run(argv: list[str]) -> int:
     if args.report:
         write_atomically(args.report, (json.dumps(result.figures, indent=1) + "\n").encode())
     print_calibration(result)  # last: its reader may go away
-    say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: neuript-live --model {args.out}")
+    then = pasteable("neuript-live", "--model", args.out)
+    say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: {then}")
     return 0
 
 

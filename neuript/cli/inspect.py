@@ -39,6 +39,7 @@ def run(argv: list[str] | None = None) -> int:
 
     from neuript.cli.show_recording import show
     from neuript.inspection import ModelReport, inspect
+    from neuript.realtime.live.suggestions import after_recording
 
     logging.getLogger("neuript.realtime.recordings.read").setLevel(logging.ERROR)  # its warnings are in the report
     report = inspect(args.file, args.eeg, given_channels(args))
@@ -48,6 +49,8 @@ def run(argv: list[str] | None = None) -> int:
         print(json.dumps(as_json(report), allow_nan=False))
     else:
         show(report)
+        if then := after_recording(report):
+            print(f"next, if these markers are the cues: {then}")
     return 0
 
 

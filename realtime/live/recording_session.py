@@ -15,9 +15,12 @@ import numpy as np
 from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
+from neuript.montages.stream_labels import is_eeg_stream
+from neuript.pasteable import pasteable
 from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
 from neuript.realtime.chain.quality import Verdict
 from neuript.realtime.live.intake import LISTEN_S, listen
+from neuript.realtime.live.suggestions import montages_with, recording_command
 from neuript.realtime.lsl.discovery import StreamSummary, find_stream, visible_streams
 from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
 from neuript.realtime.lsl.inlet import LslSource
@@ -139,9 +142,11 @@ def _heard(
         if bad:
             out.append(f"no good signal at {_short(bad)}: see to the electrodes before the recording counts")
     if cap is None and not _named(info):
+        others = ", ".join(montages_with(len(eeg))) or "none of that size; neuript montages lists them"
         out.append(
-            "the channels have no electrode names, and nobody will know next month: stop, and give --montage NAME "
-            "(neuript montages lists them)"
+            "the channels have no electrode names, and nobody will know next month: stop, say what is on the head with "
+            f"--montage NAME ({others}) or --channels Fz,C3,-,..., for example: "
+            + recording_command(options.out, [info.ch_names[i] for i in eeg])
         )
     return out
 
@@ -204,14 +209,16 @@ def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
     """Say what is in the file, as whoever opens it will find it."""
     n_bytes = path.stat().st_size
     if n_bytes > MOST_READ_AGAIN:
-        logger.info("%s holds %.1f GB; look at it with: neuript inspect %s", path.name, n_bytes / 1e9, path)
+        look = pasteable("neuript", "inspect", path)
+        logger.info("%s holds %.1f GB; look at it with: %s", path.name, n_bytes / 1e9, look)
         return
     recording = read_recording(path, eeg=info.name)
     eeg = recording.eeg
     events = events_of(recording)
+    eeg_option = () if is_eeg_stream(eeg.info.stype) else ("--eeg", eeg.info.name)
     gaps = f", {len(eeg.gaps)} gaps" if eeg.gaps else ""
     logger.info(
-        "%s holds %d streams: %.1f s of '%s' (%s)%s, and %d markers; next: neuript inspect %s",
+        "%s holds %d streams: %.1f s of '%s' (%s)%s, and %d markers; next: %s",
         path.name,
         len(recording.streams),
         eeg.duration_s,
@@ -219,7 +226,7 @@ def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
         _short(eeg.info.ch_names),
         gaps,
         len(events),
-        path,
+        pasteable("neuript", "inspect", path, *eeg_option),
     )
     if len(eeg) < 0.9 * n_samples - 5 * info.sfreq:
         raise NeuriptError(
@@ -229,5 +236,7 @@ def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
 
 
 def _short(names: Sequence[str], limit: int = 12) -> str:
+    if not any(names):
+        return f"{len(names)} channels without names"
     shown = [name or "(no name)" for name in names]
     return ", ".join(shown[:limit]) + (f" and {len(shown) - limit} more" if len(shown) > limit else "")

@@ -18,6 +18,7 @@ from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
 from neuript.files import check_writable
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
+from neuript.pasteable import pasteable
 from neuript.realtime.chain.alignment import AlignedWindows, Reference
 from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.preprocess import PreprocessSpec
@@ -154,8 +155,9 @@ class _Session:
             engine.manifest.require_population(path.name)
         elif engine.manifest.is_population:
             raise NeuriptError(
-                f"{path.name} is what earlier people say and nobody's own model; give it as --population {path}, or "
-                "make a model with neuript-calibrate --population"
+                f"{path.name} is what earlier people say and nobody's own model; next: "
+                + pasteable("neuript-live", "--population", path)
+                + " (or make a model with neuript-calibrate --population)"
             )
         return engine
 

@@ -20,7 +20,7 @@ FOLDERS = {
     "neuript.training": "training",
     "neuript.montages": "montages",
 }
-BASE = {"durations", "errors", "files", "interrupt", "limits", "locks", "specs"}
+BASE = {"durations", "errors", "files", "interrupt", "limits", "locks", "pasteable", "specs"}
 """Modules beside the folders of `neuript/` that any folder may use."""
 MAY_IMPORT = {
     "montages": "",

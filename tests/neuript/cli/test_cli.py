@@ -12,7 +12,7 @@ from processes import finished, python
 
 from neuript import cli
 from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError, StreamNotFoundError
-from neuript.realtime.live.options import LiveOptions, read_config
+from neuript.realtime.live.options import LiveOptions
 
 HEAVY = ("torch", "numpy", "scipy", "mne", "pylsl", "PyQt6", "sklearn", "rich")
 
@@ -133,24 +133,6 @@ def test_live_needs_a_model(capsys):
 def test_options_are_checked(given, match):
     with pytest.raises(NeuriptError, match=match):
         LiveOptions.from_mapping(given)
-
-
-def test_config_file_and_flags(tmp_path):
-    path = tmp_path / "live.yaml"
-    path.write_text("model: mi.ts\nhop: 0.25\nsource-id: amp\nclasses: [a, b]\nspeed: max\n")
-    options = LiveOptions.from_mapping({**read_config(str(path)), "hop_s": 0.5})
-    assert (options.model, options.hop_s, options.source_id) == ("mi.ts", 0.5, "amp")
-    assert options.classes == ("a", "b")
-    assert options.speed == float("inf")
-    assert options.to_dict()["speed"] == "max"
-
-
-@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "just words"])
-def test_config_that_is_no_table_is_refused(tmp_path, text):
-    path = tmp_path / "live.yaml"
-    path.write_text(text)
-    with pytest.raises(NeuriptError, match="--config"):
-        read_config(str(path))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
