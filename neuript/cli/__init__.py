@@ -23,12 +23,14 @@ VERBS: dict[str, str] = {
     "replay": "publish all streams of a recording on LSL, with their timing, gaps and metadata",
     "train": "prepare a corpus, pretrain, fine-tune, evaluate, sweep, pictures, export",
     "simulate": "the digital twin: a simulated amplifier with a simulated person on LSL",
+    "init": "write a commented config.yaml by looking at the network",
     "streams": "what is on the network, and how it maps to a montage",
     "inspect": "what a model or a recording is",
     "xdf": "check an XDF file, or save what is whole of a damaged one",
     "score": "score published decisions against the markers of a recording",
     "montages": "list the electrode layouts, or show one",
     "doctor": "why a stream cannot be seen",
+    "completion": "make the tab key complete verbs and options (bash, zsh)",
 }
 """Verb to its one line of help; the code is `neuript.cli.<verb>.run(argv) -> exit code`."""
 
