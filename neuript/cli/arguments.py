@@ -53,7 +53,7 @@ def add_mains(parser: argparse._ActionsContainer) -> None:
         "--mains",
         choices=("auto", "50", "60", "none"),
         default="auto",
-        help="mains frequency to notch out (default: measured)",
+        help="mains frequency to notch out (default auto: measured)",
     )
 
 

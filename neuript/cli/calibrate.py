@@ -36,12 +36,17 @@ def build_parser() -> argparse.ArgumentParser:
     add("--from", dest="files", nargs="+", metavar="FILE", help="recordings of this person, in order of time")
     add("--out", metavar="FILE.ts", help="the model file to write")
     add_window_options(parser, "what is on the head")
-    add("--reference", choices=("as recorded", "average"), default="as recorded")
+    add(
+        "--reference",
+        choices=("as recorded", "average"),
+        default="as recorded",
+        help="average subtracts the mean of the electrodes (default: as recorded)",
+    )
     add(
         "--network",
         default="pretrained",
         metavar="{pretrained,none,FILE}",
-        help="the network's encoder: the shipped one, no network, or a file of neuript-train pretrain or population",
+        help="the network's encoder (default pretrained: the shipped one), or a file of neuript-train pretrain",
     )
     add(
         "--population",
@@ -58,7 +63,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--folds", type=int, default=4, metavar="N", help="blocks of the cross-validation (default 4)")
     add("--subject", default="", metavar="ALIAS", help="noted in the model file; use an alias, not a name")
-    add("--task", default="motor-imagery", help="short name, part of the published streams' names")
+    add(
+        "--task",
+        default="motor-imagery",
+        help="short name, part of the published streams' names (default motor-imagery)",
+    )
     add("--report", metavar="FILE.json", help="write the figures of the calibration here as well")
     add_config(parser)
     return parser
@@ -93,6 +102,12 @@ def run(argv: list[str]) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
+    if args.population is not None and args.network != "pretrained":
+        raise NeuriptError(f"--population brings its own network; leave out --network {args.network}")
+    if args.population is not None and not args.event:
+        unlabelled = {"--trial-start": args.trial_start, "--idle": args.idle}
+        if ignored := [option for option, value in unlabelled.items() if value]:
+            raise NeuriptError(f"{ignored[0]} speaks of trials, and without --event there are none; leave it out")
     if not args.files:
         raise NeuriptError(
             "no recordings were given; name them with --from FILE ... (any cue program and LabRecorder record some)"

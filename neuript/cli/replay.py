@@ -73,8 +73,11 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str] | None = None) -> int:
     """Parse, publish, return the exit code."""
     args = build_parser().parse_args(argv)
+    from neuript.errors import NeuriptError
     from neuript.realtime.recordings.read import read_recording
 
+    if args.recorded_stamps and args.speed == 1:
+        raise NeuriptError("--recorded-stamps is for other speeds than 1, where stamps and clock part; leave it out")
     recording = read_recording(args.file, eeg=args.eeg, channels=given_channels(args))
     from neuript.interrupt import Interrupt
     from neuript.realtime.lsl.publisher import LslReplay

@@ -57,25 +57,25 @@ def build_parser() -> argparse.ArgumentParser:
     add("--person-seed", type=int, metavar="N", help="the same person on another day: who it is, apart from --seed")
     add("--random-person", action="store_true", help="draw the person from the population, too")
     add = parser.add_argument_group("session").add_argument
-    classes = "of left_hand, right_hand, both_hands, feet, tongue, rest"
+    classes = "of left_hand, right_hand, both_hands, feet, tongue, rest (default left_hand,right_hand)"
     add("--classes", default="left_hand,right_hand", metavar="A,B", help=classes)
     trials = "trials per class, then the end (default: endless)"
     add("--trials", dest="trials_per_class", type=int, metavar="N", help=trials)
-    add("--imagery", dest="imagery_s", type=float, default=4.0, metavar="S", help="default 4")
+    add("--imagery", dest="imagery_s", type=float, default=4.0, metavar="S", help="seconds of imagery (default 4)")
     add("--self-paced", action="store_true", help="no cues; the person acts when he likes")
-    shift = "the cap sits so many mm too far right, front, and turned"
+    shift = "the cap sits so many mm too far right, front, and turned (default 0,0,0)"
     add("--cap-shift", default="0,0,0", metavar="R,F,T", help=shift)
-    add("--mains", dest="mains_hz", type=float, default=50.0, metavar="HZ", help="50 or 60")
+    add("--mains", dest="mains_hz", type=float, default=50.0, metavar="HZ", help="50 or 60 (default 50)")
     amplifier = parser.add_argument_group("amplifier")
     add_montage(amplifier, "name or file (default openbci-16)", "openbci-16")
     add = amplifier.add_argument
-    add("--sfreq", type=float, default=250.0, metavar="HZ", help="default 250")
+    add("--sfreq", type=float, default=250.0, metavar="HZ", help="sampling rate (default 250)")
     add("--chunk", type=float, default=20.0, metavar="MS", help="length of a chunk (default 20 ms)")
-    add("--clock-ppm", type=float, default=0.0, metavar="PPM")
-    add("--faults", default="", metavar="SCRIPT")
+    add("--clock-ppm", type=float, default=0.0, metavar="PPM", help="error of its clock (default 0)")
+    add("--faults", default="", metavar="SCRIPT", help="what breaks, as below (default: nothing)")
     add("--name", metavar="TEXT", help="name of the EEG stream")
-    add("--source-id", metavar="TEXT")
-    unit = "unit that the stream declares, true or not; '' for none"
+    add("--source-id", metavar="TEXT", help="source id of the EEG stream")
+    unit = "unit that the stream declares, true or not; '' for none (default microvolts)"
     add("--unit", default="microvolts", metavar="TEXT", help=unit)
     add("--no-labels", action="store_true", help="do not name the channels")
     add = parser.add_argument

@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="neuript streams", description="List the LSL streams on the network, EEG first.", allow_abbrev=False
     )
-    p.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to listen (2)")
+    p.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to listen (default 2)")
     p.add_argument("--montage", metavar="NAME", help="show how EEG streams map to this montage")
     p.add_argument("--model", metavar="FILE", help="show how EEG streams map to this model")
     add_channels(p)

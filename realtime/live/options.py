@@ -101,6 +101,7 @@ class LiveOptions:
             raise NeuriptError("--replay reads a file; leave out --stream and --source-id")
         if self.eeg is not None and self.replay is None:
             raise NeuriptError("--eeg chooses a stream of the recording given with --replay; live, use --stream")
+        self._refuse_what_does_nothing()
         if self.replay and self.record:
             raise NeuriptError("--record records what is on LSL; with --replay nothing is, so leave it out")
         if self.stream is not None:
@@ -109,6 +110,25 @@ class LiveOptions:
             raise NeuriptError(f"--mains {self.mains:g} must be 50, 60 or 0 (no notch)")
         if self.threshold is not None and not 0 < self.threshold <= 1:
             raise NeuriptError(f"--threshold {self.threshold} must be above 0 and at most 1")
+
+    def _refuse_what_does_nothing(self) -> None:
+        """Refuse options that this way of running would ignore."""
+        if self.replay is None and self.speed != LiveOptions.speed:
+            raise NeuriptError(
+                f"--speed {self.speed:g} is the speed of a --replay; a live stream has its own: leave it out"
+            )
+        if not self.demo and self.seed != LiveOptions.seed:
+            raise NeuriptError("--seed chooses the person of the --demo; without it leave it out")
+        if self.replay is not None:
+            nothing = {"stim": self.stim, "console": self.console}
+            nothing |= {name: getattr(self, name) != getattr(LiveOptions, name) for name in ("wait_s", "give_up_s")}
+            if ignored := [name for name, is_given in nothing.items() if is_given]:
+                option = ignored[0].removesuffix("_s").replace("_", "-")
+                raise NeuriptError(f"--{option} is for a live stream; with --replay nothing is on LSL, so leave it out")
+        if self.demo and (self.montage or self.channels or self.unit):
+            raise NeuriptError("--demo knows its own cap and unit; leave out --montage, --channels and --unit")
+        if self.headless and self.console:
+            raise NeuriptError("--headless shows no dashboard and --console shows one; leave one of them out")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> LiveOptions:

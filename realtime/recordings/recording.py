@@ -20,6 +20,8 @@ APART_S = 6 * 3600.0
 """A stream whose samples end so many seconds before the EEG, or begin so many after it, is stamped by another clock."""
 CLOCK_STEP_S = 5.0
 """Stamps that step back by more seconds than this are a clock that was set, not a burst."""
+TRUTH_TYPE = "Intent"
+"""Type of the stream in which the twin says what its person truly imagined."""
 _WHOLE = re.compile(r"^([+-]?\d+)\.0*$")
 
 
@@ -192,11 +194,13 @@ def events_of(recording: Recording) -> list[Event]:
 
     Their `time_s` is on the clock of the EEG's `timestamps`. Whole numbers lose their decimals (a recorder's
     `1.000000000000000` is `1`), other labels are as recorded. Streams stamped by another clock (hours
-    away from the EEG) are left out; `recording.warnings` names them.
+    away from the EEG) are left out; `recording.warnings` names them. What a simulated person truly imagined is left
+    out as well where there are cues: it names the same tasks, and would count every trial twice.
     """
+    streams = [s for s in recording.marker_streams if s.info.stype != TRUTH_TYPE] or recording.marker_streams
     events = [
         Event(float(time_s), _WHOLE.sub(r"\1", label), stream.info.name)
-        for stream in recording.marker_streams
+        for stream in streams
         if recording.eeg_index is None or not other_clock(recording.eeg, stream)
         for time_s, label in zip(stream.timestamps, stream.labels, strict=True)
     ]

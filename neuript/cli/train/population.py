@@ -38,7 +38,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--include", action="append", default=[], metavar="GLOB", help="take these files of the folders only")
     add("--exclude", action="append", default=[], metavar="GLOB", help="leave these files out")
     add("--exclude-people", nargs="+", default=[], metavar="ALIAS", help="people of the folders to leave out")
-    add("--task", default="motor-imagery", help="short name, part of the published streams' names")
+    add(
+        "--task",
+        default="motor-imagery",
+        help="short name, part of the published streams' names (default motor-imagery)",
+    )
     add("--network", choices=("train", "none"), default="train", help="train a network (default), or none at all")
     add("--no-table", action="store_true", help="do not leave everybody out in turn: faster, but says nothing of it")
     add_seed(parser, "the network's weights and batches")
@@ -49,7 +53,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(argv: list[str]) -> int:
     """Learn and return the exit code."""
-    args = parse_with_config("population", build_parser(), argv)
+    parser = build_parser()
+    args = parse_with_config("population", parser, argv)
+    if args.network == "none" and args.seed != parser.get_default("seed"):
+        raise NeuriptError("--seed is the network's, and --network none has none; leave one of them out")
     if not args.out.endswith(".safetensors"):
         raise NeuriptError(f"--out {args.out} does not end in .safetensors; name the file for example lab.safetensors")
 
