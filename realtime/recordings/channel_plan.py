@@ -58,7 +58,9 @@ def assumed_cap(info: SignalInfo, model: Montage) -> Montage | None:
     bare = all(is_generic(label) or is_auxiliary(label) for label in info.ch_names)
     if model.reference == "bipolar" or not bare:
         return None
-    return model if not draft_plan(info.ch_names, model, model, ch_types=info.ch_types).problems else None
+    if draft_plan(info.ch_names, model, model, ch_types=info.ch_types).problems:
+        return None
+    return replace(model, name=f"{model.name} of the model")
 
 
 MOST_ESTIMATED = 0.5

@@ -296,8 +296,9 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         windows, earlier = during.collected(reference), before.collected(reference)
         present = np.unique(windows.trial)
         if len(present) < len(mine):
+            n_lost = len(mine) - len(present)
             notes.append(
-                f"{short_name(recording)}: {len(mine) - len(present)} of {len(mine)} trials have no clean window "
+                f"{short_name(recording)}: {n_lost} of {len(mine)} trials {'has' if n_lost == 1 else 'have'} no clean window "
                 "(start of the recording, a gap, or a bad channel)"
             )
         renumber = {int(old): len(kept) + i for i, old in enumerate(present)}
