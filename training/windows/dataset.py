@@ -298,8 +298,8 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         if len(present) < len(mine):
             n_lost = len(mine) - len(present)
             notes.append(
-                f"{short_name(recording)}: {n_lost} of {len(mine)} trials {'has' if n_lost == 1 else 'have'} no clean window "
-                "(start of the recording, a gap, or a bad channel)"
+                f"{short_name(recording)}: {n_lost} of {len(mine)} trials {'has' if n_lost == 1 else 'have'} no clean "
+                "window (start of the recording, a gap, or a bad channel)"
             )
         renumber = {int(old): len(kept) + i for i, old in enumerate(present)}
         kept += [mine[int(old)] for old in present]
