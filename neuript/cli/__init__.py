@@ -82,12 +82,13 @@ def train() -> int:
 
 def run_verb(verb: str, argv: Sequence[str]) -> int:
     """Run one verb; turn what goes wrong into one sentence on stderr and an exit code."""
-    arguments, verbose = _split_verbose(_joined(argv))
+    arguments, verbose = _split_verbose(argv)
     try:
+        from neuript.cli.channel_options import joined
         from neuript.cli.log import configure_logging
 
         configure_logging(verbose=verbose, timed=verb in TIMED)
-        return _run(verb, arguments)
+        return _run(verb, joined(arguments))
     except NeuriptError as error:
         _log_refusal(error)
         print(f"neuript {verb}: {error}", file=sys.stderr)
@@ -123,17 +124,6 @@ def _run(verb: str, arguments: list[str]) -> int:
     if sys.stdout is not None:
         sys.stdout.flush()  # here, where it can still be said that it fails
     return code
-
-
-def _joined(argv: Sequence[str]) -> list[str]:
-    """Tie `--channels` to its value, which argparse would take for an option where it begins with a channel left out."""
-    words: list[str] = []
-    for word in argv:
-        if words and words[-1] == "--channels" and word.startswith("-,"):
-            words[-1] += f"={word}"
-        else:
-            words.append(word)
-    return words
 
 
 def _split_verbose(argv: Sequence[str]) -> tuple[list[str], bool]:

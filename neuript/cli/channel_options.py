@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 
 def add_channels(parser: argparse._ActionsContainer) -> None:
@@ -24,3 +25,14 @@ def given_channels(args: argparse.Namespace) -> tuple[str, ...] | None:
     if getattr(args, "montage", None) is None:  # else the montage may have names of its own
         check_channels(names)
     return names
+
+
+def joined(argv: Sequence[str]) -> list[str]:
+    """Tie `--channels` to a value that begins with a channel left out, which argparse would take for an option."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] == "--channels" and word.startswith("-,"):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
