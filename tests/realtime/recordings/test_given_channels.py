@@ -12,12 +12,12 @@ from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.live.intake import take_in
-from neuript.realtime.recordings.build_stream import signal_stream
+from neuript.realtime.recordings.build_stream import marker_stream, signal_stream
 from neuript.realtime.recordings.channel_plan import plan_signal
 from neuript.realtime.recordings.explanation import explained, with_explanation
 from neuript.realtime.recordings.given_channels import check_channels, parse_channels, renamed, with_channels
 from neuript.realtime.recordings.header import header_xml, signal_info
-from neuript.realtime.recordings.recording import Recording
+from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.windows.dataset import cap_of, choose_channels, read_each
 from neuript.training.windows.dataset_spec import DatasetSpec
@@ -95,3 +95,14 @@ def test_names_that_cannot_be_are_refused(text, words):
 def test_one_name_for_every_channel(recording):
     with pytest.raises(NeuriptError, match="names 7 channels, but 'OpenBCI' has 8; give one name for each"):
         renamed(recording, NAMES[:7])
+
+
+def test_what_the_twin_truly_imagined_counts_no_trial_twice(recording):
+    cues = marker_stream(recording.path, "cues", [(1.0, "left_hand")])
+    truth = marker_stream(recording.path, "truth", [(1.4, "left_hand")])
+    truth.info = replace(truth.info, stype="Intent")
+    recording.streams += [cues, truth]
+    recording.eeg_index = 0
+    assert [event.stream for event in events_of(recording)] == ["cues"]
+    recording.streams.remove(cues)  # self-paced: nothing else says it
+    assert [event.stream for event in events_of(recording)] == ["truth"]
