@@ -29,6 +29,7 @@ QT_LIBRARIES = (
 """The same by the names of the libraries."""
 
 
+_NO_REASON = ("Available platform plugins", "Aborted", "This application failed to start")
 _MISSING_LIBRARY = ("cannot open shared object", "no Qt platform plugin could be initialized", "xcb-cursor")
 
 
@@ -96,8 +97,9 @@ def qt_refusal(said: str, *, apt: bool) -> str:
         True where packages are installed with apt; elsewhere the libraries are named.
     """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    reasons = [line for line in lines if not line.startswith(("Available platform plugins", "Aborted"))]
-    last = reasons[-1] if reasons else "no reason given"
+    reasons = [line for line in lines if not line.startswith(_NO_REASON)]
+    named = [line for line in reasons if "is needed" in line]  # the library by its name, before Qt's general words
+    last = (named or reasons or ["no reason given"])[-1]
     if display := [line for line in lines if "could not connect to display" in line]:
         return f"Qt cannot open a window ({display[-1]}); is DISPLAY right, and may this user open windows there?"
     if not any(sign in said for sign in _MISSING_LIBRARY):
