@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from neuript.montages.montage import Montage
 
+MOST_IGNORED_LINES = 3
+"""More channels than this that are ignored for one reason share a line."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
@@ -85,13 +88,26 @@ class ChannelPlan:
         ]
         n_ignored = len(self.entries) - len(ours)
         kind = "pairs" if any("-" in e.name for e in ours) else "electrodes"
-        tail = f"; {n_ignored} stream channels ignored" if n_ignored else ""
+        tail = f"; {n_ignored} stream channel{'s' * (n_ignored != 1)} ignored" if n_ignored else ""
         return f"{len(ours)} {kind}: {', '.join(counts)}{tail}"
+
+    def rows(self) -> list[PlanEntry]:
+        """Return what a table of the plan shows: each channel, but many that are ignored for one reason as one."""
+        ignored: dict[str, list[str]] = {}
+        for entry in self.entries:
+            if entry.status == "ignored":
+                ignored.setdefault(entry.note, []).append(entry.label)
+        few = [entry for entry in self.entries if len(ignored.get(entry.note, ())) <= MOST_IGNORED_LINES]
+        return few + [
+            PlanEntry("", "ignored", f"{len(labels)} channels", f"{note}: {', '.join(labels)}")
+            for note, labels in ignored.items()
+            if len(labels) > MOST_IGNORED_LINES
+        ]
 
     def text(self) -> str:
         """Return the plan as a table to print, one line per channel."""
         rows = [("model", "stream", "status", "note")]
-        rows += [(e.name or "-", e.label or "-", e.status, e.note) for e in self.entries]
+        rows += [(e.name or "-", e.label or "-", e.status, e.note) for e in self.rows()]
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
         lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
         head = f"montage {self.model.name}, {self.summary()}"

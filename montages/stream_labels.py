@@ -16,6 +16,8 @@ REFERENCE = "(reference)"
 EARS = frozenset({"A1", "A2", "M1", "M2"})
 EEG_TYPES = frozenset({"EEG", "EXG"})
 """What senders write as the type of EEG: many call their amplifier's inputs ExG, whatever is connected."""
+LEFT_OUT = "MISC"
+"""Type of a channel that the person at the keyboard leaves out."""
 _UNNAMED = ("names no electrode", "has no label")
 
 
@@ -104,7 +106,7 @@ def read_labels(
     for index, (label, kind) in enumerate(zip(labels, types, strict=True)):
         channel = StreamChannel(index, label, interpreter.name(label))
         if not is_eeg_channel(kind):
-            channel.reason = f"type {kind}, not EEG"
+            channel.reason = "left out" if kind == LEFT_OUT else f"type {kind}, not EEG"
         elif not channel.name and is_auxiliary(label):
             channel.reason = "not EEG"
         elif not channel.name:
@@ -115,7 +117,7 @@ def read_labels(
             f"none of the stream's channels is EEG by its type ({', '.join(sorted(set(types)))}); types that count are "
             f"{', '.join(sorted(EEG_TYPES))} and none at all: correct them in the sender or the file's channel table"
         )
-    _name_by_order(reading, model, cap)
+    _name_by_order(reading, cap)
     _mark_bads(reading, bads)
     _mark_duplicates(reading)
     return reading
@@ -152,7 +154,7 @@ def _interpreter(labels: Sequence[str], model: Montage, cap: Montage | None) -> 
     return _Interpreter(aliases, {name.casefold(): name for name in own})
 
 
-def _name_by_order(reading: Reading, model: Montage, cap: Montage | None) -> None:
+def _name_by_order(reading: Reading, cap: Montage | None) -> None:
     """Name the channels of a stream without labels from the cap, if their number agrees."""
     candidates = [c for c in reading.channels if not c.reason or c.reason in _UNNAMED]
     if cap is not None and len(candidates) != cap.n_chans:  # leave out what is no mere number
@@ -163,15 +165,16 @@ def _name_by_order(reading: Reading, model: Montage, cap: Montage | None) -> Non
     labelled = [c.label for c in candidates if c.label and not c.name]
     kind = f"labels that name no electrode ({labelled[0]}, ...)" if labelled else "no labels"
     head = f"the stream's {len(candidates)} EEG channels have {kind}"
-    caps = _caps_with(len(candidates), model)
+    caps = _caps_with(len(candidates))
+    advice = (
+        f"say what is on the head with --montage ({caps}), or name each channel: --channels Fz,C3,-,... (- leaves one "
+        "out)"
+    )
     if cap is None:
-        reading.problem = f"{head}; say what is on the head with --montage ({caps})"
+        reading.problem = f"{head}; {advice}"
         return
     if cap.n_chans != len(candidates):
-        reading.problem = (
-            f"{head}, but montage {cap.name} has {cap.n_chans}; choose the montage of this cap "
-            f"({caps}) or write a YAML file for it"
-        )
+        reading.problem = f"{head}, but montage {cap.name} has {cap.n_chans}; {advice}"
         return
     clash = [(c, name) for c, name in zip(candidates, cap.ch_names, strict=True) if c.name and c.name != name]
     if clash:
@@ -183,13 +186,12 @@ def _name_by_order(reading: Reading, model: Montage, cap: Montage | None) -> Non
         return
     for channel, name in zip(candidates, cap.ch_names, strict=True):
         channel.name, channel.reason = name, ""
-    reading.notes.append(f"note: {head}; they are named in the order of montage {cap.name}")
+    listed = ", ".join(f"{c.index + 1} {c.name}" for c in candidates)
+    reading.notes.append(f"note: {head}; they are named in the order of montage {cap.name}: {listed}")
 
 
-def _caps_with(n_chans: int, model: Montage) -> str:
+def _caps_with(n_chans: int) -> str:
     fitting = [name for name in available_montages() if load_montage(name).n_chans == n_chans]
-    if model.n_chans == n_chans and model.name not in fitting:
-        fitting.insert(0, model.name)
     if not fitting:
         return f"none that comes with neuript has {n_chans} channels"
     return f"with {n_chans} channels there are {', '.join(fitting)}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
     from neuript.modelfile.manifest import Manifest
@@ -32,7 +35,9 @@ class ModelReport:
     description: str
 
 
-def inspect(path: str | Path, eeg: str | None = None) -> RecordingReport | ModelReport:
+def inspect(
+    path: str | Path, eeg: str | None = None, channels: Sequence[str] | None = None
+) -> RecordingReport | ModelReport:
     """Look at a recording or at a model file; no program in it is run.
 
     Parameters
@@ -42,6 +47,8 @@ def inspect(path: str | Path, eeg: str | None = None) -> RecordingReport | Model
     eeg : str, optional
         Name of the stream to take as EEG, if its type does not say so or there are several; None takes the one with the
         most samples of those whose type says so.
+    channels : sequence of str, optional
+        Names of the EEG's channels in order, "-" for one to leave out; None takes what the file says.
 
     Returns
     -------
@@ -56,6 +63,8 @@ def inspect(path: str | Path, eeg: str | None = None) -> RecordingReport | Model
     """
     path = Path(path)
     if path.suffix.lower() in MODEL_SUFFIXES:
+        if eeg is not None or channels is not None:
+            raise NeuriptError(f"{path.name} is a model; --eeg and --channels speak of recordings, so leave them out")
         from neuript.modelfile.deployable import read_manifest
         from neuript.modelfile.describe import describe_model
 
@@ -63,4 +72,4 @@ def inspect(path: str | Path, eeg: str | None = None) -> RecordingReport | Model
     from neuript.realtime.recordings.read import read_recording
     from neuript.realtime.recordings.recording_report import report_of
 
-    return report_of(read_recording(path, eeg=eeg, require_eeg=False))
+    return report_of(read_recording(path, eeg=eeg, channels=channels, require_eeg=False))

@@ -25,15 +25,19 @@ VERBS: dict[str, str] = {
     "replay": "publish all streams of a recording on LSL, with their timing, gaps and metadata",
     "train": "prepare a corpus, pretrain, fine-tune, evaluate, sweep, pictures, export",
     "simulate": "the digital twin: a simulated amplifier with a simulated person on LSL",
+    "init": "write a commented config.yaml by looking at the network",
     "streams": "what is on the network, and how it maps to a montage",
     "inspect": "what a model or a recording is",
     "xdf": "check an XDF file, or save what is whole of a damaged one",
     "score": "score published decisions against the markers of a recording",
     "montages": "list the electrode layouts, or show one",
     "doctor": "why a stream cannot be seen",
+    "completion": "make the tab key complete verbs and options (bash, zsh)",
 }
 """Verb to its one line of help; the code is `neuript.cli.<verb>.run(argv) -> exit code`."""
 
+TIMED = ("live", "record")
+"""Verbs whose log says the time of day: they run for long beside something else that happens."""
 EXIT_INTERNAL = 1
 EXIT_INTERRUPTED = 130
 
@@ -82,10 +86,11 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
     """Run one verb; turn what goes wrong into one sentence on stderr and an exit code."""
     arguments, verbose = _split_verbose(argv)
     try:
+        from neuript.cli.channel_options import joined
         from neuript.cli.log import configure_logging
 
-        configure_logging(verbose=verbose)
-        return _run(verb, arguments)
+        configure_logging(verbose=verbose, timed=verb in TIMED)
+        return _run(verb, joined(arguments))
     except NeuriptError as error:
         _log_refusal(error)
         print(f"neuript {verb}: {error}", file=sys.stderr)

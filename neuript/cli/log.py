@@ -14,11 +14,21 @@ class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
         super().emit(record)
 
 
-def configure_logging(*, verbose: bool) -> None:
-    """Send neuript's log to stderr: its sentences alone, or with time, origin and level."""
+class _Timed(logging.Formatter):
+    """Puts the time of day before a sentence, and as much room before the lines that follow it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = self.formatTime(record, "%H:%M:%S")
+        return f"{at}  " + super().format(record).replace("\n", f"\n{' ' * (len(at) + 2)}")
+
+
+def configure_logging(*, verbose: bool, timed: bool = False) -> None:
+    """Send neuript's log to stderr: its sentences alone, with the time of day, or with time, origin and level."""
     handler = _Stderr()
-    form = "%(asctime)s %(name)s %(levelname)s %(message)s" if verbose else "%(message)s"
-    handler.setFormatter(logging.Formatter(form))
+    if verbose:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    else:
+        handler.setFormatter(_Timed("%(message)s") if timed else logging.Formatter("%(message)s"))
     root = logging.getLogger("neuript")
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -106,7 +106,7 @@ def _show_match(montage: Montage, labels: Sequence[str], *, as_json: bool) -> in
     else:
         colours = {"interpolated": "yellow", "missing": "red", "ignored": "dim"}
         table = _table(montage.name, "model", "stream", "status", "note")
-        for entry in plan.entries:
+        for entry in plan.rows():
             table.add_row(entry.name, entry.label, entry.status, entry.note, style=colours.get(entry.status))
         _print(table, plan.summary(), *plan.notes)
     if plan.problems:

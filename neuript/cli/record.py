@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 
 from neuript.cli.arguments import add_montage, add_unit, command
+from neuript.cli.channel_options import add_channels, given_channels
+from neuript.cli.config_file import add_config, parse_with_config
 
 _EXAMPLES = """\
 examples:
@@ -22,24 +24,34 @@ def build_parser() -> argparse.ArgumentParser:
     parser = command("neuript record", "Record all LSL streams to an XDF file.", _EXAMPLES)
     add = parser.add_argument
     add("out", metavar="OUT.xdf", help="file to write; an existing one is never overwritten")
-    add("--stream", metavar="PREDICATE", help="LSL predicate of the EEG stream, e.g. 'name=\"X\"'")
+    add("--stream", metavar="NAME", help="name (or source id, or type) of the EEG stream, or an LSL predicate")
     add("--source-id", metavar="ID", help="source id of the EEG stream")
-    add("--wait", dest="wait_s", type=float, default=5.0, metavar="S", help="seconds to wait for it (5)")
-    add("--give-up", dest="give_up_s", type=float, default=30.0, metavar="S", help="seconds to wait if it is lost (30)")
+    add("--wait", dest="wait_s", type=float, default=5.0, metavar="S", help="seconds to wait for it (default 5)")
+    add(
+        "--give-up",
+        dest="give_up_s",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds to wait if it is lost (default 30)",
+    )
     add_montage(parser, "what is on the head; names the electrodes in the file", None)
+    add_channels(parser)
     add_unit(parser)
-    add("--duration", dest="duration_s", type=float, metavar="S", help="seconds to record (until Ctrl-C)")
+    add("--duration", dest="duration_s", type=float, metavar="S", help="seconds to record (default: until Ctrl-C)")
+    add_config(parser)
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Record and return the exit code."""
-    args = build_parser().parse_args(argv)
+    args = parse_with_config("record", build_parser(), argv)
 
     from neuript.cli.progress import ProgressLine
     from neuript.realtime.live.recording_session import RecordOptions, run_record
 
-    options = RecordOptions(**vars(args))
+    given = {name: value for name, value in vars(args).items() if name != "config"}
+    options = RecordOptions(**{**given, "channels": given_channels(args)})
     with ProgressLine(0.5, 10.0, vanishes=True) as line:
         run_record(options, line.show)
     return 0

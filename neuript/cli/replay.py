@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import add_eeg, add_json, command
+from neuript.cli.channel_options import add_channels, given_channels
 from neuript.cli.progress import ProgressLine
 from neuript.durations import clock
 
@@ -63,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--linger", type=float, default=2.0, metavar="S", help=linger)
     add("--suffix", default="", help="append this to all stream names and source ids")
     add_eeg(parser)
+    add_channels(parser)
     add_json(parser, "one line on stdout at the start and one at the end")
     add("--quiet", action="store_true", help="no progress line")
     return parser
@@ -71,9 +73,12 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str] | None = None) -> int:
     """Parse, publish, return the exit code."""
     args = build_parser().parse_args(argv)
+    from neuript.errors import NeuriptError
     from neuript.realtime.recordings.read import read_recording
 
-    recording = read_recording(args.file, eeg=args.eeg)
+    if args.recorded_stamps and args.speed == 1:
+        raise NeuriptError("--recorded-stamps is for other speeds than 1, where stamps and clock part; leave it out")
+    recording = read_recording(args.file, eeg=args.eeg, channels=given_channels(args))
     from neuript.interrupt import Interrupt
     from neuript.realtime.lsl.publisher import LslReplay
 

@@ -40,7 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--recording", metavar="FILE", help="the recording with the markers")
     add_eeg(parser)
     add_events(parser)
-    add("--window-end", type=float, nargs=2, default=(4.0, 4.5), metavar=("FROM", "TO"))
+    ends = "seconds after an event between which a trial's windows end (default 4 4.5)"
+    add("--window-end", type=float, nargs=2, default=(4.0, 4.5), metavar=("FROM", "TO"), help=ends)
     add("--replay-log", metavar="FILE", help="what neuript-replay --json printed, for decisions made over LSL")
     add_json(parser, "print the figures as JSON")
     return parser

@@ -7,7 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_json, add_montage, command, words
+from neuript.cli.arguments import add_json, add_montage, command
+from neuript.cli.option_values import words
 from neuript.cli.progress import say
 from neuript.errors import NeuriptError
 
@@ -61,23 +62,23 @@ def build_parser() -> argparse.ArgumentParser:
     add("--person-seed", type=int, metavar="N", help="the same person on another day: who it is, apart from --seed")
     add("--random-person", action="store_true", help="draw the person from the population, too")
     add = parser.add_argument_group("session").add_argument
-    add("--classes", default="left_hand,right_hand", metavar="A,B", help="also both_hands, feet, tongue, rest")
+    add("--classes", default="left_hand,right_hand", metavar="A,B", help="tasks (default left_hand,right_hand)")
     add("--trials", dest="trials_per_class", type=int, metavar="N", help="of each class, then the end (endless)")
-    add("--imagery", dest="imagery_s", type=float, default=4.0, metavar="S", help="default 4")
+    add("--imagery", dest="imagery_s", type=float, default=4.0, metavar="S", help="seconds of imagery (default 4)")
     add("--self-paced", action="store_true", help="no cues; the person acts when he likes")
     add("--obey", metavar="NAME", help="follow the cues of another program: the name of its marker stream")
-    add("--cap-shift", default="0,0,0", metavar="R,F,T", help="mm the cap sits too far right, front, and turned")
-    add("--mains", dest="mains_hz", type=float, default=50.0, metavar="HZ", help="50 or 60")
+    add("--cap-shift", default="0,0,0", metavar="R,F,T", help="mm too far right, front, and turned (default 0,0,0)")
+    add("--mains", dest="mains_hz", type=float, default=50.0, metavar="HZ", help="50 or 60 (default 50)")
     amplifier = parser.add_argument_group("amplifier")
     add_montage(amplifier, "name or file (default openbci-16)", "openbci-16")
     add = amplifier.add_argument
-    add("--sfreq", type=float, default=250.0, metavar="HZ", help="default 250")
+    add("--sfreq", type=float, default=250.0, metavar="HZ", help="sampling rate (default 250)")
     add("--chunk", type=float, default=20.0, metavar="MS", help="length of a chunk (default 20 ms)")
-    add("--clock-ppm", type=float, default=0.0, metavar="PPM")
-    add("--faults", default="", metavar="SCRIPT")
+    add("--clock-ppm", type=float, default=0.0, metavar="PPM", help="error of its clock (default 0)")
+    add("--faults", default="", metavar="SCRIPT", help="what breaks, as below (default: nothing)")
     add("--name", metavar="TEXT", help="name of the EEG stream")
-    add("--source-id", metavar="TEXT")
-    add("--unit", default="microvolts", metavar="TEXT", help="that the stream declares, true or not; '' for none")
+    add("--source-id", metavar="TEXT", help="source id of the EEG stream")
+    add("--unit", default="microvolts", metavar="TEXT", help="that it declares, true or not (default microvolts)")
     add("--no-labels", action="store_true", help="do not name the channels")
     add = parser.add_argument
     add("--duration", dest="duration_s", type=float, metavar="S", help="stop after S seconds")

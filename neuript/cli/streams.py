@@ -8,8 +8,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import add_json
+from neuript.cli.channel_options import add_channels, given_channels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from neuript.montages import Montage
     from neuript.realtime.lsl.discovery import StreamSummary
 
@@ -18,10 +21,13 @@ def run(argv: list[str]) -> int:
     """Print the visible streams; with a montage or model, the channel plan of each EEG stream."""
     args = build_parser().parse_args(argv)
 
-    from neuript.errors import StreamNotFoundError
+    from neuript.errors import NeuriptError, StreamNotFoundError
     from neuript.montages.stream_labels import is_eeg_stream
     from neuript.realtime.lsl.discovery import visible_streams
 
+    if args.channels is not None and args.model is None and args.montage is None:
+        raise NeuriptError("--channels says how a stream maps to something; add --montage NAME or --model FILE")
+    channels = given_channels(args)
     target = _target(args.model, args.montage)
     streams = visible_streams(args.wait)
     if args.json:
@@ -35,7 +41,10 @@ def run(argv: list[str]) -> int:
     for stream in streams:
         print(stream.describe())
         if target is not None and is_eeg_stream(stream.stype):
-            print(_plan(stream, target))
+            print(_plan(stream, target, channels))
+    eeg = [stream for stream in streams if is_eeg_stream(stream.stype)]
+    if target is None and len(eeg) == 1:
+        print(_next(eeg[0]))
     return 0
 
 
@@ -44,9 +53,10 @@ def build_parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="neuript streams", description="List the LSL streams on the network, EEG first.", allow_abbrev=False
     )
-    p.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to listen (2)")
+    p.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to listen (default 2)")
     p.add_argument("--montage", metavar="NAME", help="show how EEG streams map to this montage")
     p.add_argument("--model", metavar="FILE", help="show how EEG streams map to this model")
+    add_channels(p)
     add_json(p)
     return p
 
@@ -64,17 +74,41 @@ def _target(model: str | None, montage: str | None) -> Montage | None:
     return None
 
 
-def _plan(stream: StreamSummary, target: Montage) -> str:
+def _next(stream: StreamSummary) -> str:
+    """Say how the one EEG stream is recorded, and with which montages where its channels have no names."""
     from neuript.errors import NeuriptError
-    from neuript.realtime.lsl.discovery import check_decodable, find_stream, predicate_for
+    from neuript.realtime.live.suggestions import montages_with, recording_command
+    from neuript.realtime.lsl.discovery import find_stream
     from neuript.realtime.lsl.inlet import LslSource
-    from neuript.realtime.recordings.channel_plan import plan_signal
+    from neuript.realtime.lsl.stream_choice import predicate_for
+
+    try:
+        source = LslSource(find_stream(predicate_for(f"uid='{stream.uid}'"), wait_s=2.0))
+    except NeuriptError as error:
+        return f"cannot be read: {error}"
+    names = source.info.ch_names
+    source.close()
+    said = f"next: {recording_command('run1.xdf', names)}"
+    if "--montage" in said:
+        said = (
+            f"its {len(names)} channels have no names: --montage says what is on the head "
+            f"({', '.join(montages_with(len(names)))})\n{said}"
+        )
+    return said
+
+
+def _plan(stream: StreamSummary, target: Montage, channels: Sequence[str] | None) -> str:
+    from neuript.errors import NeuriptError
+    from neuript.realtime.lsl.discovery import check_decodable, find_stream
+    from neuript.realtime.lsl.inlet import LslSource
+    from neuript.realtime.lsl.stream_choice import predicate_for
+    from neuript.realtime.recordings.channel_plan import assumed_cap, plan_signal
 
     try:
         check_decodable(stream)
-        source = LslSource(find_stream(predicate_for(f"uid='{stream.uid}'"), wait_s=2.0))
+        source = LslSource(find_stream(predicate_for(f"uid='{stream.uid}'"), wait_s=2.0), channels=channels)
         try:
-            text = plan_signal(source.info, target).text()
+            text = plan_signal(source.info, target, assumed_cap(source.info, target)).text()
         finally:
             source.close()
     except NeuriptError as error:

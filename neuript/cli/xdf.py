@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Check every chunk of an XDF file, or write a copy that holds only the whole ones.",
         epilog="exit code of check: 0 the file is whole, 2 it is damaged",
     )
-    verbs = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verbs = parser.add_subparsers(dest="action", required=True, metavar="ACTION", help="check or repair")
     check = verbs.add_parser("check", help="say whether the file is whole, and what is lost")
     check.add_argument("file", type=Path)
     repair = verbs.add_parser("repair", help="write the whole chunks to a new file")

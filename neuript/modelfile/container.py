@@ -138,9 +138,7 @@ def read_file(path: str | Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(MAX_MODEL_BYTES + 1)
     except FileNotFoundError:
-        raise ModelRefusedError(
-            f"there is no file {path}; `neuript-calibrate --out {path.name}` makes a model"
-        ) from None
+        raise ModelRefusedError(f"there is no file {path}; neuript-calibrate makes a model") from None
     except OSError as error:
         raise ModelRefusedError(f"{path} cannot be read: {error.strerror or error}") from error
     if not data:

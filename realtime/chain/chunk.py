@@ -42,6 +42,8 @@ class SignalInfo:
     """Electrode positions by label in metres, head frame, where the source gives them."""
     manufacturer: str = ""
     reference: str = ""
+    explained: bool = False
+    """True where a recorder named channels that the stream itself does not name."""
     simulated: bool = False
     """True for the digital twin; everything that shows this stream says so."""
 

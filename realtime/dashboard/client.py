@@ -17,9 +17,9 @@ from neuript.errors import NeuriptError
 from neuript.realtime.dashboard.following_client import FollowingClient
 from neuript.realtime.dashboard.view_model import ViewModel
 from neuript.realtime.decoding.decoder_header import read_decoder_header
-from neuript.realtime.lsl.discovery import quoted
 from neuript.realtime.lsl.follower import StreamFollower
 from neuript.realtime.lsl.library import lsl_clock
+from neuript.realtime.lsl.stream_choice import quoted
 from neuript.realtime.recordings.header import signal_info, text_of
 
 

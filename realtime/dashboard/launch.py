@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +17,20 @@ Kind = Literal["window", "console"]
 
 _PROBE = "from PyQt6.QtWidgets import QApplication; QApplication([])"
 PROBE_TIMEOUT_S = 20.0
+QT_PACKAGES = (
+    *("libegl1", "libgl1", "libglib2.0-0", "libxkbcommon0", "libxkbcommon-x11-0", "libxcb-cursor0", "libxcb-icccm4"),
+    *("libxcb-keysyms1", "libxcb-shape0", "libxcb-xkb1", "libdbus-1-3", "libfontconfig1", "fonts-dejavu-core"),
+)
+"""What Qt's window needs on bare Debian or Ubuntu; `libglib2.0-0` is provided by `libglib2.0-0t64` on newer ones."""
+QT_LIBRARIES = (
+    *("libEGL", "libGL", "libglib-2.0", "libxkbcommon", "libxkbcommon-x11", "libxcb-cursor", "libxcb-icccm"),
+    *("libxcb-keysyms", "libxcb-shape", "libxcb-xkb", "libdbus-1", "libfontconfig", "a font such as DejaVu Sans"),
+)
+"""The same by the names of the libraries."""
+
+
+_NO_REASON = ("Available platform plugins", "Aborted", "This application failed to start")
+_MISSING_LIBRARY = ("cannot open shared object", "no Qt platform plugin could be initialized", "xcb-cursor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +83,30 @@ def why_no_window() -> str | None:
         return f"Qt did not open a window within {PROBE_TIMEOUT_S:g} s"
     if probe.returncode == 0:
         return None
-    if b"xcb-cursor" in probe.stderr:
-        return "Qt needs the library libxcb-cursor0 (apt install libxcb-cursor0)"
-    lines = probe.stderr.decode("utf-8", "replace").strip().splitlines()
-    return f"Qt cannot open a window ({lines[0] if lines else 'no reason given'})"
+    return qt_refusal(probe.stderr.decode("utf-8", "replace"), apt=shutil.which("apt-get") is not None)
+
+
+def qt_refusal(said: str, *, apt: bool) -> str:
+    """Return one sentence for what Qt said before it gave up: its last line, and what to install.
+
+    Parameters
+    ----------
+    said : str
+        What the process that tried has written; Python's or Qt's reason is at its end.
+    apt : bool
+        True where packages are installed with apt; elsewhere the libraries are named.
+    """
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    reasons = [line for line in lines if not line.startswith(_NO_REASON)]
+    named = [line for line in reasons if "is needed" in line]  # the library by its name, before Qt's general words
+    last = (named or reasons or ["no reason given"])[-1]
+    if display := [line for line in lines if "could not connect to display" in line]:
+        return f"Qt cannot open a window ({display[-1]}); is DISPLAY right, and may this user open windows there?"
+    if not any(sign in said for sign in _MISSING_LIBRARY):
+        return f"Qt cannot open a window ({last})"
+    if apt:
+        return f"Qt cannot open a window ({last}): apt-get install {' '.join(QT_PACKAGES)}"
+    return f"Qt cannot open a window ({last}): install the libraries {', '.join(QT_LIBRARIES)} of this system"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def check_liblsl() -> tuple[str, str, str]:
         from neuript.realtime.lsl.check import library
     except Exception as error:  # noqa: BLE001  pylsl raises whatever its loader meets
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return FAIL, f"liblsl cannot be loaded: {reason}", "pip install --force-reinstall pylsl"
+        return FAIL, reason, "pip install --force-reinstall pylsl, where there is a wheel for this system"
     version, about = library()
     if tuple(map(int, version.split("."))) < (1, 16):
         return WARN, f"liblsl {version} is old", "pip install --upgrade pylsl"

@@ -18,8 +18,8 @@ from neuript.errors import NeuriptError
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.scoring import PublishedRow, Trial, score_trials
 from neuript.realtime.decoding.states import State
-from neuript.realtime.lsl.discovery import predicate_for
 from neuript.realtime.lsl.marker_inlet import LslMarkers
+from neuript.realtime.lsl.stream_choice import predicate_for
 
 if TYPE_CHECKING:
     from neuript.modelfile.manifest import Manifest

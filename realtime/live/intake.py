@@ -20,7 +20,7 @@ from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.montages import ChannelPlan, Montage
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, Source, SourceStatus
 from neuript.realtime.chain.quality import Verdict
-from neuript.realtime.recordings.channel_plan import plan_signal
+from neuript.realtime.recordings.channel_plan import assumed_cap, plan_signal
 from neuript.realtime.recordings.look import Look
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,8 @@ def take_in(
     source : Source
         The stream to listen to, started.
     model, cap : Montage
-        What the model needs, and what is on the head.
+        What the model needs, and what is on the head; None where the labels say it, or where there are none and their
+        number is that of the model's channels, whose order is then assumed.
     unit : str, optional
         Unit of the samples that the user gives; None takes what the stream says.
     mains : float, optional
@@ -142,6 +143,7 @@ def take_in(
         If the stream sends nothing.
     """
     info = source.info
+    cap = cap or assumed_cap(info, model)
     plan = plan_signal(info, model, cap)
     chunks = listen(source, math.ceil(LISTEN_S * info.sfreq), clock, check)
     heard = np.concatenate([c.data for c in chunks])[: math.ceil(LISTEN_S * info.sfreq)]

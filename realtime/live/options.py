@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from neuript import specs
 from neuript.errors import NeuriptError
+from neuript.realtime.lsl.stream_choice import stream_predicate
+from neuript.realtime.recordings.given_channels import parse_channels
 from neuript.specs import MaybeInfinite
 
 
@@ -27,8 +27,10 @@ class LiveOptions:
     known."""
     montage: str | None = None
     """What is on the head: name or file; gives labels where the stream has none."""
+    channels: tuple[str, ...] | None = None
+    """Names of the EEG's channels in order, "-" for one to leave out; None takes what the stream says."""
     stream: str | None = None
-    """LSL predicate that picks the stream, such as `name="X"`."""
+    """Name (or source id, or type) of the stream, or an LSL predicate such as `name="X"`."""
     source_id: str | None = None
     """Source id of the stream."""
     wait_s: float = 5.0
@@ -99,14 +101,34 @@ class LiveOptions:
             raise NeuriptError("--replay reads a file; leave out --stream and --source-id")
         if self.eeg is not None and self.replay is None:
             raise NeuriptError("--eeg chooses a stream of the recording given with --replay; live, use --stream")
+        self._refuse_what_does_nothing()
         if self.replay and self.record:
             raise NeuriptError("--record records what is on LSL; with --replay nothing is, so leave it out")
         if self.stream is not None:
-            check_predicate(self.stream)
+            stream_predicate(self.stream)
         if self.mains not in (None, 0.0, 50.0, 60.0):
             raise NeuriptError(f"--mains {self.mains:g} must be 50, 60 or 0 (no notch)")
         if self.threshold is not None and not 0 < self.threshold <= 1:
             raise NeuriptError(f"--threshold {self.threshold} must be above 0 and at most 1")
+
+    def _refuse_what_does_nothing(self) -> None:
+        """Refuse options that this way of running would ignore."""
+        if self.replay is None and self.speed != LiveOptions.speed:
+            raise NeuriptError(
+                f"--speed {self.speed:g} is the speed of a --replay; a live stream has its own: leave it out"
+            )
+        if not self.demo and self.seed != LiveOptions.seed:
+            raise NeuriptError("--seed chooses the person of the --demo; without it leave it out")
+        if self.replay is not None:
+            nothing = {"stim": self.stim, "console": self.console}
+            nothing |= {name: getattr(self, name) != getattr(LiveOptions, name) for name in ("wait_s", "give_up_s")}
+            if ignored := [name for name, is_given in nothing.items() if is_given]:
+                option = ignored[0].removesuffix("_s").replace("_", "-")
+                raise NeuriptError(f"--{option} is for a live stream; with --replay nothing is on LSL, so leave it out")
+        if self.demo and (self.montage or self.channels or self.unit):
+            raise NeuriptError("--demo knows its own cap and unit; leave out --montage, --channels and --unit")
+        if self.headless and self.console:
+            raise NeuriptError("--headless shows no dashboard and --console shows one; leave one of them out")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> LiveOptions:
@@ -122,6 +144,8 @@ class LiveOptions:
         given = dict(values)
         if isinstance(speed := given.get("speed"), str):
             given["speed"] = _speed(speed)
+        if isinstance(channels := given.get("channels"), str):
+            given["channels"] = parse_channels(channels)
         if isinstance(names := given.get("classes"), str):
             given["classes"] = [name.strip() for name in names.split(",")]
         return specs.from_dict(cls, given, "the settings")
@@ -138,31 +162,6 @@ class LiveOptions:
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def read_config(path: str) -> dict[str, Any]:
-    """Read a YAML file of options; keys may be written with `-` or `_`.
-
-    Raises
-    ------
-    NeuriptError
-        If the file cannot be read or is not a table of settings.
-    """
-    import yaml
-
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise NeuriptError(f"--config {path} cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise NeuriptError(f"--config {path} is not YAML: {error}") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(k, str) for k in values):
-        raise NeuriptError(f"--config {path} must be a table of settings, such as `hop: 0.125`")
-    short = {"hop": "hop_s", "duration": "duration_s", "wait": "wait_s", "give_up": "give_up_s"}
-    keys = {k.replace("-", "_"): v for k, v in values.items()}
-    return {short.get(k, k): v for k, v in keys.items()}
-
-
 def _speed(text: str) -> float:
     if text == "max":
         return math.inf
@@ -170,25 +169,6 @@ def _speed(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise NeuriptError(f"speed={text!r} must be a number or `max`") from error
-
-
-def check_predicate(text: str) -> None:
-    """Refuse what no stream can ever match: a bare name, and what the shell has unquoted."""
-    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "0", text)  # without its quoted parts
-    compared = re.findall(r"(\w*)\s*=\s*([A-Za-z_][\w.-]*)\s*(\(?)", bare)
-    unquoted = [name for left, name, call in compared if left != "0" and not call]
-    if re.search("['\"]", bare) or bare.count("(") != bare.count(")") or re.search(r"=\s*$", bare):
-        what = "is not complete"
-    elif unquoted:
-        what = f"lacks quotes around {unquoted[0]}"
-    elif not re.search("[=<>(]", bare):
-        what = "says nothing about name, type or source_id"
-    else:
-        return
-    raise NeuriptError(
-        f"--stream {text} is no LSL predicate: it {what}; write for example --stream 'name=\"X\"', "
-        "with both kinds of quotes, or use --source-id"
-    )
 
 
 def _check_positive(options: LiveOptions, *names: str, optional: bool = False) -> None:

@@ -18,12 +18,14 @@ from neuript.montages import Montage, load_montage
 from neuript.realtime.chain.chunk import SignalInfo, SourceStatus
 from neuript.realtime.chain.quality import Verdict
 from neuript.realtime.live.intake import LISTEN_S, listen
-from neuript.realtime.live.options import check_predicate
+from neuript.realtime.live.suggestions import montages_with, recording_command
 from neuript.realtime.live.watched_recording import WatchedRecording, short_list
-from neuript.realtime.lsl.discovery import find_stream, in_words, predicate_for
+from neuript.realtime.lsl.discovery import find_stream
 from neuript.realtime.lsl.inlet import LslSource
 from neuript.realtime.lsl.labrecorder import check_recording
+from neuript.realtime.lsl.stream_choice import in_words, predicate_for, stream_predicate
 from neuript.realtime.recordings.explanation import explained
+from neuript.realtime.recordings.given_channels import check_channels, montage_of_names
 from neuript.realtime.recordings.look import Look, eeg_channels
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class RecordOptions:
     out: str
     """XDF file to write; never overwritten."""
     stream: str | None = None
-    """LSL predicate of the EEG stream."""
+    """Name (or source id, or type) of the EEG stream, or an LSL predicate."""
     source_id: str | None = None
     """Source id of the EEG stream."""
     wait_s: float = 5.0
@@ -48,6 +50,8 @@ class RecordOptions:
     """Seconds for which a lost EEG stream is waited for before the recording ends."""
     montage: str | None = None
     """What is on the head: names the electrodes in the file."""
+    channels: tuple[str, ...] | None = None
+    """Names of the EEG's channels in order, "-" for one to leave out; None takes what the stream says."""
     unit: str | None = None
     """Unit of the samples, where the stream is silent or wrong."""
     duration_s: float | None = None
@@ -56,7 +60,7 @@ class RecordOptions:
     def __post_init__(self) -> None:
         """Check the predicate and the numbers."""
         if self.stream is not None:
-            check_predicate(self.stream)
+            stream_predicate(self.stream)
         for name in ("wait_s", "give_up_s", "duration_s"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
@@ -74,11 +78,14 @@ def run_record(options: RecordOptions, show: Show = lambda _text, _done, _total:
     """
     path = check_recording(options.out)
     cap = load_montage(options.montage) if options.montage else None
+    if options.channels is not None:
+        check_channels(options.channels, cap)
+        cap = cap or montage_of_names(options.channels)
     with Interrupt() as stop, ExitStack() as stack:
         predicate = predicate_for(options.stream, source_id=options.source_id)
         logger.info("looking for a stream %s", in_words(predicate))
         found = find_stream(predicate, wait_s=options.wait_s, on_wait=stop.check)
-        source = LslSource(found, give_up_s=options.give_up_s)
+        source = LslSource(found, give_up_s=options.give_up_s, channels=options.channels)
         stack.callback(source.close)
         source.start()
         for sentence in _heard(source, cap, options, stop):
@@ -117,9 +124,11 @@ def _heard(source: LslSource, cap: Montage | None, options: RecordOptions, stop:
         if bad:
             out.append(f"no good signal at {short_list(bad)}: see to the electrodes before the recording counts")
     if cap is None and not _named(info):
+        others = ", ".join(montages_with(len(eeg))) or "none of that size; neuript montages lists them"
         out.append(
-            "the channels have no electrode names, and nobody will know next month: stop, and give --montage NAME "
-            "(neuript montages lists them)"
+            "the channels have no electrode names, and nobody will know next month: stop, say what is on the head with "
+            f"--montage NAME ({others}) or --channels Fz,C3,-,..., for example: "
+            + recording_command(options.out, [info.ch_names[i] for i in eeg])
         )
     return out
 

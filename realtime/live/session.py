@@ -18,6 +18,7 @@ from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
 from neuript.files import check_writable
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
+from neuript.pasteable import pasteable
 from neuript.realtime.chain.alignment import AlignedWindows, Reference
 from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.preprocess import PreprocessSpec
@@ -29,9 +30,10 @@ from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
-from neuript.realtime.live.sinks import JsonLines, Sentences
+from neuript.realtime.live.sinks import JsonLines, Sentences, SinceFirst, lines_to, time_of_day
 from neuript.realtime.live.typed import TypedLines, obey
-from neuript.realtime.recordings.channel_plan import absent_electrodes, with_estimated
+from neuript.realtime.recordings.channel_plan import absent_electrodes, assumed_cap, with_estimated
+from neuript.realtime.recordings.given_channels import check_channels
 from neuript.weights import population_file
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ class _Session:
 
             check_recording(self.options.record)
         cap = load_montage(self.options.montage) if self.options.montage else None
+        if self.options.channels is not None:
+            check_channels(self.options.channels, cap)
         if self.options.demo:
             self._start_demo()
         engine = self._open_model()
@@ -102,7 +106,8 @@ class _Session:
         _announce(source.info, manifest)
         montage = _model_montage(manifest)
         if self.options.population is not None:
-            montage = with_estimated(montage, absent_electrodes(source.info, montage, cap), "the population")
+            worn = cap or assumed_cap(source.info, montage)
+            montage = with_estimated(montage, absent_electrodes(source.info, montage, worn), "the population")
         intake = take_in(source, montage, cap, unit=self.options.unit, mains=self.options.mains, check=self.stop.check)
         logger.info("%s", intake.plan.text())
         for note in intake.notes:
@@ -150,23 +155,25 @@ class _Session:
             engine.manifest.require_population(path.name)
         elif engine.manifest.is_population:
             raise NeuriptError(
-                f"{path.name} is what earlier people say and nobody's own model; give it as --population {path}, or "
-                "make a model with neuript-calibrate --population"
+                f"{path.name} is what earlier people say and nobody's own model; next: "
+                + pasteable("neuript-live", "--population", path)
+                + " (or make a model with neuript-calibrate --population)"
             )
         return engine
 
     def _open_source(self) -> Source:
         if self.options.replay is not None:
             return self._open_recording(self.options.replay)
-        from neuript.realtime.lsl.discovery import find_stream, in_words, predicate_for
+        from neuript.realtime.lsl.discovery import find_stream
         from neuript.realtime.lsl.inlet import LslSource
+        from neuript.realtime.lsl.stream_choice import in_words, predicate_for
 
         source_id = self.demo.source_id if self.demo else self.options.source_id
         predicate = predicate_for(self.options.stream, source_id=source_id)
         logger.info("looking for a stream %s", in_words(predicate))
         wait_s = max(self.options.wait_s, 20.0) if self.demo else self.options.wait_s
         found = find_stream(predicate, wait_s=wait_s, on_wait=self._check)
-        source = LslSource(found, give_up_s=self.options.give_up_s)
+        source = LslSource(found, give_up_s=self.options.give_up_s, channels=self.options.channels)
         source.start()
         return source
 
@@ -180,7 +187,7 @@ class _Session:
         from neuript.realtime.recordings.read import read_recording
         from neuript.realtime.recordings.replay_source import ReplaySource
 
-        recording = read_recording(path, eeg=self.options.eeg)
+        recording = read_recording(path, eeg=self.options.eeg, channels=self.options.channels)
         if self.options.speed < math.inf:
             return Paced(ReplaySource(recording), self.options.speed)
         return ReplaySource(recording, chunk=max(32, round(recording.eeg.info.sfreq)))
@@ -270,9 +277,11 @@ class _Session:
         trained_on = self.options.replay is not None and manifest.has_learnt_from(self.options.replay)
         if trained_on:
             logger.warning("the model has learnt from this very recording, so its answers are no measure")
-        if self.options.json:
-            return [JsonLines(sys.stdout, trained_on=trained_on)]
-        return [Sentences(sys.stdout)] if self.options.headless or not self.live else []
+        rows: list[Sink] = [JsonLines(sys.stdout, trained_on=trained_on)] if self.options.json else []
+        if self.live and (self.options.json or not self.options.headless):
+            return [*rows, Sentences(logger.info, commands=False)]
+        when = time_of_day if self.live else SinceFirst()
+        return rows or [Sentences(lines_to(sys.stdout), when=when)]
 
     def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:
         from neuript.realtime.lsl.outlet import DecisionOutlets

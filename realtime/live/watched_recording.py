@@ -11,6 +11,8 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.montages import Montage
+from neuript.montages.stream_labels import is_eeg_stream
+from neuript.pasteable import pasteable
 from neuript.realtime.chain.chunk import Chunk, SignalInfo
 from neuript.realtime.lsl.discovery import StreamSummary, visible_streams
 from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
@@ -172,14 +174,16 @@ def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
     """Say what is in the file, as whoever opens it will find it."""
     n_bytes = path.stat().st_size
     if n_bytes > MOST_READ_AGAIN:
-        logger.info("%s holds %.1f GB; look at it with: neuript inspect %s", path.name, n_bytes / 1e9, path)
+        look = pasteable("neuript", "inspect", path)
+        logger.info("%s holds %.1f GB; look at it with: %s", path.name, n_bytes / 1e9, look)
         return
     recording = read_recording(path, eeg=info.name)
     eeg = recording.eeg
     events = events_of(recording)
+    eeg_option = () if is_eeg_stream(eeg.info.stype) else ("--eeg", eeg.info.name)
     gaps = f", {len(eeg.gaps)} gaps" if eeg.gaps else ""
     logger.info(
-        "%s holds %d streams: %.1f s of '%s' (%s)%s, and %d markers; next: neuript inspect %s",
+        "%s holds %d streams: %.1f s of '%s' (%s)%s, and %d markers; next: %s",
         path.name,
         len(recording.streams),
         eeg.duration_s,
@@ -187,7 +191,7 @@ def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
         short_list(eeg.info.ch_names),
         gaps,
         len(events),
-        path,
+        pasteable("neuript", "inspect", path, *eeg_option),
     )
     if len(eeg) < 0.9 * n_samples - 5 * info.sfreq:
         raise NeuriptError(
@@ -198,5 +202,7 @@ def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
 
 def short_list(names: Sequence[str], limit: int = 12) -> str:
     """Names with commas, the first `limit` of them."""
+    if not any(names):
+        return f"{len(names)} channels without names"
     shown = [name or "(no name)" for name in names]
     return ", ".join(shown[:limit]) + (f" and {len(shown) - limit} more" if len(shown) > limit else "")

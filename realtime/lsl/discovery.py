@@ -9,13 +9,22 @@ from dataclasses import dataclass
 
 from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.limits import SFREQ_MAX, SFREQ_MIN, can_decode
-from neuript.montages.stream_labels import EEG_TYPES, is_eeg_stream
+from neuript.montages.stream_labels import is_eeg_stream
 from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.lsl.stream_choice import ANY_EEG, in_words, predicate_for, quoted
+
+__all__ = [
+    "ANY_EEG",
+    "StreamSummary",
+    "check_decodable",
+    "find_stream",
+    "in_words",
+    "predicate_for",
+    "quoted",
+    "visible_streams",
+]
 
 logger = logging.getLogger(__name__)
-
-ANY_EEG = " or ".join(f"translate(normalize-space(type),'egx','EGX')='{stype}'" for stype in sorted(EEG_TYPES))
-"""Predicate for streams whose type says that they are EEG, in any spelling."""
 
 RIVALS_S, RIVALS_NAMED_S = 2.0, 0.5
 """How long a second match is waited for, and how long if the user named the stream's own id.  Where multicast is
@@ -59,34 +68,9 @@ class StreamSummary:
         """One line for people."""
         rate = f"{self.sfreq:g} Hz" if self.sfreq else "irregular"
         return (
-            f"name='{self.name}' type='{self.stype}' {self.n_chans} ch @ {rate} "
-            f"{self.channel_format} source_id='{self.source_id}' host {self.hostname}"
+            f"'{self.name}' ({self.stype or 'no type'}): {self.n_chans} channel{'s' * (self.n_chans != 1)}, {rate}, "
+            f"{self.channel_format}, source id {self.source_id or '(none)'}, from {self.hostname}"
         )
-
-
-def predicate_for(predicate: str | None = None, name: str | None = None, source_id: str | None = None) -> str:
-    """Return the XPath predicate for what the user asked; any EEG stream when nothing is given."""
-    parts = [f"({predicate})"] if predicate else []
-    if name is not None:
-        parts.append(f"name={quoted(name)}")
-    if source_id is not None:
-        parts.append(f"source_id={quoted(source_id)}")
-    return " and ".join(parts) or ANY_EEG
-
-
-def in_words(predicate: str) -> str:
-    """Return what a predicate asks for, as it follows "stream" in a sentence."""
-    return f"of type {' or '.join(sorted(EEG_TYPES))}" if predicate == ANY_EEG else f"that matches {predicate}"
-
-
-def quoted(text: str) -> str:
-    """Return `text` as an XPath string literal; XPath 1.0 has no escapes, so one with both quotes is put together."""
-    if "'" not in text:
-        return f"'{text}'"
-    if '"' not in text:
-        return f'"{text}"'
-    pieces = ', "\'", '.join(f"'{piece}'" for piece in text.split("'"))
-    return f"concat({pieces})"
 
 
 def visible_streams(wait_s: float = RIVALS_S) -> list[StreamSummary]:
@@ -119,7 +103,8 @@ def find_stream(predicate: str, *, wait_s: float = 5.0, on_wait: Callable[[], No
         resolver = pylsl.ContinuousResolver(pred=predicate)
     except RuntimeError as error:
         raise NeuriptError(
-            f"liblsl does not understand {predicate!r}; write for example name='X' or type='EEG'"
+            f"the LSL library does not understand {predicate!r}; write the plain name of the stream (neuript streams "
+            "lists them)"
         ) from error
     while not (matches := resolver.results()):
         if time.monotonic() > deadline:
@@ -183,7 +168,7 @@ def _nothing_found(predicate: str, wait_s: float, visible: Sequence[StreamSummar
             "this network, and not blocked by a firewall? (`neuript-live --demo` needs no amplifier)"
         )
     lines = "\n".join(f"  {s.describe()}" for s in visible)
-    return f"{head}; visible are:\n{lines}\nchoose one with --source-id or --stream 'name=\"...\"'"
+    return f"{head}; visible are:\n{lines}\nchoose one with --stream NAME or --source-id ID"
 
 
 def _several_found(infos: Sequence[pylsl.StreamInfo]) -> str:
@@ -191,5 +176,5 @@ def _several_found(infos: Sequence[pylsl.StreamInfo]) -> str:
     lines = "\n".join(f"  {s.describe()}" for s in streams)
     return (
         f"{len(streams)} streams match, and decoding the wrong one would look normal; "
-        f"choose with --source-id or --stream 'name=\"...\"':\n{lines}"
+        f"choose with --stream NAME or --source-id ID:\n{lines}"
     )

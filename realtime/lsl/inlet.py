@@ -11,15 +11,16 @@ import logging
 import math
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError, StreamLostError, StreamNotFoundError
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
-from neuript.realtime.lsl.discovery import predicate_for
 from neuript.realtime.lsl.library import LostError, lsl_clock, pylsl
+from neuript.realtime.lsl.stream_choice import predicate_for
+from neuript.realtime.recordings.given_channels import with_channels
 from neuript.realtime.recordings.header import signal_info
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ class LslSource:
         Seconds of silence after which a stream that is still connected counts as lost.
     give_up_s : float
         Seconds for which a lost stream is waited for; then `pull` raises StreamLostError.
+    channels : sequence of str, optional
+        Names of the channels in order, `-` for one to leave out; None takes what the stream says.
     clock : callable
         The LSL clock, in seconds.
     """
@@ -53,10 +56,13 @@ class LslSource:
         *,
         lost_after_s: float = 5.0,
         give_up_s: float = 30.0,
+        channels: Sequence[str] | None = None,
         clock: Callable[[], float] = lsl_clock,
     ) -> None:
         self._inlet: pylsl.StreamInlet | None = _inlet(resolved)
-        self._info = _read_info(self._inlet)
+        self._channels = channels
+        self._sent = _read_info(self._inlet)
+        self._info = with_channels(self._sent, channels)
         self._clock = clock
         self._lost_after_s = min(lost_after_s, give_up_s)
         self._give_up_s = give_up_s
@@ -72,7 +78,7 @@ class LslSource:
 
     @property
     def info(self) -> SignalInfo:
-        """What the stream says about itself."""
+        """What the stream says about itself, with the names that were given."""
         return self._info
 
     def start(self) -> None:
@@ -231,8 +237,8 @@ class LslSource:
         except (NeuriptError, RuntimeError):
             logger.debug("'%s' is announced but does not open yet", self._info.name)
             return False
-        check_same_signal(self._info, info)
-        self._inlet, self._info = inlet, info
+        check_same_signal(self._sent, info)
+        self._inlet, self._sent, self._info = inlet, info, with_channels(info, self._channels)
         return True
 
     def _connected(self) -> pylsl.StreamInlet:

@@ -13,8 +13,18 @@ import os
 import re
 from pathlib import Path
 
-import pylsl
-from pylsl.util import LostError
+from neuript.errors import NeuriptError
+
+try:
+    import pylsl
+    from pylsl.util import LostError
+except (RuntimeError, OSError) as missing:  # pylsl's loader found no library, or none that this system can load
+    raise NeuriptError(
+        "the LSL library (liblsl) cannot be loaded: pylsl brings none for this system (as on Linux on ARM, or with a "
+        "glibc older than 2.35). Install it with `conda install -c conda-forge liblsl`, or build it: "
+        "`git clone https://github.com/sccn/liblsl && cmake -S liblsl -B liblsl/build && cmake --build liblsl/build`, "
+        "and set PYLSL_LIB to the file liblsl.so (the file, not its folder). neuript-live --replay needs none"
+    ) from missing
 
 logger = logging.getLogger(__name__)
 

@@ -299,14 +299,12 @@ class LslReplay(Broadcast):
         desc = deepcopy(recorded.header.find("desc"))
         desc = Element("desc") if desc is None else desc
         sent = signal_info(recorded.header)
-        if (said.ch_names, said.units) != (
-            sent.ch_names,
-            sent.units,
-        ):  # what a recorder knew of it is in a stream of its own
+        told, shown = ((i.ch_names, i.units, i.ch_types) for i in (said, sent))
+        if told != shown:  # what a recorder knew of it is in a stream of its own; what a person says is nowhere
             for old in desc.findall("channels"):
                 desc.remove(old)
-            told = header_xml(said).find("desc/channels")
-            desc.extend([] if told is None else [told])
+            channels = header_xml(said).find("desc/channels")
+            desc.extend([] if channels is None else [channels])
         desc.append(self._note(recorded))
         self.publish(index, replace(said, name=said.name + self._suffix, source_id=source_id + self._suffix), desc)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from neuript.errors import NeuriptError
 from neuript.montages import ChannelPlan, Montage, draft_plan
+from neuript.montages.names import is_auxiliary, is_generic
 from neuript.realtime.chain.chunk import SignalInfo
 
 
@@ -47,6 +48,19 @@ def draft_signal_plan(
         ch_types=info.ch_types,
         reference=info.reference,
     )
+
+
+def assumed_cap(info: SignalInfo, model: Montage) -> Montage | None:
+    """Return a model's own montage as what is on the head, where a signal has no labels and as many EEG channels.
+
+    Whoever calibrated on a stream without labels will decode one; the plan says in one line which order was assumed.
+    """
+    bare = all(is_generic(label) or is_auxiliary(label) for label in info.ch_names)
+    if model.reference == "bipolar" or not bare:
+        return None
+    if draft_plan(info.ch_names, model, model, ch_types=info.ch_types).problems:
+        return None
+    return replace(model, name=f"{model.name} of the model")
 
 
 MOST_ESTIMATED = 0.5

@@ -82,11 +82,15 @@ def with_explanation(info: SignalInfo, explanations: Sequence[SignalInfo]) -> Si
     for other in explanations:  # of several recorders one may know more than another
         same = other.uid == info.uid if info.uid and other.uid else other.source_id == info.source_id
         if same and other.name == info.name and len(other.ch_names) == len(info.ch_names):
+            blank = ("",) * len(info.ch_names)
+            names = _first_known(other.ch_names, info.ch_names)
             info = replace(
                 info,
-                ch_names=_first_known(other.ch_names, info.ch_names),
-                units=_first_known(other.units, info.units or ("",) * len(info.ch_names)),
+                ch_names=names,
+                units=_first_known(other.units, info.units or blank),
+                ch_types=_first_known(other.ch_types, info.ch_types or blank),
                 positions_m=other.positions_m or info.positions_m,
+                explained=info.explained or names != info.ch_names,
             )
     return info
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.montages.stream_labels import is_eeg_stream
 from neuript.realtime.recordings.explanation import explanation_in, with_explanation
+from neuript.realtime.recordings.given_channels import renamed
 from neuript.realtime.recordings.recording import Recording, other_clock
 
 logger = logging.getLogger(__name__)
@@ -18,7 +20,9 @@ CSV_SUFFIX = ".csv"
 SUFFIXES = (*XDF_SUFFIXES, *MNE_SUFFIXES, CSV_SUFFIX)
 
 
-def read_recording(path: str | Path, *, eeg: str | None = None, require_eeg: bool = True) -> Recording:
+def read_recording(
+    path: str | Path, *, eeg: str | None = None, channels: Sequence[str] | None = None, require_eeg: bool = True
+) -> Recording:
     """Read a recording of any known format.
 
     Parameters
@@ -30,6 +34,8 @@ def read_recording(path: str | Path, *, eeg: str | None = None, require_eeg: boo
     eeg : str, optional
         Name of the stream to take as EEG, if its type does not say so or there are several; None takes the one with the
         most samples of those whose type says so.
+    channels : sequence of str, optional
+        Names of the EEG's channels in order, `-` for one to leave out; None takes what the file says.
     require_eeg : bool
         False reads files without EEG as well (`neuript inspect`).
 
@@ -74,7 +80,7 @@ def read_recording(path: str | Path, *, eeg: str | None = None, require_eeg: boo
         logger.warning("%s: %s", path.name, warning)
     if require_eeg:
         _ = recording.eeg
-    return recording
+    return renamed(recording, channels)
 
 
 def is_recording(path: Path) -> bool:

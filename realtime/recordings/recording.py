@@ -22,6 +22,8 @@ APART_S = 6 * 3600.0
 """A stream whose samples end so many seconds before the EEG, or begin so many after it, is stamped by another clock."""
 CLOCK_STEP_S = 5.0
 """Stamps that step back by more seconds than this are a clock that was set, not a burst."""
+TRUTH_TYPE = "Intent"
+"""Type of the stream in which the twin says what its person truly imagined."""
 _WHOLE = re.compile(r"^([+-]?\d+)\.0*$")
 
 
@@ -210,13 +212,15 @@ def events_of(recording: Recording) -> list[Event]:
     Their `time_s` is on the clock of the EEG's `timestamps`. Whole numbers lose their decimals (a recorder's
     `1.000000000000000` is `1`), the cues of a session with cues are its classes (`cue_markers.py`), other labels are as
     recorded. Streams stamped by another clock (hours away from the EEG) are left out; `recording.warnings` names them.
-    So are the GDF codes beside such cues, which cannot say what was rejected; and the name of a class in another stream
-    (what a simulated person truly did, say) has that stream's name before it, because it is no cue.
+    So are the GDF codes beside such cues, which cannot say what was rejected, and what a simulated person truly
+    imagined where there are cues: it names the same tasks, and would count every trial twice. For the same reason the
+    name of a class of a session with cues has the stream's name before it in any other stream.
     """
     owned = set(recording.cue_classes)
+    streams = [s for s in recording.marker_streams if s.info.stype != TRUTH_TYPE] or recording.marker_streams
     events = [
         Event(float(time_s), _own_word(_WHOLE.sub(r"\1", label), stream, owned), stream.info.name)
-        for stream in recording.marker_streams
+        for stream in streams
         if recording.eeg_index is None or not other_clock(recording.eeg, stream)
         if not (owned and cue_classes_in(stream.header, CODES))
         for time_s, label in zip(stream.timestamps, stream.event_labels, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
-from neuript.realtime.lsl.discovery import quoted
+from neuript.realtime.lsl.stream_choice import quoted
 from neuript.realtime.twin.amplifier import TwinAmplifier
 from neuript.realtime.twin.cues import CueProtocol
 from neuript.realtime.twin.device import CHUNK_S

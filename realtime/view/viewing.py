@@ -14,9 +14,9 @@ from neuript.montages import Montage, load_montage
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import to_volts
 from neuript.realtime.dashboard.launch import View, choose_view
-from neuript.realtime.live.options import check_predicate
-from neuript.realtime.lsl.discovery import find_stream, in_words, predicate_for
+from neuript.realtime.lsl.discovery import find_stream
 from neuript.realtime.lsl.inlet import LslSource
+from neuript.realtime.lsl.stream_choice import in_words, predicate_for, stream_predicate
 from neuript.realtime.recordings.explanation import explained
 from neuript.realtime.view.signal_client import SignalClient
 
@@ -51,7 +51,7 @@ class ViewOptions:
     def __post_init__(self) -> None:
         """Check predicate, unit and numbers."""
         if self.stream is not None:
-            check_predicate(self.stream)
+            stream_predicate(self.stream)
         if self.unit is not None:
             to_volts(self.unit)
         for name, value in (("wait", self.wait_s), ("after", self.after)):

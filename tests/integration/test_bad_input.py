@@ -88,34 +88,10 @@ def test_a_report_never_replaces_the_model_or_a_recording(tmp_path, capsys):
 # -- predicates, rivals ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("predicate", "words"),
-    [
-        ("MyAmp", "says nothing about name"),
-        ("name=MyAmp", "lacks quotes around MyAmp"),
-        ("name=", "not complete"),
-        ("name='My", "not complete"),
-        ("contains(name,'a'", "not complete"),
-    ],
-)
-def test_a_predicate_that_can_match_nothing_is_refused_at_once(predicate, words):
-    with pytest.raises(NeuriptError, match=words):
+@pytest.mark.parametrize("predicate", ["name=", "name='My", "contains(name,'a'"])
+def test_a_predicate_that_can_match_nothing_is_refused_at_once(predicate):
+    with pytest.raises(NeuriptError, match="not complete"):
         LiveOptions(model="mi.ts", stream=predicate)
-
-
-@pytest.mark.parametrize(
-    "predicate",
-    [
-        "name='A=b' and type=\"EEG\"",
-        "contains(name,'Amp')",
-        "channel_count > 8",
-        "'x' = name",
-        "name=concat('a', \"'\")",
-        "not(starts-with(source_id, 'x'))",
-    ],
-)
-def test_other_predicates_are_left_to_liblsl(predicate):
-    assert LiveOptions(model="mi.ts", stream=predicate).stream == predicate
 
 
 @pytest.mark.lsl

@@ -1035,3 +1035,15 @@ def test_a_lobe_of_estimated_electrodes_alone_need_not_be_measured() -> None:
     assert draft_plan(rest, TEN_TWENTY, max_interpolated=1.0).problems
     assert not draft_plan(rest, replace(TEN_TWENTY, estimated=tuple(frontal))).problems
     assert draft_plan(rest, replace(TEN_TWENTY, estimated=tuple(frontal[1:])), max_interpolated=1.0).problems
+
+
+def test_many_channels_that_are_ignored_for_one_reason_share_a_line_of_the_table():
+    names = [name for name in load_montage("10-05").ch_names if name not in ("A1", "A2", "M1", "M2")][:64]
+    model = load_montage("10-05").pick(names[:8])
+    plan = plan_channels([*names, "ECG"], model)
+    assert plan.names_with("ignored") == (*names[8:], "ECG")
+    (line,) = [line for line in plan.text().splitlines() if "56 channels" in line]
+    assert line.startswith("-")
+    assert f"not needed by the model: {', '.join(names[8:])}" in line
+    assert len(plan.text().splitlines()) == 2 + 8 + 2
+    assert "57 stream channels ignored" in plan.summary()

@@ -48,6 +48,8 @@ class SignalOptions:
     """Montage of what was on the head, which names channels without labels; None: not known."""
     eeg: str | None = None
     """Name of the stream to take as EEG, where the types do not say so or there are several."""
+    channels: tuple[str, ...] | None = None
+    """Names of the EEG's channels in order, "-" for one to leave out; None takes what the files say."""
     unit: str | None = None
     """Unit of the recordings' numbers, such as "uV"; None takes what the file says."""
     rescale: bool = False
@@ -84,7 +86,7 @@ class RecordingJob:
     @property
     def settings(self) -> str:
         """Hash of all that decides about its windows, but for the recording itself."""
-        parts = [WORK_VERSION, self.recipe.to_dict(), asdict(self.options), self.source.subject]
+        parts = [WORK_VERSION, self.recipe.to_dict(), _settings_of(self.options), self.source.subject]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def stamp(self) -> list[list[Any]]:
@@ -131,7 +133,7 @@ def work(job: RecordingJob) -> dict[str, Any]:
 
 def _windows_to_shard(job: RecordingJob, report: FileReport) -> dict[str, Any]:
     """Fill the report; write the shard if anything is left; return what the index needs."""
-    recording = read_recording(job.source.path, eeg=job.options.eeg)
+    recording = read_recording(job.source.path, eeg=job.options.eeg, channels=job.options.channels)
     stream, recipe = recording.eeg, job.recipe
     report.sfreq, report.duration_s = stream.info.sfreq, len(stream) / stream.info.sfreq
     report.notes = (*recording.warnings, *_missing(recording))
@@ -162,6 +164,12 @@ def _windows_to_shard(job: RecordingJob, report: FileReport) -> dict[str, Any]:
         "montage": cleaned.montage.to_dict(),
         "simulated": stream.info.simulated,
     }
+
+
+def _settings_of(options: SignalOptions) -> dict[str, Any]:
+    """Options as plain values; what was added later counts only where it is used, so that older corpora hold."""
+    values = asdict(options)
+    return values if options.channels is not None else {k: v for k, v in values.items() if k != "channels"}
 
 
 def _told_bad(recording: Recording, report: FileReport) -> list[str]:

@@ -10,7 +10,7 @@ from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.realtime.chain.units import to_volts
-from neuript.realtime.live.options import check_predicate
+from neuript.realtime.lsl.stream_choice import stream_predicate
 from neuript.realtime.paradigm.graz_timing import GrazTiming
 from neuript.realtime.paradigm.task_cues import OwnCue, cues_of
 from neuript.training.calibration.calibration_spec import CalibrationSpec
@@ -41,7 +41,7 @@ class GuidedSpec:
     unit: str | None = None
     """Unit of the samples, where the stream is silent or wrong."""
     stream: str | None = None
-    """LSL predicate of the EEG stream."""
+    """Name (or source id, or type) of the EEG stream, or an LSL predicate."""
     source_id: str | None = None
     """Source id of the EEG stream."""
     trials_per_class: int = 20
@@ -72,7 +72,7 @@ class GuidedSpec:
         if self.unit is not None:
             to_volts(self.unit)
         if self.stream is not None:
-            check_predicate(self.stream)
+            stream_predicate(self.stream)
         least = 1 if self.calibration.population is not None else MIN_TRIALS_PER_CLASS
         if not least <= self.trials_per_class <= MOST_TRIALS:
             raise NeuriptError(

@@ -9,8 +9,9 @@ from neuript.realtime.chain.chunk import Chunk, SourceStatus
 from neuript.realtime.dashboard.head_points import Level
 from neuript.realtime.live.signal_check import SignalCheck
 from neuript.realtime.live.signal_watch import SignalWatch
-from neuript.realtime.lsl.discovery import find_stream, predicate_for
+from neuript.realtime.lsl.discovery import find_stream
 from neuript.realtime.lsl.inlet import LslSource
+from neuript.realtime.lsl.stream_choice import predicate_for
 from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.session_folder import SessionFolder
 
@@ -40,7 +41,8 @@ class SessionSignal:
 
     def __init__(self, spec: GuidedSpec, wait_s: float, stop: Interrupt) -> None:
         asked = predicate_for(spec.stream, source_id=spec.source_id)
-        self.source = LslSource(find_stream(asked, wait_s=wait_s, on_wait=stop.check), give_up_s=GIVE_UP_S)
+        found = find_stream(asked, wait_s=wait_s, on_wait=stop.check)
+        self.source = LslSource(found, give_up_s=GIVE_UP_S, channels=spec.calibration.channels)
         self.watch = SignalWatch(self.source.info, cap=load_montage(spec.montage), unit=spec.unit)
         self.away = False
         """True while no EEG comes."""

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import Montage
+from neuript.montages.names import names_electrode
 from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.channel_plan import absent_electrodes, draft_signal_plan, plan_signal, with_estimated
+from neuript.realtime.recordings.given_channels import montage_of_names, renamed
 from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, short_name, volts_per_number
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
@@ -172,8 +174,10 @@ def one_or_more(recordings: Recordings) -> list[str | Path | Recording]:
     return [recordings] if isinstance(recordings, str | Path | Recording) else list(recordings)
 
 
-def read_each(recordings: Recordings, *, eeg: str | None = None) -> list[Recording]:
-    """Read what is not read yet, with the EEG in the stream named `eeg`.
+def read_each(
+    recordings: Recordings, *, eeg: str | None = None, channels: Sequence[str] | None = None
+) -> list[Recording]:
+    """Read what is not read yet, with the EEG in the stream named `eeg`, and give its channels their names.
 
     Parameters
     ----------
@@ -181,6 +185,8 @@ def read_each(recordings: Recordings, *, eeg: str | None = None) -> list[Recordi
         Files, or recordings already read; one by itself counts as one.
     eeg : str, optional
         Name of the stream to take as EEG; None takes the one whose type says so.
+    channels : sequence of str, optional
+        As in `DatasetSpec.channels`.
 
     Raises
     ------
@@ -195,7 +201,10 @@ def read_each(recordings: Recordings, *, eeg: str | None = None) -> list[Recordi
     if twice is not None:  # its copy would be held out against itself
         name = twice.path if isinstance(twice, Recording) else twice
         raise NeuriptError(f"{name} is given twice; name each recording once")
-    return [one if isinstance(one, Recording) else read_recording(one, eeg=eeg) for one in given]
+    return [
+        renamed(one, channels) if isinstance(one, Recording) else read_recording(one, eeg=eeg, channels=channels)
+        for one in given
+    ]
 
 
 def _whereabouts(one: str | Path | Recording) -> Path | int:
@@ -224,7 +233,7 @@ def load_dataset(recordings: Recordings, spec: DatasetSpec) -> Dataset:
     NeuriptError
         For an unreadable file, a class without trials, too few trials, channels that do not fit, unknown units.
     """
-    return build_dataset(read_each(recordings, eeg=spec.eeg), spec)
+    return build_dataset(read_each(recordings, eeg=spec.eeg, channels=spec.channels), spec)
 
 
 def _first_reference(
@@ -282,12 +291,13 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
     played: list[Played] = []
     pre_cue: list[PreCue] = []
     pauses: list[Pauses] = []
-    matrices = [
-        plan_signal(
-            recording.eeg.info, montage, spec.cap, bads=_bad_labels(recording, scale) if montage.estimated else ()
-        ).matrix
-        for recording, scale in zip(recordings, scales, strict=True)
-    ]
+    cap = cap_of(recordings, spec)
+    matrices = []
+    for recording, scale in zip(recordings, scales, strict=True):
+        bads = _bad_labels(recording, scale) if montage.estimated else ()
+        plan = plan_signal(recording.eeg.info, montage, cap, bads=bads)
+        notes += [note for note in plan.notes if note not in notes]
+        matrices.append(plan.matrix)
     reference = _first_reference(recordings, matrices, scales, manifest)
     for recording, matrix, scale, mine in zip(recordings, matrices, scales, trials, strict=True):
         played.append(Played(recording, matrix, scale, reference, tuple(mine)))
@@ -304,9 +314,10 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         windows, earlier = during.collected(reference), before.collected(reference)
         present = np.unique(windows.trial)
         if len(present) < len(mine):
+            n_lost = len(mine) - len(present)
             notes.append(
-                f"{short_name(recording)}: {len(mine) - len(present)} of {len(mine)} trials have no clean window "
-                "(start of the recording, a gap, or a bad channel)"
+                f"{short_name(recording)}: {n_lost} of {len(mine)} trials {'has' if n_lost == 1 else 'have'} no clean "
+                "window (start of the recording, a gap, or a bad channel)"
             )
         renumber = {int(old): len(kept) + i for i, old in enumerate(present)}
         kept += [mine[int(old)] for old in present]
@@ -389,9 +400,10 @@ def fitting_montage(
         If too few electrodes are shared.
     """
     absent: set[str] = set()
+    cap = cap_of(recordings, spec)
     for recording in recordings:
         bads = _bad_labels(recording, _scale(recording, spec.unit))
-        absent |= absent_electrodes(recording.eeg.info, wanted, spec.cap, bads=bads)
+        absent |= absent_electrodes(recording.eeg.info, wanted, cap, bads=bads)
     montage = with_estimated(wanted, absent, what)
     if not montage.estimated:
         return montage, []
@@ -404,18 +416,30 @@ def _bad_labels(recording: Recording, scale: NDArray[np.float64]) -> tuple[str, 
     return tuple(name for name, is_bad in zip(recording.eeg.info.ch_names, bad, strict=True) if is_bad and name)
 
 
+def cap_of(recordings: Sequence[Recording], spec: DatasetSpec) -> Montage:
+    """Return the montage of what was on the head: the given one, else what the recorder noted, else 10-20."""
+    infos = [recording.eeg.info for recording in recordings]
+    if spec.montage is not None or spec.channels is not None or not all(info.explained for info in infos):
+        return spec.cap
+    named = [name for name in infos[0].ch_names if names_electrode(name)]
+    return montage_of_names(named) if len(named) > 1 else spec.cap
+
+
 def choose_channels(
     recordings: Sequence[Recording], scales: Sequence[NDArray[np.float64]], spec: DatasetSpec
 ) -> tuple[Montage, list[str]]:
     """Return the cap's channels that every recording has and that are good in all of them, and remarks."""
-    cap = spec.cap.with_reference(spec.reference) if spec.reference != "as recorded" else spec.cap
+    worn = cap_of(recordings, spec)
+    cap = worn.with_reference(spec.reference) if spec.reference != "as recorded" else worn
     # electrodes are judged one by one; an average would mix the good with the bad and the missing
     plain = cap.with_reference("as recorded") if cap.reference == "average" else cap
     usable = list(cap.ch_names)
     notes = []
     for recording, scale in zip(recordings, scales, strict=True):
         info = recording.eeg.info
-        plan = draft_signal_plan(info, plain, spec.cap, max_interpolated=1.0)
+        plan = draft_signal_plan(info, plain, worn, max_interpolated=1.0)
+        if plan.problems and not plan.matrix.any():  # nothing of it can be named; the plan says what to do
+            raise NeuriptError(f"{short_name(recording)}: {plan.problems[0]}")
         measured = plan.expected_error <= 0
         bad = bad_channels(recording.eeg, scale)
         for i, name in enumerate(cap.ch_names):
@@ -432,10 +456,10 @@ def choose_channels(
                     f"{short_name(recording)}"
                 )
     if len(usable) < 2:
-        info = recordings[0].eeg.info
+        labels = ", ".join(name or "(no label)" for name in recordings[0].eeg.info.ch_names[:20])
         raise NeuriptError(
             f"montage {cap.name} and the recordings share {len(usable)} good channels, at least 2 are needed; the "
-            f"first recording has {', '.join(info.ch_names[:20]) or 'no labels'}; choose another --montage"
+            f"first recording has {labels}; choose another --montage"
         )
     return cap.pick(usable), notes
 

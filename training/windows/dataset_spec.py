@@ -14,9 +14,11 @@ from neuript.montages import Montage, load_montage
 from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.units import to_volts
+from neuript.realtime.recordings.given_channels import check_channels, montage_of_names, parse_channels
 from neuript.training.windows.events import Markers, checked_event_map
 
 MIN_TRIALS_PER_CLASS = 5
+DEFAULT_MONTAGE = "10-20"
 MAINS = (50.0, 60.0, None, "auto")
 """What `mains_hz` may be."""
 REFERENCES = ("as recorded", "average")
@@ -35,8 +37,11 @@ class DatasetSpec:
 
     event_map: Mapping[str, Markers]
     """Class to its marker or markers, texts or whole numbers; the order is that of the model's classes."""
-    montage: str = "10-20"
-    """What was on the head: the name of a montage, or a YAML file."""
+    montage: str | None = None
+    """What was on the head: the name of a montage, or a YAML file. None: what `channels` names, else what the recorder
+    noted (`neuript record --montage`), else 10-20."""
+    channels: tuple[str, ...] | None = None
+    """Names of the EEG stream's channels in order, "-" for one to leave out; None takes what the recordings say."""
     trial_start: str | None = None
     """Marker that starts a trial of several events; None: each mapped marker is a trial."""
     window_s: float = 4.0
@@ -100,6 +105,9 @@ class DatasetSpec:
 
     def _check_names(self) -> None:
         """Refuse a montage, a reference, a unit or an idle class that does not exist."""
+        if self.channels is not None:
+            object.__setattr__(self, "channels", parse_channels(self.channels))
+            check_channels(self.channels, None if self.montage is None else load_montage(self.montage))
         cap = self.cap
         if self.reference not in REFERENCES:
             raise NeuriptError(
@@ -126,8 +134,10 @@ class DatasetSpec:
 
     @cached_property
     def cap(self) -> Montage:
-        """Montage of what was on the head, looked up by name or file."""
-        return load_montage(self.montage)
+        """Montage of what was on the head: by name or file, else the electrodes that are named, else 10-20."""
+        if self.montage is None and self.channels is not None:
+            return montage_of_names(self.channels)
+        return load_montage(self.montage or DEFAULT_MONTAGE)
 
     @property
     def markers(self) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_set, words
+from neuript.cli.arguments import add_set
+from neuript.cli.option_values import words
 from neuript.cli.progress import say
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import command, numbers, whole_numbers, words
+from neuript.cli.arguments import command
+from neuript.cli.option_values import numbers, whole_numbers, words
 from neuript.cli.progress import say
 from neuript.cli.train.data_options import add_data_options, checkpoint_of, list_protocols, load_data
 from neuript.cli.train.pseudo_online_options import add_pseudo_online_options, check_mode

@@ -31,7 +31,13 @@ def build_parser() -> argparse.ArgumentParser:
     add_data_options(parser)
     add("--out", metavar="FILE", help="NAME.safetensors (checkpoint) or NAME.ts (deployable)")
     add_seed(parser, "weights and batches")
-    add("--hop", type=float, default=0.25, metavar="S", help="hop when decoding live (0.25 s)")
+    add(
+        "--hop",
+        type=float,
+        default=0.25,
+        metavar="S",
+        help="seconds between decisions when decoding live (default 0.25)",
+    )
     return parser
 
 

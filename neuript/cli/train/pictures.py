@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from neuript.cli.arguments import add_seed, some_of
+from neuript.cli.arguments import add_seed
+from neuript.cli.option_values import some_of
 from neuript.cli.progress import ProgressLine
 
 SECTIONS = ("experts", "attention", "perturbation", "reconstruction", "latent")
@@ -44,17 +45,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--group", metavar="MONTAGE", help="which montage of the corpus (default: the largest)")
     parser.add_argument("--only", metavar="NAME,...", help=f"only these: {', '.join(SECTIONS)}")
-    parser.add_argument("--windows", type=int, default=160, metavar="N", help="windows to look at (160)")
+    parser.add_argument("--windows", type=int, default=160, metavar="N", help="windows to look at (default 160)")
     parser.add_argument(
         "--perturbed",
         type=int,
         default=64,
         metavar="N",
-        help="of these, windows to perturb or reconstruct; costs N times the channels (64)",
+        help="of these, windows to perturb or reconstruct; costs N times the channels (default 64)",
     )
-    parser.add_argument("--perturb", default="swap,zero", metavar="KIND,...", help="swap, zero or both (both)")
-    parser.add_argument("--examples", type=int, default=2, metavar="N", help="reconstructed windows to draw (2)")
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="windows at once (16)")
+    parser.add_argument(
+        "--perturb", default="swap,zero", metavar="KIND,...", help="swap, zero or both (default swap,zero)"
+    )
+    parser.add_argument(
+        "--examples", type=int, default=2, metavar="N", help="reconstructed windows to draw (default 2)"
+    )
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="windows at once (default 16)")
     add_seed(parser, "draws and masks")
     parser.add_argument("--cache", metavar="DIR", help="where protocols keep cleaned windows")
     parser.add_argument("--pdf", action="store_true", help="every figure also as PDF")

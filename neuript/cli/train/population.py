@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from neuript.cli.arguments import add_seed, command
+from neuript.cli.config_file import add_config, parse_with_config
 from neuript.cli.progress import ProgressLine, say
 from neuript.cli.window_options import add_window_options, window_settings
 from neuript.errors import NeuriptError
@@ -37,21 +38,30 @@ def build_parser() -> argparse.ArgumentParser:
     add("--include", action="append", default=[], metavar="GLOB", help="take these files of the folders only")
     add("--exclude", action="append", default=[], metavar="GLOB", help="leave these files out")
     add("--exclude-people", nargs="+", default=[], metavar="ALIAS", help="people of the folders to leave out")
-    add("--task", default="motor-imagery", help="short name, part of the published streams' names")
+    add(
+        "--task",
+        default="motor-imagery",
+        help="short name, part of the published streams' names (default motor-imagery)",
+    )
     add("--network", choices=("train", "none"), default="train", help="train a network (default), or none at all")
     add("--no-table", action="store_true", help="do not leave everybody out in turn: faster, but says nothing of it")
     add_seed(parser, "the network's weights and batches")
     add("--report", metavar="FILE.json", help="write the figures here as well")
+    add_config(parser)
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Learn and return the exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parse_with_config("population", parser, argv)
+    if args.network == "none" and args.seed != parser.get_default("seed"):
+        raise NeuriptError("--seed is the network's, and --network none has none; leave one of them out")
     if not args.out.endswith(".safetensors"):
         raise NeuriptError(f"--out {args.out} does not end in .safetensors; name the file for example lab.safetensors")
 
     from neuript.files import check_writable, write_atomically
+    from neuript.pasteable import pasteable
     from neuript.training.corpus.scan import ScanOptions
     from neuript.training.population.people import people_of
 
@@ -80,7 +90,8 @@ def run(argv: list[str]) -> int:
     if curve := metrics.get("without_a_trial_by_number_of_people"):
         steps = ", ".join(f"{n} {'person' if n == '1' else 'people'} {value:.1%}" for n, value in curve.items())
         print(f"Riemannian branch without a trial, learnt from {steps}.")
-    say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: neuript-live --population {args.out}")
+    then = pasteable("neuript-live", "--population", args.out)
+    say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: {then}")
     return 0
 
 

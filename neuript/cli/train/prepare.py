@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import add_eeg, add_json, add_mains, add_montage, add_unit, command, mains_hz
+from neuript.cli.channel_options import add_channels, given_channels
 from neuript.cli.progress import say
 from neuript.errors import NeuriptError
 
@@ -48,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="UV",
         help="leave out windows that exceed this (the recipes: 100); 0 keeps them all",
     )
-    add_montage(parser, "auto: the paper's 20 pairs where possible, else own electrodes; or a NAME", "auto")
+    add_montage(parser, "auto (default): the paper's 20 pairs where possible, else own electrodes; or a NAME", "auto")
     add("--cap", metavar="MONTAGE", help="what was on the head, for recordings without labels")
     add("--dataset", metavar="NAME", help="first part of the subject ids (default: the folder's name)")
     add("--subject-pattern", metavar="REGEX", help="finds the subject in a path; its first group counts")
@@ -62,10 +63,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="DATASET/SUBJECT or a pattern; people to leave out",
     )
     add_eeg(parser)
+    add_channels(parser)
     add_unit(parser)
     add("--rescale", action="store_true", help="bring each recording to a typical EEG amplitude (numbers in no unit)")
     add_mains(parser)
-    add("--workers", type=int, default=1, metavar="N", help="processes on this machine")
+    add("--workers", type=int, default=1, metavar="N", help="processes on this machine (default 1)")
     add("--scheduler", metavar="ADDRESS", help="Dask scheduler of a cluster that sees the same paths")
     add("--verify", action="store_true", help="check the hashes of what is there, and make anew what was changed")
     add("--redo", action="store_true", help="make everything anew")
@@ -76,6 +78,10 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: list[str]) -> int:
     """Prepare and return the exit code."""
     args = build_parser().parse_args(argv)
+    if args.rescale and args.unit is not None:
+        raise NeuriptError("--rescale scales numbers in no unit, so --unit says nothing; leave one of them out")
+    if args.scheduler is not None and args.workers != 1:
+        raise NeuriptError("--scheduler names a cluster with workers of its own; leave out --workers")
     from neuript.training.corpus import prepare
 
     report = prepare(args.folders, args.out, _recipe(args), _options(args), progress=None if args.json else _tell)
@@ -120,6 +126,7 @@ def _options(args: argparse.Namespace) -> PrepareOptions:
             montage=args.montage,
             cap=args.cap,
             eeg=args.eeg,
+            channels=given_channels(args),
             unit=args.unit,
             rescale=args.rescale,
             mains_hz=mains_hz(args.mains),

@@ -58,7 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--config", metavar="FILE.yaml", help="settings of the run as a table")
     add("--size", choices=("base", "small", "tiny", "micro"), help="preset of widths (default tiny)")
     masking = parser.add_argument_group("masking")
-    masking.add_argument("--masking", choices=("amplitude", "absolute", "spans"))
+    masking.add_argument(
+        "--masking", choices=("amplitude", "absolute", "spans"), help="what is hidden (default amplitude)"
+    )
     masking.add_argument("--span", type=int, metavar="N", help="samples of a span (default 16)")
     masking.add_argument(
         "--ratio",

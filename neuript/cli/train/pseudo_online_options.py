@@ -45,7 +45,12 @@ def add_pseudo_online_options(parser: argparse.ArgumentParser) -> None:
         "of --calibrate, with labels)",
     )
     add("--window-end", type=float, nargs=2, metavar=("FROM", "TO"), help="windows that say a trial's class end then")
-    add("--network", default="pretrained", metavar="{pretrained,none,FILE}", help="as for neuript-calibrate")
+    add(
+        "--network",
+        default="pretrained",
+        metavar="{pretrained,none,FILE}",
+        help="as for neuript-calibrate (default pretrained)",
+    )
     add("--max-false-per-minute", type=float, default=1.0, metavar="N", help="as for neuript-calibrate (default 1)")
     add("--folds", type=int, default=4, metavar="N", help="blocks of the cross-validation (default 4)")
 

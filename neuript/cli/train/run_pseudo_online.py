@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import whole_numbers
+from neuript.cli.option_values import whole_numbers
 from neuript.cli.progress import ProgressLine, say
 from neuript.cli.window_options import window_settings
 from neuript.errors import NeuriptError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuript.cli.arguments import add_set, command, named_folders, whole_numbers, words
+from neuript.cli.arguments import add_set, command
+from neuript.cli.option_values import named_folders, whole_numbers, words
 from neuript.cli.progress import say
 from neuript.errors import NeuriptError
 

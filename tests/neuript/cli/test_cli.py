@@ -12,7 +12,7 @@ from processes import finished, python
 
 from neuript import cli
 from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError, StreamNotFoundError
-from neuript.realtime.live.options import LiveOptions, read_config
+from neuript.realtime.live.options import LiveOptions
 
 HEAVY = ("torch", "numpy", "scipy", "mne", "pylsl", "PyQt6", "sklearn", "rich")
 
@@ -85,6 +85,13 @@ def test_arguments_and_exit_code_are_passed_on(monkeypatch):
     assert seen == [["--model", "m.ts"]]
 
 
+def test_the_first_channel_may_be_left_out(monkeypatch):
+    seen = []
+    fake_verb(monkeypatch, lambda argv: seen.append(argv) or 0)
+    assert cli.main(["live", "--channels", "-,C3,-", "--json"]) == 0
+    assert seen == [["--channels=-,C3,-", "--json"]]
+
+
 def test_unknown_verb_says_which_was_meant(capsys):
     assert cli.main(["liev"]) == 2
     assert "did you mean 'live'" in capsys.readouterr().err
@@ -127,6 +134,13 @@ def test_live_needs_a_model(capsys):
         ({"model": "m", "hopp": 1}, "unknown field hopp; known are model,"),
         ({"model": "m", "headless": "yes"}, "true or false"),
         ({"demo": True, "replay": "x.xdf"}, "leave out --replay"),
+        ({"model": "m", "speed": 2.0}, "--speed 2 is the speed of a --replay"),
+        ({"model": "m", "seed": 2}, "--seed chooses the person of the --demo"),
+        ({"model": "m", "replay": "x.xdf", "stim": True}, "--stim is for a live stream"),
+        ({"model": "m", "replay": "x.xdf", "give_up_s": 3}, "--give-up is for a live stream"),
+        ({"model": "m", "headless": True, "console": True}, "leave one of them out"),
+        ({"demo": True, "montage": "10-20"}, "--demo knows its own cap"),
+        ({"model": "m", "channels": "C3,,Cz"}, "name 2 is empty"),
         ({"model": "m", "replay": "x.xdf", "source_id": "y"}, "leave out --stream"),
     ],
 )
@@ -135,22 +149,27 @@ def test_options_are_checked(given, match):
         LiveOptions.from_mapping(given)
 
 
-def test_config_file_and_flags(tmp_path):
-    path = tmp_path / "live.yaml"
-    path.write_text("model: mi.ts\nhop: 0.25\nsource-id: amp\nclasses: [a, b]\nspeed: max\n")
-    options = LiveOptions.from_mapping({**read_config(str(path)), "hop_s": 0.5})
-    assert (options.model, options.hop_s, options.source_id) == ("mi.ts", 0.5, "amp")
-    assert options.classes == ("a", "b")
-    assert options.speed == float("inf")
-    assert options.to_dict()["speed"] == "max"
-
-
-@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "just words"])
-def test_config_that_is_no_table_is_refused(tmp_path, text):
-    path = tmp_path / "live.yaml"
-    path.write_text(text)
-    with pytest.raises(NeuriptError, match="--config"):
-        read_config(str(path))
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["inspect", "mi.ts", "--channels", "C3,Cz"], "--eeg and --channels speak of recordings"),
+        (["streams", "--channels", "C3,Cz"], "add --montage NAME or --model FILE"),
+        (["replay", "a.xdf", "--recorded-stamps"], "--recorded-stamps is for other speeds than 1"),
+        (
+            ["calibrate", "--from", "a.xdf", "--out", "a.ts", "--population", "shipped", "--network", "none"],
+            "--population brings its own network; leave out --network none",
+        ),
+        (
+            ["calibrate", "--from", "a.xdf", "--out", "a.ts", "--population", "shipped", "--idle", "rest"],
+            "--idle speaks of trials",
+        ),
+        (["train", "prepare", "a", "--out", "b", "--rescale", "--unit", "uV"], "leave one of them out"),
+        (["train", "population", "a", "--out", "b.safetensors", "--network", "none", "--seed", "3"], "--seed is the"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(capsys, arguments, words):
+    assert cli.main(arguments) == 2
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

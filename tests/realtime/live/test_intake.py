@@ -123,10 +123,15 @@ def test_too_many_dead_channels_are_refused(eeg):
 
 def test_labels_come_from_the_cap_where_the_stream_has_none(eeg):
     blank = ("",) * 5
-    with pytest.raises(NeuriptError, match="label"):
-        take_in(Amplifier(eeg, names=blank), MODEL)
     intake = take_in(Amplifier(eeg, names=blank), MODEL, MODEL)
     np.testing.assert_array_equal(intake.plan.matrix, np.eye(5))
+    assumed = take_in(Amplifier(eeg, names=blank), MODEL)  # as many as the model has: its own order, and said so
+    np.testing.assert_array_equal(assumed.plan.matrix, np.eye(5))
+    assert f"in the order of montage {MODEL.name} of the model: 1 {MODEL.ch_names[0]}, 2" in assumed.plan.text()
+    with pytest.raises(NeuriptError, match=r"no labels; say what is on the head with --montage .* --channels"):
+        take_in(Amplifier(eeg, names=blank), MODEL.pick(MODEL.ch_names[:4]))
+    with pytest.raises(NeuriptError, match="labels that name no electrode"):
+        take_in(Amplifier(eeg, names=("left", "right", "front", "back", "top")), MODEL)
 
 
 def test_seven_of_nineteen_channels_are_refused_by_name(rng):

@@ -119,7 +119,7 @@ def test_a_channel_that_is_bad_for_a_moment_costs_its_trials_alone(record, signa
     data = load_dataset([record(bad)], SPEC)
     assert data.montage.n_chans == 5
     assert data.counts == {"left": 6, "right": 5}
-    assert any("1 of 12 trials have no clean window" in note for note in data.notes)
+    assert any("1 of 12 trials has no clean window" in note for note in data.notes)
     assert 523.0 not in {t.onset_s for t in data.trials}
 
 

@@ -1,0 +1,43 @@
+"""A value of a `--config` file as the words that would stand on a command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from neuript.errors import NeuriptError
+
+
+def tokens_of(action: argparse.Action, value: Any, what: str) -> Iterator[str]:
+    """Write a value as it would stand on a command line."""
+    option = action.option_strings[-1:]
+    if action.nargs == 0:  # a switch
+        if not isinstance(value, bool):
+            raise NeuriptError(f"{what} is a switch; write true or false, not {value!r}")
+        yield from option if value else ()
+    elif isinstance(action, argparse._AppendAction):
+        for one in _pairs(value):
+            yield from (*option, one)
+    elif action.nargs is None or action.nargs == "?":
+        joined = ",".join(map(_text, value)) if isinstance(value, list) else _text(value)
+        yield from (f"{option[0]}={joined}",) if option else (joined,)
+    else:
+        yield from option
+        yield from map(_text, value if isinstance(value, list) else [value])
+
+
+def _pairs(value: Any) -> Iterator[str]:
+    """`{left_hand: 769}` as `left_hand=769`; a marker list or a plain list one by one."""
+    if isinstance(value, Mapping):
+        for name, markers in value.items():
+            for marker in markers if isinstance(markers, list) else [markers]:
+                yield f"{name}={_text(marker)}"
+    else:
+        yield from map(_text, value if isinstance(value, list) else [value])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise NeuriptError(f"a value of --config is {value!r}; it must be text or a number, perhaps in quotes")
+    return str(value)
