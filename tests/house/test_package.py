@@ -33,6 +33,8 @@ MAY_IMPORT = {
     "realtime.lsl": "realtime.chain realtime.recordings realtime.decoding montages",
     "realtime.twin": "realtime.chain realtime.recordings realtime.lsl montages",
     "realtime.dashboard": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
+    "realtime.bridge": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
+    "realtime.feedback": "realtime.chain realtime.recordings realtime.decoding realtime.lsl realtime.dashboard",
     "realtime.live": "realtime montages neuript.network neuript.modelfile neuript.weights",
     "training.windows": "realtime.chain realtime.recordings realtime.decoding montages neuript.modelfile",
     "training.fitting": "training.windows realtime.chain realtime.decoding neuript.network neuript.modelfile montages",
@@ -55,6 +57,7 @@ MAY_IMPORT = {
 }
 """Folder (or lone module) to the folders that it may import from, its own and `BASE` aside; the layers of
 docs/architecture.md."""
+QT_FOLDERS = ("neuript.realtime.dashboard.qt", "neuript.realtime.feedback.qt")
 QT = {"PyQt5", "PyQt6", "PySide2", "PySide6", "qtpy", "pyqtgraph"}
 WORLD = {
     *("time", "datetime", "sched"),
@@ -249,7 +252,7 @@ def test_a_public_class_name_means_one_thing():
 def test_lsl_and_qt_stay_in_their_folders(module: str, path: Path):
     source = path.read_text(encoding="utf-8")
     assert room(module) == "realtime.lsl" or not mentions(source, "pylsl"), f"{module} uses pylsl"
-    if not module.startswith("neuript.realtime.dashboard.qt"):
+    if not module.startswith(QT_FOLDERS):
         assert not comes_from(imports(source), QT), f"{module} uses Qt"
 
 
