@@ -19,4 +19,5 @@ def of_the_extra(module: str, option: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise NeuriptError(f'{option} needs the package {error.name}: pip install "neuript[bridge]"') from error
+        package = (error.name or module).partition(".")[0]
+        raise NeuriptError(f'{option} needs the package {package}: pip install "neuript[bridge]"') from error
