@@ -12,7 +12,7 @@ from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.states import State
 from neuript.realtime.feedback.feedback_spec import FeedbackSpec
-from neuript.realtime.feedback.feedback_task import Command, FeedbackTask
+from neuript.realtime.feedback.feedback_task import NOTHING, Command, FeedbackTask
 from neuript.realtime.lsl.decision_follower import DecisionFollower, find_decoder
 from neuript.realtime.lsl.library import lsl_clock
 
@@ -25,15 +25,15 @@ class _StoppedError(Exception):
     """Nobody waits for a decoder any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Heard:
     """What a frame needs."""
 
     state: str
     """A `State`, or one of a reader's own: SEARCHING, SILENT, LATE, GONE."""
-    header: DecoderHeader | None
-    source_id: str
-    command: Command
+    header: DecoderHeader | None = None
+    source_id: str = ""
+    command: Command = NOTHING
 
 
 class FeedbackClient:

@@ -43,6 +43,10 @@ class Command:
     """Why nothing may be acted on, where that is so."""
 
 
+NOTHING = Command(evidence=None)
+"""What a decoder says that is not there."""
+
+
 class FeedbackTask:
     """One session, moved on frame by frame.
 

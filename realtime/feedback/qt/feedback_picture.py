@@ -13,6 +13,8 @@ FONTS = ["Inter", "Segoe UI", "SF Pro Text", "Helvetica Neue", "Noto Sans", "Dej
 HUGE, LARGE, SMALL = 0.11, 0.055, 0.042
 """Heights of letters as shares of the window's height."""
 _CENTRE = QtCore.Qt.AlignmentFlag.AlignCenter
+_LEAST_PX = 10
+_MOST_KNOWN = 500
 _NO_PEN = QtCore.Qt.PenStyle.NoPen
 
 
@@ -23,18 +25,24 @@ class FeedbackPicture:
     ----------
     theme : Theme
         The colours.
-    classes : sequence of str
+
+    Attributes
+    ----------
+    classes : tuple of str
         The decoder's classes, whose colours are those of the dashboard.
     """
 
     def __init__(self, theme: Theme) -> None:
         self._theme = theme
+        self._height = 0.0
+        self._pixels: dict[tuple[str, float, float, float], int] = {}
         self.classes: tuple[str, ...] = ()
 
     def draw(self, painter: QtGui.QPainter, size: QtCore.QSizeF, view: FeedbackView) -> None:
         """Draw a frame over the whole window."""
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
         box = QtCore.QRectF(0, 0, size.width(), size.height())
+        self._height = size.height()
         painter.fillRect(box, QtGui.QColor(self._theme.background))
         self._edges(painter, box, view)
         if view.lines:
@@ -66,7 +74,7 @@ class FeedbackPicture:
 
     def _bar(self, painter: QtGui.QPainter, box: QtCore.QRectF, view: FeedbackView) -> None:
         track = _part(box, 0.42, 0.33, 0.16, 0.55)
-        self._field(painter, track, self._theme.panel)
+        self._field(painter, track, self._theme.panel, edge=self._theme.muted)
         if view.level is not None:
             level = min(1.0, max(0.0, view.level))
             full = QtCore.QRectF(track)
@@ -107,7 +115,8 @@ class FeedbackPicture:
                 continue
             goal = QtCore.QRectF(x_of(position) - 1.3 * radius, line.top() - 3 * radius, 2.6 * radius, 6 * radius)
             is_target = name == view.target
-            self._field(painter, goal, self._color(view, name) if is_target else self._theme.panel)
+            color = self._color(view, name) if is_target else self._theme.panel
+            self._field(painter, goal, color, edge=self._theme.muted)
             place = QtCore.QRectF(
                 goal.center().x() - 0.16 * box.width(), goal.bottom(), 0.32 * box.width(), 0.12 * box.height()
             )
@@ -129,15 +138,15 @@ class FeedbackPicture:
         return self._theme.class_color(at, idle=name == view.idle_class)
 
     @staticmethod
-    def _field(painter: QtGui.QPainter, place: QtCore.QRectF, color: str, *, alpha: int = 255) -> None:
+    def _field(painter: QtGui.QPainter, place: QtCore.QRectF, color: str, *, alpha: int = 255, edge: str = "") -> None:
         fill = QtGui.QColor(color)
         fill.setAlpha(alpha)
-        painter.setPen(_NO_PEN)
+        painter.setPen(QtGui.QPen(QtGui.QColor(edge), 2) if edge else QtGui.QPen(_NO_PEN))
         painter.setBrush(fill)
         painter.drawRoundedRect(place, 8, 8)
 
-    @staticmethod
     def _words(
+        self,
         painter: QtGui.QPainter,
         place: QtCore.QRectF,
         text: str,
@@ -150,20 +159,30 @@ class FeedbackPicture:
         """Text in a place, smaller where it would not fit."""
         if not text:
             return
-        flags = int((align | QtCore.Qt.TextFlag.TextWordWrap).value if hasattr(align, "value") else align)
+        flags = align.value | QtCore.Qt.TextFlag.TextWordWrap.value
         font = QtGui.QFont()
         font.setFamilies(FONTS)
         font.setBold(bold)
-        pixels = max(10, round(share * painter.viewport().height() / painter.device().devicePixelRatioF()))
-        while True:
-            font.setPixelSize(pixels)
-            needed = QtGui.QFontMetricsF(font).boundingRect(place, flags, text)
-            if pixels <= 10 or (needed.width() <= place.width() and needed.height() <= place.height() + 1):
-                break
-            pixels -= 1
+        known = (text, share, place.width(), place.height())
+        if known not in self._pixels:
+            if len(self._pixels) > _MOST_KNOWN:
+                self._pixels.clear()
+            self._pixels[known] = _fitting(font, place, flags, text, round(share * self._height))
+        font.setPixelSize(self._pixels[known])
         painter.setFont(font)
         painter.setPen(QtGui.QColor(color))
         painter.drawText(place, flags, text)
+
+
+def _fitting(font: QtGui.QFont, place: QtCore.QRectF, flags: int, text: str, pixels: int) -> int:
+    """The largest size of letters, at most `pixels`, with which a text fits its place."""
+    while pixels > _LEAST_PX:
+        font.setPixelSize(pixels)
+        needed = QtGui.QFontMetricsF(font).boundingRect(place, flags, text)
+        if needed.width() <= place.width() and needed.height() <= place.height() + 1:
+            break
+        pixels -= 1
+    return max(_LEAST_PX, pixels)
 
 
 def _part(box: QtCore.QRectF, x: float, y: float, width: float, height: float) -> QtCore.QRectF:
