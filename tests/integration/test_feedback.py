@@ -52,7 +52,7 @@ def obedient(decoder: Publisher) -> Iterator[list[tuple[float, dict[str, object]
 
 def test_a_session_from_the_first_target_to_the_results(tmp_path):
     out = tmp_path / "hits.json"
-    options = ("--targets", 1, "--time", 4, "--pause", 1.5, "--size", "640x400", "--out", out)
+    options = ("--targets", 1, "--time", 3, "--pause", 1.5, "--size", "640x400", "--out", out)
     with (
         Publisher() as decoder,
         obedient(decoder) as heard,
@@ -69,7 +69,7 @@ def test_a_session_from_the_first_target_to_the_results(tmp_path):
     assert [t for t, _ in cues] == [t["t"] for t in said["targets"]]
     assert {m["cls"]: m["gdf"] for _, m in cues} == {"left_hand": 769, "right_hand": 770, "rest": 779}
     assert [m["gdf"] for _, m in heard if m["ev"] == "result"] == [897] * 3
-    assert all(t["time_s"] < 4 for t in said["targets"] if t["target"] != "rest")
+    assert all(t["time_s"] < 3 for t in said["targets"] if t["target"] != "rest")
 
 
 def test_what_the_decoder_lacks_ends_it_in_one_sentence():
