@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from neuript.realtime.dashboard.words import Tone, describe, spoken
@@ -58,26 +58,31 @@ def view_of(task: FeedbackTask | None, heard: Heard, state: str) -> FeedbackView
         words = describe(state)
         return FeedbackView(headline=words.title, hint=words.hint, tone=words.tone)
     done = hit_rate(task.results, task.idle_class)
-    common = {
-        "counter": f"target {min(len(_counted(task)) + 1, task.n_targets)} of {task.n_targets}",
-        "score": f"{done.n_hits} hit" if done.n_targets else "",
-        "simulated": simulated,
-        "idle_class": task.idle_class,
-    }
     if task.phase is Phase.DONE:
         return FeedbackView(headline=done.words, lines=_lines(task), simulated=simulated)
+    base = FeedbackView(
+        headline="",
+        counter=f"target {min(len(_counted(task)) + 1, task.n_targets)} of {task.n_targets}",
+        score=f"{done.n_hits} hit" if done.n_targets else "",
+        simulated=simulated,
+        idle_class=task.idle_class,
+    )
     if task.paused:
-        return FeedbackView(headline="PAUSED", hint="Space goes on, Esc ends.", tone=Tone.BUSY, **common)
+        return replace(base, headline="PAUSED", hint="Space goes on, Esc ends.", tone=Tone.BUSY)
     if task.phase is Phase.WAITING:
-        window_s = None if heard.header is None else heard.header.window_s
-        words = describe(state, window_s)
-        return FeedbackView(headline=f"{words.mark} {words.title}", hint=words.hint, tone=words.tone, **common)
+        words = describe(state, None if heard.header is None else heard.header.window_s)
+        return replace(base, headline=f"{words.mark} {words.title}", hint=words.hint, tone=words.tone)
     if task.phase is Phase.PAUSE:
-        return FeedbackView(headline="+", hint="get ready", **common)
+        return replace(base, headline="+", hint="get ready")
     if task.phase is Phase.RESULT:
-        return _result(task, task.results[-1], common)
+        return _result(task, task.results[-1], base)
+    return _target(task, heard, base)
+
+
+def _target(task: FeedbackTask, heard: Heard, base: FeedbackView) -> FeedbackView:
     evidence = heard.command.evidence
-    return FeedbackView(
+    return replace(
+        base,
         headline=asked(task.target, task.idle_class),
         picture=task.spec.kind,
         target=task.target,
@@ -85,7 +90,6 @@ def view_of(task: FeedbackTask | None, heard: Heard, state: str) -> FeedbackView
         threshold=heard.header.threshold if heard.header and task.target != task.idle_class else None,
         position=task.position,
         axis=task.axis,
-        **common,
     )
 
 
@@ -97,7 +101,7 @@ def asked(target: str, idle_class: str | None) -> str:
     return f"{arrow} {spoken(target)}"
 
 
-def _result(task: FeedbackTask, result: TargetResult, common: dict[str, object]) -> FeedbackView:
+def _result(task: FeedbackTask, result: TargetResult, base: FeedbackView) -> FeedbackView:
     seconds = "" if result.target == task.idle_class else f" after {result.time_s:.1f} s"
     words = describe(result.state)
     headline, hint, tone = {
@@ -106,7 +110,7 @@ def _result(task: FeedbackTask, result: TargetResult, common: dict[str, object])
         Outcome.TIMEOUT: ("– time is over", f"{spoken(result.target)} was asked for", Tone.WARN),
         Outcome.VOID: (f"{words.mark} {words.title}", "This one does not count; it is asked for again.", Tone.BUSY),
     }[result.outcome]
-    return FeedbackView(headline=headline, hint=hint, tone=tone, **common)  # type: ignore[arg-type]
+    return replace(base, headline=headline, hint=hint, tone=tone)
 
 
 def _counted(task: FeedbackTask) -> list[TargetResult]:
