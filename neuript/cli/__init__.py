@@ -22,6 +22,8 @@ VERBS: dict[str, str] = {
     "record": "all LSL streams into one XDF file; needs no model",
     "dashboard": "show a decoder that runs, again; closing it changes nothing",
     "calibrate": "fine-tune a model on one person, from recordings",
+    "bridge": "a decoder's commands to OSC, web pages and key presses",
+    "feedback": "a bar or a cursor that a decoder moves, with targets, hits and times",
     "replay": "publish all streams of a recording on LSL, with their timing, gaps and metadata",
     "train": "prepare a corpus, pretrain, fine-tune, evaluate, sweep, pictures, export",
     "simulate": "the digital twin: a simulated amplifier with a simulated person on LSL",

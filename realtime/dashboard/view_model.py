@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.dashboard.trace_model import TraceModel
-from neuript.realtime.dashboard.words import StateWords, describe, state_name
+from neuript.realtime.dashboard.words import StateWords, describe
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.proba_row import unpack_row
+from neuript.realtime.decoding.states import state_name
 
 LATENCY_S = 30.0
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from neuript.durations import clock
-from neuript.realtime.decoding.states import STATE_ORDER
 
 
 class Tone(StrEnum):
@@ -70,6 +69,12 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
         Tone.BUSY,
     ),
     "SILENT": ("DECODER SILENT", "The decoder publishes nothing any more; what is shown below is old.", Tone.BAD),
+    "LATE": (
+        "ROWS COME LATE",
+        "What the decoder publishes is too old to act on when it arrives; no commands. "
+        "Is a computer too busy, or its clock off?",
+        Tone.BAD,
+    ),
     "GONE": (
         "DECODER GONE",
         "The decoder has stopped; what is shown below is old. This view connects again when the decoder is back.",
@@ -78,20 +83,13 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
 }
 
 
-def state_name(code: float) -> str:
-    """Name the numeric state of a published row; an unknown code is shown as it is."""
-    if code in range(len(STATE_ORDER)):
-        return str(STATE_ORDER[int(code)])
-    return f"STATE {code:g}"
-
-
 def describe(name: str, window_s: float | None = None) -> StateWords:
     """Put a state into words.
 
     Parameters
     ----------
     name : str
-        A `State`, or the dashboard's own SEARCHING, SILENT, GONE.
+        A `State`, or what a reader alone knows: SEARCHING, SILENT, LATE, GONE.
     window_s : float | None
         Length of the decoder's window in seconds, named in the hints; None = "a full window".
 

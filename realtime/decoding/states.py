@@ -34,6 +34,14 @@ class State(StrEnum):
 
 STATE_ORDER: tuple[State, ...] = tuple(State)
 
+
+def state_name(code: float) -> str:
+    """Name the numeric state of a published row; an unknown code is shown as it is."""
+    if code in range(len(STATE_ORDER)):
+        return str(STATE_ORDER[int(code)])
+    return f"STATE {code:g}"
+
+
 _TEXT: dict[State, str] = {
     State.OK: "decoding",
     State.WARMUP: "filling the first window, or learning the reference",

@@ -34,6 +34,8 @@ MAY_IMPORT = {
     "realtime.twin": "realtime.chain realtime.recordings realtime.lsl montages",
     "realtime.dashboard": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
     "realtime.paradigm": "realtime.recordings realtime.lsl realtime.dashboard",
+    "realtime.bridge": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
+    "realtime.feedback": "realtime.chain realtime.recordings realtime.decoding realtime.lsl realtime.dashboard",
     "realtime.live": "realtime montages neuript.network neuript.modelfile neuript.weights",
     "realtime.view": "realtime montages",
     "training.windows": "realtime.chain realtime.recordings realtime.decoding montages neuript.modelfile",
@@ -59,6 +61,7 @@ MAY_IMPORT = {
 }
 """Folder (or lone module) to the folders that it may import from, its own and `BASE` aside; the layers of
 docs/architecture.md."""
+QT_FOLDERS = ("neuript.realtime.dashboard.qt", "neuript.realtime.feedback.qt")
 QT = {"PyQt5", "PyQt6", "PySide2", "PySide6", "qtpy", "pyqtgraph"}
 WORLD = {
     *("time", "datetime", "sched"),

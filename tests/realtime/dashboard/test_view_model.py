@@ -26,12 +26,12 @@ from neuript.realtime.dashboard.traces import (
     next_scale,
 )
 from neuript.realtime.dashboard.view_model import ViewModel
-from neuript.realtime.dashboard.words import Tone, describe, duration, state_name
+from neuript.realtime.dashboard.words import Tone, describe, duration
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.decoding.proba_row import pack_row
-from neuript.realtime.decoding.states import STATE_ORDER, State
+from neuript.realtime.decoding.states import STATE_ORDER, State, state_name
 from neuript.realtime.recordings.header import signal_info
 
 CHUNKS = (1, 7, 64, 1001, 5000)

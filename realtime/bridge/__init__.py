@@ -1,0 +1,1 @@
+"""The bridge: another LSL client, which passes a decoder's commands on to programs that do not speak LSL."""
