@@ -35,20 +35,8 @@ faults (NAME[:CHANNEL]@AT[:FOR[:VALUE]], seconds from the start; or a YAML file 
   unplug@AT:FOR          the stream vanishes and returns with the same source id
   rate@AT:FOR:HZ         the stream vanishes and returns at another rate"""
 
-_FIELDS = (
-    *(
-        "skill",
-        "seed",
-        "person_seed",
-        "random_person",
-        "trials_per_class",
-        "imagery_s",
-        "self_paced",
-        "obey",
-        "mains_hz",
-    ),
-    *("montage", "sfreq", "clock_ppm", "faults", "name", "source_id", "unit", "duration_s"),
-)
+_PERSON = ("skill", "seed", "person_seed", "random_person", "trials_per_class", "imagery_s", "self_paced", "obey")
+_FIELDS = (*_PERSON, "mains_hz", "montage", "sfreq", "clock_ppm", "faults", "name", "source_id", "unit", "duration_s")
 """Options that are fields of `SimulationSpec` by the same name."""
 
 
@@ -64,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("session").add_argument
     add("--classes", default="left_hand,right_hand", metavar="A,B", help="tasks (default left_hand,right_hand)")
     add("--trials", dest="trials_per_class", type=int, metavar="N", help="of each class, then the end (endless)")
-    add("--imagery", dest="imagery_s", type=float, default=4.0, metavar="S", help="seconds of imagery (default 4)")
+    add("--imagery", dest="imagery_s", type=float, default=4.0, metavar="S", help="seconds of it (default 4)")
     add("--self-paced", action="store_true", help="no cues; the person acts when he likes")
     add("--obey", metavar="NAME", help="follow the cues of another program: the name of its marker stream")
     add("--cap-shift", default="0,0,0", metavar="R,F,T", help="mm too far right, front, and turned (default 0,0,0)")

@@ -61,7 +61,6 @@ MAY_IMPORT = {
 }
 """Folder (or lone module) to the folders that it may import from, its own and `BASE` aside; the layers of
 docs/architecture.md."""
-QT_FOLDERS = ("neuript.realtime.dashboard.qt", "neuript.realtime.feedback.qt")
 QT = {"PyQt5", "PyQt6", "PySide2", "PySide6", "qtpy", "pyqtgraph"}
 WORLD = {
     *("time", "datetime", "sched"),

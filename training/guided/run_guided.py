@@ -21,6 +21,7 @@ from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided.guided_session import GuidedSession
 from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.guided_words import resume
+from neuript.training.guided.kept_trials import note_lost_trials
 from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, sessions_of
 from neuript.training.guided.session_parts import GuidedView, SessionParts, Show
 from neuript.training.guided.session_plan import plan_session, still_to_do
@@ -77,6 +78,8 @@ def run_guided(
     """
     if folder.is_finished():
         raise NeuriptError(f"the session {folder.path} is finished; its model is {folder.path / MODEL}")
+    if folder.recordings:
+        note_lost_trials(folder, say)
     with Interrupt() as stop:
 
         def step(text: str, done: float, total: float) -> None:

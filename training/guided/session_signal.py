@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from neuript.errors import NeuriptError
 from neuript.interrupt import Interrupt
 from neuript.montages import load_montage
@@ -17,6 +19,8 @@ from neuript.training.guided.session_folder import SessionFolder
 
 LOST_SHARE = 0.25
 """Share of a block for which an electrode may be bad before the block is offered again."""
+STILL_S = 2.0
+"""Seconds without EEG after which the cues wait; a shorter hole costs no more than the trial that it is in."""
 GIVE_UP_S = 120.0
 """Seconds for which an EEG stream that went away is waited for: somebody has to walk to the amplifier."""
 
@@ -46,6 +50,7 @@ class SessionSignal:
         self.watch = SignalWatch(self.source.info, cap=load_montage(spec.montage), unit=spec.unit)
         self.away = False
         """True while no EEG comes."""
+        self._heard_at = math.inf
         self._bad_counts: dict[str, int] = {}
         self._n_checks = 0
 
@@ -72,12 +77,12 @@ class SessionSignal:
         """Judge what has come; return True if the EEG has just stopped, or is just back (`away` says which)."""
         before = self.away
         if len(chunk):
-            self.away = False
+            self.away, self._heard_at = False, chunk.pulled_at
             if chunk.status is SourceStatus.RECOVERED:
                 self.watch.reset()
             if (check := self.watch.add(chunk.data, chunk.timestamps)) is not None:
                 self._count(check)
-        elif chunk.status in (SourceStatus.STALE, SourceStatus.LOST):
+        elif chunk.status is SourceStatus.LOST or chunk.pulled_at - self._heard_at > STILL_S:
             self.away = True
         return self.away != before
 
