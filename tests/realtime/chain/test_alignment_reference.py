@@ -20,7 +20,7 @@ from neuript.realtime.chain.alignment import AlignedWindows, AlignmentSpec, Refe
 def test_an_artefact_that_nobody_flagged_moves_it_a_bounded_way_and_it_comes_back(
     rng: np.random.Generator, seconds: float, channels: slice
 ) -> None:
-    x = eeg(rng, 400.0)
+    x = eeg(rng, 200.0)
     artefact = x[: round(seconds * SFREQ)].copy()
     artefact[:, channels] *= 100
     play = Play(aligned())
@@ -42,7 +42,7 @@ def test_an_artefact_that_nobody_flagged_moves_it_a_bounded_way_and_it_comes_bac
     assert unbounded.windows.reference is not None
     free = before.distance_to(unbounded.windows.reference)
     assert (free > bound).all()
-    play(x[-round(200 * SFREQ) :])
+    play(x[-round(120 * SFREQ) :])
     after = play.windows.reference
     assert after is not None
     assert (before.distance_to(after) < 0.5).all()

@@ -13,10 +13,10 @@ from neuript.training.corpus import RECIPES, prepare
 SHORT = RECIPES["short"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two montages, two rates, two people, a recording without places, a table that is none."""
-    root = tmp_path / "lab"
+    root = tmp_path_factory.mktemp("written") / "lab"
     write_csv(root / "sub-01" / "eeg" / "sub-01_task-rest_eeg.csv", CAP, 32.0, seed=1)
     write_csv(root / "sub-02" / "eeg" / "sub-02_task-rest_eeg.csv", CAP, 20.0, 256.0, seed=2)
     write_csv(root / "sub-02" / "eeg" / "sub-02_task-muse_eeg.csv", MUSE, 16.0, 256.0, seed=3)
@@ -25,6 +25,12 @@ def folder(tmp_path: Path) -> Path:
     (root / "derivatives").mkdir()
     shutil.copy(root / "sub-01/eeg/sub-01_task-rest_eeg.csv", root / "derivatives" / "a.csv")
     return root
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    """The same for one test alone, which may change it."""
+    return Path(shutil.copytree(written, tmp_path / "lab"))
 
 
 @pytest.fixture
