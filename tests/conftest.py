@@ -10,14 +10,6 @@ import pytest
 from processes import default_signals
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever talks over LSL keeps its pace, and sees the streams of everybody else; but for the patient."""
-    for item in items:
-        if item.get_closest_marker("lsl") and not item.get_closest_marker("patient"):
-            item.add_marker("alone")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def started_as_from_a_terminal() -> Iterator[None]:
     """Tests that press Ctrl-C in their own process work where the suite was started with SIGINT ignored."""

@@ -87,7 +87,6 @@ def test_canonical_name_takes_any_text_and_settles_at_once(label: str) -> None:
     assert canonical_name(name) == name
 
 
-@pytest.mark.alone
 def test_absurd_labels_cost_nothing() -> None:
     start = time.process_time()
     for label in ("-" * 200_000, " " * 200_000 + "x", "EEG " * 50_000, "E" * 200_000 + "1"):

@@ -93,7 +93,6 @@ def test_types_outside_eeg_are_ignored_even_with_electrode_names() -> None:
         plan_channels(labels, TEN_TWENTY, ch_types=["EEG"])
 
 
-@pytest.mark.alone
 def test_planning_256_channels_is_quick() -> None:
     big = load_montage("10-05")
     labels = big.ch_names[:256]

@@ -124,7 +124,6 @@ def xdf_chunk(tag: int, content: bytes) -> bytes:
     return b"\x04" + struct.pack("<IH", len(content) + 2, tag) + content
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("lie", range(7))
 def test_lying_lengths_cost_nothing(tmp_path, lie):
     lies, head = _lies(xdf_writer.XdfWriter())
@@ -132,9 +131,9 @@ def test_lying_lengths_cost_nothing(tmp_path, lie):
     blob = head.bytes() + bad + xdf_writer.chunk(5, xdf_writer.BOUNDARY)
     blob += xdf_writer.XdfWriter().stream(1, "A", n_chans=2).samples(1, [1.02], [[5, 6]]).chunks[-1]
     (tmp_path / "a.xdf").write_bytes(blob)
-    begin = time.perf_counter()
+    begin = time.process_time()
     rec = read_recording(tmp_path / "a.xdf")
-    assert time.perf_counter() - begin < 1.0
+    assert time.process_time() - begin < 1.0
     np.testing.assert_array_equal(rec.eeg.data, [[1, 2], [3, 4], [5, 6]])
     assert any("left out" in w or "reading goes on" in w for w in rec.warnings)
 
