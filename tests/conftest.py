@@ -7,15 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from processes import default_signals
 
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever talks over LSL keeps its pace, and sees the streams of everybody else; but for the patient."""
-    for item in items:
-        if item.get_closest_marker("lsl") and not item.get_closest_marker("patient"):
-            item.add_marker("alone")
+# How long an example takes says how busy the machine is.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session", autouse=True)

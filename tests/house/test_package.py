@@ -6,6 +6,7 @@ import ast
 import sys
 import tomllib
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,8 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(source: str) -> set[str]:
+@cache
+def imports(source: str) -> frozenset[str]:
     """Every module that a source text imports, wherever in it, and also by a name in a string."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
@@ -95,7 +97,7 @@ def imports(source: str) -> set[str]:
             names.update(f"{node.module}.{a.name}" for a in node.names)
         elif isinstance(node, ast.Call) and _last_name(node.func) in ("import_module", "__import__"):
             names.update(_text(word) for word in (*node.args[:1], *(k.value for k in node.keywords)))
-    return names - {""}
+    return frozenset(names - {""})
 
 
 def _last_name(node: ast.AST) -> str:
@@ -108,13 +110,15 @@ def _text(node: ast.AST) -> str:
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
 
 
-def comes_from(names: set[str], packages: set[str]) -> set[str]:
+def comes_from(names: frozenset[str], packages: set[str]) -> set[str]:
     """Those of `names` that are one of `packages`, or inside one."""
     return {name for name in names if any(f"{name}.".startswith(f"{package}.") for package in packages)}
 
 
 def mentions(source: str, word: str) -> bool:
     """Whether a source text imports something with this name, or has it as a variable or attribute."""
+    if word not in source:  # most files: no need to parse them
+        return False
     names = {_last_name(node) for node in ast.walk(ast.parse(source))}
     return word in names or any(word in name.split(".") for name in imports(source))
 
@@ -126,7 +130,9 @@ def bare(source: str) -> set[str]:
 
 def leaves_the_path_open(source: str) -> list[int]:
     """Lines of command lines that run a module or code in this Python without `-P`; pip is not ours."""
-    lines = []
+    lines: list[int] = []
+    if "executable" not in source:
+        return lines
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.List | ast.Tuple):
             continue
@@ -151,7 +157,7 @@ def room(module: str) -> str:
     return parts[1] if parts[1] == "montages" else ".".join(parts[:2])
 
 
-def upward(module: str, names: set[str]) -> list[str]:
+def upward(module: str, names: frozenset[str] | set[str]) -> list[str]:
     """Those of `names` that a module must not import."""
     own = room(module)
     allowed = {"base", own, *MAY_IMPORT.get(own, "").split()}

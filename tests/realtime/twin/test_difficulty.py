@@ -7,8 +7,9 @@ import pytest
 from benches import load_benchmark
 from scipy.stats import binom
 
-SEEDS = range(100, 104)
-TEST_PER_CLASS = 30
+PEOPLE = {0.0: 2, 0.6: 4, 0.9: 2}
+"""How many simulated people of each skill."""
+TEST_PER_CLASS = {0.0: 60, 0.6: 30, 0.9: 30}
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +18,11 @@ def scores():
     return {
         skill: np.array(
             [
-                bench.accuracy("openbci-16", skill, seed, test_per_class=TEST_PER_CLASS, sfreq=125.0, brisk=True)
-                for seed in SEEDS
+                bench.accuracy("openbci-16", skill, seed, test_per_class=TEST_PER_CLASS[skill], sfreq=125.0, brisk=True)
+                for seed in range(100, 100 + n_people)
             ]
         )
-        for skill in (0.0, 0.6, 0.9)
+        for skill, n_people in PEOPLE.items()
     }
 
 
@@ -36,10 +37,10 @@ def test_expert_is_easy(scores):
 
 
 def test_without_skill_there_is_chance(scores):
-    n = 2 * TEST_PER_CLASS
-    low, high = binom.ppf([0.005, 0.995], n * len(SEEDS), 0.5) / (n * len(SEEDS))
+    n, n_people = 2 * TEST_PER_CLASS[0.0], PEOPLE[0.0]
+    low, high = binom.ppf([0.005, 0.995], n * n_people, 0.5) / (n * n_people)
     assert low <= scores[0.0].mean() <= high
-    assert scores[0.0].max() <= binom.ppf(1 - 0.01 / len(SEEDS), n, 0.5) / n
+    assert scores[0.0].max() <= binom.ppf(1 - 0.01 / n_people, n, 0.5) / n
 
 
 def test_accuracy_rises_with_skill(scores):

@@ -70,7 +70,7 @@ def test_beta_falls_less_and_rebounds(loud):
 @pytest.mark.parametrize("delay", [0.3, 0.6])
 def test_desynchronisation_begins_with_the_persons_delay(delay):
     person = Subject(skill=0.9, seed=2, onset_delay_s=delay, onset_spread_s=0.02, **LOUD)
-    recording = record_session(CAP, SFREQ, person, QUIET, CueProtocol(trials_per_class=60), seed=2)
+    recording = record_session(CAP, SFREQ, person, QUIET, CueProtocol(trials_per_class=30), seed=2)
     t, left = power_course(recording, (8.0, 13.0), "left_hand", "C4")
     _, right = power_course(recording, (8.0, 13.0), "right_hand", "C3")
     power = np.convolve((left + right) / 2, np.ones(51) / 51, mode="same")
@@ -101,7 +101,7 @@ def test_zero_skill_makes_the_same_signal_whatever_is_imagined():
 
 def test_feet_and_tongue_act_elsewhere():
     person = Subject(skill=0.9, seed=4, **LOUD)
-    protocol = CueProtocol(classes=("feet", "tongue"), trials_per_class=50)
+    protocol = CueProtocol(classes=("feet", "tongue"), trials_per_class=30, pause_s=(1.5, 2.0))
     recording = record_session(CAP, SFREQ, person, QUIET, protocol, seed=4)
     depth = {}
     for label in protocol.classes:

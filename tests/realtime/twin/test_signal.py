@@ -238,7 +238,6 @@ def test_cap_shift_changes_the_picture_but_not_the_brain():
 # --- cost and refusals ---
 
 
-@pytest.mark.alone
 def test_generation_is_fast():
     """Twenty minutes of 16 channels in seconds; 64 channels at 1 kHz at a fraction of a core."""
     for montage, sfreq, seconds, budget in (("openbci-16", 250.0, 60.0, 0.02), ("biosemi-64", 1000.0, 10.0, 0.15)):

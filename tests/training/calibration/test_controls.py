@@ -116,21 +116,25 @@ def test_motor_areas_hold_no_rim_and_eyes_are_part_of_it() -> None:
     assert {"C3", "C4", "Cz", "C5", "C6"} <= found[MOTOR]
 
 
-def test_every_control_is_judged_on_the_trials_of_the_decoder(rng: np.random.Generator) -> None:
-    controls = controlled(recorded(rng, ("C3",)))
-    assert set(controls) == {PRE_CUE, EYES, RIM, MOTOR}
-    for control in controls.values():
+@pytest.fixture(scope="module")
+def clean() -> dict[str, Control]:
+    """The controls of a signal of the motor areas."""
+    return controlled(recorded(np.random.default_rng(20251116), ("C3",)))
+
+
+def test_every_control_is_judged_on_the_trials_of_the_decoder(clean: dict[str, Control]) -> None:
+    assert set(clean) == {PRE_CUE, EYES, RIM, MOTOR}
+    for control in clean.values():
         assert control.card.n_trials == N_TRIALS
         json.dumps(control.to_dict(), allow_nan=False)
-    assert set(controls[MOTOR].channels) == {"C3", "Cz", "C4"}
-    assert controls[PRE_CUE].channels == ()
-    assert controls[MOTOR].to_dict()["above_chance"]
+    assert set(clean[MOTOR].channels) == {"C3", "Cz", "C4"}
+    assert clean[PRE_CUE].channels == ()
+    assert clean[MOTOR].to_dict()["above_chance"]
 
 
-def test_a_clean_motor_signal_gives_no_warning(rng: np.random.Generator) -> None:
-    controls = controlled(recorded(rng, ("C3",)))
-    assert controls[MOTOR].card.accuracy > 0.9
-    assert warnings_of(tuple(controls.values())) == ()
+def test_a_clean_motor_signal_gives_no_warning(clean: dict[str, Control]) -> None:
+    assert clean[MOTOR].card.accuracy > 0.9
+    assert warnings_of(tuple(clean.values())) == ()
 
 
 def test_signal_of_the_front_alone_is_named(rng: np.random.Generator) -> None:

@@ -68,9 +68,10 @@ def chosen(rows: Rows, bound: float) -> OperatingPoint:
 
 
 def every_setting(rows: Rows) -> list[EventCard]:
+    evidence = evidence_of([rows], BASE, GO, HOP_S)
     return [
         score_policy(
-            [rows], replace(BASE, threshold=p, release=RELEASE_SHARE * p, dwell_s=dwell), GO, HOP_S, duration_s=LAST_S
+            [rows], replace(BASE, threshold=p, release=RELEASE_SHARE * p, dwell_s=dwell), GO, HOP_S, LAST_S, evidence
         )
         for p in THRESHOLDS
         for dwell in DWELLS_S

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pyriemann.estimation import Covariances
 from scipy.signal import firwin
 
 from neuript.training.fitting.plain import BASELINES
-from neuript.training.fitting.plain_features import N_TAPS, BandPass
+from neuript.training.fitting.plain_features import N_TAPS, BandPass, OasCovariances
 
 SFREQ = 64.0
 
@@ -31,6 +32,14 @@ def test_band_pass_keeps_what_the_whole_filter_covers_in_microvolts(rng):
     for k in (0, 30, found.shape[-1] - 1):
         slow = (x[..., k : k + N_TAPS].astype(float) * 1e6 * taps[::-1]).sum(-1)
         np.testing.assert_allclose(found[..., k], slow, atol=1e-9)
+
+
+@pytest.mark.parametrize(("n_chans", "n_times"), [(1, 20), (2, 500), (6, 64), (12, 8)])
+def test_shrunk_covariances_are_those_of_pyriemann(rng, n_chans, n_times):
+    x = 5 + rng.normal(size=(9, n_chans, n_times)) * np.exp(rng.normal(size=(9, n_chans, 1)))
+    x[0] = 3 * np.resize([1.0, -1.0], n_times)  # all channels alike
+    expected = Covariances("oas").fit_transform(x)
+    np.testing.assert_allclose(OasCovariances().fit_transform(x), expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from neuript.realtime.decoding.event_scoring import EventCard, joined, last_onset_s, score_events
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
 from neuript.realtime.decoding.states import State
-from neuript.training.calibration.operating_point import RELEASE_SHARE, THRESHOLDS, Rows, score_policy
+from neuript.training.calibration.operating_point import RELEASE_SHARE, THRESHOLDS, Rows, evidence_of, score_policy
 from neuript.training.evaluate.pseudo_online.online_figures import (
     decision_table,
     expected_calibration_error,
@@ -119,12 +119,16 @@ def operating_curve(walks: Sequence[Walk], task: OnlineTask) -> list[dict[str, A
     task : OnlineTask
         Classes and times.
     """
+    played = [[_as_rows(walk)] for walk in walks]
+    evidence = [
+        evidence_of(rows, walk.policy, task.classes, walk.hop_s) for rows, walk in zip(played, walks, strict=True)
+    ]
     out = []
     for threshold in THRESHOLDS:
         cards = []
-        for walk in walks:
+        for walk, rows, found in zip(walks, played, evidence, strict=True):
             spec = replace(walk.policy, threshold=threshold, release=RELEASE_SHARE * threshold)
-            cards.append(score_policy([_as_rows(walk)], spec, task.classes, walk.hop_s, task.duration_s))
+            cards.append(score_policy(rows, spec, task.classes, walk.hop_s, task.duration_s, found))
         card = joined(cards)
         figures = card.to_dict()
         kept = ("hits", "wrong", "missed", "false_activations", "false_per_minute", "time_to_detect_median_s")
