@@ -233,6 +233,11 @@ class AlignedWindows:
         Where to begin, from a calibration; None begins with the stream's own first seconds.
     moving : bool
         False leaves the references where they are, once there are any.
+
+    Attributes
+    ----------
+    to_signal : ndarray, shape (n_chans, n_chans)
+        From the filtered signal in volts to what the network reads; each time the reference moves, a new array.
     """
 
     def __init__(
@@ -250,7 +255,7 @@ class AlignedWindows:
         if start is not None:
             start.check(spec, n_chans)
         self.spec, self.moving = spec, moving
-        self._n_times, self._n_chans, self._sfreq = n_times, n_chans, float(sfreq)
+        self._n_times, self._n_chans, self.sfreq = n_times, n_chans, float(sfreq)
         self._volts = RingBuffer(capacity, n_chans)
         self._bank = FilterBank((spec.signal_band_hz, *spec.bands_hz), sfreq, n_chans, capacity)
         self._moments = WindowMoments(spec.n_references, n_chans, n_times, hop)
@@ -271,7 +276,7 @@ class AlignedWindows:
         self._hop = 0  # least distance of two windows so far
         nothing = np.zeros_like(self._mean)
         self._root, self._whitener = (nothing, nothing.copy()) if start is None else spd.roots(self._mean)
-        self._to_signal = self._seen_from_here()
+        self.to_signal = self._seen_from_here()
 
     @property
     def settled(self) -> bool:
@@ -353,7 +358,7 @@ class AlignedWindows:
         """Move one reference towards the window's covariance."""
         spec = self.spec
         covariance = self._covariances(end)[k]
-        news_s = (end - max(self._followed[k], end - self._n_times)) / self._sfreq
+        news_s = (end - max(self._followed[k], end - self._n_times)) / self.sfreq
         self._followed[k] = end
         if not self._seconds[k] > 0:
             self._seconds[k] = news_s
@@ -378,7 +383,7 @@ class AlignedWindows:
         self._mean[k] = mean
         self._root[k], self._whitener[k] = spd.roots(mean)
         if k == 0:
-            self._to_signal = self._seen_from_here()
+            self.to_signal = self._seen_from_here()
 
     def _seen_from_here(self) -> F64:
         """Return the matrix from the filtered signal in volts to what the network reads."""
@@ -405,12 +410,12 @@ class AlignedWindows:
         if not min(self._seconds) > 0:
             raise ValueError("there is no reference yet; follow a clean window first")
         volts: NDArray[np.float32] = self._volts.window(end, self._n_times)  # type: ignore[assignment]
-        signal = seen(self._bank.window(end, self._n_times)[:, 0], self._to_signal)
+        signal = seen(self._bank.window(end, self._n_times)[:, 0], self.to_signal)
         away = spd.logarithm(self._whitener[1:] @ self._covariances(end)[1:] @ self._whitener[1:])
         tangent = spd.upper(away) / np.maximum(self._distance[1:, None], SMALLEST_DISTANCE)
         return Window(volts, signal, tangent.ravel().astype(np.float32))
 
 
 def seen(x: F64, to_signal: F64) -> NDArray[np.float32]:
-    """Return samples (n_times, n_chans) of the filtered signal as seen from a reference, which `to_signal` stands for."""
+    """Return filtered samples in volts, (n_times, n_chans), as seen from a reference, for which `to_signal` stands."""
     return np.asarray(np.ascontiguousarray(x) @ to_signal, dtype=np.float32)
