@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from neuript.realtime.chain.alignment import AlignedWindows, Reference, Window, Windows, seen
 from neuript.realtime.chain.filter_bank import FilterBank
 from neuript.realtime.decoding.decoder import Decoder
+from neuript.realtime.decoding.policy import DecisionPolicy, PolicyResult
 from neuript.realtime.decoding.states import State
 
 if TYPE_CHECKING:
@@ -106,6 +107,16 @@ class NoOpinion:
         return self._flat
 
 
+class NoDecision(DecisionPolicy):
+    """A policy that decides nothing, so that a walk whose commands nobody reads need not find them."""
+
+    def update(self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1) -> PolicyResult:
+        """Pass on whether there was a window."""
+        del state, hops
+        proba = None if logits is None else np.asarray(logits, dtype=np.float64)
+        return PolicyResult(proba, None, 0.0, None, committed=False)
+
+
 class HopTap:
     """The decoder's windows, of which is kept what `Hops` needs."""
 
@@ -166,6 +177,7 @@ def walk_hops(
     decoder = Decoder.from_manifest(source, matrix, scale, manifest, nobody, reference=reference)
     windows = decoder.windows
     decoder.windows = tap = HopTap(windows)
+    decoder.policy = NoDecision(decoder.policy.spec, manifest.classes, manifest.hop_s)
     t: list[float] = []
     state: list[State] = []
     row: list[int] = []
