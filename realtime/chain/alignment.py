@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from neuript import specs
 from neuript.realtime.chain import spd
 from neuript.realtime.chain.filter_bank import FilterBank
+from neuript.realtime.chain.moments import WindowMoments
 from neuript.realtime.chain.ring import RingBuffer
 from neuript.realtime.chain.spd import F64
 
@@ -226,10 +227,17 @@ class AlignedWindows:
         Sampling rate in Hz.
     capacity : int
         Number of the newest samples that are kept.
+    hop : int
+        Samples from one window to the next, as they are asked for; others can be asked for as well and take longer.
     start : Reference, optional
         Where to begin, from a calibration; None begins with the stream's own first seconds.
     moving : bool
         False leaves the references where they are, once there are any.
+
+    Attributes
+    ----------
+    to_signal : ndarray, shape (n_chans, n_chans)
+        From the filtered signal in volts to what the network reads; each time the reference moves, a new array.
     """
 
     def __init__(
@@ -240,47 +248,50 @@ class AlignedWindows:
         sfreq: float,
         capacity: int,
         *,
+        hop: int,
         start: Reference | None = None,
         moving: bool = True,
     ) -> None:
         if start is not None:
             start.check(spec, n_chans)
         self.spec, self.moving = spec, moving
-        self._n_times, self._n_chans, self._sfreq = n_times, n_chans, float(sfreq)
+        self._n_times, self._n_chans, self.sfreq = n_times, n_chans, float(sfreq)
         self._volts = RingBuffer(capacity, n_chans)
         self._bank = FilterBank((spec.signal_band_hz, *spec.bands_hz), sfreq, n_chans, capacity)
+        self._moments = WindowMoments(spec.n_references, n_chans, n_times, hop)
         self._begin(start)
         self._origin = start
         self._undo: list[Reference | None] = []
         self._since = 0  # signal before this sample is not learnt from
         self.n_recentred = 0
-        self._newest: tuple[int, F64, F64] | None = None
+        self._newest: tuple[int, F64] | None = None
 
     def _begin(self, start: Reference | None) -> None:
         n = self.spec.n_references
         self._mean = np.zeros((n, self._n_chans, self._n_chans)) if start is None else start.mean.copy()
         self._distance = np.zeros(n) if start is None else start.distance.copy()
-        self._seconds = np.full(n, 0.0 if start is None else start.seconds)
-        self._followed = np.full(n, -1, dtype=np.int64)  # newest sample that each reference has seen
+        self._seconds = [0.0 if start is None else start.seconds] * n
+        self._followed = [-1] * n  # newest sample that each reference has seen
         self._turn = 0
         self._hop = 0  # least distance of two windows so far
         nothing = np.zeros_like(self._mean)
         self._root, self._whitener = (nothing, nothing.copy()) if start is None else spd.roots(self._mean)
+        self.to_signal = self._seen_from_here()
 
     @property
     def settled(self) -> bool:
         """Whether the references rest on enough signal."""
-        return bool(self._seconds.min() >= min(self.spec.settle_s, self.spec.memory_s) - 1e-9)
+        return min(self._seconds) >= min(self.spec.settle_s, self.spec.memory_s) - 1e-9
 
     @property
     def seconds(self) -> float:
         """Seconds of clean signal that the references rest on."""
-        return float(self._seconds.min())
+        return min(self._seconds)
 
     @property
     def reference(self) -> Reference | None:
         """Where the windows are seen from now; None before the first clean window."""
-        if not self._seconds.min() > 0:
+        if not min(self._seconds) > 0:
             return None
         return Reference(self._mean.copy(), self._distance.copy(), self.seconds)
 
@@ -332,8 +343,8 @@ class AlignedWindows:
 
     def _in_turn(self, end: int) -> list[int]:
         """Which references move now: at first all, then so many in turn that none misses signal between two turns."""
-        n, newest = self.spec.n_references, int(self._followed.max())
-        if not self._seconds.min() > 0:
+        n, newest = self.spec.n_references, max(self._followed)
+        if not min(self._seconds) > 0:
             self._turn = 1 % n
             return list(range(n))
         if newest >= 0:
@@ -346,36 +357,47 @@ class AlignedWindows:
     def _move(self, k: int, end: int) -> None:
         """Move one reference towards the window's covariance."""
         spec = self.spec
-        covariance = self._at(end)[1][k]
-        news_s = (end - max(int(self._followed[k]), end - self._n_times)) / self._sfreq
+        covariance = self._covariances(end)[k]
+        news_s = (end - max(self._followed[k], end - self._n_times)) / self.sfreq
         self._followed[k] = end
         if not self._seconds[k] > 0:
             self._seconds[k] = news_s
-            self._mean[k] = covariance
-            self._root[k], self._whitener[k] = spd.roots(covariance)
+            self._stand_at(k, covariance)
             return
         self._seconds[k] = min(self._seconds[k] + news_s, spec.memory_s)
         share = news_s / self._seconds[k]
-        away = spd.logarithm(self._whitener[k] @ covariance @ self._whitener[k])
-        distance = float(np.linalg.norm(away))
-        if self._distance[k] > 0 and self.settled:
-            limit = spec.max_step * self._distance[k]
+        logs, vectors = spd.log_eigenvalues(self._whitener[k] @ covariance @ self._whitener[k])
+        distance, usual = math.sqrt(float(logs @ logs)), float(self._distance[k])
+        if usual > 0 and self.settled:
+            limit = spec.max_step * usual
             if distance > limit:  # what is not typical does not say what is, or the limit would grow with the artefact
-                away *= limit / distance
-                distance = float(self._distance[k])
-        self._distance[k] += max(share, float(self._distance[k] == 0)) * (distance - self._distance[k])
-        moved = self._root[k] @ spd.exponential(share * away) @ self._root[k]
-        self._mean[k] = 0.5 * (moved + moved.T)
-        self._root[k], self._whitener[k] = spd.roots(self._mean[k])
+                logs = logs * (limit / distance)
+                distance = usual
+        self._distance[k] += max(share, float(usual == 0)) * (distance - usual)
+        half = self._root[k] @ (vectors * np.exp(0.5 * share * logs))
+        moved = half @ half.T
+        self._stand_at(k, 0.5 * (moved + moved.T))
 
-    def _at(self, end: int) -> tuple[F64, F64]:
-        """Filtered samples of the window before `end` in microvolts, (1 + K, T, D), and covariances, (1 + K, D, D)."""
+    def _stand_at(self, k: int, mean: F64) -> None:
+        """Put one reference somewhere."""
+        self._mean[k] = mean
+        self._root[k], self._whitener[k] = spd.roots(mean)
+        if k == 0:
+            self.to_signal = self._seen_from_here()
+
+    def _seen_from_here(self) -> F64:
+        """Return the matrix from the filtered signal in volts to what the network reads."""
+        to_signal: F64 = self._whitener[0] * (self.spec.signal_rms_v * MICROVOLTS_PER_VOLT)
+        return to_signal
+
+    def _covariances(self, end: int) -> F64:
+        """Covariances of the window before `end` in square microvolts, (1 + K, D, D)."""
         if self._newest is None or self._newest[0] != end:
-            x = self._bank.window(end, self._n_times) * MICROVOLTS_PER_VOLT
-            centred = x if self.spec.signal_band_hz is not None else x - x.mean(axis=1, keepdims=True)
-            covariances = spd.shrunk(np.swapaxes(centred, -1, -2) @ centred / self._n_times, SHRINKAGE, FLOOR_UV2)
-            self._newest = (end, x, covariances)
-        return self._newest[1:]
+            mean, second = self._moments.at(end, self._bank.window)
+            if self.spec.signal_band_hz is None:
+                second -= mean[..., :, None] * mean[..., None, :]
+            self._newest = (end, spd.shrunk(second * MICROVOLTS_PER_VOLT**2, SHRINKAGE, FLOOR_UV2))
+        return self._newest[1]
 
     def window(self, end: int) -> Window:
         """Return the window that ends before sample `end`, seen from the references.
@@ -385,11 +407,15 @@ class AlignedWindows:
         ValueError
             Before the first clean window, or if part of the window is not there.
         """
-        if not self._seconds.min() > 0:
+        if not min(self._seconds) > 0:
             raise ValueError("there is no reference yet; follow a clean window first")
-        x, covariances = self._at(end)
         volts: NDArray[np.float32] = self._volts.window(end, self._n_times)  # type: ignore[assignment]
-        signal = x[0] @ (self._whitener[0] * self.spec.signal_rms_v)
-        away = spd.logarithm(self._whitener[1:] @ covariances[1:] @ self._whitener[1:])
+        signal = seen(self._bank.window(end, self._n_times)[:, 0], self.to_signal)
+        away = spd.logarithm(self._whitener[1:] @ self._covariances(end)[1:] @ self._whitener[1:])
         tangent = spd.upper(away) / np.maximum(self._distance[1:, None], SMALLEST_DISTANCE)
-        return Window(volts, signal.astype(np.float32), tangent.ravel().astype(np.float32))
+        return Window(volts, signal, tangent.ravel().astype(np.float32))
+
+
+def seen(x: F64, to_signal: F64) -> NDArray[np.float32]:
+    """Return filtered samples in volts, (n_times, n_chans), as seen from a reference, for which `to_signal` stands."""
+    return np.asarray(np.ascontiguousarray(x) @ to_signal, dtype=np.float32)

@@ -66,7 +66,9 @@ class FilterBank:
             self._catch_up()
 
     def window(self, end: int, n_times: int) -> F64:
-        """Return samples `end - n_times ... end - 1` of every band, shape (K, n_times, n_chans); a new array.
+        """Return samples `end - n_times ... end - 1` of every band, shape (n_times, K, n_chans).
+
+        It is a read-only view, which later samples overwrite.
 
         Raises
         ------
@@ -74,9 +76,8 @@ class FilterBank:
             If part of them has not arrived yet or has been overwritten.
         """
         self._catch_up()
-        flat = self._ring.window(end, n_times)
-        by_band = flat.reshape(n_times, len(self._sos), self._n_chans).transpose(1, 0, 2)
-        return np.array(by_band, dtype=np.float64, order="C")
+        flat: F64 = self._ring.window(end, n_times)  # type: ignore[assignment]
+        return flat.reshape(n_times, len(self._sos), self._n_chans)
 
     def _catch_up(self) -> None:
         """Filter what has arrived since the last time."""

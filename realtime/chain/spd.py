@@ -6,6 +6,7 @@ They act on the eigenvalues (Bhatia 2007, Positive Definite Matrices, ch. 1 and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,12 @@ def of_eigenvalues(matrices: F64, *functions: Callable[[F64], F64]) -> tuple[F64
     values, vectors = np.linalg.eigh(matrices)
     transposed = np.swapaxes(vectors, -1, -2)
     return tuple((vectors * function(values)[..., None, :]) @ transposed for function in functions)
+
+
+def log_eigenvalues(matrices: F64) -> tuple[F64, F64]:
+    """Return logarithms of the eigenvalues (..., n) of positive definite matrices, and the eigenvectors (..., n, n)."""
+    values, vectors = np.linalg.eigh(matrices)
+    return np.log(np.maximum(values, SMALLEST)), vectors
 
 
 def roots(matrices: F64) -> tuple[F64, F64]:
@@ -46,15 +53,21 @@ def shrunk(covariances: F64, share: float, floor: float) -> F64:
 
     What has no logarithm (channels that are sums of each other, a flat signal) has one then.
     """
-    n_chans = covariances.shape[-1]
-    mean = np.trace(covariances, axis1=-2, axis2=-1) / n_chans
-    out: F64 = covariances + (share * mean + floor)[..., None, None] * np.eye(n_chans)
+    out = covariances.copy()
+    variances = np.einsum("...ii->...i", out)  # a view
+    variances += (share * variances.mean(axis=-1) + floor)[..., None]
     return out
 
 
 def upper(matrices: F64) -> F64:
     """Return symmetric matrices (..., n, n) as vectors of the same norm, (..., n (n + 1) / 2)."""
-    n_chans = matrices.shape[-1]
-    rows, columns = np.triu_indices(n_chans)
-    vectors: F64 = matrices[..., rows, columns] * np.where(rows == columns, 1.0, np.sqrt(2.0))
+    places, weights = _upper_triangle(matrices.shape[-1])
+    vectors: F64 = matrices.reshape(*matrices.shape[:-2], matrices.shape[-1] ** 2)[..., places] * weights
     return vectors
+
+
+@cache
+def _upper_triangle(n_chans: int) -> tuple[NDArray[np.intp], F64]:
+    """Places of the upper triangle in a matrix laid out flat, and what each entry counts in the norm."""
+    rows, columns = np.triu_indices(n_chans)
+    return rows * n_chans + columns, np.where(rows == columns, 1.0, np.sqrt(2.0))

@@ -97,7 +97,7 @@ class Decoder:
         self.windows: Windows = PlainWindows(n_times, conditioner.n_chans, capacity)
         if conditioner.spec.alignment is not None:
             shape = n_times, conditioner.n_chans, conditioner.spec.sfreq, capacity
-            self.windows = AlignedWindows(conditioner.spec.alignment, *shape, start=reference, moving=moving)
+            self.windows = AlignedWindows(conditioner.spec.alignment, *shape, hop=hop, start=reference, moving=moving)
         self._contacts = ContactLog(source.info.ch_names, conditioner.matrix, live=clock is not None)
         self._clock, self._perf = clock, perf
         self._uid = source.info.uid

@@ -188,11 +188,16 @@ def score_events(
         first = commits[mine[0]] if mine else None
         delay = None if first is None else first.t - trial.onset_s
         events.append(EventScore(trial, None if first is None else first.label, delay))
-    at_rest = np.ones(len(decoded_t), dtype=bool)
-    for begin, end in spans:
-        at_rest &= (decoded_t < begin) | (decoded_t > end)
     false = sum(k not in used for k in range(len(commits)))
-    return EventCard(tuple(events), false, float(at_rest.sum()) * hop_s)
+    return EventCard(tuple(events), false, float((~_inside(decoded_t, spans)).sum()) * hop_s)
+
+
+def _inside(t: NDArray[np.float64], spans: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Whether each time lies in any of the spans, which are sorted by their begins."""
+    begins, ends = np.array(spans).reshape(-1, 2).T
+    latest = np.append(-np.inf, np.maximum.accumulate(ends))  # end of all that has begun
+    inside: NDArray[np.bool_] = t <= latest[np.searchsorted(begins, t, side="right")]
+    return inside
 
 
 def joined(cards: Sequence[EventCard]) -> EventCard:

@@ -25,7 +25,7 @@ def eeg(rng: np.random.Generator, seconds: float, sfreq: float = SFREQ) -> np.nd
 
 
 def aligned(spec: AlignmentSpec = SPEC, **options: object) -> AlignedWindows:
-    return AlignedWindows(spec, N_TIMES, N_CHANS, SFREQ, 500, **options)
+    return AlignedWindows(spec, N_TIMES, N_CHANS, SFREQ, 500, hop=HOP, **options)
 
 
 class Play:

@@ -90,7 +90,7 @@ def calibrate(
         encoder = None
     if encoder is not None and spec.alignment is not None:
         spec = replace(spec, alignment=encoder.alignment())
-    data = build_dataset(read, spec)
+    data = build_dataset(read, spec, keep_hops=True)
     for sentence in (data.describe(), *data.notes):
         tell(sentence)
     decoder = fit_alone(data, encoder, n_folds=spec.n_folds, progress=progress)

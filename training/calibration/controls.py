@@ -20,7 +20,7 @@ from neuript.montages import Montage
 from neuript.montages.interpolation import directions
 from neuript.realtime.decoding.scoring import ScoreCard
 from neuript.training.calibration.held_out import Masks, score_held_out
-from neuript.training.fitting.plain import tangent_lr
+from neuript.training.fitting.plain import held_out_proba, tangent_lr
 from neuript.training.fitting.tangent_readout import fit_readout
 from neuript.training.windows.dataset import Dataset
 
@@ -139,9 +139,5 @@ def _before_the_cue(data: Dataset, blocks: Sequence[Masks]) -> Control | None:
 
 def _of_channels(data: Dataset, blocks: Sequence[Masks], index: Sequence[int]) -> NDArray[np.float64]:
     """Log-probabilities of every window from tangent space and logistic regression on some channels."""
-    out = np.zeros((len(data.x), len(data.classes)))
-    x = data.x[:, list(index)].astype(np.float64)
-    for train, test in blocks:
-        pipeline = tangent_lr(data.sfreq).fit(x[train], data.y[train])
-        out[test] = np.log(np.clip(pipeline.predict_proba(x[test]), 1e-9, 1))
-    return out
+    proba = held_out_proba(tangent_lr(data.sfreq), data.x[:, list(index)], data.y, blocks)
+    return np.log(np.clip(proba, 1e-9, 1))

@@ -63,7 +63,7 @@ def calibrate_from_people(
         population.check_classes(tuple(spec.event_map))
     mine = spec_like(spec, population)
     montage, notes = fitting_montage(recordings, mine, population.montage, "the population")
-    data = build_dataset(recordings, mine, montage)
+    data = build_dataset(recordings, mine, montage, keep_hops=True)
     theirs = population.manifest.policy
     policy = {**data.manifest.policy, "threshold": theirs["threshold"], "release": theirs["release"]}
     data = replace(data, notes=(*notes, *data.notes), manifest=replace(data.manifest, policy=policy))

@@ -15,7 +15,7 @@ from scipy.special import log_softmax
 from neuript.errors import NeuriptError
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
 from neuript.training.fitting.crossval import blocked_folds, overlaps, split
-from neuript.training.fitting.plain import BASELINES
+from neuript.training.fitting.plain import BASELINES, held_out_proba
 from neuript.training.fitting.tangent_readout import STRENGTH, Readout, feature_scale, fit_readout
 from neuript.training.population.prior import PersonTrials
 from neuript.training.windows.dataset import Dataset
@@ -122,13 +122,11 @@ def baseline_log_proba(data: Dataset, blocks: Sequence[Masks]) -> dict[str, NDAr
     """
     from mne import use_log_level
 
-    out = {name: np.zeros((len(data.x), len(data.classes))) for name in BASELINES}
-    for train, test in blocks:
-        for name, make in BASELINES.items():
-            with use_log_level("ERROR"):
-                pipeline = make(data.sfreq).fit(data.x[train].astype(np.float64), data.y[train])
-            proba = pipeline.predict_proba(data.x[test].astype(np.float64))
-            out[name][test] = np.log(np.clip(proba, 1e-9, 1))
+    out = {}
+    for name, make in BASELINES.items():
+        with use_log_level("ERROR"):
+            proba = held_out_proba(make(data.sfreq), data.x, data.y, blocks)
+        out[name] = np.log(np.clip(proba, 1e-9, 1))
     return out
 
 

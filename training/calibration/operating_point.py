@@ -1,9 +1,9 @@
 """When a command is given: threshold and dwell for a bound on what may be commanded at rest.
 
-The calibration recordings are run through the live decoder once more, hop by hop, and each stretch is decoded by a
-decoder that did not see its trials. On these decisions every setting is tried with the very policy that runs live. Only
-settings whose false activations per minute of rest are below the bound *with 95 % confidence* (exact Poisson limit) may
-be taken; of these the one that detects most, and then soonest.
+When the windows were cut, the recordings were run through the live decoder hop by hop; now each stretch of them is
+decoded by a decoder that did not see its trials. On these decisions every setting is tried with the very policy that
+runs live. Only settings whose false activations per minute of rest are below the bound *with 95 % confidence* (exact
+Poisson limit) may be taken; of these the one that detects most, and then soonest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.realtime.chain.alignment import Window
 from neuript.realtime.decoding.event_scoring import Commit, EventCard, joined, poisson_upper, score_events
 from neuript.realtime.decoding.policy import CommitRule, DecisionPolicy, PolicySpec
 from neuript.realtime.decoding.scoring import Trial
@@ -23,6 +22,7 @@ from neuript.realtime.decoding.states import State
 from neuript.training.calibration.fitted_decoder import FittedDecoder
 from neuript.training.calibration.held_out import Logits
 from neuript.training.windows.dataset import Dataset
+from neuript.training.windows.hops import Hops
 
 THRESHOLDS = tuple(round(0.5 + 0.02 * k, 2) for k in range(25))
 """Evidence among which the threshold is chosen."""
@@ -153,81 +153,96 @@ def held_out_rows(data: Dataset, decoder: FittedDecoder) -> list[Rows]:
     out = []
     for number, played in enumerate(data.played):
         mine = recording_of_window == number
-        ends, folds = data.end_s[mine], fold_of_window[mine]
-        decode = _InBatches(decoder.without_block, decoder.n_outputs)
-        t: list[float] = []
-        states: list[State] = []
-        for row, window in played.decoded(data.manifest):
-            t.append(row.t)
-            states.append(row.state)
-            if window is None or not len(ends):
-                decode.skip()
-            else:  # the labelled window with which this one shares most samples is not to have been learnt from
-                decode.add(window, int(folds[np.argmin(np.abs(ends - row.t))]))
-        out.append(Rows(np.array(t), states, decode.logits(), played.trials))
+        hops = played.hops(data.manifest)
+        logits = np.full((len(hops.t), decoder.n_outputs), np.nan)
+        if mine.any():
+            folds = nearest_fold(hops.window_t, data.end_s[mine], fold_of_window[mine])
+            for fold, decode in enumerate(decoder.without_block):
+                _decode(hops, np.flatnonzero(folds == fold), decode, logits)
+        out.append(Rows(hops.t, hops.state, logits, played.trials))
     return out
 
 
-class _InBatches:
-    """Logits of one window after the other, each from the decoder of its block, computed many at a time."""
+def nearest_fold(t: NDArray[np.float64], end_s: NDArray[np.float64], fold: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the block that each window must not have been learnt with, shape (n_windows,).
 
-    def __init__(self, logits_of_fold: Sequence[Logits], n_outputs: int) -> None:
-        self._decoders, self._nothing = logits_of_fold, np.full(n_outputs, np.nan)
-        self._found: list[NDArray[np.float64]] = []
-        self._waiting: dict[int, list[tuple[int, Window]]] = {}
+    It is that of the labelled window with which it shares most samples.
 
-    def skip(self) -> None:
-        """Nothing was decoded."""
-        self._found.append(self._nothing)
-
-    def add(self, window: Window, fold: int) -> None:
-        """Take a window."""
-        mine = self._waiting.setdefault(fold, [])
-        mine.append((len(self._found), window))
-        self._found.append(self._nothing)
-        if len(mine) >= BATCH:
-            self._work_off(fold)
-
-    def logits(self) -> NDArray[np.float64]:
-        """Return the logits so far, shape (n_rows, n_outputs)."""
-        for fold in list(self._waiting):
-            self._work_off(fold)
-        return np.array(self._found).reshape(-1, len(self._nothing))
-
-    def _work_off(self, fold: int) -> None:
-        rows, windows = zip(*self._waiting.pop(fold), strict=True)
-        signals, tangents = np.stack([w.signal.T for w in windows]), np.stack([w.tangent for w in windows])
-        for row, found in zip(rows, self._decoders[fold](signals, tangents), strict=True):
-            self._found[row] = found
+    Parameters
+    ----------
+    t : ndarray, shape (n_windows,)
+        Ends of the windows in seconds.
+    end_s : ndarray, shape (n_labelled,)
+        Ends of the labelled windows of the same recording.
+    fold : ndarray, shape (n_labelled,)
+        Block of each.
+    """
+    return fold[np.abs(np.subtract.outer(t, end_s)).argmin(axis=1)]
 
 
-Evidences = Sequence[Sequence[list[float] | None]]
-"""Evidence of the classes in each row of each recording; None where nothing was decoded."""
+def _decode(hops: Hops, which: NDArray[np.int64], decode: Logits, logits: NDArray[np.float64]) -> None:
+    """Write what a decoder says of some windows into the rows that they belong to, a batch at a time."""
+    for start in range(0, len(which), BATCH):
+        batch = which[start : start + BATCH]
+        logits[hops.row[batch]] = decode(hops.signal(batch), hops.tangent[batch])
 
 
-def evidence_of(rows: Sequence[Rows], spec: PolicySpec, classes: Sequence[str], hop_s: float) -> Evidences:
-    """Return what a policy's threshold is compared with in each row; the threshold itself does not matter."""
-    out = []
-    for part in rows:
-        policy = DecisionPolicy(spec, classes, hop_s)
+@dataclass(frozen=True, eq=False, slots=True)
+class RowEvidence:
+    """What a policy's threshold is compared with over one recording.
+
+    Attributes
+    ----------
+    of_row : list of list of float, or None
+        Evidence of the classes in each row; None where nothing was decoded.
+    most : ndarray, shape (n_rows,)
+        That of the leading class where a command could be given, else -1.
+    leader : ndarray, shape (n_rows,)
+        The leading class; 0 where there is none.
+    """
+
+    of_row: list[list[float] | None]
+    most: NDArray[np.float64]
+    leader: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Rows, policy: DecisionPolicy) -> RowEvidence:
+        """Run the part of a policy that comes before its threshold over the rows; the threshold does not matter."""
         found: list[list[float] | None] = []
-        for state, logits in zip(part.state, part.logits, strict=True):
-            result = policy.update(None if np.isnan(logits[0]) else logits, state)
-            found.append(None if result.evidence is None else result.evidence.tolist())
-        out.append(found)
-    return out
+        most, leader = np.full(len(rows.t), -1.0), np.zeros(len(rows.t), dtype=np.int64)
+        for i, (state, logits) in enumerate(zip(rows.state, rows.logits, strict=True)):
+            evidence = policy.update(None if np.isnan(logits[0]) else logits, state).evidence
+            found.append(None if evidence is None else evidence.tolist())
+            if evidence is not None and state is State.OK:
+                most[i], leader[i] = evidence.max(), evidence.argmax()
+        return cls(found, most, leader)
+
+
+def evidence_of(
+    rows: Sequence[Rows], spec: PolicySpec, classes: Sequence[str], hop_s: float
+) -> tuple[RowEvidence, ...]:
+    """Return what a policy's threshold is compared with in each recording."""
+    return tuple(RowEvidence.of(part, DecisionPolicy(spec, classes, hop_s)) for part in rows)
 
 
 def run_policy(
-    rows: Rows, spec: PolicySpec, classes: Sequence[str], hop_s: float, evidence: Sequence[list[float] | None]
+    rows: Rows, spec: PolicySpec, classes: Sequence[str], hop_s: float, evidence: RowEvidence
 ) -> list[Commit]:
     """Return the commands that a policy gives over a recording with the evidence of each row."""
     rule = CommitRule(spec, classes, hop_s)
-    return [
-        Commit(float(t), classes[rule.held])
-        for t, state, row in zip(rows.t, rows.state, evidence, strict=True)
-        if rule.update(row, state) and rule.held is not None
-    ]
+    idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
+    above = (evidence.most >= spec.threshold) & (evidence.leader != (-1 if idle is None else idle))
+    out, at = [], 0
+    for i in np.flatnonzero(above).tolist():
+        while at < i and rule.held is not None:
+            rule.update(evidence.of_row[at], rows.state[at])
+            at += 1
+        if at < i:  # rows that begin no command, while none is held, do no more than pass
+            rule.update(None, hops=i - at)
+        if rule.update(evidence.of_row[i], rows.state[i]) and rule.held is not None:
+            out.append(Commit(float(rows.t[i]), classes[rule.held]))
+        at = i + 1
+    return out
 
 
 def score_policy(
@@ -236,7 +251,7 @@ def score_policy(
     classes: Sequence[str],
     hop_s: float,
     duration_s: float,
-    evidence: Evidences | None = None,
+    evidence: Sequence[RowEvidence] | None = None,
 ) -> EventCard:
     """Return hits and false activations of a policy over some recordings.
 
@@ -252,13 +267,13 @@ def score_policy(
         Seconds between two rows.
     duration_s : float
         Seconds that an event lasts after its cue.
-    evidence : sequence of sequence of list of float, optional
+    evidence : sequence of RowEvidence, optional
         What `evidence_of` found for the same rows and smoothing, so that it need not be found again.
     """
     cards = []
     for part, found in zip(rows, evidence or evidence_of(rows, spec, classes, hop_s), strict=True):
         commits = run_policy(part, spec, classes, hop_s, found)
-        decoded = part.t[[state is State.OK for state in part.state] & ~np.isnan(part.logits[:, 0])]
+        decoded = part.t[found.most >= 0]
         cards.append(
             score_events(commits, part.trials, decoded, hop_s, idle_class=spec.idle_class, duration_s=duration_s)
         )

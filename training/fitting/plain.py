@@ -7,10 +7,12 @@ same there, since balanced accuracy is what is compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sklearn.base import BaseEstimator
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -33,6 +35,7 @@ BANDS: dict[str, tuple[tuple[float, float], ...]] = {
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths C of logistic regression."""
 
+Mask = NDArray[np.bool_]
 Candidate = tuple[dict[str, Any], BaseEstimator, BaseEstimator]
 """Settings of a candidate, its unfitted feature extractor, and its unfitted classifier."""
 
@@ -54,6 +57,33 @@ def tangent_lr(sfreq: float) -> Pipeline:
     from pyriemann.tangentspace import TangentSpace
 
     return make_pipeline(BandPass(sfreq=sfreq), OasCovariances(), TangentSpace(), LogisticRegression(max_iter=2000))
+
+
+def held_out_proba(
+    pipeline: Pipeline, x: NDArray[np.floating], y: NDArray[np.int64], blocks: Sequence[tuple[Mask, Mask]]
+) -> NDArray[np.float64]:
+    """Return probabilities of the windows of each block by a plain decoder that did not see it; 0 for all others.
+
+    What learns nothing (band-pass, covariances) is done once and not for each block.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The decoder, not fitted.
+    x : ndarray, shape (n_windows, n_chans, n_times)
+        Windows in volts.
+    y : ndarray, shape (n_windows,)
+        Their classes.
+    blocks : sequence of (ndarray of bool, ndarray of bool), each of shape (n_windows,)
+        Windows to train on and windows to test on, for each block.
+    """
+    kinds = [isinstance(step, BandPass | OasCovariances) for _, step in pipeline.steps]
+    before = pipeline[: kinds.index(False)]
+    learning, seen = pipeline[len(before) :], before.fit_transform(x.astype(np.float64))
+    out = np.zeros((len(x), len(np.unique(y))))
+    for train, test in blocks:
+        out[test] = clone(learning).fit(seen[train], y[train]).predict_proba(seen[test])
+    return out
 
 
 BASELINES: dict[str, Callable[[float], Pipeline]] = {"CSP+LDA": csp_lda, "TS+LR": tangent_lr}

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.realtime.chain.alignment import Window
-from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.event_scoring import EARLIEST_S, last_onset_s
 from neuript.realtime.decoding.scoring import Trial
-from neuript.realtime.decoding.states import State
-from neuript.training.windows.epochs import TrialWindows, stacked
+from neuript.training.windows.epochs import TrialWindows
+from neuript.training.windows.hops import Hops
 
 PRE_CUE_S = (-0.25, 0.0)
 """Windows of the control before the cue end between these times, in seconds after it."""
@@ -104,13 +102,39 @@ class Pauses:
         )
 
 
-class PauseCollector:
-    """Keeps windows in which nothing was asked for, one every `PAUSE_STEP_S`.
+def pauses_of(hops: Hops, windows: TrialWindows, owner: NDArray[np.int64], spans: TaskSpans) -> Pauses:
+    """Return windows of a walk in which nothing was asked for and a command could be given, one every `PAUSE_STEP_S`.
+
+    Parameters
+    ----------
+    hops : Hops
+        The walk.
+    windows : TrialWindows
+        Windows of the recording's trials; without any, nobody's pauses are known.
+    owner : ndarray, shape (n_trial_windows,)
+        Their trials, by the numbers that they are kept under.
+    spans : TaskSpans
+        When something was asked for.
+    """
+    which: list[int] = []
+    stamps, newest = hops.window_t, -np.inf
+    for i in np.flatnonzero(hops.could_command).tolist() if len(windows) else ():
+        if stamps[i] >= newest + PAUSE_STEP_S - 1e-6 and not spans.touch(float(stamps[i])):
+            newest = stamps[i]
+            which.append(i)
+    taken = np.array(which, dtype=np.int64)
+    end_s = stamps[taken]
+    nearest = np.abs(np.subtract.outer(end_s, windows.stamp)).argmin(axis=1) if which else taken
+    return Pauses(hops.signal(taken), hops.tangent[taken], end_s, owner[nearest])
+
+
+class TaskSpans:
+    """When something was asked for in a recording.
 
     Parameters
     ----------
     trials : sequence of Trial
-        Trials of one recording, of all classes.
+        Trials of the recording, of all classes.
     idle_class : str or None
         Class that means "no command": its trials are no task.
     task_s : float
@@ -121,45 +145,10 @@ class PauseCollector:
 
     def __init__(self, trials: Sequence[Trial], idle_class: str | None, task_s: float, window_s: float) -> None:
         tasks = [trial for trial in trials if trial.label != idle_class]
-        begins = np.array([trial.onset_s + EARLIEST_S for trial in tasks])
-        ends = np.array([last_onset_s(trial) + task_s for trial in tasks])
-        self._begins, self._ends, self._window_s = begins, ends, window_s
-        self._newest = -np.inf
-        self._kept: list[Window] = []
-        self._stamps: list[float] = []
+        self._begins = np.array([trial.onset_s + EARLIEST_S for trial in tasks])
+        self._ends = np.array([last_onset_s(trial) + task_s for trial in tasks])
+        self._window_s = window_s
 
-    def offer(self, row: Decision, window: Window | None) -> None:
-        """Keep a window if it holds nothing of a task and could have been commanded on."""
-        if window is None or row.state is not State.OK or row.t < self._newest + PAUSE_STEP_S - 1e-6:
-            return
-        if ((row.t > self._begins) & (row.t - self._window_s < self._ends)).any():
-            return
-        self._newest = row.t
-        self._kept.append(window)
-        self._stamps.append(row.t)
-
-    def collected(
-        self, stamps: NDArray[np.float64], trial: NDArray[np.int64], shape: tuple[int, int], n_tangent: int
-    ) -> Pauses:
-        """Return what was kept.
-
-        Parameters
-        ----------
-        stamps : ndarray, shape (n_trial_windows,)
-            Ends of the windows of this recording's trials, in seconds on its clock.
-        trial : ndarray, shape (n_trial_windows,)
-            Their trials, by the numbers that they are kept under.
-        shape : tuple of int
-            Channels and samples of a window.
-        n_tangent : int
-            Length of a tangent vector.
-        """
-        kept = self._kept if len(stamps) else []
-        end_s = np.array(self._stamps[: len(kept)])
-        nearest = np.abs(np.subtract.outer(end_s, stamps)).argmin(axis=1) if len(kept) else []
-        return Pauses(
-            stacked([window.signal.T for window in kept], shape),
-            stacked([window.tangent for window in kept], (n_tangent,)),
-            end_s,
-            trial[np.asarray(nearest, dtype=np.int64)],
-        )
+    def touch(self, end_s: float) -> bool:
+        """Whether the window that ends at this time holds a moment of a task."""
+        return bool(((end_s > self._begins) & (end_s - self._window_s < self._ends)).any())

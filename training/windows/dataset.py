@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,17 +25,11 @@ from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, s
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
-from neuript.training.windows.around_trials import PRE_CUE_S, PauseCollector, Pauses, PreCue
+from neuript.training.windows.around_trials import PRE_CUE_S, Pauses, PreCue, TaskSpans, pauses_of
 from neuript.training.windows.dataset_spec import DatasetSpec
-from neuript.training.windows.epochs import (
-    DecodedWindows,
-    TrialWindows,
-    WindowCollector,
-    ends_within,
-    first_reference,
-    labels_of,
-)
+from neuript.training.windows.epochs import TrialWindows, ends_within, first_reference, labels_of, windows_of_trials
 from neuript.training.windows.events import require_classes, trials_of
+from neuript.training.windows.hops import Hops, walk_hops
 from neuript.training.windows.labelled import LabelledWindows
 
 logger = logging.getLogger(__name__)
@@ -46,7 +40,7 @@ Recordings = str | Path | Recording | Sequence[str | Path | Recording]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Played:
-    """How one recording of a data set was run through the decoder, so that it can be run again.
+    """How one recording of a data set was run through the decoder, and what it gave.
 
     Attributes
     ----------
@@ -60,6 +54,8 @@ class Played:
         What its windows were first seen from.
     trials : tuple of Trial
         All of its trials, also those without a clean window.
+    kept : Hops or None
+        Every decision with its window, where it was kept.
     """
 
     recording: Recording
@@ -67,11 +63,13 @@ class Played:
     scale: NDArray[np.float64]
     reference: Reference | None
     trials: tuple[Trial, ...]
+    kept: Hops | None = None
 
-    def decoded(self, manifest: Manifest) -> DecodedWindows:
-        """Run it again: every decision with its window."""
-        source = ReplaySource(self.recording, chunk=512)
-        return DecodedWindows(source, self.matrix, self.scale, manifest, self.reference)
+    def hops(self, manifest: Manifest) -> Hops:
+        """Return every decision with its window: as kept, or else it is run again."""
+        if self.kept is not None:
+            return self.kept
+        return walk_hops(ReplaySource(self.recording, chunk=512), self.matrix, self.scale, manifest, self.reference)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +251,9 @@ def _first_reference(
     return None
 
 
-def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: Montage | None = None) -> Dataset:
+def build_dataset(
+    recordings: Sequence[Recording], spec: DatasetSpec, montage: Montage | None = None, *, keep_hops: bool = False
+) -> Dataset:
     """Cut labelled windows from recordings that are already in memory; see `load_dataset`.
 
     Parameters
@@ -265,6 +265,9 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
     montage : Montage, optional
         Channels to make, by interpolation where electrodes are missing or bad (`fitting_montage`); None takes the cap's
         channels that every recording has and that are good in all of them.
+    keep_hops : bool
+        Whether every decision of the walk through the recordings is kept (`Played.hops`), so that whoever needs them
+        need not walk again: for each hop of each second a tangent vector, and the signal once.
     """
     events = [events_of(recording) for recording in recordings]
     trials = [
@@ -300,18 +303,13 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         matrices.append(plan.matrix)
     reference = _first_reference(recordings, matrices, scales, manifest)
     for recording, matrix, scale, mine in zip(recordings, matrices, scales, trials, strict=True):
-        played.append(Played(recording, matrix, scale, reference, tuple(mine)))
-        walk = played[-1].decoded(manifest)
-        sfreq = recording.eeg.info.sfreq
-        during = WindowCollector(mine, ends_within(spec.epoch_s, spec.window_s), manifest, sfreq, step_s=spec.step_s)
-        before = WindowCollector(mine, PRE_CUE_S, manifest, sfreq, step_s=spec.step_s)
-        between = PauseCollector(mine, spec.idle, spec.epoch_s[1], spec.window_s)
-        for row, window in walk:
-            during.offer(row, window)
-            before.offer(row, window)
-            between.offer(row, window)
-        reference = walk.reference
-        windows, earlier = during.collected(reference), before.collected(reference)
+        once = Played(recording, matrix, scale, reference, tuple(mine))
+        hops = once.hops(manifest)
+        played.append(replace(once, kept=hops) if keep_hops else once)
+        reference, sfreq = hops.reference, recording.eeg.info.sfreq
+        ends_s = ends_within(spec.epoch_s, spec.window_s)
+        windows = windows_of_trials(hops, mine, ends_s, manifest, sfreq, step_s=spec.step_s)
+        earlier = windows_of_trials(hops, mine, PRE_CUE_S, manifest, sfreq, step_s=spec.step_s)
         present = np.unique(windows.trial)
         if len(present) < len(mine):
             n_lost = len(mine) - len(present)
@@ -324,7 +322,8 @@ def build_dataset(recordings: Sequence[Recording], spec: DatasetSpec, montage: M
         parts.append(windows)
         owners.append(np.array([renumber[int(i)] for i in windows.trial], dtype=np.int64))
         pre_cue.append(PreCue.of(earlier, renumber))
-        pauses.append(between.collected(windows.stamp, owners[-1], windows.x.shape[1:], manifest.n_tangent))
+        spans = TaskSpans(mine, spec.idle, spec.epoch_s[1], spec.window_s)
+        pauses.append(pauses_of(hops, windows, owners[-1], spans))
     _require_trials(kept, [e for part in events for e in part], spec, after="with a clean window")
     return Dataset(
         np.concatenate([part.x for part in parts]),

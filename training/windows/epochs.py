@@ -6,18 +6,17 @@ steps and bad channels, the same hops. Windows that live would not be decoded ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuript.realtime.chain.alignment import AlignedWindows, Reference, Window, Windows
-from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.decoder import Decoder
 from neuript.realtime.decoding.scoring import Trial
-from neuript.realtime.decoding.states import State
+from neuript.training.windows.hops import Hops, NoOpinion, walk_hops
 from neuript.training.windows.labelled import LabelledWindows
 
 if TYPE_CHECKING:
@@ -86,53 +85,6 @@ class WindowTap:
         return found
 
 
-class NoOpinion:
-    """An engine for which every class is as likely."""
-
-    def __init__(self, n_outputs: int) -> None:
-        self._flat = np.zeros(n_outputs, dtype=np.float32)
-
-    def infer(self, signal: NDArray[Any], tangent: NDArray[Any], /) -> NDArray[np.float32]:
-        """Return zeros, shape (n_outputs,)."""
-        return self._flat
-
-
-class DecodedWindows:
-    """Every decision of the live decoder over a recording, with the window that it rests on; an iterator.
-
-    Parameters
-    ----------
-    source : Source
-        A recording; it is read to its end.
-    matrix, scale, manifest, reference
-        As in `collect_windows`.
-    """
-
-    def __init__(
-        self, source: Source, matrix: ArrayLike, scale: ArrayLike, manifest: Manifest, reference: Reference | None
-    ) -> None:
-        nobody = NoOpinion(len(manifest.classes))
-        self._decoder = Decoder.from_manifest(source, matrix, scale, manifest, nobody, reference=reference)
-        self._windows = self._decoder.windows
-
-    @property
-    def reference(self) -> Reference | None:
-        """Where the alignment is now; None without one, or if it does not rest on enough signal."""
-        windows = self._windows
-        return windows.reference if isinstance(windows, AlignedWindows) and windows.settled else None
-
-    def __iter__(self) -> Iterator[tuple[Decision, Window | None]]:
-        """Yield each row in order of time, with its window or with None where nothing was decoded."""
-        decoder = self._decoder
-        decoder.windows = tap = WindowTap(self._windows)
-        while not decoder.ended:
-            rows = decoder.step(0.0)
-            taken = iter(tap.taken)
-            tap.taken = []
-            for row in rows:
-                yield row, next(taken) if row.proba is not None else None
-
-
 def labels_of(trials: Sequence[Trial], classes: Sequence[str]) -> NDArray[np.int64]:
     """Class index of each trial, shape (n_trials,).
 
@@ -198,75 +150,53 @@ def collect_windows(
     TrialWindows
         Windows (n_windows, n_chans, n_times) in volts, each with its class, its trial and its end.
     """
-    walk = DecodedWindows(source, matrix, scale, manifest, reference)
-    collector = WindowCollector(trials, ends_s, manifest, source.info.sfreq, step_s=step_s)
-    for row, window in walk:
-        collector.offer(row, window)
-    return collector.collected(walk.reference)
+    hops = walk_hops(source, matrix, scale, manifest, reference)
+    return windows_of_trials(hops, trials, ends_s, manifest, source.info.sfreq, step_s=step_s)
 
 
-class WindowCollector:
-    """Keeps the windows that end at given times after the trials' events.
+def windows_of_trials(
+    hops: Hops,
+    trials: Sequence[Trial],
+    ends_s: tuple[float, float],
+    manifest: Manifest,
+    sfreq: float,
+    *,
+    step_s: float = 0.25,
+) -> TrialWindows:
+    """Return the windows of a walk that end at given times after the trials' events and could be commanded on.
 
     Parameters
     ----------
+    hops : Hops
+        The walk.
     trials, ends_s, manifest, step_s
         As in `collect_windows`.
     sfreq : float
         Nominal rate of the stream in Hz.
     """
-
-    def __init__(
-        self,
-        trials: Sequence[Trial],
-        ends_s: tuple[float, float],
-        manifest: Manifest,
-        sfreq: float,
-        *,
-        step_s: float = 0.25,
-    ) -> None:
-        self._trials, self._manifest = trials, manifest
-        onsets = [(onset, i) for i, trial in enumerate(trials) for onset in trial.epochs_s or (trial.onset_s,)]
-        # ends are stamps of input samples, and a crystal may be slow
-        longest_hop_s = 1.01 * manifest.hop_s + 1.0 / sfreq
-        last_s = max(ends_s[1], ends_s[0] + longest_hop_s)
-        self._wanted = _Wanted(onsets, (ends_s[0], last_s), step_s - manifest.hop_s / 8)
-        self._kept: list[Window] = []
-        self._owner: list[int] = []
-        self._ends: list[float] = []
-        self._stamps: list[float] = []
-
-    def offer(self, row: Decision, window: Window | None) -> None:
-        """Keep a window if a trial wants it and it could have been commanded on."""
-        if window is None or row.state is not State.OK:
-            return
-        for trial, end in self._wanted.at(row.t):
-            self._kept.append(window)
-            self._owner.append(trial)
-            self._ends.append(end)
-            self._stamps.append(row.t)
-
-    def collected(self, reference: Reference | None) -> TrialWindows:
-        """Return what was kept, and where the alignment ended."""
-        manifest, kept = self._manifest, self._kept
-        shape = manifest.n_chans, manifest.n_times
-        of_trial = np.array(self._owner, dtype=np.int64)
-        x = stacked([w.volts.T for w in kept], shape)
-        return TrialWindows(
-            x=x,
-            y=labels_of(self._trials, manifest.classes)[of_trial],
-            signal=stacked([w.signal.T for w in kept], shape) if manifest.n_tangent else x,
-            tangent=stacked([w.tangent for w in kept], (manifest.n_tangent,)),
-            trial=of_trial,
-            end_s=np.array(self._ends),
-            stamp=np.array(self._stamps),
-            reference=reference,
-        )
-
-
-def stacked(parts: Sequence[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """One contiguous array of the parts, each of this shape; also where there are none."""
-    return np.ascontiguousarray(np.stack(parts)) if parts else np.empty((0, *shape), dtype=np.float32)
+    onsets = [(onset, i) for i, trial in enumerate(trials) for onset in trial.epochs_s or (trial.onset_s,)]
+    # ends are stamps of input samples, and a crystal may be slow
+    longest_hop_s = 1.01 * manifest.hop_s + 1.0 / sfreq
+    wanted = _Wanted(onsets, (ends_s[0], max(ends_s[1], ends_s[0] + longest_hop_s)), step_s - manifest.hop_s / 8)
+    stamps = hops.window_t
+    which, owner, ends = [], [], []
+    for i in np.flatnonzero(hops.could_command).tolist():
+        for trial, end in wanted.at(float(stamps[i])):
+            which.append(i)
+            owner.append(trial)
+            ends.append(end)
+    taken, of_trial = np.array(which, dtype=np.int64), np.array(owner, dtype=np.int64)
+    x = hops.volts(taken)
+    return TrialWindows(
+        x=x,
+        y=labels_of(trials, manifest.classes)[of_trial],
+        signal=hops.signal(taken) if manifest.n_tangent else x,
+        tangent=hops.tangent[taken],
+        trial=of_trial,
+        end_s=np.array(ends, dtype=np.float64),
+        stamp=stamps[taken],
+        reference=hops.reference,
+    )
 
 
 def first_reference(source: Source, matrix: ArrayLike, scale: ArrayLike, manifest: Manifest) -> Reference | None:

@@ -117,7 +117,7 @@ def test_no_signal_is_missed_however_long_the_hop_and_short_the_window(
     """With seven references; signal that no window holds cannot be seen."""
     spec = AlignmentSpec(settle_s=10.0, memory_s=30.0)
     n_times, hop = round(window_s * SFREQ), round(hop_s * SFREQ)
-    windows = AlignedWindows(spec, n_times, N_CHANS, SFREQ, 500)
+    windows = AlignedWindows(spec, n_times, N_CHANS, SFREQ, 500, hop=hop)
     x = eeg(rng, 25.0)
     settled_s = []
     for end in range(hop, len(x) + 1, hop):

@@ -43,7 +43,7 @@ def test_equals_the_filter_of_the_whole_signal_bit_for_bit_for_any_cut(sizes: li
     for end in [*ends, 300]:
         found = bank.window(end, min(end, 128))
         for k, band in enumerate(BANDS):
-            np.testing.assert_array_equal(found[k], expected(x, band)[max(0, end - 128) : end])
+            np.testing.assert_array_equal(found[:, k], expected(x, band)[max(0, end - 128) : end])
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)
@@ -75,12 +75,12 @@ def test_a_band_lets_its_rhythm_through_and_stops_the_others() -> None:
     tones = np.stack([np.sin(2 * np.pi * hz * t) for hz in (1.0, 6.0, 16.0)], axis=1).astype(np.float32)
     bank = FilterBank(BANDS, SFREQ, 3, 640)
     bank.append(tones)
-    rms = bank.window(640, 256).std(axis=1) * np.sqrt(2)  # bands x tones
+    rms = bank.window(640, 256).std(axis=0) * np.sqrt(2)  # bands x tones
     np.testing.assert_allclose(rms[1], 1.0, atol=0.05)
     assert rms[0, 1] > 0.9
     assert rms[2, 2] > 0.9
     assert max(rms[0, 0], rms[0, 2], rms[2, 0]) < 0.1
-    np.testing.assert_allclose(FilterBank((None,), SFREQ, 1, 5).window(0, 0), np.empty((1, 0, 1)))
+    np.testing.assert_allclose(FilterBank((None,), SFREQ, 1, 5).window(0, 0), np.empty((0, 1, 1)))
 
 
 def test_restart_forgets_the_past_but_keeps_its_samples() -> None:
@@ -91,8 +91,8 @@ def test_restart_forgets_the_past_but_keeps_its_samples() -> None:
     bank.append(after)
     found = bank.window(240, 240)
     for k, band in enumerate(BANDS):
-        np.testing.assert_array_equal(found[k, :90], expected(before, band))
-        np.testing.assert_array_equal(found[k, 90:], expected(after, band))
+        np.testing.assert_array_equal(found[:90, k], expected(before, band))
+        np.testing.assert_array_equal(found[90:, k], expected(after, band))
 
 
 def test_what_is_gone_or_not_yet_there_is_an_error() -> None:
@@ -103,16 +103,13 @@ def test_what_is_gone_or_not_yet_there_is_an_error() -> None:
             bank.window(end, n)
 
 
-@pytest.mark.parametrize("bands", [BANDS, (None,), ((8.0, 12.0),)])
-def test_a_window_is_a_new_contiguous_array(bands: tuple[tuple[float, float] | None, ...]) -> None:
-    bank = FilterBank(bands, SFREQ, N_CHANS, 400)
+def test_a_window_can_be_read_only() -> None:
+    bank = FilterBank(BANDS, SFREQ, N_CHANS, 400)
     bank.append(signal(200))
     window = bank.window(200, 100)
-    kept = window.copy()
-    assert window.flags.c_contiguous
-    assert window.flags.writeable
-    window[...] = np.nan
-    np.testing.assert_array_equal(bank.window(200, 100), kept)
+    assert window.shape == (100, len(BANDS), N_CHANS)
+    with pytest.raises(ValueError, match="read-only"):
+        window[...] = np.nan
 
 
 def test_samples_do_not_pile_up_while_nobody_asks() -> None:
@@ -122,7 +119,7 @@ def test_samples_do_not_pile_up_while_nobody_asks() -> None:
         bank.append(x[i : i + 3])
         assert sum(map(len, bank._waiting)) < MOST_WAITING
     for k, band in enumerate(BANDS):
-        np.testing.assert_array_equal(bank.window(5000, 200)[k], expected(x, band)[-200:])
+        np.testing.assert_array_equal(bank.window(5000, 200)[:, k], expected(x, band)[-200:])
 
 
 def test_empty_chunks_do_not_pile_up_either() -> None:
@@ -136,4 +133,4 @@ def test_more_at_once_than_is_kept_is_filtered_all_the_same() -> None:
     x = signal(1000)
     bank = filled(x, [], capacity=100)
     for k, band in enumerate(BANDS):
-        np.testing.assert_array_equal(bank.window(1000, 100)[k], expected(x, band)[-100:])
+        np.testing.assert_array_equal(bank.window(1000, 100)[:, k], expected(x, band)[-100:])

@@ -14,7 +14,7 @@ from twin_people import CLASSES, SFREQ, calibration_spec, session
 from neuript.network.stack import HybridClassifier
 from neuript.network.tangent import TangentBranch
 from neuript.realtime.decoding.event_scoring import Commit, EventCard
-from neuript.realtime.decoding.policy import PolicySpec
+from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
 from neuript.training.calibration import operating_point
@@ -189,6 +189,29 @@ def test_the_policy_runs_over_the_rows_as_it_does_live() -> None:
     assert ran(none, spec) == []
 
 
+@pytest.mark.parametrize("refractory_s", [0.0, 1.0])
+@pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9])
+def test_commands_are_those_of_the_live_policy_row_by_row(
+    rng: np.random.Generator, threshold: float, refractory_s: float
+) -> None:
+    rows = made_up(rng, seconds=600.0, mistakes=0.2)
+    logits = rows.logits.copy()
+    logits[400:430] = np.nan
+    state = [State.BAD_SIGNAL if 900 <= k < 930 else State.OK for k in range(len(rows.t))]
+    rows = replace(rows, logits=logits, state=state)
+    for idle_class in ("rest", None):
+        spec = replace(
+            BASE, threshold=threshold, release=0.6 * threshold, refractory_s=refractory_s, idle_class=idle_class
+        )
+        live, expected = DecisionPolicy(spec, GO, HOP_S), []
+        for t, row, said in zip(rows.t, state, logits, strict=True):
+            result = live.update(None if np.isnan(said[0]) else said, row)
+            if result.committed and result.decision is not None:
+                expected.append(Commit(float(t), GO[result.decision]))
+        assert len(expected) > 5
+        assert ran(rows, spec) == expected
+
+
 def test_rest_is_what_was_decoded_in_state_ok(rng: np.random.Generator) -> None:
     rows = made_up(rng)
     half = [State.OK if k % 2 else State.BAD_SIGNAL for k in range(len(rows.t))]
@@ -261,6 +284,24 @@ def test_every_row_of_every_recording_is_there(two_days: Dataset) -> None:
         assert decoded.mean() > 0.9
         assert part.trials == tuple(trial for trial in two_days.trials if trial.recording == k)
         assert {part.state[i] for i in np.flatnonzero(~decoded)} <= {State.WARMUP}
+
+
+def test_what_the_one_walk_kept_gives_the_rows_of_another_walk(two_days: Dataset) -> None:
+    """To the last bit, with a read-out of signal and tangent vector."""
+    decoder = naming_their_block(two_days, 2)
+
+    def products(signals: np.ndarray, tangents: np.ndarray) -> np.ndarray:
+        return np.stack([signals.prod(axis=2).sum(axis=1), np.sin(tangents).sum(axis=1)], axis=1).astype(np.float64)
+
+    decoder = replace(decoder, without_block=(products, products))
+    kept = build_dataset([part.recording for part in two_days.played], calibration_spec(), keep_hops=True)
+    assert all(part.kept is not None for part in kept.played)
+    assert all(part.kept is None for part in two_days.played)
+    for one, other in zip(held_out_rows(kept, decoder), held_out_rows(two_days, decoder), strict=True):
+        np.testing.assert_array_equal(one.logits, other.logits)
+        np.testing.assert_array_equal(one.t, other.t)
+        assert one.state == other.state
+        assert np.isfinite(one.logits).any()
 
 
 def test_windows_are_decoded_in_batches_and_stay_in_order(two_days: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

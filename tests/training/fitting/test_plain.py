@@ -7,7 +7,7 @@ import pytest
 from pyriemann.estimation import Covariances
 from scipy.signal import firwin
 
-from neuript.training.fitting.plain import BASELINES
+from neuript.training.fitting.plain import BASELINES, held_out_proba
 from neuript.training.fitting.plain_features import N_TAPS, BandPass, OasCovariances
 
 SFREQ = 64.0
@@ -59,6 +59,17 @@ def test_baselines_repeat_themselves(rng, name):
     x, y = make(rng, 2)
     first, second = (BASELINES[name](SFREQ).fit(x.astype(float), y) for _ in range(2))
     np.testing.assert_array_equal(first.predict_proba(x.astype(float)), second.predict_proba(x.astype(float)))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_what_is_held_out_is_what_a_decoder_fitted_without_it_says(rng, name):
+    x, y = make(rng, 2, 4)
+    fold = np.arange(len(y)) * 3 // len(y)
+    blocks = [(fold != k, fold == k) for k in range(3)]
+    proba = held_out_proba(BASELINES[name](SFREQ), x, y, blocks)
+    for train, test in blocks:
+        alone = BASELINES[name](SFREQ).fit(x[train].astype(float), y[train])
+        np.testing.assert_allclose(proba[test], alone.predict_proba(x[test].astype(float)), atol=1e-9)
 
 
 def test_rank_deficient_channels_are_no_obstacle(rng):

@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuript.modelfile.manifest import Manifest
-from neuript.realtime.chain.alignment import Window
 from neuript.realtime.decoding.event_scoring import GRACE_S, last_onset_s
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
 from neuript.training.calibration.calibration_spec import CalibrationSpec
-from neuript.training.calibration.operating_point import Rows, choose_operating_point
+from neuript.training.calibration.operating_point import Rows, choose_operating_point, nearest_fold
 from neuript.training.evaluate.pseudo_online.contestants import ALL, Contestant
-from neuript.training.evaluate.pseudo_online.walks import BATCH, F64, Key, OtherDecoder, WindowBatch, stacked_batch
+from neuript.training.evaluate.pseudo_online.walks import BATCH, F64, Key, OtherDecoder, WindowBatch
 from neuript.training.windows.dataset import Dataset
 
 
@@ -93,32 +93,16 @@ def held_out_decisions(contestants: Sequence[Contestant], data: Dataset, duratio
         ]
         if not watches:
             continue
-        t: list[float] = []
-        states: list[State] = []
-        windows: list[Window] = []
-        places: list[int] = []
-        for row, window in played.decoded(data.manifest):
-            if window is not None:
-                windows.append(window)
-                places.append(len(t))
-            t.append(row.t)
-            states.append(row.state)
-            if len(windows) >= BATCH:
-                _look(watches, windows, places, t)
-        _look(watches, windows, places, t)
+        hops = played.hops(data.manifest)
+        for start in range(0, len(hops.end), BATCH):
+            which = np.arange(start, min(start + BATCH, len(hops.end)))
+            batch = WindowBatch(hops.volts(which), hops.signal(which), hops.tangent[which])
+            for watch in watches:
+                watch.look(batch, hops.row[which], hops.window_t[which])
         for watch in watches:
-            out[watch.one.key].append(watch.rows(t, states, played.trials, len(data.classes) + watch.one.gate))
+            n_outputs = len(data.classes) + watch.one.gate
+            out[watch.one.key].append(watch.rows(hops.t, hops.state, played.trials, n_outputs))
     return out
-
-
-def _look(watches: Sequence[_Watch], windows: list[Window], places: list[int], t: Sequence[float]) -> None:
-    """Give what was gathered to every decoder."""
-    if windows:
-        batch = stacked_batch(windows)
-        for watch in watches:
-            watch.look(batch, places, [t[place] for place in places])
-    windows.clear()
-    places.clear()
 
 
 class _Watch:
@@ -133,24 +117,22 @@ class _Watch:
         self._until = np.inf if one.count == ALL else max(onsets) + duration_s + window_s
         self._found: dict[int, F64] = {}
 
-    def look(self, batch: WindowBatch, places: Sequence[int], t: Sequence[float]) -> None:
+    def look(self, batch: WindowBatch, places: NDArray[np.int64], t: F64) -> None:
         """Take windows with their rows and times."""
-        # the labelled window with which one shares most samples is not to have been learnt from
-        nearest = np.abs(np.subtract.outer(np.asarray(t), self._ends)).argmin(axis=1)
-        folds = np.where(np.asarray(t) <= self._until, self._folds[nearest], -1)
+        folds = np.where(t <= self._until, nearest_fold(t, self._ends, self._folds), -1)
         for fold in np.unique(folds[folds >= 0]):
             mine = np.flatnonzero(folds == fold)
             part = WindowBatch(batch.volts[mine], batch.signal[mine], batch.tangent[mine])
             for i, found in zip(mine, self.one.without_block[fold](part), strict=True):
                 self._found[places[int(i)]] = found
 
-    def rows(self, t: Sequence[float], states: Sequence[State], trials: Sequence[Trial], n_outputs: int) -> Rows:
+    def rows(self, t: F64, states: Sequence[State], trials: Sequence[Trial], n_outputs: int) -> Rows:
         """Return the decisions as far as the decoder knows the recording."""
-        n = int(np.sum(np.asarray(t) <= self._until))
+        n = int(np.sum(t <= self._until))
         logits = np.full((n, n_outputs), np.nan)
         for place, found in self._found.items():
             logits[place] = found
-        times = np.asarray(t[:n])
+        times = t[:n]
         if self.one.count == ALL:
             return Rows(times, states[:n], logits, tuple(trials))
         for trial in trials:

@@ -154,7 +154,7 @@ class PersonWalks:
             encoder = EncoderFile.load(spec.network)
             if encoder is not None and spec.alignment is not None:
                 spec = replace(spec, alignment=encoder.alignment())
-            data = build_dataset(there, spec)
+            data = build_dataset(there, spec, keep_hops=True)
             for sentence in (data.describe(), *data.notes):
                 self._say(f"{self.alias}: {sentence}")
         else:
