@@ -18,6 +18,7 @@ from neuript.errors import NeuriptError
 from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.paradigm.cue_process import CueProcess
 from neuript.realtime.paradigm.cue_settings import CueSettings
+from neuript.realtime.paradigm.rehearsal import rehearse
 from neuript.realtime.paradigm.task_cues import OwnCue
 from neuript.realtime.recordings.cue_markers import CODES, cue_classes_in, plain_labels
 from neuript.realtime.recordings.header import parse_xml
@@ -247,6 +248,16 @@ def test_stdout_holds_nothing_but_lines_and_a_closed_stdin_ends_it():
     refused = finished([*command, '{"screeen": 1}'])
     assert refused.returncode == 2
     assert json.loads(refused.stdout)["text"].startswith("--settings: unknown field screeen; known are classes")
+
+
+def test_a_rehearsal_shows_every_class_and_measures_the_screen():
+    said = []
+    figures = rehearse(settings(), 1, say=said.append, at_once=True)
+    assert figures["n"] == 3
+    assert 0 <= figures["p50_ms"] <= figures["p99_ms"]
+    assert sorted(line.split()[4] for line in said if line.startswith("trial")) == sorted(f"{c}," for c in CLASSES)
+    with pytest.raises(NeuriptError, match="no negative number"):
+        rehearse(settings(), -1, say=said.append)
 
 
 def send_far_too_much(window: CueProcess) -> None:

@@ -32,10 +32,10 @@ BLANK = TrialScene(phase=Phase.PAUSE)
 MEASURED_FRAMES = 40
 _MEASURE_MS, _STALLED_FRAMES, _LINGER_MS, _ESC_MS = 1500, 6, 300, 2000
 _K = Qt.Key
-_ALWAYS = {_K.Key_R: "repeat", _K.Key_S: "skip"}
-_GO = {_K.Key_Space: "go_on", _K.Key_Return: "go_on", _K.Key_Enter: "go_on"}
-_STANDING = {**_GO, _K.Key_Backspace: "back", _K.Key_Left: "back"}
-_RUNNING = {_K.Key_Space: "pause", _K.Key_P: "pause", **_ALWAYS}
+_ALWAYS: dict[int, str] = {_K.Key_R: "repeat", _K.Key_S: "skip"}
+_GO: dict[int, str] = {_K.Key_Space: "go_on", _K.Key_Return: "go_on", _K.Key_Enter: "go_on"}
+_STANDING: dict[int, str] = {**_GO, _K.Key_Backspace: "back", _K.Key_Left: "back"}
+_RUNNING: dict[int, str] = {_K.Key_Space: "pause", _K.Key_P: "pause", **_ALWAYS}
 
 
 class CueStage(QObject):
