@@ -85,6 +85,8 @@ class _Rehearsal:
         kind = said["said"]
         if kind == "key":
             self._key(said["key"])
+        elif kind == "listeners" and not said["markers"]:
+            self._say("nobody listens to the markers")
         elif kind == "trial":
             late = ", late" if said["late"] else ""
             self._say(f"trial {said['trial']} of {len(self._order)}: {said['cls']}, {said['status']}{late}")

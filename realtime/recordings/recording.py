@@ -142,7 +142,7 @@ class RecordedStream:
 
     @property
     def event_labels(self) -> list[str]:
-        """Each event as `--event` names it: as `labels`, but the class for a cue of a session with cues."""
+        """Each event as `--event` names it: as `labels`, but `cue/left_hand` for a cue of a session with cues."""
         return plain_labels(self.labels) if self.cue_classes else self.labels
 
     @property
@@ -207,9 +207,9 @@ def events_of(recording: Recording) -> list[Event]:
     """Return the events of all marker streams and annotations, ordered by time.
 
     Their `time_s` is on the clock of the EEG's `timestamps`. Whole numbers lose their decimals (a recorder's
-    `1.000000000000000` is `1`), the cues of a session with cues are its classes (`cue_markers.py`), other labels are as
-    recorded. Streams stamped by another clock (hours away from the EEG) are left out; `recording.warnings` names them.
-    So are the GDF codes beside such cues, which cannot say what was rejected.
+    `1.000000000000000` is `1`), the cues of a session with cues are `cue/left_hand` and so on (`cue_markers.py`), other
+    labels are as recorded. Streams stamped by another clock (hours away from the EEG) are left out;
+    `recording.warnings` names them. So are the GDF codes beside such cues, which cannot say what was rejected.
     """
     twice = bool(recording.cue_classes)
     events = [

@@ -51,16 +51,25 @@ class CueStage(QObject):
         Tells whoever runs the session: what was said, and its fields.
     ready : callable
         Called once with the time between two frames in seconds, and whether swapping waits for the screen.
+    listeners : callable
+        Asked when a block begins: whether somebody listens to each stream of markers.
     """
 
     told = pyqtSignal(object)
     """A line of stdin, from any thread; None when there will be no more."""
 
     def __init__(
-        self, settings: CueSettings, *, send: SendMarker, say: Callable[..., None], ready: Callable[[float, bool], None]
+        self,
+        settings: CueSettings,
+        *,
+        send: SendMarker,
+        say: Callable[..., None],
+        ready: Callable[[float, bool], None],
+        listeners: Callable[[], dict[str, bool]],
     ) -> None:
         super().__init__()
         self._settings, self._send, self._say, self._ready = settings, send, say, ready
+        self._listeners = listeners
         self._window: Surface | None = None
         self._instead: Callable[[], Surface] | None = None
         self._beep = Beep()
@@ -196,6 +205,7 @@ class CueStage(QObject):
                 f"block {block.block} cues {unknown[0]!r}; the window was started with {', '.join(self._settings.cues)}"
             )
         self._screen, self._overlay = BLANK, ""
+        self._say("listeners", **self._listeners())
         self._show = BlockShow(
             block, self._settings, self._frames, now=lsl_clock(), send=self._send, say=self._say
         )  # fmt: skip
