@@ -20,7 +20,7 @@ VERBS: dict[str, str] = {
     "live": "find the EEG stream, decode, publish, show the dashboard (also: --demo, --replay FILE)",
     "record": "all LSL streams into one XDF file; needs no model",
     "calibrate": "fine-tune a model on one person, from recordings",
-    "cues": "the cues of a guided session, without an amplifier; measures the screen",
+    "rehearse": "the cues of a guided session, without an amplifier; measures the screen",
     "replay": "publish all streams of a recording on LSL, with their timing, gaps and metadata",
     "train": "prepare a corpus, pretrain, fine-tune, evaluate, sweep, pictures, export",
     "simulate": "the digital twin: a simulated amplifier with a simulated person on LSL",

@@ -17,8 +17,8 @@ from waiting import wait_for
 from neuript.errors import NeuriptError
 from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.paradigm.cue_process import CueProcess
+from neuript.realtime.paradigm.cue_rehearsal import rehearse
 from neuript.realtime.paradigm.cue_settings import CueSettings
-from neuript.realtime.paradigm.rehearsal import rehearse
 from neuript.realtime.paradigm.task_cues import OwnCue
 from neuript.realtime.recordings.cue_markers import CODES, cue_classes_in, plain_labels
 from neuript.realtime.recordings.header import parse_xml

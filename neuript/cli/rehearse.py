@@ -1,4 +1,4 @@
-"""`neuript cues`: see the cues of a guided session, and measure the screen, without an amplifier."""
+"""`neuript rehearse`: see the cues of a guided session, and measure the screen, without an amplifier."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from neuript.errors import NeuriptError
 
 _EXAMPLES = """\
 examples:
-  neuript cues                                                   two classes, four trials each
-  neuript cues --classes left_hand,right_hand,rest --trials 2 --windowed
-  neuript cues --classes words,rest --own words="words with A" --own-picture words=a.png
+  neuript rehearse                                                   two classes, four trials each
+  neuript rehearse --classes left_hand,right_hand,rest --trials 2 --windowed
+  neuript rehearse --classes words,rest --own words="words with A" --own-picture words=a.png
 
 Space begins, pauses and goes on; R repeats a trial, S skips it, Esc twice stops. The markers go to LSL as in a session;
 at the end stands how punctual the frames were."""
@@ -21,7 +21,9 @@ at the end stands how punctual the frames were."""
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = command("neuript cues", "Show cues without an amplifier, and measure how punctual they are.", _EXAMPLES)
+    parser = command(
+        "neuript rehearse", "Show cues without an amplifier, and measure how punctual they are.", _EXAMPLES
+    )
     add = parser.add_argument
     add("--classes", default="left_hand,right_hand", metavar="A,B", help="what is cued (default left_hand,right_hand)")
     add("--trials", type=int, default=4, metavar="N", help="trials of each class (default 4)")
@@ -42,8 +44,8 @@ def run(argv: list[str]) -> int:
 
     from neuript.cli.progress import say
     from neuript.interrupt import Interrupt
+    from neuript.realtime.paradigm.cue_rehearsal import rehearse
     from neuript.realtime.paradigm.cue_settings import CueSettings
-    from neuript.realtime.paradigm.rehearsal import rehearse
 
     settings = CueSettings(
         classes=words(args.classes),
