@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from PyQt6.QtCore import QSize
-from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtGui import QColor, QGuiApplication, QImage, QPainter
 
 from neuript.montages import load_montage
 from neuript.realtime.paradigm.cue_commands import Electrode, ShowCheck, ShowMessage
@@ -68,10 +68,31 @@ def scenes() -> dict[str, Scene]:
     return found
 
 
+ON_SHEET = (
+    *("check-fix", "message", "fixation", "cue-left_hand", "cue-rest", "cue-feet"),
+    *("cue-own-text", "feedback-left_hand", "feedback-feet", "pause", "held", "summary"),
+)
+
+
+def draw_sheet(everything: dict[str, Scene], columns: int = 3, size: QSize | None = None) -> QImage:
+    """The most important screens beside each other."""
+    size = size or QSize(480, 300)
+    rows = -(-len(ON_SHEET) // columns)
+    sheet = QImage(columns * (size.width() + 6), rows * (size.height() + 6), QImage.Format.Format_RGB32)
+    sheet.fill(QColor("white"))
+    painter = QPainter(sheet)
+    for i, name in enumerate(ON_SHEET):
+        row, column = divmod(i, columns)
+        painter.drawImage(column * (size.width() + 6), row * (size.height() + 6), picture(everything[name], size, 1.0))
+    painter.end()
+    return sheet
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("folder", type=Path)
-    options.add_argument("--sizes", nargs="*", choices=sorted(SIZES), default=sorted(SIZES))
+    options.add_argument("--sizes", nargs="*", choices=[*SIZES], default=[*SIZES])
+    options.add_argument("--sheet", type=Path, help="one picture with the most important screens")
     options.add_argument("--own-picture", type=Path, help="a picture for a class of one's own")
     args = options.parse_args()
     app = QGuiApplication([])
@@ -80,6 +101,8 @@ def main() -> None:
     if args.own_picture:
         own = TaskCue(name="own", text="my own task", picture=str(args.own_picture))
         everything["cue-own-picture"] = TrialScene(phase=Phase.CUE, cue=own)
+    if args.sheet:
+        assert draw_sheet(everything).save(str(args.sheet)), args.sheet
     for size in args.sizes:
         w, h, ratio = SIZES[size]
         for name, scene in everything.items():

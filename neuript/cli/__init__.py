@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "calibrate": "fine-tune a model on one person, from recordings",
     "bridge": "a decoder's commands to OSC, web pages and key presses",
     "feedback": "a bar or a cursor that a decoder moves, with targets, hits and times",
+    "rehearse": "the cues of a guided session, without an amplifier; measures the screen",
     "replay": "publish all streams of a recording on LSL, with their timing, gaps and metadata",
     "train": "prepare a corpus, pretrain, fine-tune, evaluate, sweep, pictures, export",
     "simulate": "the digital twin: a simulated amplifier with a simulated person on LSL",

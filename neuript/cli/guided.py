@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from neuript.cli.guided_options import VIEW, next_session_of, session_of, view_of
 from neuript.cli.progress import ProgressLine, say
 from neuript.errors import NeuriptError
+from neuript.pasteable import pasteable
 
 if TYPE_CHECKING:
     from neuript.training.calibration.calibration_spec import CalibrationSpec
@@ -59,10 +60,9 @@ def refuse(given: dict[str, str], names: set[str], why: str) -> None:
 
 
 def _next(result: CalibrationResult, spec: GuidedSpec, folder: Path) -> str:
-    import shlex
-
     model = spec.out or str(folder / "model.ts")
     card = result.published
     if card is not None and not card.above_chance:
         return f"wrote {model}, but it is not above chance: record more before you use it"
-    return f"wrote {model}; next: neuript-live --model {shlex.quote(model)} --montage {shlex.quote(spec.montage)}"
+    montage = ("--montage", spec.montage) if spec.montage else ()
+    return f"wrote {model}; next: {pasteable('neuript-live', '--model', model, *montage)}"

@@ -56,6 +56,11 @@ class CueOutlets:
             self._markers.push_sample([text], stamp)
             self._gdf.push_sample([gdf], stamp)
 
+    def listeners(self) -> dict[str, bool]:
+        """Tell of `markers` and `gdf` whether somebody listens to the stream; what nobody hears is lost."""
+        outlets = {"markers": self._markers, "gdf": self._gdf}
+        return {name: outlet is not None and bool(outlet.have_consumers()) for name, outlet in outlets.items()}
+
     def close(self) -> None:
         """Take the streams off the network; harmless when called twice."""
         self._markers = self._gdf = None

@@ -106,7 +106,7 @@ _WITH_FIELDS: dict[str, type[Any]] = {
     "feedback": ShowFeedback,
     "screenshot": TakeScreenshot,
 }
-_WISHES: dict[str, Wish] = {w: w for w in ("pause", "go_on", "repeat", "skip", "stop", "end")}  # type: ignore[misc]
+_WISHES: dict[str, Wish] = {w: w for w in ("pause", "go_on", "repeat", "skip", "stop", "end")}
 
 
 def read_command(line: str) -> Command:

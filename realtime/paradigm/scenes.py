@@ -26,8 +26,3 @@ class TrialScene:
 Scene = ShowMessage | ShowCheck | TrialScene
 
 HELD = ShowMessage(title="Pause", text="", hint="Space: go on    R: repeat the trial    S: skip it    Esc twice: stop")
-
-
-def in_words(scene: Scene) -> str:
-    """Name of a scene, for messages."""
-    return {ShowMessage: "message", ShowCheck: "check"}.get(type(scene), getattr(scene, "phase", ""))

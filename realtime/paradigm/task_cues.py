@@ -11,7 +11,7 @@ from typing import Literal
 from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.realtime.lsl.gdf import PHASE_CODES
-from neuript.realtime.recordings.cue_markers import PRACTICE, REJECTED
+from neuript.realtime.recordings.cue_markers import PRACTICE
 
 Sign = Literal["left", "right", "both", "down", "up", "ring"]
 """Signs that the window draws itself: arrows, a double arrow, and a ring for rest."""
@@ -57,11 +57,11 @@ class OwnCue:
     def __post_init__(self) -> None:
         """Check what can be checked without drawing."""
         specs.check_types(self)
-        taken = self.name in PHASE_CODES or self.name.startswith((PRACTICE, REJECTED))
+        taken = self.name in PHASE_CODES or self.name.startswith(PRACTICE)
         if taken or not _NAME.fullmatch(self.name):
             raise NeuriptError(
                 f"the class name {specs.short(self.name)} must be letters, digits, _ and -, at most 40, and no word "
-                f"that markers have ({', '.join(PHASE_CODES)}, {PRACTICE}..., {REJECTED}...); for example words"
+                f"that markers have ({', '.join(PHASE_CODES)}, {PRACTICE}...); for example words"
             )
         if len(self.text) > _MAX_TEXT or not self.text.isprintable():
             raise NeuriptError(

@@ -19,8 +19,9 @@ _TAG = "cues"
 _FORMAT = "neuript-cues-1"
 MARKERS, CODES = "markers", "codes"
 """Roles of the two streams: JSON texts, and the same as GDF codes for other programs."""
-PRACTICE, REJECTED = "practice_", "rejected_"
-"""What the label of a cue begins with whose trial is not to be learnt from."""
+PRACTICE = "practice_"
+"""What the class of a practice trial begins with."""
+_COUNTS, _PRACTISED, _REJECTED = "cue/", "practice/", "rejected/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +88,13 @@ def cue_marker(ev: str, *, cls: str, trial: int, block: int, gdf: int, practice:
     return json.dumps(said, separators=(",", ":"))
 
 
+def cue_label(cls: str) -> str:
+    """Return the label, of those of `plain_labels`, of the cues of a class whose trials count."""
+    return f"{_COUNTS}{cls}"
+
+
 def plain_labels(texts: Sequence[str]) -> list[str]:
-    """Return a short label for each marker: the class for a cue that counts, and what happened for all others.
+    """Return a short label for each marker: the class of a cue, and what happened for all others.
 
     Parameters
     ----------
@@ -98,7 +104,7 @@ def plain_labels(texts: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        `left_hand` for a cue whose trial counts, `practice_left_hand` and `rejected_left_hand` for one whose does not,
+        `cue/left_hand` for a cue whose trial counts, `practice/left_hand` and `rejected/left_hand` for others,
         `trial_start` and so on; a text that is no such marker stays as it is.
     """
     said = [_read(text) for text in texts]
@@ -107,8 +113,15 @@ def plain_labels(texts: Sequence[str]) -> list[str]:
     for i, one in enumerate(said):
         if one is not None and one["ev"] == "cue":
             cls = str(one["cls"]).removeprefix(PRACTICE)
-            labels[i] = f"{PRACTICE}{cls}" if one["practice"] else cls if i in counting else f"{REJECTED}{cls}"
+            kind = _PRACTISED if one["practice"] else _COUNTS if i in counting else _REJECTED
+            labels[i] = f"{kind}{cls}"
     return labels
+
+
+def whole_trials(texts: Sequence[str]) -> set[int]:
+    """Return the numbers of the trials that count, of all markers of a stream of cues, in order of time."""
+    said = [_read(text) for text in texts]
+    return {int(said[i]["trial"]) for i in _counting(said)}  # type: ignore[index]
 
 
 def _counting(said: Sequence[dict[str, Any] | None]) -> Iterator[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,7 +144,7 @@ class RecordedStream:
 
     @property
     def event_labels(self) -> list[str]:
-        """Each event as `--event` names it: as `labels`, but the class for a cue of a session with cues."""
+        """Each event as `--event` names it: as `labels`, but `cue/left_hand` for a cue of a session with cues."""
         return plain_labels(self.labels) if self.cue_classes else self.labels
 
     @property
@@ -210,27 +209,21 @@ def events_of(recording: Recording) -> list[Event]:
     """Return the events of all marker streams and annotations, ordered by time.
 
     Their `time_s` is on the clock of the EEG's `timestamps`. Whole numbers lose their decimals (a recorder's
-    `1.000000000000000` is `1`), the cues of a session with cues are its classes (`cue_markers.py`), other labels are as
-    recorded. Streams stamped by another clock (hours away from the EEG) are left out; `recording.warnings` names them.
-    So are the GDF codes beside such cues, which cannot say what was rejected, and what a simulated person truly
-    imagined where there are cues: it names the same tasks, and would count every trial twice. For the same reason the
-    name of a class of a session with cues has the stream's name before it in any other stream.
+    `1.000000000000000` is `1`), the cues of a session with cues are `cue/left_hand` and so on (`cue_markers.py`), other
+    labels are as recorded. Streams stamped by another clock (hours away from the EEG) are left out;
+    `recording.warnings` names them. So are the GDF codes beside such cues, which cannot say what was rejected, and what
+    a simulated person truly imagined where there are cues: it names the same tasks, and would count every trial twice.
     """
-    owned = set(recording.cue_classes)
+    twice = bool(recording.cue_classes)
     streams = [s for s in recording.marker_streams if s.info.stype != TRUTH_TYPE] or recording.marker_streams
     events = [
-        Event(float(time_s), _own_word(_WHOLE.sub(r"\1", label), stream, owned), stream.info.name)
+        Event(float(time_s), _WHOLE.sub(r"\1", label), stream.info.name)
         for stream in streams
         if recording.eeg_index is None or not other_clock(recording.eeg, stream)
-        if not (owned and cue_classes_in(stream.header, CODES))
+        if not (twice and cue_classes_in(stream.header, CODES))
         for time_s, label in zip(stream.timestamps, stream.event_labels, strict=True)
     ]
     return sorted(events, key=lambda event: event.time_s)
-
-
-def _own_word(label: str, stream: RecordedStream, owned: Collection[str]) -> str:
-    """The label of an event, told apart from the classes of a session with cues that another stream holds."""
-    return f"{stream.info.name}: {label}" if label in owned and not stream.cue_classes else label
 
 
 def other_clock(eeg: RecordedStream, stream: RecordedStream) -> bool:

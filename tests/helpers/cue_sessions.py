@@ -13,7 +13,7 @@ from neuript.realtime.recordings.recording import RecordedStream, Recording, eve
 
 
 def as_cue_session(recording: Recording, class_of: dict[str, str]) -> Recording:
-    """Replace the markers of a recording.
+    """Add the markers of the cue window to a recording, beside those that are there.
 
     Before each trial stands a cue of the next class that was rejected, and at the begin one of practice: a reader that
     takes them finds other trials.
@@ -50,4 +50,4 @@ def as_cue_session(recording: Recording, class_of: dict[str, str]) -> Recording:
     header.find("desc").append(cue_header_xml(said, MARKERS))
     times = np.array(stamps)
     stream = RecordedStream(info, [(text,) for text in texts], times, times, header)
-    return replace(recording, streams=[recording.eeg, stream], eeg_index=0)
+    return replace(recording, streams=[*recording.streams, stream])

@@ -17,6 +17,7 @@ from waiting import wait_for
 from neuript.errors import NeuriptError
 from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.paradigm.cue_process import CueProcess
+from neuript.realtime.paradigm.cue_rehearsal import rehearse
 from neuript.realtime.paradigm.cue_settings import CueSettings
 from neuript.realtime.paradigm.task_cues import OwnCue
 from neuript.realtime.recordings.cue_markers import CODES, cue_classes_in, plain_labels
@@ -81,6 +82,7 @@ def test_markers_say_what_was_shown_when_and_what_became_of_it(session, tmp_path
 
     began = pylsl.local_clock()
     window.send(do="run", block=0, trials=trials(90), practice=True)
+    session.heard("listeners", markers=True, gdf=True)
     session.heard("block", block=0, status="done")
     window.send(do="run", block=1, n_blocks=2, trials=trials(1, 2, 3))
     window.send(do="message", title="not now")  # a block runs
@@ -117,7 +119,7 @@ def test_markers_say_what_was_shown_when_and_what_became_of_it(session, tmp_path
     assert jitter[-1]["n"] == len(cues)
     counted = [
         one["trial"] for one, label in zip(said, plain_labels(texts), strict=True)
-        if one["ev"] == "cue" and label in CLASSES
+        if one["ev"] == "cue" and label.startswith("cue/")
     ]  # fmt: skip
     assert counted == [1, 2, 3]  # 90 was practice, 4 was rejected, 5 never came
     practice = [one for one in said if one["trial"] == 90]
@@ -200,7 +202,7 @@ from neuript.realtime.paradigm.qt.surfaces import PaintingWindow
 app = QGuiApplication([])
 said = []
 stage = CueStage(CueSettings(), send=lambda *a, **k: None, say=lambda s, **f: said.append(f.get("key", s)),
-                 ready=lambda period_s, paced: said.append("ready"))
+                 ready=lambda period_s, paced: said.append("ready"), listeners=dict)
 window = PaintingWindow(stage)
 window.resize(800, 600)
 window.show()
@@ -221,6 +223,7 @@ del said[:]
 QTest.mouseClick(window, Qt.MouseButton.LeftButton, pos=QPoint(400, 300))
 assert said == ["go_on"], said
 stage.told.emit('{"do":"run","block":1,"trials":[{"trial":1,"cls":"left_hand"}]}')
+assert said[-1] == "listeners", said
 keys(["pause", "pause", "repeat", "skip"], K.Key_Space, K.Key_P, K.Key_R, K.Key_S)
 QTest.mouseClick(window, Qt.MouseButton.LeftButton, pos=QPoint(400, 300))
 keys([], K.Key_Return)
@@ -247,6 +250,16 @@ def test_stdout_holds_nothing_but_lines_and_a_closed_stdin_ends_it():
     refused = finished([*command, '{"screeen": 1}'])
     assert refused.returncode == 2
     assert json.loads(refused.stdout)["text"].startswith("--settings: unknown field screeen; known are classes")
+
+
+def test_a_rehearsal_shows_every_class_and_measures_the_screen():
+    said = []
+    figures = rehearse(settings(), 1, say=said.append, at_once=True)
+    assert figures["n"] == 3
+    assert 0 <= figures["p50_ms"] <= figures["p99_ms"]
+    assert sorted(line.split()[4] for line in said if line.startswith("trial")) == sorted(f"{c}," for c in CLASSES)
+    with pytest.raises(NeuriptError, match="no negative number"):
+        rehearse(settings(), -1, say=said.append)
 
 
 def send_far_too_much(window: CueProcess) -> None:

@@ -88,8 +88,8 @@ def _the_session_is_whole(folder: Path, said: str) -> None:
         recording = read_recording(path)
         assert recording.cue_classes == ("left_hand", "right_hand")
         assert recording.eeg.info.ch_names[2:4] == ("C3", "C4")
-        cues = [e for e in events_of(recording) if e.label in recording.cue_classes]
-        found += Counter(e.label for e in cues)
+        cues = [e.label.removeprefix("cue/") for e in events_of(recording) if e.label.startswith("cue/")]
+        found += Counter(cues)
         shown = np.array([line["cue_t"] for line in told.values()])
         raw = next(s for s in recording.streams if s.info.name == "neuript-cues-markers")
         at = [t for t, text in zip(raw.raw_timestamps, raw.labels, strict=True) if json.loads(text)["ev"] == "cue"]

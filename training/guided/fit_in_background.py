@@ -18,16 +18,21 @@ def main() -> int:
     logging.disable(logging.WARNING)  # that the recording has no end yet is known
     task = json.loads(sys.stdin.buffer.read())
 
+    from neuript.realtime.recordings.read import read_recording
     from neuript.training.calibration.calibration import calibrate
     from neuript.training.calibration.calibration_spec import CalibrationSpec
+    from neuript.training.guided.kept_trials import kept_trials
 
+    answer: dict[str, object] = {}
     try:
-        result = calibrate(task["recordings"], specs.from_dict(CalibrationSpec, task["spec"], "the task"))
+        recordings = [read_recording(path) for path in task["recordings"]]
+        answer["kept"] = sorted(kept_trials(recordings))
+        result = calibrate(recordings, specs.from_dict(CalibrationSpec, task["spec"], "the task"))
         result.save(task["model"])
+        answer["figures"] = json_safe(dict(result.figures))
     except NeuriptError as error:
-        write_json(sys.argv[1], {"problem": str(error)})
-        return error.exit_code
-    write_json(sys.argv[1], {"figures": json_safe(dict(result.figures))})
+        answer["problem"] = str(error)
+    write_json(sys.argv[1], answer)
     return 0
 
 

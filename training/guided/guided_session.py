@@ -100,8 +100,7 @@ class GuidedSession:
     def _hold(self, block: SessionBlock) -> None:
         """Show the trials of a block, then rest; somebody may ask for it once more, or for the end."""
         self._show_trials(block)
-        shown = sum(line["event"] == "trial" and line["status"] == "done" for line in self._folder.journal())
-        if shown:
+        if shown := self._folder.shown_trials():
             self._parts.refit.ask(self._folder.all_recordings, shown)
         if self._parts.stopped or not (self._left() or self._parts.signal.lost_electrodes()):
             return

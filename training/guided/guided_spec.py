@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from neuript import specs
 from neuript.errors import NeuriptError
-from neuript.montages import load_montage
+from neuript.montages import Montage, load_montage
 from neuript.realtime.chain.units import to_volts
 from neuript.realtime.lsl.stream_choice import stream_predicate
 from neuript.realtime.paradigm.graz_timing import GrazTiming
@@ -36,8 +36,8 @@ class GuidedSpec:
     """Classes, in the order of the model's."""
     own: tuple[OwnCue, ...] = ()
     """Texts and pictures of classes that are not built in."""
-    montage: str = "10-20"
-    """What is on the head: the name of a montage, or a YAML file."""
+    montage: str | None = None
+    """What is on the head: the name of a montage, or a YAML file; None where the stream says it."""
     unit: str | None = None
     """Unit of the samples, where the stream is silent or wrong."""
     stream: str | None = None
@@ -68,7 +68,7 @@ class GuidedSpec:
         specs.check_types(self)
         check_alias(self.subject)
         cues_of(self.classes, self.own)
-        load_montage(self.montage)
+        self.cap  # noqa: B018  # raises where there is none of that name
         if self.unit is not None:
             to_volts(self.unit)
         if self.stream is not None:
@@ -82,6 +82,11 @@ class GuidedSpec:
         specs.require(1 <= self.trials_per_block <= 50, self, "trials_per_block", "1 to 50")
         specs.require(0 <= self.practice_per_class <= 20, self, "practice_per_class", "0 to 20")
         specs.require(self.seed >= 0, self, "seed", "0 or more")
+
+    @property
+    def cap(self) -> Montage | None:
+        """Montage of what is on the head; None where the stream says it."""
+        return load_montage(self.montage) if self.montage else None
 
     @property
     def n_blocks(self) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from neuript.realtime.dashboard.head_points import Level
+from neuript.pasteable import pasteable
 from neuript.realtime.live.signal_check import SignalCheck
 from neuript.training.calibration.fitted_decoder import STACK
 from neuript.training.calibration.to_model import CalibrationResult
@@ -15,18 +14,23 @@ from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.refit import FittedSoFar
 
 GO_ON = "Space: go on"
-_LEVELS = {Level.GOOD: "good", Level.DOUBTFUL: "fair", Level.BAD: "bad", Level.ABSENT: "unknown"}
 
 
 def resume(path: Path) -> str:
     """Return the command that goes on with a session."""
-    return f"go on with: neuript-calibrate --resume {shlex.quote(str(path))}"
+    return f"go on with: {pasteable('neuript-calibrate', '--resume', path)}"
 
 
 def check_screen(check: SignalCheck) -> dict[str, Any]:
     """Return the signal check as the cue window takes it."""
     electrodes = [
-        {"name": e.name, "x": float(e.x), "y": float(e.y), "level": _LEVELS[e.level], "why": e.why}
+        {
+            "name": e.name,
+            "x": float(e.x) if e.placed else None,
+            "y": float(e.y) if e.placed else None,
+            "level": str(e.level),
+            "why": e.why,
+        }
         for e in check.electrodes
     ]
     return {"electrodes": electrodes, "say": list(check.sentences), "fix": check.fix, "go": check.go}
@@ -116,13 +120,13 @@ def _person_words(fitted: FittedSoFar) -> str:
 def so_far(fitted: FittedSoFar) -> list[str]:
     """Return what a fit in the background says to whoever leads the session."""
     if fitted.model is None:
-        return [f"after {fitted.n_trials} trials: no decoder yet ({fitted.problem})"]
+        return [f"after {len(fitted.shown)} trials: no decoder yet ({fitted.problem})"]
     card = fitted.figures.get("decoders", {}).get(STACK)
     if card is None:
-        return [f"after {fitted.n_trials} trials: too few to hold some out"]
+        return [f"after {len(fitted.shown)} trials: too few to hold some out"]
     low, high = card["interval_95"]
     verdict = "above" if card["accuracy"] > card["chance_bound_5"] else "not above"
     return [
-        f"after {fitted.n_trials} trials: {card['accuracy']:.0%} right on trials held out ({low:.0%} to {high:.0%}), "
+        f"after {len(fitted.shown)} trials: {card['accuracy']:.0%} right on trials held out ({low:.0%} to {high:.0%}), "
         f"{verdict} chance ({card['chance_bound_5']:.0%})"
     ]

@@ -1,45 +1,52 @@
-"""Which trials are really in a session's recordings: a crash may take the end of one that was shown to its end."""
+"""Which trials are really in a session's recordings: what was shown need not have reached the file."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from neuript.errors import NeuriptError
+from neuript.realtime.recordings.cue_markers import whole_trials
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Recording
 from neuript.training.guided.session_folder import SessionFolder
 
 
-def kept_trials(recording: Recording) -> set[int]:
-    """Numbers of the trials that are whole in a recording, and count."""
-    return {
-        int(json.loads(text)["trial"])
-        for stream in recording.marker_streams
-        for text, label in zip(stream.labels, stream.event_labels, strict=True)
-        if label in stream.cue_classes
-    }
+def kept_trials(recordings: Sequence[Recording]) -> set[int]:
+    """Numbers of the trials that are whole in one of the recordings, and count."""
+    streams = [stream for recording in recordings for stream in recording.marker_streams if stream.cue_classes]
+    return {trial for stream in streams for trial in whole_trials(stream.labels)}
 
 
-def note_lost_trials(folder: SessionFolder, say: Callable[[str], None]) -> None:
-    """Write into the journal of a session that goes on which trials are done no longer, because no recording has them.
+def readable(folder: SessionFolder, say: Callable[[str], None]) -> list[Recording]:
+    """Read the recordings of a session; a part that a crash left without EEG is left out, and said."""
+    found = []
+    for path in folder.recordings:
+        try:
+            recording = read_recording(path)
+            recording.eeg  # noqa: B018  # raises where there is none
+        except NeuriptError as error:
+            say(f"left out: {error}")
+            continue
+        found.append(recording)
+    return found
+
+
+def note_lost_trials(
+    folder: SessionFolder, shown: Collection[int], kept: Collection[int], say: Callable[[str], None]
+) -> None:
+    """Write into the journal which trials are done no longer, because no recording has them; they are shown again.
 
     Parameters
     ----------
     folder : SessionFolder
         The session.
+    shown, kept : collection of int
+        Trials that were shown to their end, and those that are in the recordings.
     say : callable
-        Takes a sentence about them.
+        Takes a sentence about those that are not.
     """
-    kept: set[int] = set()
-    for path in folder.recordings:
-        try:
-            kept |= kept_trials(read_recording(path))
-        except NeuriptError as error:
-            say(f"{path.name} cannot be used: {error}")
-    last: dict[int, str] = {line["trial"]: line["status"] for line in folder.journal() if line["event"] == "trial"}
-    lost = sorted(trial for trial, status in last.items() if status == "done" and trial not in kept)
+    lost = sorted(set(shown) - set(kept))
     for trial in lost:
         folder.note("trial", trial=trial, status="lost")
     if lost:
-        say(f"{len(lost)} trial{'s' if len(lost) > 1 else ''} of the last moments did not reach the file; shown again")
+        say(f"{len(lost)} trial{'s' if len(lost) > 1 else ''} did not reach the recording, and will be shown again")

@@ -63,7 +63,7 @@ class LiveFeedback:
         self.close()
         spec = self._spec
         command = [sys.executable, "-P", "-m", "neuript", "live", "--headless", "--json", *which]
-        command += ["--montage", spec.montage]
+        command += ["--montage", spec.montage] if spec.montage else []
         command += ["--unit", spec.unit] if spec.unit else []
         command += ["--source-id", self._source_id] if self._source_id else []
         command += ["--stream", spec.stream] if spec.stream and not self._source_id else []

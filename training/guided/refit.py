@@ -6,7 +6,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ _LOWER = 10
 class FittedSoFar:
     """What a fit in the background brought."""
 
-    n_trials: int
+    shown: frozenset[int]
     """Trials that were shown when it began."""
+    kept: frozenset[int] | None
+    """Those that are in the recordings; None where these could not be read."""
     model: Path | None
     """The decoder; None where none could be fitted."""
     figures: dict[str, Any]
@@ -49,17 +51,17 @@ class Refit:
         self._model, self._answer = folder / "so-far.ts", folder / "so-far.json"
         self._settings = specs.to_dict(spec)
         self._process: subprocess.Popen[bytes] | None = None
-        self._n_trials = 0
-        self._waiting: tuple[list[str], int] | None = None
+        self._shown: frozenset[int] = frozenset()
+        self._waiting: tuple[list[str], frozenset[int]] | None = None
 
     @property
     def running(self) -> bool:
         """True while a fit runs or waits."""
         return self._process is not None or self._waiting is not None
 
-    def ask(self, recordings: Sequence[Path], n_trials: int) -> None:
+    def ask(self, recordings: Sequence[Path], shown: Collection[int]) -> None:
         """Fit what these recordings hold by now, as soon as nothing else is being fitted."""
-        self._waiting = [str(path) for path in recordings], n_trials
+        self._waiting = [str(path) for path in recordings], frozenset(shown)
         self._begin()
 
     def poll(self) -> FittedSoFar | None:
@@ -83,7 +85,7 @@ class Refit:
     def _begin(self) -> None:
         if self._process is not None or self._waiting is None:
             return
-        (recordings, self._n_trials), self._waiting = self._waiting, None
+        (recordings, self._shown), self._waiting = self._waiting, None
         self._answer.unlink(missing_ok=True)
         task = {"recordings": recordings, "spec": self._settings, "model": str(self._model)}
         command = [sys.executable, "-P", "-m", "neuript.training.guided.fit_in_background", str(self._answer)]
@@ -100,8 +102,10 @@ class Refit:
         except (OSError, ValueError):
             answer = {"problem": "the fit in the background ended on its own"}
         problem = str(answer.get("problem", ""))
+        kept = answer.get("kept")
         return FittedSoFar(
-            n_trials=self._n_trials,
+            shown=self._shown,
+            kept=None if kept is None else frozenset(kept),
             model=None if problem else self._model,
             figures=dict(answer.get("figures", {})),
             problem=problem,

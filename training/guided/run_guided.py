@@ -14,14 +14,13 @@ from neuript.interrupt import Interrupt
 from neuript.realtime.live.typed import TypedLines
 from neuript.realtime.lsl.labrecorder import find_labrecorder
 from neuript.realtime.recordings.read import read_recording
-from neuript.realtime.recordings.recording import Recording
 from neuript.training.calibration.calibration import calibrate
 from neuript.training.calibration.held_out import ReportStep
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided.guided_session import GuidedSession
 from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.guided_words import resume
-from neuript.training.guided.kept_trials import note_lost_trials
+from neuript.training.guided.kept_trials import kept_trials, note_lost_trials, readable
 from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, sessions_of
 from neuript.training.guided.session_parts import GuidedView, SessionParts, Show
 from neuript.training.guided.session_plan import plan_session, still_to_do
@@ -79,7 +78,7 @@ def run_guided(
     if folder.is_finished():
         raise NeuriptError(f"the session {folder.path} is finished; its model is {folder.path / MODEL}")
     if folder.recordings:
-        note_lost_trials(folder, say)
+        note_lost_trials(folder, folder.shown_trials(), kept_trials(readable(folder, say)), say)
     with Interrupt() as stop:
 
         def step(text: str, done: float, total: float) -> None:
@@ -106,7 +105,13 @@ def run_guided(
 
 def _learn(folder: SessionFolder, say: Callable[[str], None], progress: ReportStep) -> CalibrationResult:
     spec = folder.spec
-    result = calibrate(_readable(folder, say), spec.calibration, say=say, progress=progress)
+    recordings = readable(folder, say)
+    if not recordings:
+        raise NeuriptError(f"{folder.path} holds no recording with EEG; begin a new session")
+    if lost := folder.shown_trials() - kept_trials(recordings):
+        say(f"{len(lost)} of the trials did not reach the recording, and are not learnt from")
+    earlier = [read_recording(path) for path in spec.earlier]
+    result = calibrate([*earlier, *recordings], spec.calibration, say=say, progress=progress)
     model = folder.path / MODEL
     result.save(model)
     write_json(folder.path / f"{REPORT}.json", json_safe(dict(result.figures)))
@@ -116,19 +121,3 @@ def _learn(folder: SessionFolder, say: Callable[[str], None], progress: ReportSt
             shutil.copyfile(model, temporary)
     folder.note("finished")
     return result
-
-
-def _readable(folder: SessionFolder, say: Callable[[str], None]) -> list[Recording]:
-    """Read what was recorded, on earlier days too; a part that a crash left without EEG is left out, and said."""
-    found = []
-    for path in folder.all_recordings:
-        try:
-            recording = read_recording(path)
-            recording.eeg  # noqa: B018  # raises where there is none
-        except NeuriptError as error:
-            say(f"left out: {error}")
-            continue
-        found.append(recording)
-    if not found:
-        raise NeuriptError(f"{folder.path} holds no recording with EEG; begin a new session")
-    return found

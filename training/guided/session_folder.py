@@ -137,6 +137,11 @@ class SessionFolder:
             return []
         return [line for line in map(_line, path.read_text(encoding="utf-8").splitlines()) if line]
 
+    def shown_trials(self) -> set[int]:
+        """Numbers of the trials whose last word in the journal is that they were done."""
+        last = {line["trial"]: line["status"] for line in self.journal() if line["event"] == "trial"}
+        return {trial for trial, status in last.items() if status == "done"}
+
     def is_finished(self) -> bool:
         """Say whether a model came of it."""
         return any(line["event"] == "finished" for line in self.journal())

@@ -15,7 +15,6 @@ from typing import Any
 
 from neuript.errors import NeuriptError
 from neuript.interrupt import Interrupt
-from neuript.montages import load_montage
 from neuript.realtime.chain.chunk import Chunk
 from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.live.watched_recording import WatchedRecording
@@ -23,6 +22,7 @@ from neuript.realtime.lsl.labrecorder import check_recording
 from neuript.realtime.paradigm.cue_process import CueProcess
 from neuript.realtime.paradigm.cue_settings import CueSettings
 from neuript.training.guided import guided_words
+from neuript.training.guided.kept_trials import note_lost_trials
 from neuript.training.guided.live_feedback import LiveFeedback
 from neuript.training.guided.refit import FittedSoFar, Refit
 from neuript.training.guided.session_folder import SessionFolder
@@ -157,8 +157,7 @@ class SessionParts:
     def start_recording(self, stack: ExitStack) -> None:
         """Record everything that is on the network, from before the first trial on."""
         path = check_recording(self.folder.next_recording())
-        cap = load_montage(self.spec.montage)
-        self._recording = WatchedRecording(path, self.signal.source, cap, self.spec.unit)
+        self._recording = WatchedRecording(path, self.signal.source, self.spec.cap, self.spec.unit)
         stack.callback(self._recording.close)
         self.cues.send(do="message", **guided_words.preparing())
         self._recording.start(self._stop.check, [str(self._window["markers"]), str(self._window["gdf"])])
@@ -265,7 +264,9 @@ class SessionParts:
         self.so_far = fitted
         for sentence in guided_words.so_far(fitted):
             self.tell(sentence)
-        self.folder.note("fitted", n_trials=fitted.n_trials, figures=fitted.figures, problem=fitted.problem)
+        self.folder.note("fitted", n_trials=len(fitted.shown), figures=fitted.figures, problem=fitted.problem)
+        if fitted.kept is not None:
+            note_lost_trials(self.folder, fitted.shown, fitted.kept, self.tell)
         if self._feedback is not None and fitted.model is not None:
             self._feedback.use_model(fitted.model)
         if self.screen is not None:

@@ -6,7 +6,6 @@ import math
 
 from neuript.errors import NeuriptError
 from neuript.interrupt import Interrupt
-from neuript.montages import load_montage
 from neuript.realtime.chain.chunk import Chunk, SourceStatus
 from neuript.realtime.dashboard.head_points import Level
 from neuript.realtime.live.signal_check import SignalCheck
@@ -47,7 +46,7 @@ class SessionSignal:
         asked = predicate_for(spec.stream, source_id=spec.source_id)
         found = find_stream(asked, wait_s=wait_s, on_wait=stop.check)
         self.source = LslSource(found, give_up_s=GIVE_UP_S, channels=spec.calibration.channels)
-        self.watch = SignalWatch(self.source.info, cap=load_montage(spec.montage), unit=spec.unit)
+        self.watch = SignalWatch(self.source.info, cap=spec.cap, unit=spec.unit)
         self.away = False
         """True while no EEG comes."""
         self._heard_at = math.inf

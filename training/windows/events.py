@@ -13,6 +13,7 @@ from typing import Any
 
 from neuript.errors import NeuriptError
 from neuript.realtime.decoding.scoring import Trial
+from neuript.realtime.recordings.cue_markers import cue_label
 from neuript.realtime.recordings.recording import Event, Recording
 from neuript.specs import short
 
@@ -80,7 +81,7 @@ def own_event_map(recordings: Sequence[Recording]) -> dict[str, tuple[str, ...]]
     dict of str to tuple of str
         Markers of each class in the order of the sessions' classes; empty where no recording is such a session.
     """
-    return {name: (name,) for recording in recordings for name in recording.cue_classes}
+    return {name: (cue_label(name),) for recording in recordings for name in recording.cue_classes}
 
 
 def _marker_texts(name: str, markers: Any) -> tuple[str, ...]:

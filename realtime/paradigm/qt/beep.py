@@ -5,6 +5,7 @@ from __future__ import annotations
 import wave
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ class Beep:
 
     def __init__(self) -> None:
         self.why_not = ""
-        self._effect = None
+        self._effect: Any = None
         self._folder: TemporaryDirectory[str] | None = None
 
     def open(self) -> None:

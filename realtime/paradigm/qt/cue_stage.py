@@ -32,10 +32,10 @@ BLANK = TrialScene(phase=Phase.PAUSE)
 MEASURED_FRAMES = 40
 _MEASURE_MS, _STALLED_FRAMES, _LINGER_MS, _ESC_MS = 1500, 6, 300, 2000
 _K = Qt.Key
-_ALWAYS = {_K.Key_R: "repeat", _K.Key_S: "skip"}
-_GO = {_K.Key_Space: "go_on", _K.Key_Return: "go_on", _K.Key_Enter: "go_on"}
-_STANDING = {**_GO, _K.Key_Backspace: "back", _K.Key_Left: "back"}
-_RUNNING = {_K.Key_Space: "pause", _K.Key_P: "pause", **_ALWAYS}
+_ALWAYS: dict[int, str] = {_K.Key_R: "repeat", _K.Key_S: "skip"}
+_GO: dict[int, str] = {_K.Key_Space: "go_on", _K.Key_Return: "go_on", _K.Key_Enter: "go_on"}
+_STANDING: dict[int, str] = {**_GO, _K.Key_Backspace: "back", _K.Key_Left: "back"}
+_RUNNING: dict[int, str] = {_K.Key_Space: "pause", _K.Key_P: "pause", **_ALWAYS}
 
 
 class CueStage(QObject):
@@ -51,16 +51,25 @@ class CueStage(QObject):
         Tells whoever runs the session: what was said, and its fields.
     ready : callable
         Called once with the time between two frames in seconds, and whether swapping waits for the screen.
+    listeners : callable
+        Asked when a block begins: whether somebody listens to each stream of markers.
     """
 
     told = pyqtSignal(object)
     """A line of stdin, from any thread; None when there will be no more."""
 
     def __init__(
-        self, settings: CueSettings, *, send: SendMarker, say: Callable[..., None], ready: Callable[[float, bool], None]
+        self,
+        settings: CueSettings,
+        *,
+        send: SendMarker,
+        say: Callable[..., None],
+        ready: Callable[[float, bool], None],
+        listeners: Callable[[], dict[str, bool]],
     ) -> None:
         super().__init__()
         self._settings, self._send, self._say, self._ready = settings, send, say, ready
+        self._listeners = listeners
         self._window: Surface | None = None
         self._instead: Callable[[], Surface] | None = None
         self._beep = Beep()
@@ -196,6 +205,7 @@ class CueStage(QObject):
                 f"block {block.block} cues {unknown[0]!r}; the window was started with {', '.join(self._settings.cues)}"
             )
         self._screen, self._overlay = BLANK, ""
+        self._say("listeners", **self._listeners())
         self._show = BlockShow(
             block, self._settings, self._frames, now=lsl_clock(), send=self._send, say=self._say
         )  # fmt: skip

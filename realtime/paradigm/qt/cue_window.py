@@ -69,7 +69,9 @@ class _Program:
     def __init__(self, settings: CueSettings) -> None:
         self._settings = settings
         self.pipe = LinePipe(lambda line: self.stage.told.emit(line))
-        self.stage = CueStage(settings, send=self._send, say=self.pipe.say, ready=self._ready)
+        self.stage = CueStage(
+            settings, send=self._send, say=self.pipe.say, ready=self._ready, listeners=self._listeners
+        )
         self._outlets: CueOutlets | None = None
         self._beep = Beep()
         self._awake = ""
@@ -114,6 +116,9 @@ class _Program:
         about = _about(self._windows[-1], self._outlets, period_s, paced=paced)
         notes = [note for note in (self._beep.why_not, self._awake, _stamp_note(about)) if note]
         self.pipe.say("ready", **about, sound=self._beep.works, notes=notes)
+
+    def _listeners(self) -> dict[str, bool]:
+        return {} if self._outlets is None else self._outlets.listeners()
 
     def _send(self, ev: str, stamp: float, **about: Any) -> None:
         assert self._outlets is not None, "no block runs before all is ready"

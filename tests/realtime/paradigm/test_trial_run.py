@@ -11,7 +11,7 @@ import pytest
 from neuript.errors import NeuriptError
 from neuript.realtime.paradigm.graz_timing import SHORTEST_S, GrazTiming
 from neuript.realtime.paradigm.trial_run import IN_TRIAL, Change, CuedTrial, Phase, TrialRun
-from neuript.realtime.recordings.cue_markers import cue_marker, plain_labels
+from neuript.realtime.recordings.cue_markers import cue_label, cue_marker, plain_labels
 
 TIMING = GrazTiming()
 TRIALS = [CuedTrial(trial=i, cls=name) for i, name in enumerate(("left_hand", "right_hand", "rest"), start=1)]
@@ -149,7 +149,11 @@ def test_whatever_is_commanded_the_markers_tell_what_became_of_each_trial():
             cue_marker(m.ev, cls=m.trial.cls, trial=m.trial.trial, block=1, gdf=0, practice=False, late=False)
             for m in marks
         ]
-        counted = [m.trial.trial for m, label in zip(marks, plain_labels(texts), strict=True) if label == m.trial.cls]
+        counted = [
+            m.trial.trial
+            for m, label in zip(marks, plain_labels(texts), strict=True)
+            if label == cue_label(m.trial.cls)
+        ]
         assert sorted(counted) == sorted(trial for trial, word in said.items() if word == "done"), seed
         open_trial = None
         for mark in marks:  # a trial that began ends before another begins

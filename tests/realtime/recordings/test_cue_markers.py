@@ -49,17 +49,17 @@ def test_a_marker_says_what_the_convention_asks_for():
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
-        (whole(1) + whole(2, "rest"), ["left_hand", "rest"]),
-        (whole(1, practice=True) + whole(1), ["practice_left_hand", "left_hand"]),
-        (whole(1)[:-1], ["rejected_left_hand"]),  # the recording broke off
-        ([*whole(1)[:-1], marker("rejected"), *whole(1)], ["rejected_left_hand", "left_hand"]),
-        ([*whole(1), marker("rejected")], ["rejected_left_hand"]),  # somebody noticed afterwards
-        ([*whole(1), marker("rejected"), *whole(1)], ["rejected_left_hand", "left_hand"]),
-        (whole(1)[:-1] + whole(1), ["rejected_left_hand", "left_hand"]),  # a crash, then the session was resumed
-        (whole(1) + whole(1), ["rejected_left_hand", "left_hand"]),  # shown twice: the last counts
-        (whole(1, block=1) + whole(1, block=2), ["left_hand", "left_hand"]),
-        ([*whole(1), marker("rejected", 2)], ["left_hand"]),
-        ([*whole(1)[:-1], marker("rejected"), marker("trial_end")], ["rejected_left_hand"]),
+        (whole(1) + whole(2, "rest"), ["cue/left_hand", "cue/rest"]),
+        (whole(1, practice=True) + whole(1), ["practice/left_hand", "cue/left_hand"]),
+        (whole(1)[:-1], ["rejected/left_hand"]),  # the recording broke off
+        ([*whole(1)[:-1], marker("rejected"), *whole(1)], ["rejected/left_hand", "cue/left_hand"]),
+        ([*whole(1), marker("rejected")], ["rejected/left_hand"]),  # somebody noticed afterwards
+        ([*whole(1), marker("rejected"), *whole(1)], ["rejected/left_hand", "cue/left_hand"]),
+        (whole(1)[:-1] + whole(1), ["rejected/left_hand", "cue/left_hand"]),  # a crash, then the session was resumed
+        (whole(1) + whole(1), ["rejected/left_hand", "cue/left_hand"]),  # shown twice: the last counts
+        (whole(1, block=1) + whole(1, block=2), ["cue/left_hand", "cue/left_hand"]),
+        ([*whole(1), marker("rejected", 2)], ["cue/left_hand"]),
+        ([*whole(1)[:-1], marker("rejected"), marker("trial_end")], ["rejected/left_hand"]),
     ],
 )
 def test_which_cues_count(texts, expected):
@@ -69,7 +69,7 @@ def test_which_cues_count(texts, expected):
 def test_what_is_no_such_marker_stays_as_it_is():
     odd = ["hello", "{", "[1]", '{"ev":1}', '{"ev":"cue","cls":"a","trial":"1","block":1}', '{"ev":"cue","cls":"a"}']
     assert plain_labels(odd) == odd
-    assert plain_labels([*odd, *whole(1)])[-2:] == ["left_hand", "trial_end"]
+    assert plain_labels([*odd, *whole(1)])[-2:] == ["cue/left_hand", "trial_end"]
     assert plain_labels([]) == []
 
 
@@ -97,7 +97,9 @@ def session(tmp_path, rng):
     out.stream(4, "other", "Markers", 1, 0.0, "string", "", "o")
     n = round(250 * (stamps[-1] + 6))
     out.samples(1, (np.arange(n) / 250).tolist(), rng.normal(scale=10, size=(n, 3)))
-    out.samples(2, stamps.tolist(), texts).samples(3, stamps.tolist(), codes).samples(4, [2.2], ["note"])
+    out.samples(2, stamps.tolist(), texts).samples(3, stamps.tolist(), codes).samples(
+        4, [2.2, 2.4], ["note", "left_hand"]
+    )
     for sid in (1, 2, 3, 4):
         out.offset(sid, 0.0, 0.0)
     return out.save(tmp_path / "session.xdf")
@@ -107,15 +109,16 @@ def test_a_recorded_session_tells_its_classes_and_its_trials(session):
     recording = read_recording(session)
     assert recording.cue_classes == ("right_hand", "left_hand")
     labels = [event.label for event in events_of(recording)]
-    assert labels.count("left_hand") == labels.count("right_hand") == 2
-    assert labels.count("practice_left_hand") == labels.count("rejected_left_hand") == 1
+    assert labels.count("cue/left_hand") == labels.count("cue/right_hand") == 2
+    assert labels.count("practice/left_hand") == labels.count("rejected/left_hand") == 1
+    assert labels.count("left_hand") == 1  # what another program called so is another marker
     assert "note" in labels
     assert "769" not in labels  # the codes cannot say what was rejected
 
 
 def test_the_report_counts_cues_by_class(session):
     streams = {stream.name: stream.events for stream in report_of(read_recording(session)).streams}
-    assert streams["cues"]["left_hand"] == 2
+    assert streams["cues"]["cue/left_hand"] == 2
     assert streams["cues"]["trial_start"] == 6
     assert streams["codes"]["769"] == 6
 

@@ -118,7 +118,7 @@ def test_what_is_no_session_is_refused(tmp_path: Path, config: str | None, words
         {"practice_per_class": -1},
         {"own": ()},
         {"unit": "parsec"},
-        {"stream": "name=X"},
+        {"stream": "name='X"},
         {"seed": -1},
     ],
 )
