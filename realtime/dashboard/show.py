@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from pathlib import Path
 from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.realtime.dashboard.process import be_modest
 from neuript.realtime.lsl.discovery import StreamSummary, visible_streams
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +45,7 @@ def show(options: DashboardOptions) -> int:
     if not console and not options.window:
         from neuript.realtime.dashboard.launch import choose_view
 
-        view = choose_view()
-        console = view.kind == "console"
-        if view.note:
-            logger.warning("%s", view.note)
+        console = choose_view().kind == "console"
     if console:
         from neuript.realtime.dashboard.terminal import run
     else:

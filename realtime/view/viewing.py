@@ -101,8 +101,6 @@ def check_cap(info: SignalInfo, cap: Montage | None) -> None:
 
 
 def _show(options: ViewOptions, view: View, client: SignalClient) -> int:
-    if view.note:
-        logger.warning("%s", view.note)
     if view.kind == "console":
         from neuript.realtime.view.signal_console import run_console
 
