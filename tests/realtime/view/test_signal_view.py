@@ -169,7 +169,7 @@ def test_the_window_shows_head_table_spectrum_and_follows_a_click(window, eeg, m
     window.refresh()
     assert "C3 is flat" in window._verdict.text()
     assert window.table.rowCount() == 8
-    assert [window.table.item(2, k).text() for k in range(5)] == ["■", "C3", "C3", "µV", "is flat"]
+    assert [window.table.item(0, k).text() for k in range(5)] == ["■", "C3", "C3", "µV", "is flat"]
     assert len(window._spectrum._strong.getData()[0]) == 140
     window.head.picked.emit("C4")
     assert window.table.selectedItems()[1].text() == "C4"
