@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuript.cli.arguments import add_window, command
+from neuript.cli.arguments import command
+from neuript.cli.view_options import add_window
 
 _EXAMPLES = """\
 examples:

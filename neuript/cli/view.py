@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from neuript.cli.arguments import add_montage, add_unit, add_window, command
+from neuript.cli.arguments import add_montage, add_unit, command
+from neuript.cli.view_options import add_window
 
 _EXAMPLES = """\
 examples:
