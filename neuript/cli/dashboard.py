@@ -14,7 +14,7 @@ examples:
   neuript dashboard --console           on the terminal
 
 It watches only: closing it changes nothing for the decoder, and it may be opened as often as you like.
-exit codes: 0 closed · 2 bad input or usage · 3 no decoder is running"""
+exit codes: 0 closed · 2 bad input or usage · 3 no decoder is running · 130 interrupted"""
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ examples:
 
 Traces, the electrodes on the head, a spectrum, and the one thing to put right first. It watches only; the decoder's own
 rules say what is bad. neuript montages lists the montages.
-exit codes: 0 closed · 2 bad input or usage · 3 no matching stream"""
+exit codes: 0 closed · 2 bad input or usage · 3 no matching stream · 130 interrupted"""
 
 
 def build_parser() -> argparse.ArgumentParser:

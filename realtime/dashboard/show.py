@@ -37,6 +37,22 @@ class DashboardOptions:
     stats: bool = False
     """Log frame times when ending."""
 
+    def __post_init__(self) -> None:
+        """Check that the picture can be written."""
+        check_picture(self.screenshot)
+
+
+def check_picture(path: Path | None) -> None:
+    """Refuse a picture that nobody could write, before there is anything to picture.
+
+    Raises
+    ------
+    NeuriptError
+        If its folder does not exist.
+    """
+    if path is not None and not path.absolute().parent.is_dir():
+        raise NeuriptError(f"--screenshot {path} lies in a folder that does not exist; make it, or choose another")
+
 
 def show(options: DashboardOptions) -> int:
     """Show the dashboard until it is closed; return the exit code."""

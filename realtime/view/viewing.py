@@ -14,6 +14,7 @@ from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import to_volts
 from neuript.realtime.dashboard.launch import View, choose_view
 from neuript.realtime.dashboard.process import be_modest
+from neuript.realtime.dashboard.show import check_picture
 from neuript.realtime.live.options import check_predicate
 from neuript.realtime.lsl.discovery import find_stream, in_words, predicate_for
 from neuript.realtime.lsl.inlet import LslSource
@@ -54,6 +55,7 @@ class ViewOptions:
             check_predicate(self.stream)
         if self.unit is not None:
             to_volts(self.unit)
+        check_picture(self.picture)
         for name, value in (("wait", self.wait_s), ("after", self.after)):
             if not 0 < value < math.inf:
                 raise NeuriptError(f"--{name} {value:g} must be a positive number of seconds")

@@ -109,6 +109,7 @@ def test_what_the_openbci_gui_sends_is_answered_with_a_command_that_works(eeg):
         ({"stream": "amp"}, "no LSL predicate"),
         ({"wait_s": 0.0}, "--wait"),
         ({"after": -1.0}, "--after"),
+        ({"screenshot": "no/such/folder/x.png"}, "folder that does not exist"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(options, words):
