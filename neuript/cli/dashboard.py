@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuript.cli.arguments import add_window, command
+from neuript.cli.arguments import command
+from neuript.cli.view_options import add_window
 
 _EXAMPLES = """\
 examples:
@@ -13,7 +14,7 @@ examples:
   neuript dashboard --console           on the terminal
 
 It watches only: closing it changes nothing for the decoder, and it may be opened as often as you like.
-exit codes: 0 closed · 2 bad input or usage · 3 no decoder is running"""
+exit codes: 0 closed · 2 bad input or usage · 3 no decoder is running · 130 interrupted"""
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from neuript.cli.arguments import add_montage, add_unit, add_window, command
+from neuript.cli.arguments import add_montage, add_unit, command
+from neuript.cli.view_options import add_window
 
 _EXAMPLES = """\
 examples:
@@ -14,7 +15,7 @@ examples:
 
 Traces, the electrodes on the head, a spectrum, and the one thing to put right first. It watches only; the decoder's own
 rules say what is bad. neuript montages lists the montages.
-exit codes: 0 closed · 2 bad input or usage · 3 no matching stream"""
+exit codes: 0 closed · 2 bad input or usage · 3 no matching stream · 130 interrupted"""
 
 
 def build_parser() -> argparse.ArgumentParser:

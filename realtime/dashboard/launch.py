@@ -129,7 +129,7 @@ def choose_view(*, console: bool | None = None) -> View:
     reason = None if console else why_no_window()
     note = f"{reason}; showing the console view instead." if reason else ""
     if note:
-        logger.info("dashboard: %s", note)
+        logger.warning("%s", note)
     return View("console" if console or reason else "window", note)
 
 

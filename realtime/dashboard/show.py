@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from pathlib import Path
 from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.modest import be_modest
 from neuript.realtime.lsl.discovery import StreamSummary, visible_streams
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +37,22 @@ class DashboardOptions:
     stats: bool = False
     """Log frame times when ending."""
 
+    def __post_init__(self) -> None:
+        """Check that the picture can be written."""
+        check_picture(self.screenshot)
+
+
+def check_picture(path: Path | None) -> None:
+    """Refuse a picture that nobody could write, before there is anything to picture.
+
+    Raises
+    ------
+    NeuriptError
+        If its folder does not exist.
+    """
+    if path is not None and not path.absolute().parent.is_dir():
+        raise NeuriptError(f"--screenshot {path} lies in a folder that does not exist; make it, or choose another")
+
 
 def show(options: DashboardOptions) -> int:
     """Show the dashboard until it is closed; return the exit code."""
@@ -48,10 +61,7 @@ def show(options: DashboardOptions) -> int:
     if not console and not options.window:
         from neuript.realtime.dashboard.launch import choose_view
 
-        view = choose_view()
-        console = view.kind == "console"
-        if view.note:
-            logger.warning("%s", view.note)
+        console = choose_view().kind == "console"
     if console:
         from neuript.realtime.dashboard.terminal import run
     else:

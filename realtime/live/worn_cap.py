@@ -172,7 +172,8 @@ def _place(name: str, info: SignalInfo, cap: Montage | None) -> NDArray[np.float
     if cap is not None:
         known.update(zip(cap.electrodes, map(tuple, cap.electrode_pos_m.tolist()), strict=True))
     nowhere = (np.nan, np.nan, np.nan)
-    return np.mean([known.get(electrode, nowhere) for electrode in split_pair(name) or (name,)], axis=0)
+    places = [known.get(electrode, nowhere) for electrode in split_pair(name) or (name,)]
+    return np.asarray(np.mean(places, axis=0), dtype=np.float64)
 
 
 def judged(electrode: WornElectrode, level: Level, why: str) -> WornElectrode:

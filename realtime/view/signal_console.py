@@ -16,10 +16,9 @@ from neuript.realtime.dashboard.console_frames import TRACE_S, show_on_console, 
 from neuript.realtime.dashboard.head_points import Level
 from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.view.signal_client import SignalClient
-from neuript.realtime.view.signal_model import SignalSnapshot
+from neuript.realtime.view.signal_model import SignalSnapshot, worst_first
 
 _STYLES = {Level.GOOD: "green", Level.DOUBTFUL: "yellow", Level.BAD: "bold red", Level.ABSENT: "dim"}
-_ORDER = (Level.BAD, Level.DOUBTFUL, Level.ABSENT, Level.GOOD)
 
 
 def run_console(client: SignalClient, picture: Path | None, after_s: float) -> None:
@@ -120,7 +119,7 @@ def _electrodes(snapshot: SignalSnapshot, n_rows: int) -> RenderableType:
     if snapshot.check is None:
         return Text("listening", "dim")
     table = Table.grid(padding=(0, 1))
-    ordered = sorted(snapshot.check.electrodes, key=lambda e: _ORDER.index(e.level))
+    ordered = worst_first(snapshot.check.electrodes)
     shown = ordered if len(ordered) <= n_rows else ordered[: max(0, n_rows - 1)]
     for e in shown:
         style = _STYLES[e.level]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from neuript.realtime.dashboard.head_points import Level
 from neuript.realtime.dashboard.trace_model import TraceModel
 from neuript.realtime.dashboard.words import duration
 from neuript.realtime.live.signal_check import SignalCheck, without_samples
-from neuript.realtime.live.worn_cap import WornCap
+from neuript.realtime.live.worn_cap import WornCap, WornElectrode
 
 QUIET_S = 1.5
 """Seconds without samples after which the last check says nothing any more."""
@@ -193,6 +194,12 @@ def what_to_type(worn: WornCap, unit: str | None) -> str:
     known = unit is not None or any(map(unit_name, worn.info.units))
     rest = f" (or {', '.join(fitting[1:])})" if fitting[1:] else ""
     return f"for names type: neuript view --montage {fitting[0]}{'' if known else ' --unit microvolts'}{rest}"
+
+
+def worst_first(electrodes: Sequence[WornElectrode]) -> list[WornElectrode]:
+    """Return the bad ones, the doubtful ones, the absent ones and the rest, each in their order."""
+    order = (Level.BAD, Level.DOUBTFUL, Level.ABSENT, Level.GOOD)
+    return sorted(electrodes, key=lambda electrode: order.index(electrode.level))
 
 
 def drawn_uv(check: SignalCheck) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from neuript.montages import Montage, load_montage
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import to_volts
 from neuript.realtime.dashboard.launch import View, choose_view
+from neuript.realtime.dashboard.show import check_picture
 from neuript.realtime.lsl.discovery import find_stream
 from neuript.realtime.lsl.inlet import LslSource
 from neuript.realtime.lsl.stream_choice import in_words, predicate_for, stream_predicate
@@ -54,6 +55,7 @@ class ViewOptions:
             stream_predicate(self.stream)
         if self.unit is not None:
             to_volts(self.unit)
+        check_picture(self.picture)
         for name, value in (("wait", self.wait_s), ("after", self.after)):
             if not 0 < value < math.inf:
                 raise NeuriptError(f"--{name} {value:g} must be a positive number of seconds")
@@ -101,8 +103,6 @@ def check_cap(info: SignalInfo, cap: Montage | None) -> None:
 
 
 def _show(options: ViewOptions, view: View, client: SignalClient) -> int:
-    if view.note:
-        logger.warning("%s", view.note)
     if view.kind == "console":
         from neuript.realtime.view.signal_console import run_console
 

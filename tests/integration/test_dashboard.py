@@ -148,6 +148,18 @@ def test_client_finds_streams_again_and_takes_their_new_header(prefix):
         assert client.failure is None
 
 
+def test_the_verb_finds_the_decoder_and_shows_it(prefix, tmp_path):
+    from neuript import cli
+    from neuript.realtime.dashboard.show import find_decoder
+
+    picture = tmp_path / "dashboard.txt"
+    with publisher(prefix, "--script", "OK:60"):
+        assert find_decoder(f"{prefix}-proba-x", wait_s=20).name.startswith("neuript-")
+        words = ("--source-id", f"{prefix}-proba-x", "--console", "--screenshot", str(picture), "--after", "4")
+        assert cli.main(["dashboard", *words]) == 0
+    assert "● OK" in picture.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("text", ["plain", "it's", 'say "x"', "both ' and \""])
 def test_any_source_id_can_be_looked_for(prefix, text):
     """As liblsl itself understands the predicate, with a stream beside it that must not match."""

@@ -1,4 +1,4 @@
-"""The channels in a table: name as sent, electrode, unit, level, reason."""
+"""The channels in a table, the worst first: electrode, name as sent, unit, level, reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PyQt6 import QtCore, QtGui, QtWidgets
 from neuript.realtime.chain.units import unit_name
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.live.worn_cap import WornElectrode
-from neuript.realtime.view.signal_model import SignalSnapshot
+from neuript.realtime.view.signal_model import SignalSnapshot, worst_first
 
 SYMBOLS = {"volts": "V", "millivolts": "mV", "microvolts": "µV", "nanovolts": "nV"}
 COLUMNS = ("", "electrode", "as sent", "unit", "what is wrong")
@@ -23,6 +23,7 @@ class ChannelTable(QtWidgets.QTableWidget):
         super().__init__(0, len(COLUMNS))
         self._theme = theme
         self._rows: list[tuple[str, ...]] = []
+        self._picked = ""
         self.setHorizontalHeaderLabels(COLUMNS)
         self.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows)
@@ -56,7 +57,7 @@ class ChannelTable(QtWidgets.QTableWidget):
             self._rows = []
             return
         units, given = snapshot.eeg.units, snapshot.check.unit
-        electrodes = snapshot.check.electrodes
+        electrodes = worst_first(snapshot.check.electrodes)
         rows = [_row(e, units[e.channel] if units and e.channel is not None else "", given) for e in electrodes]
         if len(rows) != len(self._rows):
             self._rows = [()] * len(rows)
@@ -64,7 +65,10 @@ class ChannelTable(QtWidgets.QTableWidget):
         for at, row in enumerate(rows):
             if row != self._rows[at]:
                 self._write(at, row, electrodes[at])
+        moved = [row[1:2] for row in rows] != [row[1:2] for row in self._rows]
         self._rows = rows
+        if moved:
+            self.pick(self._picked)
 
     def _write(self, at: int, row: tuple[str, ...], electrode: WornElectrode) -> None:
         for column, text in enumerate(row):
@@ -80,6 +84,7 @@ class ChannelTable(QtWidgets.QTableWidget):
 
     def pick(self, name: str) -> None:
         """Select the row of an electrode and bring it into view; an empty text selects none."""
+        self._picked = name
         self.clearSelection()
         for at, row in enumerate(self._rows):
             if row[1] == name:

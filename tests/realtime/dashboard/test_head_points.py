@@ -87,3 +87,26 @@ def test_the_map_draws_any_number_of_electrodes_at_any_size(monkeypatch, size, n
     grey = [picture.mean(axis=-1) for picture in (good, bad)]
     assert (np.abs(grey[0] - grey[1]) > 60).any()  # also without colours
     assert has(pixels(Level.GOOD, placed=False), DARK.tones[Level.GOOD.tone])
+
+
+@pytest.mark.qt
+def test_a_click_picks_the_electrode_under_the_mouse(monkeypatch):
+    pytest.importorskip("PyQt6")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    from PyQt6.QtCore import QPoint, Qt
+    from PyQt6.QtTest import QTest
+    from PyQt6.QtWidgets import QApplication
+
+    from neuript.realtime.dashboard.qt.head_map import HeadMap
+    from neuript.realtime.dashboard.theme import DARK
+
+    app = QApplication.instance() or QApplication(["test"])
+    view = HeadMap(DARK)
+    view.resize(400, 400)
+    view.show_points([HeadPoint(name="A", x=-0.5, y=0.0), HeadPoint(name="B", x=0.5, y=0.5)])
+    picked: list[str] = []
+    view.picked.connect(picked.append)
+    for x, y in ((105, 210), (296, 115), (200, 380)):
+        QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=QPoint(x, y))
+    app.processEvents()
+    assert picked == ["A", "B", ""]

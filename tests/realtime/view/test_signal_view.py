@@ -109,6 +109,7 @@ def test_what_the_openbci_gui_sends_is_answered_with_a_command_that_works(eeg):
         ({"stream": "amp"}, "no LSL predicate"),
         ({"wait_s": 0.0}, "--wait"),
         ({"after": -1.0}, "--after"),
+        ({"screenshot": "no/such/folder/x.png"}, "folder that does not exist"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(options, words):
@@ -169,7 +170,7 @@ def test_the_window_shows_head_table_spectrum_and_follows_a_click(window, eeg, m
     window.refresh()
     assert "C3 is flat" in window._verdict.text()
     assert window.table.rowCount() == 8
-    assert [window.table.item(2, k).text() for k in range(5)] == ["■", "C3", "C3", "µV", "is flat"]
+    assert [window.table.item(0, k).text() for k in range(5)] == ["■", "C3", "C3", "µV", "is flat"]
     assert len(window._spectrum._strong.getData()[0]) == 140
     window.head.picked.emit("C4")
     assert window.table.selectedItems()[1].text() == "C4"
