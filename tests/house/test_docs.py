@@ -56,7 +56,7 @@ def spans(text: str) -> list[list[str]]:
     """Commands named inside a sentence, such as `neuript inspect FILE`."""
     found = []
     for span in _SPAN.findall(_FENCE.sub("", text)):
-        if re.search(r"[<.]|-proba|-events|-stim", span.split()[0]) or "..." in span:
+        if re.search(r"[<.]|-proba|-events|-stim|-targets", span.split()[0]) or "..." in span:
             continue  # a stream's name or a file
         found.append(shlex.split(span))
     return found
