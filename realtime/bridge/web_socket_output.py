@@ -67,6 +67,7 @@ class WebSocketOutput:
         self._serve = of_the_extra("websockets.asyncio.server", "--websocket").serve
         self._closed = of_the_extra("websockets.exceptions", "--websocket").ConnectionClosed
         self._clients: dict[Any, asyncio.Queue[str]] = {}
+        self._n_strangers = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
@@ -167,9 +168,9 @@ class WebSocketOutput:
 
     def _refusal(self, connection: Any, request: Any) -> Any:
         """Answer to who need not try, None to whom may come in."""
-        if self.n_clients >= MOST_CLIENTS:
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many clients\n")
         token = _token_in(request.path)
+        if self.n_clients >= MOST_CLIENTS or (token is None and self._n_strangers >= MOST_CLIENTS):
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many clients\n")
         if token is not None and not self._knows(token):
             return connection.respond(HTTPStatus.UNAUTHORIZED, "wrong token\n")
         return None
@@ -194,10 +195,13 @@ class WebSocketOutput:
             self._let_go(connection)
 
     async def _says_the_token(self, connection: Any) -> bool:
+        self._n_strangers += 1
         try:
             said = await asyncio.wait_for(connection.recv(), TOKEN_S)
         except TimeoutError:
             return False
+        finally:
+            self._n_strangers -= 1
         return isinstance(said, str) and self._knows(said)
 
     async def _send(self, connection: Any, queue: asyncio.Queue[str]) -> None:

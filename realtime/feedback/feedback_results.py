@@ -12,7 +12,7 @@ from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.scoring import exact_interval
 
 
-class Outcome(StrEnum):
+class TargetEnd(StrEnum):
     """How a target ended."""
 
     HIT = "hit"
@@ -33,7 +33,7 @@ class TargetResult:
     """Class that was asked for."""
     t: float
     """When it was shown, in seconds on the LSL clock."""
-    outcome: Outcome
+    outcome: TargetEnd
     answer: str | None
     """Class that was given."""
     time_s: float
@@ -77,8 +77,8 @@ class HitRate:
 
 def hit_rate(results: Sequence[TargetResult], idle_class: str | None, target: str | None = None) -> HitRate:
     """Count hits among the targets of one class, or of all where `target` is None."""
-    counted = [r for r in results if r.outcome is not Outcome.VOID and target in (None, r.target)]
-    hits = [r for r in counted if r.outcome is Outcome.HIT]
+    counted = [r for r in results if r.outcome is not TargetEnd.VOID and target in (None, r.target)]
+    hits = [r for r in counted if r.outcome is TargetEnd.HIT]
     times = [r.time_s for r in hits if r.target != idle_class]
     return HitRate(n_hits=len(hits), n_targets=len(counted), median_hit_s=median(times) if times else None)
 
@@ -93,6 +93,6 @@ def results_to_dict(
         "settings": settings,
         "all": hit_rate(results, header.idle_class).to_dict(),
         "per_class": {name: hit_rate(results, header.idle_class, name).to_dict() for name in classes},
-        "n_void": sum(r.outcome is Outcome.VOID for r in results),
+        "n_void": sum(r.outcome is TargetEnd.VOID for r in results),
         "targets": [asdict(r) for r in results],
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from neuript.realtime.decoding.decoder_header import DecoderHeader
-from neuript.realtime.feedback.feedback_results import Outcome, TargetResult
+from neuript.realtime.feedback.feedback_results import TargetEnd, TargetResult
 from neuript.realtime.feedback.feedback_spec import SHORTEST_S, FeedbackSpec, chosen_classes, cursor_axis, target_order
 
 LONGEST_STEP_S = 0.25
@@ -131,18 +131,18 @@ class FeedbackTask:
         if command.evidence is None:
             if self._quiet_s >= SHORTEST_S:
                 self._left.append(self.target)
-                self._end(Outcome.VOID, None, command.state)
+                self._end(TargetEnd.VOID, None, command.state)
             return
         answer = command.begun
         if self.axis is not None:
             answer = self._move(command.evidence, step_s)
         over = self._in_phase_s >= self.spec.target_s
         if answer is not None:
-            self._end(Outcome.HIT if answer == self.target else Outcome.MISS, answer)
+            self._end(TargetEnd.HIT if answer == self.target else TargetEnd.MISS, answer)
         elif over and self.target == self.idle_class:
-            self._end(Outcome.HIT, self.idle_class)
+            self._end(TargetEnd.HIT, self.idle_class)
         elif over:
-            self._end(Outcome.TIMEOUT, None)
+            self._end(TargetEnd.TIMEOUT, None)
 
     def _move(self, evidence: dict[str, float], step_s: float) -> str | None:
         """Move the cursor; return the class whose place it has reached."""
@@ -156,7 +156,7 @@ class FeedbackTask:
             return axis.plus
         return axis.minus if self.position <= -edge else None
 
-    def _end(self, outcome: Outcome, answer: str | None, state: str = "OK") -> None:
+    def _end(self, outcome: TargetEnd, answer: str | None, state: str = "OK") -> None:
         self.results.append(
             TargetResult(
                 number=self.number,

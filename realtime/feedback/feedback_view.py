@@ -7,7 +7,7 @@ from typing import Literal
 
 from neuript.realtime.dashboard.words import Tone, describe, spoken
 from neuript.realtime.feedback.feedback_client import Heard
-from neuript.realtime.feedback.feedback_results import Outcome, TargetResult, hit_rate
+from neuript.realtime.feedback.feedback_results import TargetEnd, TargetResult, hit_rate
 from neuript.realtime.feedback.feedback_spec import CursorAxis
 from neuript.realtime.feedback.feedback_task import FeedbackTask, Phase
 
@@ -105,16 +105,16 @@ def _result(task: FeedbackTask, result: TargetResult, base: FeedbackView) -> Fee
     seconds = "" if result.target == task.idle_class else f" after {result.time_s:.1f} s"
     words = describe(result.state)
     headline, hint, tone = {
-        Outcome.HIT: ("✓ hit", f"{spoken(result.target)}{seconds}", Tone.GOOD),
-        Outcome.MISS: (f"✗ {spoken(result.answer or '')}", f"{spoken(result.target)} was asked for", Tone.WARN),
-        Outcome.TIMEOUT: ("– time is over", f"{spoken(result.target)} was asked for", Tone.WARN),
-        Outcome.VOID: (f"{words.mark} {words.title}", "This one does not count; it is asked for again.", Tone.BUSY),
+        TargetEnd.HIT: ("✓ hit", f"{spoken(result.target)}{seconds}", Tone.GOOD),
+        TargetEnd.MISS: (f"✗ {spoken(result.answer or '')}", f"{spoken(result.target)} was asked for", Tone.WARN),
+        TargetEnd.TIMEOUT: ("– time is over", f"{spoken(result.target)} was asked for", Tone.WARN),
+        TargetEnd.VOID: (f"{words.mark} {words.title}", "This one does not count; it is asked for again.", Tone.BUSY),
     }[result.outcome]
     return replace(base, headline=headline, hint=hint, tone=tone)
 
 
 def _counted(task: FeedbackTask) -> list[TargetResult]:
-    return [r for r in task.results if r.outcome is not Outcome.VOID]
+    return [r for r in task.results if r.outcome is not TargetEnd.VOID]
 
 
 def _lines(task: FeedbackTask) -> tuple[str, ...]:

@@ -110,8 +110,8 @@ class DecisionFollower:
             said = read_decoder_header(header)
             self._on_header(said)
         except NeuriptError as error:
-            self._refused = error
-            raise
+            self._refused = error  # the next thing that `step` does is to raise it
+            return
         self._dead_man.connect(said.classes, lsl_clock())
 
     def _rows(self, values: NDArray[Any], stamps: NDArray[np.float64]) -> None:

@@ -22,7 +22,7 @@ from neuript.realtime.decoding.states import STATE_ORDER
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
+PAGES += [*sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
 SCRIPTS = {f"neuript-{verb}": verb for verb in ("live", "calibrate", "replay", "train")}
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`(neuript[- ][^`\n]+)`")
@@ -56,7 +56,7 @@ def spans(text: str) -> list[list[str]]:
     """Commands named inside a sentence, such as `neuript inspect FILE`."""
     found = []
     for span in _SPAN.findall(_FENCE.sub("", text)):
-        if re.search(r"[<.]|-proba|-events|-stim", span.split()[0]) or "..." in span:
+        if re.search(r"[<.]|-proba|-events|-stim|-targets", span.split()[0]) or "..." in span:
             continue  # a stream's name or a file
         found.append(shlex.split(span))
     return found

@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ import pytest
 from decoder_streams import Publisher
 from processes import finished, neuript, running
 from waiting import wait_for
+from x_server import an_x_server, down
 
 from neuript.realtime.decoding.states import State
 
@@ -133,6 +135,34 @@ def test_of_several_decoders_one_must_be_chosen(receiver):
     assert "2 decoders are publishing" in done.stderr
     assert one.source_id in done.stderr
     assert two.source_id in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="keys go through X11 on Linux alone")
+def test_keys_follow_the_decoder_and_come_up_with_every_stop(monkeypatch):
+    with an_x_server(monkeypatch) as screen, Publisher() as decoder:
+        options = ("--keys", "left_hand=left,right_hand=space", "--hold", 9, "--source-id", decoder.source_id)
+        with running(neuript("bridge", *options)) as bridge:
+            bridge.wait_until_it_says("OK: decoding")
+            decoder.held = "left_hand"
+            wait_for(lambda: down(screen, "Left"), 10, "the key")
+            decoder.held = "right_hand"
+            wait_for(lambda: down(screen, "space") and not down(screen, "Left"), 10, "the other key")
+            decoder.state = State.BAD_SIGNAL
+            wait_for(lambda: not down(screen, "space"), 5, "its end")
+            decoder.state = State.OK
+            wait_for(lambda: down(screen, "space"), 10, "the key again")
+            decoder.fall_silent()
+            wait_for(lambda: not down(screen, "space"), 5, "its end in the silence")
+            bridge.interrupt()
+            assert bridge.wait() == 130
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="keys go through X11 on Linux alone")
+def test_keys_for_a_class_that_the_decoder_lacks_end_the_bridge(monkeypatch):
+    with an_x_server(monkeypatch), Publisher() as decoder:
+        done = finished(neuript("bridge", "--keys", "feet=up", "--source-id", decoder.source_id))
+    assert done.returncode == 2
+    assert done.stderr.count("feet is none of its classes; this decoder commands left_hand, right_hand") == 1
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ from PyQt6 import QtCore, QtGui, QtWidgets
 from neuript.interrupt import take_over
 from neuript.realtime.dashboard.theme import THEMES
 from neuript.realtime.feedback.feedback_client import FeedbackClient, Heard
-from neuript.realtime.feedback.feedback_results import Outcome
+from neuript.realtime.feedback.feedback_results import TargetEnd
 from neuript.realtime.feedback.feedback_spec import SHORTEST_S, FeedbackSpec
 from neuript.realtime.feedback.feedback_task import FeedbackTask
 from neuript.realtime.feedback.feedback_view import FeedbackView, view_of
@@ -126,7 +126,7 @@ class FeedbackWindow(QtWidgets.QWidget):
 
     def _mark_results(self, task: FeedbackTask, now: float) -> None:
         for result in task.results[self._told :]:
-            code = {Outcome.HIT: CORRECT, Outcome.VOID: REJECTED}.get(result.outcome, INCORRECT)
+            code = {TargetEnd.HIT: CORRECT, TargetEnd.VOID: REJECTED}.get(result.outcome, INCORRECT)
             said = {"ev": "result", "cls": result.target, "trial": result.number, "outcome": str(result.outcome)}
             self._send({**said, "gdf": code}, now)
         self._told = len(task.results)

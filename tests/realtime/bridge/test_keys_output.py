@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from processes import python, running
 from waiting import wait_for
+from x_server import an_x_server, down
 
 from neuript.errors import NeuriptError
 from neuript.realtime.bridge.keyboard import open_keyboard
@@ -25,25 +25,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="keys go through
 
 @pytest.fixture
 def screen(monkeypatch) -> Iterator[Any]:
-    """A connection to an X server of its own, which tells what keys are down."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("Xvfb is not installed")
-    xdisplay = pytest.importorskip("Xlib.display")
-    with running(["Xvfb", "-displayfd", "1", "-screen", "0", "64x64x8", "-nolisten", "tcp"]) as server:
-        wait_for(lambda: server.lines, 20, "the number of a display")
-        monkeypatch.setenv("DISPLAY", f":{server.lines[0]}")
-        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-        monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
-        display = xdisplay.Display()
+    with an_x_server(monkeypatch) as display:
         yield display
-        display.close()
-
-
-def down(display: Any, keysym: str) -> bool:
-    from Xlib import XK
-
-    code = display.keysym_to_keycode(XK.string_to_keysym(keysym))
-    return bool(display.query_keymap()[code // 8] >> code % 8 & 1)
 
 
 def row(decision: str | None, begins: bool = False) -> Decision:

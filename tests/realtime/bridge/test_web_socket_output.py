@@ -144,6 +144,15 @@ def test_there_are_not_more_clients_than_the_limit(server):
             client.connect(server.url)
 
 
+def test_who_says_no_token_keeps_out_nobody_who_knows_it(server):
+    with ExitStack() as stack:
+        for _ in range(MOST_CLIENTS):
+            stack.enter_context(client.connect(parts(server)[0]))
+        with pytest.raises(websockets.InvalidStatus, match="503"):
+            client.connect(parts(server)[0])
+        stack.enter_context(client.connect(server.url)).recv(5)
+
+
 def test_a_port_that_is_taken_is_said(server):
     second = WebSocketOutput(Endpoint("127.0.0.1", int(server.url.split(":")[2].split("/")[0])))
     with pytest.raises(NeuriptError, match="is the port taken"):

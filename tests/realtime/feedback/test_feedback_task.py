@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from neuript.errors import NeuriptError
 from neuript.realtime.decoding.decoder_header import DecoderHeader
-from neuript.realtime.feedback.feedback_results import HitRate, Outcome, hit_rate, results_to_dict
+from neuript.realtime.feedback.feedback_results import HitRate, TargetEnd, hit_rate, results_to_dict
 from neuript.realtime.feedback.feedback_spec import FeedbackSpec, cursor_axis, target_order
 from neuript.realtime.feedback.feedback_task import Command, FeedbackTask, Phase
 from neuript.realtime.feedback.steady import Steady
@@ -70,7 +70,7 @@ def test_the_bar_is_hit_by_the_command_asked_for_and_missed_by_another_one():
         assert walk.task.phase is Phase.RESULT
         result = walk.task.results[-1]
         assert (result.target, result.answer) == (target, given)
-        assert result.outcome is (Outcome.HIT if right else Outcome.MISS)
+        assert result.outcome is (TargetEnd.HIT if right else TargetEnd.MISS)
         assert result.time_s == pytest.approx(8.0 if (target, right) == ("rest", True) else 1.5, abs=2 * FRAME_S)
     walk.go(30, until=Phase.DONE)
     assert Counter(r.target for r in walk.task.results) == dict.fromkeys(THREE.classes, 2)
@@ -80,7 +80,7 @@ def test_nothing_in_time_is_neither_hit_nor_miss():
     walk = Walk(classes=("left_hand", "right_hand"), n_per_class=1, target_s=3.0)
     walk.to_target()
     walk.go(3.0 + 2 * FRAME_S)
-    assert walk.task.results[-1].outcome is Outcome.TIMEOUT
+    assert walk.task.results[-1].outcome is TargetEnd.TIMEOUT
 
 
 @pytest.mark.parametrize("speed", [0.25, 0.5, 2.0])
@@ -89,13 +89,13 @@ def test_the_cursor_moves_as_fast_as_said_and_is_hit_at_the_edge(speed):
     target = walk.to_target()
     walk.go(60, Command(evidence=evidence(target)), until=Phase.RESULT)
     result = walk.task.results[-1]
-    assert result.outcome is Outcome.HIT
+    assert result.outcome is TargetEnd.HIT
     assert result.time_s == pytest.approx(1 / (0.7 * speed), abs=2 * FRAME_S)
     assert walk.task.position == pytest.approx(1.0 if target == "right_hand" else -1.0)
 
 
 def test_the_cursor_stays_where_there_is_rest_and_leaving_is_a_miss():
-    for name, outcome in (("rest", Outcome.HIT), ("left_hand", Outcome.MISS)):
+    for name, outcome in (("rest", TargetEnd.HIT), ("left_hand", TargetEnd.MISS)):
         walk = Walk(kind="cursor", n_per_class=1, seed=1)
         while walk.to_target() != "rest":
             walk.go(30, until=Phase.PAUSE)
@@ -122,7 +122,7 @@ def test_a_short_silence_stops_the_clock_and_a_long_one_makes_the_target_void():
     assert walk.task.left_s == pytest.approx(5.0, abs=3 * FRAME_S)
     walk.go(0.6, Command(evidence=None, state="BAD_SIGNAL"))
     assert walk.task.phase is Phase.RESULT
-    assert (walk.task.results[-1].outcome, walk.task.results[-1].state) == (Outcome.VOID, "BAD_SIGNAL")
+    assert (walk.task.results[-1].outcome, walk.task.results[-1].state) == (TargetEnd.VOID, "BAD_SIGNAL")
     walk.go(10, Command(evidence=None, state="BAD_SIGNAL"))
     assert walk.task.phase is Phase.WAITING
     asked = []
