@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from neuript.cli.config_tokens import tokens_of
+from neuript.cli.config_tokens import given_on_line, tokens_of
 from neuript.errors import NeuriptError
 
 VERBS = {"live": "live", "record": "record", "calibrate": "calibrate", "population": "train.population"}
@@ -44,7 +44,7 @@ def parse_with_config(verb: str, parser: argparse.ArgumentParser, argv: Sequence
         return parser.parse_args(argv)
     values = _options_for(verb, read_config(path), path)
     by_key = {_key(action): action for action in parser._actions}
-    on_line = _given(parser, argv)
+    on_line = given_on_line(parser, argv)
     tokens: list[str] = []
     places: list[str] = []
     for key, value in values.items():
@@ -121,20 +121,6 @@ def _config_of(argv: Sequence[str]) -> str | None:
     finder.add_argument("--config")
     path: str | None = finder.parse_known_args(argv)[0].config
     return path
-
-
-def _given(parser: argparse.ArgumentParser, argv: Sequence[str]) -> set[str]:
-    """Return the destinations of what stands on the command line, complete or not."""
-    loose = argparse.ArgumentParser(
-        add_help=False, allow_abbrev=parser.allow_abbrev, argument_default=argparse.SUPPRESS
-    )
-    for action in parser._actions:
-        if action.option_strings and action.dest != "help":
-            switch = {"action": "store_true"} if action.nargs == 0 else {"nargs": action.nargs}
-            loose.add_argument(*action.option_strings, dest=action.dest, **switch)
-    found, rest = loose.parse_known_args(argv)
-    places = {action.dest for action in parser._actions if not action.option_strings}
-    return set(vars(found)) | (places if any(not word.startswith("-") for word in rest) else set())
 
 
 def _check(parser: argparse.ArgumentParser, tokens: Sequence[str], what: str) -> None:

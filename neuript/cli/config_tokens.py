@@ -1,9 +1,9 @@
-"""A value of a `--config` file as the words that would stand on a command line."""
+"""A value of a `--config` file as the words that would stand on a command line, and what stands on one."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from neuript.errors import NeuriptError
@@ -41,3 +41,17 @@ def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise NeuriptError(f"a value of --config is {value!r}; it must be text or a number, perhaps in quotes")
     return str(value)
+
+
+def given_on_line(parser: argparse.ArgumentParser, argv: Sequence[str]) -> set[str]:
+    """Return the destinations of what stands on the command line, complete or not."""
+    loose = argparse.ArgumentParser(
+        add_help=False, allow_abbrev=parser.allow_abbrev, argument_default=argparse.SUPPRESS
+    )
+    for action in parser._actions:
+        if action.option_strings and action.dest != "help":
+            switch = {"action": "store_true"} if action.nargs == 0 else {"nargs": action.nargs}
+            loose.add_argument(*action.option_strings, dest=action.dest, **switch)
+    found, rest = loose.parse_known_args(argv)
+    places = {action.dest for action in parser._actions if not action.option_strings}
+    return set(vars(found)) | (places if any(not word.startswith("-") for word in rest) else set())

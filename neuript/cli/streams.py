@@ -36,7 +36,7 @@ def run(argv: list[str]) -> int:
     if not streams:
         raise StreamNotFoundError(
             f"no LSL stream is visible after {args.wait:g} s; is the sender on, on this network, "
-            "and not blocked by a firewall?"
+            "and not blocked by a firewall? neuript doctor says why; neuript simulate is a stream to try"
         )
     for stream in streams:
         print(stream.describe())

@@ -182,10 +182,15 @@ class Recorder:
             return
         self._checked_at = now
         if self._process.poll() is not None:
-            if _NOT_FOUND in self._last_words() and self._n_tries < MOST_TRIES:
-                logger.debug("LabRecorder did not see all streams within its second; starting it again")
-                self._launch()
-                return
+            if _NOT_FOUND in self._last_words():
+                if self._n_tries < MOST_TRIES:
+                    logger.debug("LabRecorder did not see all streams within its second; starting it again")
+                    self._launch()
+                    return
+                raise NeuriptError(
+                    f"the recording {self.path} did not begin: LabRecorder does not see all the streams that are "
+                    f"visible here, though it looked {MOST_TRIES} times; neuript doctor says whether multicast works"
+                )
             raise NeuriptError(f"the recording {self.path} ended on its own: {self._last_words()}")
         try:
             free = shutil.disk_usage(self.path.parent).free

@@ -108,7 +108,8 @@ def test_silence_is_stale_soon_and_recovers_by_itself():
 
 
 def test_a_killed_sender_is_lost_at_once_and_found_again():
-    with amplifier() as (source_id, child), listening(source_id) as source:
+    names = ("Fz", "C3", "Cz", "-")  # given by hand: the stream's own still have to be the same
+    with amplifier() as (source_id, child), listening(source_id, channels=names) as source:
         pull_until(source, len)
         child.process.kill()
         child.wait()
@@ -119,6 +120,7 @@ def test_a_killed_sender_is_lost_at_once_and_found_again():
         with amplifier(source_id=source_id):
             assert pull_until(source, len)[-1].status is SourceStatus.RECOVERED
             assert source.info.uid != uid
+            assert (source.info.ch_names, source.info.ch_types[-1]) == (("Fz", "C3", "Cz", "Pz"), "MISC")
 
 
 def test_a_predicate_finds_one_and_two_are_refused():

@@ -150,7 +150,7 @@ def test_no_stream_lists_what_is_visible(model, capsys):
         code = live(model, "no-such-source", "--wait", "1")
         err = capsys.readouterr().err
     assert code == 3
-    assert "looking for a stream that matches source_id='no-such-source'\n" in err
+    assert "looking for a stream with the source id 'no-such-source'\n" in err
     assert source_id in err
     assert "somebody else" in err
 

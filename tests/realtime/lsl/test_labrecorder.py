@@ -85,6 +85,17 @@ def test_it_is_told_the_streams_and_stopped_by_a_line(stand_in, tmp_path):
 
 
 @posix
+def test_another_early_end_is_told_in_its_own_words(stand_in, tmp_path):
+    stand_in("print('boom'); sys.exit(3)")
+    recording = Recorder(tmp_path / "a.xdf", ["uid='1'"], clock=lambda: 0.0)
+    recording.start()
+    recording._process.wait(20)
+    with pytest.raises(NeuriptError, match="ended on its own: boom"):
+        recording.check()
+    recording.close()
+
+
+@posix
 def test_an_early_end_is_noticed_with_its_reason(stand_in, tmp_path):
     stand_in("print(sys.argv[2], 'matched no stream!'); sys.exit(2)")
     now = [0.0]
@@ -95,11 +106,13 @@ def test_an_early_end_is_noticed_with_its_reason(stand_in, tmp_path):
         recording.check()
         now[0] += 1.0
     recording._process.wait(20)
-    with pytest.raises(NeuriptError, match="uid='1' matched no stream!"):
+    with pytest.raises(
+        NeuriptError, match=r"LabRecorder does not see all the streams .* it looked 6 times; neuript doctor"
+    ):
         recording.check()
     recording.check()  # asked again at once: not looked at
     now[0] += 1.0
-    with pytest.raises(NeuriptError, match="ended on its own"):
+    with pytest.raises(NeuriptError, match="does not see all the streams"):
         recording.check()
     recording.close()
 

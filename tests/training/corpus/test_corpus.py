@@ -65,8 +65,8 @@ def test_a_simulated_person_is_not_taken_for_a_real_one(
 ) -> None:
     from neuript.training.corpus import work
 
-    def read(path: Path, *, eeg: str | None = None):
-        made = read_recording(path, eeg=eeg)
+    def read(path: Path, **options: object):
+        made = read_recording(path, **options)
         made.eeg.info = replace(made.eeg.info, simulated=simulated)
         return made
 
@@ -342,3 +342,11 @@ def test_an_odd_error_is_reported_and_tried_again(folder: Path, tmp_path: Path, 
     assert report.files[0].reason == "ZeroDivisionError: odd"
     monkeypatch.undo()
     assert prepare([folder], tmp_path / "c", SHORT).n_new == 3
+
+
+def test_a_corpus_from_before_channels_could_be_named_still_holds() -> None:
+    """The hash that says whether a recording is made anew counts the names only where there are some."""
+    from neuript.training.corpus.work import SignalOptions, _settings_of
+
+    assert "channels" not in _settings_of(SignalOptions())
+    assert _settings_of(SignalOptions(channels=("C3", "-")))["channels"] == ("C3", "-")
