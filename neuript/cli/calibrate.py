@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -58,7 +57,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--folds", type=int, default=4, metavar="N", help="blocks of the cross-validation (default 4)")
     add("--subject", default="", metavar="ALIAS", help="noted in the model file; use an alias, not a name")
     add("--task", default="motor-imagery", help="short name, part of the published streams' names")
-    add("--report", metavar="FILE.json", help="write the figures of the calibration here as well")
+    add(
+        "--report",
+        action="append",
+        default=[],
+        metavar="FILE.html|FILE.json",
+        help="what was measured on held-out trials, as a page with pictures or as figures; give it twice for both",
+    )
     return parser
 
 
@@ -68,12 +73,12 @@ def run(argv: list[str]) -> int:
     _check(args)
 
     from neuript.cli.show_calibration import print_calibration
-    from neuript.files import check_writable, write_atomically
+    from neuript.files import check_writable
     from neuript.interrupt import Interrupt
 
     check_writable(args.out, keep=args.files)
-    if args.report:
-        check_writable(args.report, keep=(args.out, *args.files))
+    for path in args.report:
+        check_writable(path, keep=(args.out, *args.files))
     with Interrupt() as interrupt:  # not in the middle of importing PyTorch
         from neuript.training.calibration.calibration import calibrate
     interrupt.check()
@@ -82,7 +87,9 @@ def run(argv: list[str]) -> int:
         result = calibrate(args.files, spec_of(args), say=say, progress=line.show)
     result.save(args.out)
     if args.report:
-        write_atomically(args.report, (json.dumps(result.figures, indent=1) + "\n").encode())
+        from neuript.training.report.calibration_report import report
+
+        report(result, *args.report)
     print_calibration(result)  # last: its reader may go away
     say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: neuript-live --model {args.out}")
     return 0
@@ -97,6 +104,11 @@ def _check(args: argparse.Namespace) -> None:
         raise NeuriptError("--out is missing; say where to write the model, for example --out mi.ts")
     if not args.out.endswith(".ts"):
         raise NeuriptError(f"--out {args.out} does not end in .ts; name the model for example mi.ts")
+    if args.report:
+        from neuript.training.report.report_paths import report_suffix
+
+        for path in args.report:
+            report_suffix(path)
 
 
 def spec_of(args: argparse.Namespace) -> CalibrationSpec:

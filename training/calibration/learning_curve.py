@@ -138,11 +138,11 @@ def learning_curve(
 def forecast_gain(
     sizes: NDArray[np.int64], right: F64, labels: NDArray[np.int64], n_now: int, more: int, *, seed: int = 0
 ) -> GainForecast | None:
-    """Continue a learning curve, as that of a linear read-out of Gaussian features goes (Raudys & Jain 1991, IEEE TPAMI
-    13:252): the distance of the classes, in standard deviations, is D sqrt(n / (n + m)) after n trials.
+    """Continue a learning curve as that of a linear read-out of Gaussian features goes.
 
-    Trials are drawn with replacement, the same ones for all points. For each draw a half-way m is drawn by how well its
-    curve fits. So the interval holds the chance of the trials and the doubt about the shape.
+    The distance of the classes, in standard deviations, is D sqrt(n / (n + m)) after n trials (after Raudys & Jain
+    1991, IEEE TPAMI 13:252). Trials are drawn with replacement, the same ones for all points. For each draw a half-way
+    m is drawn by how well its curve fits. So the interval holds the chance of the trials and the doubt about the shape.
 
     Parameters
     ----------

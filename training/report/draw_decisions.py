@@ -38,21 +38,18 @@ def draw_decoders(figures: Figures) -> Figure:
         low, high = row["interval_95"]
         colour = class_colour(0) if row["published"] else GREY
         axes.plot([low, high], [place, place], color=colour, linewidth=3 if row["published"] else 1.5, alpha=0.45)
-        axes.plot(row["accuracy"], place, "o", color=colour, markersize=6 if row["published"] else 4)
-        axes.text(1.02, place, f"{row['accuracy']:.0%}", va="center", fontsize=8)
+        axes.plot(row["accuracy"], place, "o", color=colour, markersize=6 if row["published"] else 4, clip_on=False)
+        axes.text(1.03, place, f"{row['accuracy']:.0%}", va="center", fontsize=8)
     bound = next(iter(figures["calibration"]["decoders"].values()))["chance_bound_5"]
     axes.axvspan(0, bound, color="0.93", zorder=0)
-    axes.text(bound - 0.01, len(rows) - 0.45, "guessing reaches this", ha="right", va="center", fontsize=7, color="0.35")
+    axes.text(
+        bound - 0.01, len(rows) - 0.45, "guessing reaches this", ha="right", va="center", fontsize=7, color="0.35"
+    )
     axes.set(xlim=(0, 1), ylim=(-0.6, len(rows) - 0.1), xlabel="accuracy of held-out trials, exact 95 % interval")
-    axes.set_yticks(range(len(rows)), [short_decoder(row["name"]) for row in rows])
+    axes.set_yticks(range(len(rows)), [row["name"] for row in rows])  # ours, and longer than those of classes
     axes.set_title("Every decoder on the same held-out trials")
     _percent(axes, "x")
     return figure
-
-
-def short_decoder(name: str) -> str:
-    """Names of decoders are ours and longer than those of classes."""
-    return name
 
 
 def draw_confusion(figures: Figures) -> Figure:
@@ -63,8 +60,7 @@ def draw_confusion(figures: Figures) -> Figure:
     if not table[:, -1].any():
         table, columns = table[:, :-1], names
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    side = 0.62 * len(names)
-    figure = new_figure(1.05 + side, min(2.4 + 0.75 * len(columns), WIDTH_IN))
+    figure = new_figure(1.15 + 0.55 * len(names), WIDTH_IN)
     axes = figure.subplots()
     image = matrix(axes, share, rows=names, columns=columns, cmap="Blues", vmin=0, vmax=1)
     for (i, k), n in np.ndenumerate(table):
@@ -83,7 +79,7 @@ def draw_course(figures: Figures) -> Figure:
     course, classes = figures["course"], figures["classes"]
     n_columns = min(len(classes), 2)
     n_rows = -(-len(classes) // n_columns)
-    figure = new_figure(0.55 + 2.0 * n_rows, WIDTH_IN)
+    figure = new_figure(0.95 + 1.9 * n_rows, WIDTH_IN)
     panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
     t = np.array(course["t_s"])
     for panel, cued in zip(panels, classes, strict=False):
@@ -97,8 +93,10 @@ def draw_course(figures: Figures) -> Figure:
         _percent(panel, "y")
     for panel in panels[len(classes) :]:
         panel.axis("off")
-    panels[0].legend(loc="upper left", title="probability of", title_fontsize=6.5)
-    figure.supxlabel("end of the window, seconds after the cue", fontsize=7.5)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), title="probability of")
+    for panel in panels[max(0, len(classes) - n_columns) : len(classes)]:
+        panel.set_xlabel("end of the window, seconds after the cue")
     figure.suptitle("Probability over time, mean and middle half of the held-out trials", fontsize=8.5)
     return figure
 
@@ -136,7 +134,7 @@ def draw_certainty(figures: Figures) -> Figure:
     for point in points:
         left.plot([point["certainty"]] * 2, point["interval_95"], color=class_colour(0), alpha=0.45, linewidth=2)
     certain = [point["certainty"] for point in points]
-    left.plot(certain, [point["right"] for point in points], "o", color=class_colour(0), markersize=4.5)
+    left.plot(certain, [point["right"] for point in points], "o", color=class_colour(0), markersize=4.5, clip_on=False)
     left.set(xlim=(lowest - 0.02, 1.01), ylim=(0, 1.03), xlabel="how certain it was", ylabel="how often it was right")
     left.set_title("Calibration curve (dashed: as it should be)")
     curve = figures["risk_coverage"]["curve"]
@@ -159,14 +157,16 @@ def draw_learning_curve(figures: Figures) -> Figure:
     sizes, found = [p["n_trials"] for p in points], [p["balanced_accuracy"] for p in points]
     low, high = zip(*(p["interval_95"] for p in points), strict=True)
     axes.fill_between(sizes, low, high, color=class_colour(0), alpha=0.15, linewidth=0, label="exact 95 % interval")
-    axes.plot(sizes, found, "o-", color=class_colour(0), markersize=4.5, label="held-out blocks")
+    axes.plot(sizes, found, "o-", color=class_colour(0), markersize=4.5, clip_on=False, label="held-out blocks")
     if forecast is not None:
         at = forecast["n_now"] + forecast["more"]
         gains = [min(found[-1] + gain, 1.0) for gain in forecast["interval_90"]]
         axes.plot([at, at], gains, color=class_colour(1), linewidth=3, alpha=0.6, label="forecast, 90 %")
-        axes.plot(at, min(found[-1] + forecast["gain"], 1.0), "D", color=class_colour(1), markersize=5)
+        axes.plot(at, min(found[-1] + forecast["gain"], 1.0), "D", color=class_colour(1), markersize=5, clip_on=False)
         axes.axvline(forecast["n_now"], color="0.5", linewidth=0.8, linestyle=":")
-        axes.text(forecast["n_now"], 0.02, " trials now", fontsize=7, color="0.35", rotation=90, va="bottom", ha="right")
+        axes.text(
+            forecast["n_now"], 0.02, " trials now", fontsize=7, color="0.35", rotation=90, va="bottom", ha="right"
+        )
     chance = 1 / len(figures["classes"])
     axes.axhline(chance, color=GREY, linestyle="--", linewidth=1)
     axes.set(xlim=(0, None), ylim=(0, 1.02), xlabel="trials learnt from", ylabel="balanced accuracy")

@@ -30,20 +30,20 @@ def draw_use(figures: Figures, montage: Montage) -> Figure:
     use = figures["electrodes"]["use"]
     loss, error = np.array(use["loss"]), np.array(use["loss_error"], dtype=float)
     order = np.argsort(-loss)[:MOST_BARS][::-1]
-    figure = new_figure(max(2.6, 0.6 + 0.17 * len(order)), WIDTH_IN)
+    figure = new_figure(max(2.9, 0.6 + 0.17 * len(order)), WIDTH_IN)
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
     limit = max(float(np.abs(loss).max()), 1e-3)
     drawn = draw_map(left, montage, loss, limit=limit, marked=loss > 2 * error)
     _names(left, montage)
     left.set_title("Where the decoder looks (ring: sure)")
-    bar = figure.colorbar(drawn, ax=left, shrink=0.75, pad=0.02)
-    bar.set_label("nats per trial that are lost")
+    bar = figure.colorbar(drawn, ax=left, orientation="horizontal", shrink=0.75, pad=0.02)
+    bar.set_label("loss, nats per trial")
     for place, k in enumerate(order):
         right.plot([loss[k] - 2 * error[k], loss[k] + 2 * error[k]], [place, place], color=GREY, linewidth=2)
         right.plot(loss[k], place, "o", color=class_colour(1), markersize=4)
     right.axvline(0, color="0.3", linewidth=0.8)
     right.set_yticks(range(len(order)), [short(use["electrodes"][k]) for k in order])
-    right.set(ylim=(-0.6, len(order) - 0.4), xlabel="loss without its own part (± 2 standard errors)")
+    right.set(ylim=(-0.6, len(order) - 0.4), xlabel="loss, nats per trial (± 2 standard errors)")
     right.set_title("Most important electrodes")
     return figure
 
@@ -89,11 +89,7 @@ def _legend(axes: Axes, colours: Mapping[str, str], used: set[str]) -> None:
     from matplotlib.patches import Patch
 
     shown = [Patch(color=colour, label=why) for why, colour in colours.items() if why in used]
-    if shown:
-        axes.legend(handles=shown, loc="upper right", frameon=True, framealpha=0.9)
-    else:
-        text = "no electrode was condemned"
-        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=8, color="0.35")
+    axes.legend(handles=shown, loc="upper right", frameon=True, framealpha=0.9)
 
 
 def _names(axes: Axes, montage: Montage) -> None:

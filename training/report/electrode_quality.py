@@ -16,12 +16,7 @@ from neuript.training.windows.dataset import Dataset, Played
 
 PIECE = 4096
 """Input samples that are looked at together."""
-WHY = {
-    Verdict.MISSING: "no numbers",
-    Verdict.FLAT: "flat",
-    Verdict.RAIL: "stuck",
-    Verdict.HUGE: "far too large",
-}
+WHY = {Verdict.MISSING: "no numbers", Verdict.FLAT: "flat", Verdict.RAIL: "stuck", Verdict.HUGE: "far too large"}
 """What a verdict means, for people."""
 
 
@@ -69,12 +64,15 @@ def _of_recording(number: int, played: Played, spec: PreprocessSpec, ch_names: t
     for kind, t, found in _changes(played, conditioner, uses, ch_names):
         before, now[kind] = now[kind], found
         for name in before.keys() - found.keys():
-            out.append(BadSpell(number, name, open_spells.pop((kind, name)) - first, t - first, before[name]))
+            begin_s = open_spells.pop((kind, name)) - first
+            out.append(BadSpell(number, name, begin_s, t - first, before[name]))
         for name in found.keys() - before.keys():
             open_spells[kind, name] = t
     if len(stream):
         end_s = float(stream.timestamps[-1])
-    out += [BadSpell(number, name, t - first, end_s - first, now[kind][name]) for (kind, name), t in open_spells.items()]
+    out += [
+        BadSpell(number, name, t - first, end_s - first, now[kind][name]) for (kind, name), t in open_spells.items()
+    ]
     return sorted(out, key=lambda spell: (spell.begin_s, spell.electrode))
 
 

@@ -31,7 +31,9 @@ def report_pictures(figures: Mapping[str, Any], montage: Montage) -> dict[str, b
     dict of str to bytes
         PNG files by the name of what they show.
     """
-    drawers: dict[str, Callable[[], Figure]] = {"quality": partial(electrodes.draw_quality, figures, montage)}
+    drawers: dict[str, Callable[[], Figure]] = {}
+    if figures["electrodes"]["quality"]["spells"]:
+        drawers["quality"] = partial(electrodes.draw_quality, figures, montage)
     if figures["electrodes"]["use"] is not None:
         drawers["use"] = partial(electrodes.draw_use, figures, montage)
     if figures["decoders"] is not None:

@@ -108,8 +108,8 @@ def _when_at_chance(figures: Figures) -> Iterator[str]:
         "cap or the markers. neuript inspect FILE lists the markers."
     )
     yield (
-        "For imagery: feel the movement in the hand instead of picturing it, from the inside, at the pace of a real one; "
-        "keep eyes and jaw still. Try another pair, such as one hand against both feet."
+        "For imagery: feel the movement in the hand instead of picturing it, from the inside, at the pace of a real "
+        "one; keep eyes and jaw still. Try another pair, such as one hand against both feet."
     )
     if not figures["provenance"].get("people"):
         yield "Begin with earlier people: --population shipped (a hand against rest), or a file of your own laboratory."

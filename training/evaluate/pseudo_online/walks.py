@@ -189,9 +189,7 @@ def walk_recording(
     mine = _walk_of(kept.rows, kept.published(manifest.n_outputs), policy, trials, manifest)
     times, states = np.array([row.t for row in kept.rows]), [row.state for row in kept.rows]
     return mine, {
-        name: decided(
-            Rows(times, states, found[name], tuple(trials)), other.policy, manifest.classes, manifest.hop_s
-        )
+        name: decided(Rows(times, states, found[name], tuple(trials)), other.policy, manifest.classes, manifest.hop_s)
         for name, other in others.items()
     }
 
