@@ -59,6 +59,8 @@ class GainForecast:
     n_now: int
     """Trials that there are."""
     more: int
+    now: float
+    """Balanced accuracy with the trials that there are, by the fitted curves."""
     gain: float
     """Median of the draws."""
     interval_90: tuple[float, float]
@@ -171,7 +173,9 @@ def forecast_gain(
     now, then = (_accuracy(most * np.sqrt(n / (n + half_way)), len(classes)) for n in (n_now, n_now + more))
     gain = then - now
     low, middle, high = np.quantile(gain, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
-    return GainForecast(n_now, more, float(middle), (float(low), float(high)), float((gain >= WORTH).mean()))
+    return GainForecast(
+        n_now, more, float(np.median(now)), float(middle), (float(low), float(high)), float((gain >= WORTH).mean())
+    )
 
 
 def _distance(accuracy: F64, n_classes: int, n_trials: int) -> F64:

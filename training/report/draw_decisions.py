@@ -120,6 +120,7 @@ def draw_commands(figures: Figures) -> Figure:
         right.bar(place, n, color=class_colour(colour), width=0.65)
         right.text(place, n, str(n), ha="center", va="bottom", fontsize=8)
     right.set_xticks(range(3), [name for name, _, _ in kinds])
+    right.yaxis.get_major_locator().set_params(integer=True)
     right.set(ylim=(0, 1.15 * n_events), ylabel="tasks", title="First command of a task")
     return figure
 
@@ -160,9 +161,11 @@ def draw_learning_curve(figures: Figures) -> Figure:
     axes.plot(sizes, found, "o-", color=class_colour(0), markersize=4.5, clip_on=False, label="held-out blocks")
     if forecast is not None:
         at = forecast["n_now"] + forecast["more"]
-        gains = [min(found[-1] + gain, 1.0) for gain in forecast["interval_90"]]
+        gains = [min(forecast["now"] + gain, 1.0) for gain in forecast["interval_90"]]
         axes.plot([at, at], gains, color=class_colour(1), linewidth=3, alpha=0.6, label="forecast, 90 %")
-        axes.plot(at, min(found[-1] + forecast["gain"], 1.0), "D", color=class_colour(1), markersize=5, clip_on=False)
+        axes.plot(
+            at, min(forecast["now"] + forecast["gain"], 1.0), "D", color=class_colour(1), markersize=5, clip_on=False
+        )
         axes.axvline(forecast["n_now"], color="0.5", linewidth=0.8, linestyle=":")
         axes.text(
             forecast["n_now"], 0.02, " trials now", fontsize=7, color="0.35", rotation=90, va="bottom", ha="right"

@@ -27,6 +27,8 @@ Figures = Mapping[str, Any]
 
 def draw_use(figures: Figures, montage: Montage) -> Figure:
     """Head map of what each electrode is worth, and the most important ones with their error."""
+    from matplotlib.ticker import MaxNLocator
+
     use = figures["electrodes"]["use"]
     loss, error = np.array(use["loss"]), np.array(use["loss_error"], dtype=float)
     order = np.argsort(-loss)[:MOST_BARS][::-1]
@@ -38,12 +40,15 @@ def draw_use(figures: Figures, montage: Montage) -> Figure:
     left.set_title("Where the decoder looks (ring: sure)")
     bar = figure.colorbar(drawn, ax=left, orientation="horizontal", shrink=0.75, pad=0.02)
     bar.set_label("loss, nats per trial")
+    bar.locator = MaxNLocator(5)
+    bar.update_ticks()
     for place, k in enumerate(order):
         right.plot([loss[k] - 2 * error[k], loss[k] + 2 * error[k]], [place, place], color=GREY, linewidth=2)
         right.plot(loss[k], place, "o", color=class_colour(1), markersize=4)
     right.axvline(0, color="0.3", linewidth=0.8)
     right.set_yticks(range(len(order)), [short(use["electrodes"][k]) for k in order])
     right.set(ylim=(-0.6, len(order) - 0.4), xlabel="loss, nats per trial (± 2 standard errors)")
+    right.locator_params(axis="x", nbins=5)
     right.set_title("Most important electrodes")
     return figure
 

@@ -22,9 +22,9 @@ def about_choice(figures: Figures) -> list[str]:
     shuffled = figures["shuffled"]
     if shuffled is not None:
         out.append(
-            f"Shuffled: had trials been held out at random, as in many papers, the "
-            f"{shuffled['name']} would stand at {shuffled['accuracy']:.0%}; held out in blocks it stands at {shuffled['blocked_accuracy']:.0%}. The first "
-            "figure is not used: neighbouring trials are alike, and live there are no neighbours from the future."
+            f"Shuffled: had trials been held out at random, as in many papers, the {shuffled['name']} would stand at "
+            f"{shuffled['accuracy']:.0%}; in blocks it stands at {shuffled['blocked_accuracy']:.0%}. The first figure "
+            "is not used: neighbouring trials are alike, and live there are no neighbours from the future."
         )
     return [*out, *_why_published(choice)]
 
@@ -132,6 +132,8 @@ def about_curve(figures: Figures) -> list[str]:
 def about_use(figures: Figures) -> list[str]:
     """What the map of the electrodes means."""
     use = figures["electrodes"]["use"]
+    if figures["headline"]["verdict"] == "at_chance":
+        return ["As this decoder tells nothing apart, the map shows luck, not a place."]
     return [
         "How much worse held-out trials are decoded when what one electrode tells by itself comes from another trial. "
         "Imagery of a hand should show over the motor areas (C3, C4); a map that is red at the rim or at the "

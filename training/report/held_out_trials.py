@@ -17,6 +17,8 @@ from neuript.training.windows.dataset import Dataset
 from neuript.training.windows.epochs import ends_within
 
 F64 = NDArray[np.float64]
+SAME_S = 1e-6
+"""Times that differ by less are the same."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -85,11 +87,13 @@ def _trial_proba(data: Dataset, walks: Sequence[Walk]) -> F64:
     assert data.end_s is not None
     recording = np.array([trial.recording for trial in data.trials], dtype=np.int64)[data.trial]
     for number, walk in enumerate(walks):
-        row_of = {float(t): row for row, t in enumerate(walk.t)}
         mine = np.flatnonzero(recording == number)
-        rows = np.array([row_of.get(float(end), -1) for end in data.end_s[mine]], dtype=np.int64)
-        there = rows >= 0
-        there[there] = np.isfinite(walk.proba[rows[there]]).all(axis=1)
+        if not len(walk.t) or not len(mine):
+            continue
+        order = np.argsort(walk.t, kind="stable")
+        place = np.searchsorted(walk.t[order], data.end_s[mine] - SAME_S)
+        rows = order[np.minimum(place, len(order) - 1)]
+        there = (np.abs(walk.t[rows] - data.end_s[mine]) <= SAME_S) & np.isfinite(walk.proba[rows]).all(axis=1)
         np.add.at(total, data.trial[mine[there]], walk.proba[rows[there]])
         np.add.at(counts, data.trial[mine[there]], 1)
     with np.errstate(invalid="ignore"):

@@ -153,7 +153,7 @@ def _trials(figures: Figures) -> Html:
     if not trials["rejected"]:
         return _section("Trials", paragraphs(f"Learnt from and judged: {used}. No trial was rejected."))
     names = [one["name"] for one in figures["provenance"]["recordings"]]
-    rows = [(names[t["recording"]], f"{t['onset_s']:.1f} s", t["class"], t["why"]) for t in trials["rejected"]]
+    rows = [(names[t["recording"]], f"{t['onset_s']:.1f}\u00a0s", t["class"], t["why"]) for t in trials["rejected"]]
     told = f"Learnt from and judged: {used}. Rejected, because live nothing would have been decoded there: {len(rows)}."
     return _section("Trials", paragraphs(told), table(("recording", "cue at", "class", "why"), rows))
 

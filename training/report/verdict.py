@@ -12,6 +12,8 @@ ENOUGH_TRIALS = 20
 MANY_REJECTED = 0.1
 MUCH_BAD = 0.02
 """Share of the time in which an electrode was condemned that is worth a sentence."""
+FEW_HITS = 0.25
+"""Share of the tasks that is commanded below which somebody would give up."""
 NAMED = 4
 
 
@@ -73,7 +75,7 @@ def _at_chance(figures: Figures) -> list[str]:
         _right(figures),
         "That is no judgement of the person: with motor imagery it happens to about one in five, often on one day and "
         "not on another, and often it is the cap, the markers or the instruction.",
-        "Do not let it command anything yet; what to try is at the end of this page.",
+        "Do not let it command anything yet; what to try stands below.",
     ]
 
 
@@ -81,7 +83,8 @@ def _commands(figures: Figures) -> str:
     commands = figures["commands"]
     acting = [name for name in figures["classes"] if name != figures["idle_class"]]
     idle = f"; {figures['idle_class']} means no command" if figures["idle_class"] else ""
-    wrong = f" {commands['wrong']} of the commands were the wrong one." if len(acting) > 1 else ""
+    n_answered = commands["hits"] + commands["wrong"]
+    wrong = f" {commands['wrong']} of {n_answered} were the wrong one." if len(acting) > 1 and n_answered else ""
     return f"It can command {' and '.join(acting)}{idle}. {commands['sentence']}{wrong}".strip()
 
 
@@ -97,7 +100,7 @@ def next_steps(figures: Figures) -> list[str]:
         ]
     if verdict == "at_chance":
         return [*_when_at_chance(figures), *steps, *_about_trials(figures)]
-    steps += [*_about_rest(figures), *_about_trials(figures), *_about_certainty(figures)]
+    steps += [*_about_rest(figures), *_about_commands(figures), *_about_trials(figures), *_about_certainty(figures)]
     use = "Use it: neuript-live --model FILE.ts. On another day a few new trials bring it up to date."
     return [*steps, use] if verdict == "above_chance" else [*steps, "Then calibrate again, and believe that figure."]
 
@@ -138,6 +141,16 @@ def _about_rest(figures: Figures) -> Iterator[str]:
         yield (
             f"Record more rest: with what there is, at most {commands['max_false_per_minute']:g} false commands a "
             "minute cannot be promised."
+        )
+
+
+def _about_commands(figures: Figures) -> Iterator[str]:
+    commands = figures["commands"]
+    if commands["hits"] < FEW_HITS * commands["events"]:
+        yield (
+            f"Only {commands['hits']} of {commands['events']} tasks were commanded: the threshold that keeps false "
+            "commands rare is too high for this decoder. More rest and more trials lower it, or allow more false "
+            "commands with --max-false-per-minute."
         )
 
 
