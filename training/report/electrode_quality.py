@@ -16,6 +16,8 @@ from neuript.training.windows.dataset import Dataset, Played
 
 PIECE = 4096
 """Input samples that are looked at together."""
+LEAST_S = 0.25
+"""Shorter spells are the end of a recording that was filled up."""
 WHY = {Verdict.MISSING: "no numbers", Verdict.FLAT: "flat", Verdict.RAIL: "stuck", Verdict.HUGE: "far too large"}
 """What a verdict means, for people."""
 
@@ -73,7 +75,8 @@ def _of_recording(number: int, played: Played, spec: PreprocessSpec, ch_names: t
     out += [
         BadSpell(number, name, t - first, end_s - first, now[kind][name]) for (kind, name), t in open_spells.items()
     ]
-    return sorted(out, key=lambda spell: (spell.begin_s, spell.electrode))
+    lasting = (spell for spell in out if spell.end_s - spell.begin_s >= LEAST_S)
+    return sorted(lasting, key=lambda spell: (spell.begin_s, spell.electrode))
 
 
 def _changes(

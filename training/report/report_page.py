@@ -28,7 +28,7 @@ body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; back
 h1 { font-size: 1.55rem; line-height: 1.25; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
 p { margin: .4rem 0; } .small { color: #555; font-size: .85rem; }
 .headline { border-left: .5rem solid #0072b2; background: #f2f6fa; padding: .8rem 1rem; }
-.at_chance, .suspicious { border-color: #d55e00; background: #fdf3ec; } .not_judged { border-color: #777; }
+.at_chance, .uncertain, .suspicious { border-color: #d55e00; background: #fdf3ec; } .not_judged { border-color: #777; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; margin: .5rem 0; }
 td:first-child { min-width: 9rem; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #ddd; }

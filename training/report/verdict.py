@@ -12,19 +12,25 @@ ENOUGH_TRIALS = 20
 MANY_REJECTED = 0.1
 MUCH_BAD = 0.02
 """Share of the time in which an electrode was condemned that is worth a sentence."""
+BY_LUCK = 0.05
+"""Largest share of shufflings that may do as well for a figure to be more than luck."""
 FEW_HITS = 0.25
 """Share of the tasks that is commanded below which somebody would give up."""
 NAMED = 4
 
 
 def headline(figures: Figures) -> dict[str, Any]:
-    """Return `verdict` (not_judged, at_chance, suspicious or above_chance), `title` and `sentences`."""
+    """Return `verdict` (not_judged, at_chance, uncertain, suspicious or above_chance), `title` and `sentences`."""
     who = f" for {figures['subject']}" if figures["subject"] else ""
     published = published_row(figures)
     if published is None:
         return {"verdict": "not_judged", "title": f"Not judged{who} yet", "sentences": _not_judged(figures)}
     names = in_words(figures["classes"], "from")
-    if not published["above_chance"]:
+    above, by_permutation = published["above_chance"], published["permutation_p"] < BY_LUCK
+    if above != by_permutation:
+        title = f"It is not certain that this decoder tells {names}{who}"
+        return {"verdict": "uncertain", "title": title, "sentences": [*_uncertain(figures), _commands(figures)]}
+    if not above:
         title = f"This decoder cannot tell {names}{who} today"
         return {"verdict": "at_chance", "title": title, "sentences": [*_at_chance(figures), _commands(figures)]}
     verdict = "suspicious" if figures["controls"]["warnings"] else "above_chance"
@@ -70,6 +76,20 @@ def _right(figures: Figures) -> str:
     )
 
 
+def _uncertain(figures: Figures) -> list[str]:
+    row = published_row(figures)
+    assert row is not None
+    counts = figures["trials"]["used"].values()
+    uneven = " (guessing the more frequent class goes far here)" if max(counts) > 1.2 * min(counts) else ""
+    above = "above" if row["above_chance"] else "not above"
+    return [
+        f"{_right(figures)} So by the trials that are right it is {above} guessing{uneven}; but shuffled class names "
+        f"reach its balanced accuracy ({row['balanced_accuracy']:.0%}) in {row['permutation_p']:.1%} of cases.",
+        "The two checks disagree, which happens when the effect is small or the trials are few: record more, as many "
+        "of each class, before it commands anything that matters.",
+    ]
+
+
 def _at_chance(figures: Figures) -> list[str]:
     return [
         _right(figures),
@@ -102,7 +122,8 @@ def next_steps(figures: Figures) -> list[str]:
         return [*_when_at_chance(figures), *steps, *_about_trials(figures)]
     steps += [*_about_rest(figures), *_about_commands(figures), *_about_trials(figures), *_about_certainty(figures)]
     use = "Use it: neuript-live --model FILE.ts. On another day a few new trials bring it up to date."
-    return [*steps, use] if verdict == "above_chance" else [*steps, "Then calibrate again, and believe that figure."]
+    again = "Then calibrate again, and believe that figure."
+    return [*steps, use if verdict == "above_chance" else again]
 
 
 def _when_at_chance(figures: Figures) -> Iterator[str]:

@@ -18,6 +18,8 @@ FIGURES = {
             "name": "Stack (published)",
             "published": True,
             "above_chance": True,
+            "permutation_p": 0.0002,
+            "balanced_accuracy": 0.8125,
             "hits": 65,
             "trials": 80,
             "accuracy": 65 / 80,
@@ -39,6 +41,9 @@ FIGURES = {
     "calibration_curve": {"ece": 0.1, "ece_of_luck": 0.1},
     "learning_curve": None,
 }
+
+
+CHANCE = {"decoders__0__above_chance": False, "decoders__0__permutation_p": 0.4}
 
 
 def told(**changes):
@@ -65,7 +70,7 @@ def test_somebody_who_is_decoded_is_told_what_to_expect():
 
 
 def test_somebody_at_chance_is_told_so_kindly_and_what_to_try():
-    top, steps = told(decoders__0__above_chance=False, decoders__0__hits=41)
+    top, steps = told(**CHANCE, decoders__0__hits=41)
     assert top["verdict"] == "at_chance"
     assert top["title"] == "This decoder cannot tell left_hand from rest for S07 today"
     said = " ".join(top["sentences"])
@@ -77,8 +82,17 @@ def test_somebody_at_chance_is_told_so_kindly_and_what_to_try():
     assert not any(step.startswith("Use it") for step in steps)
 
 
+@pytest.mark.parametrize("changes", [{"decoders__0__above_chance": False}, {"decoders__0__permutation_p": 0.2}])
+def test_where_the_two_checks_disagree_nothing_is_promised(changes):
+    top, steps = told(**changes, trials__used={"left_hand": 20, "rest": 40})
+    assert top["verdict"] == "uncertain"
+    assert "not certain" in top["title"]
+    assert "more frequent class" in top["sentences"][0]
+    assert not any(step.startswith("Use it") for step in steps)
+
+
 def test_earlier_people_are_not_advised_to_those_who_have_them():
-    _, steps = told(decoders__0__above_chance=False, provenance__people=["P1"])
+    _, steps = told(**CHANCE, provenance__people=["P1"])
     assert not any("--population" in step for step in steps)
 
 
