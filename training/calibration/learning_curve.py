@@ -194,7 +194,8 @@ def _in_own_span(person: PersonTrials) -> PersonTrials:
     """Return the windows in coordinates of their own span: to a ridge penalty they look the same, and are fewer."""
     if person.x.shape[1] <= len(person.x):
         return person
-    return replace(person, x=np.linalg.qr(person.x.T.astype(np.float64), mode="r").T, centre=None)
+    span = np.linalg.qr(person.x.T.astype(np.float64))[0]
+    return replace(person, x=person.x @ span, centre=None)
 
 
 def _fit_alone(n_classes: int) -> FitReadout:

@@ -97,6 +97,7 @@ def draw_course(figures: Figures) -> Figure:
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), title="probability of")
     for panel in panels[max(0, len(classes) - n_columns) : len(classes)]:
         panel.set_xlabel("end of the window, seconds after the cue")
+        panel.tick_params(labelbottom=True)
     figure.suptitle("Probability over time, mean and middle half of the held-out trials", fontsize=8.5)
     return figure
 

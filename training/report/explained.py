@@ -151,7 +151,7 @@ def about_quality(figures: Figures) -> list[str]:
     n = len({spell["electrode"] for spell in spells})
     return [
         f"When an electrode carried no usable signal, by the verdicts that also stop the decoder live: {n} of "
-        f"{len(figures['electrodes']['quality']['electrodes'])} electrodes, {len(spells)} times, the longest for "
+        f"{len(figures['electrodes']['quality']['electrodes'])} electrodes, {len(spells)} time{'' if len(spells) == 1 else 's'}, the longest for "
         f"{max(spell['end_s'] - spell['begin_s'] for spell in spells):.1f} s."
     ]
 

@@ -59,7 +59,8 @@ def _reason(trial: Trial, grounds: CalibrationGrounds, rows: Rows | None) -> str
     mine = np.flatnonzero((rows.t >= trial.onset_s + low - 1e-6) & (rows.t <= trial.onset_s + high + 1e-6))
     if not len(mine):
         return OUTSIDE
-    counts = Counter(rows.state[row] for row in mine if rows.state[row] is not State.OK)
+    states = [rows.state[row] for row in mine.tolist()]
+    counts = Counter(state for state in states if state is not State.OK)
     return counts.most_common(1)[0][0].text if counts else NOT_KNOWN
 
 
