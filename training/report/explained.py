@@ -148,11 +148,12 @@ def about_quality(figures: Figures) -> list[str]:
     spells = figures["electrodes"]["quality"]["spells"]
     if not spells:
         return ["No electrode of the model was flat, stuck or far too large at any time."]
-    n = len({spell["electrode"] for spell in spells})
+    n, n_all = len({spell["electrode"] for spell in spells}), len(figures["electrodes"]["quality"]["electrodes"])
+    longest = max(spell["end_s"] - spell["begin_s"] for spell in spells)
+    often = "once" if len(spells) == 1 else f"{len(spells)} times, the longest"
     return [
-        f"When an electrode carried no usable signal, by the verdicts that also stop the decoder live: {n} of "
-        f"{len(figures['electrodes']['quality']['electrodes'])} electrodes, {len(spells)} time{'' if len(spells) == 1 else 's'}, the longest for "
-        f"{max(spell['end_s'] - spell['begin_s'] for spell in spells):.1f} s."
+        "When an electrode carried no usable signal, by the verdicts that also stop the decoder live: "
+        f"{n} of {n_all} electrodes, {often} for {longest:.1f} s."
     ]
 
 

@@ -73,8 +73,7 @@ def report_figures(result: CalibrationResult) -> dict[str, Any]:
     figures["headline"] = headline(figures)
     figures["next"] = next_steps(figures)
     figures["seconds"] = {"calibration": result.figures["seconds"], "report": round(time.monotonic() - began, 2)}
-    safe: dict[str, Any] = json_safe(figures, n_digits=6)
-    return safe
+    return {**json_safe(figures, n_digits=6), "calibration": json_safe(result.figures)}
 
 
 HELD_OUT = (
