@@ -96,7 +96,8 @@ def probability_course(walks: Sequence[Walk], classes: Sequence[str]) -> dict[st
     """
     hop_s = walks[0].hop_s
     step = hop_s * max(1, round(COURSE_STEP_S / hop_s))
-    grid: F64 = step * np.arange(math.ceil(COURSE_S[0] / step - 1e-9), math.floor(COURSE_S[1] / step + 1e-9) + 1)
+    first, last = math.ceil(COURSE_S[0] / step - 1e-9), math.floor(COURSE_S[1] / step + 1e-9)
+    grid: F64 = np.arange(first, last + 1).astype(np.float64) * np.float64(step)
     cued: dict[str, Any] = {}
     for name in classes:
         parts = [_around(walk, [t.onset_s for t in walk.trials if t.label == name], grid) for walk in walks]
