@@ -2,7 +2,8 @@
 
 Importing this package is cheap: PyTorch, MNE and Qt are loaded by the modules that need them. What
 `_LAZY` lists is loaded on first use: `NeurIPT` (the network under braindecode's parameter names), `NeurIPTClassifier`
-(scikit-learn's face), and what the command line does, as functions: `calibrate`, `score`, `inspect` (docs/python.md).
+(scikit-learn's face), and what the command line does, as functions: `calibrate`, `report`, `score`,
+`inspect` (docs/python.md).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _LAZY = {
     "NeurIPTClassifier": "neuript.training.estimator",
     "calibrate": "neuript.training.calibration.calibration",
     "inspect": "neuript.inspection",
+    "report": "neuript.training.report.calibration_report",
     "score": "neuript.training.calibration.score_recording",
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -66,12 +65,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--folds", type=int, default=4, metavar="N", help="blocks of the cross-validation (default 4)")
     add("--subject", default="", metavar="ALIAS", help="noted in the model file; use an alias, not a name")
+    add("--task", default="motor-imagery", help="part of the published streams' names (default motor-imagery)")
     add(
-        "--task",
-        default="motor-imagery",
-        help="short name, part of the published streams' names (default motor-imagery)",
+        "--report",
+        action="append",
+        default=[],
+        metavar="FILE.html|FILE.json",
+        help="what was measured on held-out trials, as a page with pictures or as figures; give it twice for both",
     )
-    add("--report", metavar="FILE.json", help="write the figures of the calibration here as well")
     add_guided_options(parser)
     add_config(parser)
     return parser
@@ -91,13 +92,13 @@ def run(argv: list[str]) -> int:
     refuse(given, set(SESSION), "it belongs to a guided session, which has --classes and no --from")
 
     from neuript.cli.show_calibration import print_calibration
-    from neuript.files import check_writable, write_atomically
+    from neuript.files import check_writable
     from neuript.interrupt import Interrupt
     from neuript.pasteable import pasteable
 
     check_writable(args.out, keep=args.files)
-    if args.report:
-        check_writable(args.report, keep=(args.out, *args.files))
+    for path in args.report:
+        check_writable(path, keep=(args.out, *args.files))
     with Interrupt() as interrupt:  # not in the middle of importing PyTorch
         from neuript.training.calibration.calibration import calibrate
     interrupt.check()
@@ -106,7 +107,9 @@ def run(argv: list[str]) -> int:
         result = calibrate(args.files, spec_of(args), say=say, progress=line.show)
     result.save(args.out)
     if args.report:
-        write_atomically(args.report, (json.dumps(result.figures, indent=1) + "\n").encode())
+        from neuript.training.report.calibration_report import report
+
+        report(result, *args.report)
     print_calibration(result)  # last: its reader may go away
     then = pasteable("neuript-live", "--model", args.out)
     say(f"wrote {args.out} in {time.monotonic() - began:.0f} s; next: {then}")
@@ -129,6 +132,11 @@ def _check(args: argparse.Namespace) -> None:
         raise NeuriptError("--out is missing; say where to write the model, for example --out mi.ts")
     if not args.out.endswith(".ts"):
         raise NeuriptError(f"--out {args.out} does not end in .ts; name the model for example mi.ts")
+    if args.report:
+        from neuript.training.report.report_paths import report_suffix
+
+        for path in args.report:
+            report_suffix(path)
 
 
 def spec_of(args: argparse.Namespace) -> CalibrationSpec:

@@ -53,6 +53,8 @@ MAY_IMPORT = {
     "training.pretrain": "training.corpus training.fitting realtime.chain montages neuript.network neuript.modelfile",
     "training.pictures": "training.windows training.fitting training.corpus training.evaluate training.pretrain "
     "montages neuript.network neuript.modelfile",
+    "training.report": "training.windows training.fitting training.population training.calibration training.evaluate "
+    "training.pictures realtime.chain realtime.decoding montages neuript.weights",
     "training.sweep": "training.fitting training.corpus training.evaluate training.pretrain montages "
     "neuript.network neuript.modelfile",
     "training.estimator": "training.windows training.fitting realtime.chain montages neuript.network "

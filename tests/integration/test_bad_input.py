@@ -71,10 +71,10 @@ def test_a_report_never_replaces_the_model_or_a_recording(tmp_path, capsys):
     model.write_bytes(b"precious")
     recording.write_bytes(b"dear")
     (tmp_path / "link.json").symlink_to(model)
+    (page := tmp_path / "page.html").symlink_to(recording)
     shared = ["calibrate", "--event", "a=1", "--event", "b=2", "--from", str(recording)]
     for arguments in (
-        [*shared, "--out", str(model), "--report", str(model)],
-        [*shared, "--out", str(tmp_path / "new.ts"), "--report", str(recording)],
+        [*shared, "--out", str(tmp_path / "new.ts"), "--report", str(page)],
         ["live", "--model", str(model), "--report", str(model)],
         ["live", "--model", str(model), "--report", str(tmp_path / "link.json")],
         ["live", "--model", str(model), "--replay", str(recording), "--report", str(recording)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 
@@ -54,9 +55,9 @@ def score(lines, recording, capsys, *options, events=EVENTS):
 def test_a_person_is_calibrated_on_one_run_and_decoded_on_the_next(recordings, tmp_path, capsys):
     from neuript.modelfile.deployable import open_model
 
-    model, report = tmp_path / "mi.ts", tmp_path / "report.json"
+    model, report, page = tmp_path / "mi.ts", tmp_path / "report.json", tmp_path / "report.html"
     options = (*SHORT, "--subject", "S01")
-    assert calibrate(recordings[:1], model, *options, "--report", str(report)) == 0
+    assert calibrate(recordings[:1], model, *options, "--report", str(report), "--report", str(page)) == 0
     said = capsys.readouterr()
     assert "12 left_hand, 12 right_hand trials" in said.err
     assert f"next: neuript-live --model {model}" in said.err
@@ -71,8 +72,10 @@ def test_a_person_is_calibrated_on_one_run_and_decoded_on_the_next(recordings, t
     assert manifest.simulated
     assert manifest.provenance["subject"] == "S01"
     assert "run3.xdf" in manifest.provenance["data"][0]
-    figures = json.loads(report.read_text())
+    told = json.loads(report.read_text())
+    figures = told["calibration"]
     assert manifest.metrics == figures
+    assert html.escape(told["headline"]["title"]) in page.read_text()
     assert figures["trials"] == {"left_hand": 12, "right_hand": 12}
     assert figures["decoders"]["Riemannian branch"]["accuracy"] > 0.7
 
@@ -211,6 +214,9 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(recordings,
         said = capsys.readouterr().err
         assert message in said
         assert "reading" not in said
+    report = str(tmp_path / "report.pdf")
+    assert calibrate(recordings[:1], tmp_path / "mi.ts", *FAST, "--report", report) == 2
+    assert "ends in neither .html" in capsys.readouterr().err
     report = str(tmp_path / "missing" / "report.json")
     assert calibrate(recordings[:1], tmp_path / "mi.ts", *FAST, "--report", report) == 2
     assert "there is no folder" in capsys.readouterr().err

@@ -138,7 +138,7 @@ def test_a_person_calibrates_with_the_people_and_is_decoded_from_the_first_windo
     manifest = read_manifest(model)
     assert manifest.calibrated
     assert manifest.provenance["population"] == "lab.safetensors"
-    assert manifest.metrics == json.loads(report.read_text())
+    assert manifest.metrics == json.loads(report.read_text())["calibration"]
     assert manifest.metrics["operating_point"]["max_false_per_minute"] == 1.0
     rows, told = decoded(lab / "later.xdf", capsys, "--model", str(model))
     assert [row["state"] for row in rows].index("OK") * 0.5 < 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from neuript.training.calibration.fitted_decoder import FittedDecoder, fit_decod
 from neuript.training.calibration.from_people import calibrate_from_people
 from neuript.training.calibration.frozen_network import EncoderFile, build_frozen
 from neuript.training.calibration.held_out import ReportStep
-from neuript.training.calibration.operating_point import OperatingPoint, choose_operating_point, held_out_rows
+from neuript.training.calibration.operating_point import OperatingPoint, Rows, choose_operating_point, held_out_rows
 from neuript.training.calibration.to_model import CalibrationResult, to_model
 from neuript.training.population.population_file import load_population
 from neuript.training.windows.dataset import Dataset, Recordings, build_dataset, one_or_more, read_each
@@ -53,7 +53,8 @@ def calibrate(
     Returns
     -------
     CalibrationResult
-        Scores, figures and notes; `result.save("mi.ts")` writes the model file.
+        Scores, figures and notes; `result.save("mi.ts")` writes the model file, and `neuript.report(result,
+        "report.html")` what is to be known of it.
 
     Raises
     ------
@@ -76,9 +77,10 @@ def calibrate(
         tell(f"the recordings say their classes themselves: {', '.join(spec.event_map)}")
     if spec.population is not None:
         data, decoder = calibrate_from_people(read, spec, load_population(population_file(spec.population)), tell)
-        point = operating_point(data, decoder, spec)
+        rows = held_out_rows(data, decoder) if decoder.blocks else []
+        point = operating_point(rows, data, decoder, spec)
         controls = run_controls(data, decoder.blocks) if decoder.blocks else ()
-        return to_model(data, decoder, point, controls, spec, read, time.monotonic() - began)
+        return to_model(data, decoder, point, controls, spec, read, time.monotonic() - began, rows)
     encoder = EncoderFile.load(spec.network)
     if encoder is not None and encoder.has_seen([recording.path for recording in read]):
         if spec.network != "pretrained":
@@ -95,9 +97,10 @@ def calibrate(
         tell(sentence)
     decoder = fit_alone(data, encoder, n_folds=spec.n_folds, progress=progress)
     with _few_threads():
-        point = operating_point(data, decoder, spec)
+        rows = held_out_rows(data, decoder)
+        point = operating_point(rows, data, decoder, spec)
         controls = run_controls(data, decoder.blocks)
-    return to_model(data, decoder, point, controls, spec, read, time.monotonic() - began)
+    return to_model(data, decoder, point, controls, spec, read, time.monotonic() - began, rows)
 
 
 def fit_alone(
@@ -109,13 +112,15 @@ def fit_alone(
         return fit_decoder(data, network, n_folds=n_folds, report=progress)
 
 
-def operating_point(data: Dataset, decoder: FittedDecoder, spec: CalibrationSpec) -> OperatingPoint | None:
-    """Choose threshold and dwell on the calibration; None where no trial could be held out."""
-    if not decoder.blocks:
+def operating_point(
+    rows: Sequence[Rows], data: Dataset, decoder: FittedDecoder, spec: CalibrationSpec
+) -> OperatingPoint | None:
+    """Choose threshold and dwell on held-out decisions; None where no trial could be held out."""
+    if not rows:
         return None
     manifest = data.manifest
     return choose_operating_point(
-        held_out_rows(data, decoder),
+        rows,
         decoder.policy(manifest.policy),
         manifest.classes,
         manifest.hop_s,

@@ -15,8 +15,27 @@ from neuript.realtime.recordings.recording import Recording
 from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.calibration.controls import Control
 from neuript.training.calibration.fitted_decoder import STACK, FittedDecoder
-from neuript.training.calibration.operating_point import OperatingPoint
+from neuript.training.calibration.operating_point import OperatingPoint, Rows
 from neuript.training.windows.dataset import Dataset
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CalibrationGrounds:
+    """What the figures of a calibration rest on, for its report.
+
+    Attributes
+    ----------
+    data : Dataset
+        Labelled windows, with the recordings that they come from.
+    rows : tuple of Rows
+        Held-out decisions over each of these recordings, hop by hop; none where no trial could be held out.
+    spec : CalibrationSpec
+        Settings of the windows and of the fit.
+    """
+
+    data: Dataset
+    rows: tuple[Rows, ...]
+    spec: CalibrationSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +56,8 @@ class CalibrationResult:
         When it commands, and how often it does so at rest; None where no trial could be held out.
     controls : tuple of Control
         What could be decoded without the imagery; none where no trial could be held out.
+    grounds : CalibrationGrounds or None
+        What the figures rest on. It holds the recordings, so they stay in memory as long as the result does.
     """
 
     decoder: FittedDecoder
@@ -45,6 +66,7 @@ class CalibrationResult:
     notes: tuple[str, ...] = ()
     operating_point: OperatingPoint | None = None
     controls: tuple[Control, ...] = ()
+    grounds: CalibrationGrounds | None = None
 
     @property
     def scores(self) -> dict[str, ScoreCard]:
@@ -92,6 +114,7 @@ def to_model(
     spec: CalibrationSpec,
     recordings: Sequence[Recording],
     seconds: float,
+    rows: Sequence[Rows] = (),
 ) -> CalibrationResult:
     """Complete the draft manifest of a data set with the decoder, its figures, and where both come from.
 
@@ -111,6 +134,8 @@ def to_model(
         What the windows were cut from.
     seconds : float
         Duration of the calibration in seconds.
+    rows : sequence of Rows
+        Held-out decisions over the recordings, which the report reads.
     """
     manifest = replace(
         data.manifest,
@@ -135,7 +160,8 @@ def to_model(
             "seconds": round(seconds, 1),
         },
     )
-    return CalibrationResult(decoder, manifest, data.counts, data.notes, point, tuple(controls))
+    grounds = CalibrationGrounds(data, tuple(rows), spec)
+    return CalibrationResult(decoder, manifest, data.counts, data.notes, point, tuple(controls), grounds)
 
 
 def _people(decoder: FittedDecoder, spec: CalibrationSpec) -> dict[str, Any]:

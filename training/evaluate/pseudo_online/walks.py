@@ -27,6 +27,7 @@ from neuript.realtime.decoding.states import State
 from neuript.realtime.live.intake import Intake, take_in
 from neuript.realtime.recordings.recording import Recording
 from neuript.realtime.recordings.replay_source import ReplaySource
+from neuript.training.calibration.operating_point import Rows
 from neuript.training.windows.epochs import WindowTap
 
 if TYPE_CHECKING:
@@ -186,8 +187,10 @@ def walk_recording(
         decoder.step(0.0)
     found = kept.outputs({name: len(manifest.classes) + other.policy.gate for name, other in others.items()})
     mine = _walk_of(kept.rows, kept.published(manifest.n_outputs), policy, trials, manifest)
+    times, states = np.array([row.t for row in kept.rows]), [row.state for row in kept.rows]
     return mine, {
-        name: _decide(kept.rows, found[name], other.policy, trials, manifest) for name, other in others.items()
+        name: decided(Rows(times, states, found[name], tuple(trials)), other.policy, manifest.classes, manifest.hop_s)
+        for name, other in others.items()
     }
 
 
@@ -274,21 +277,31 @@ def _walk_of(
     )
 
 
-def _decide(
-    rows: Sequence[Decision], outputs: F64, spec: PolicySpec, trials: Sequence[Trial], manifest: Manifest
-) -> Walk:
-    """Run outputs through the policy as `Decoder` does: each row with its state."""
-    policy = DecisionPolicy(spec, manifest.classes, manifest.hop_s)
-    proba, held = np.full((len(rows), len(manifest.classes)), np.nan), np.full(len(rows), -1, dtype=np.int64)
+def decided(rows: Rows, spec: PolicySpec, classes: Sequence[str], hop_s: float) -> Walk:
+    """Run outputs through a policy as `Decoder` does: each row with its state.
+
+    Parameters
+    ----------
+    rows : Rows
+        Decisions over one recording before any policy.
+    spec : PolicySpec
+        What decides.
+    classes : sequence of str
+        Class names in the order of the outputs.
+    hop_s : float
+        Seconds between two rows.
+    """
+    policy = DecisionPolicy(spec, classes, hop_s)
+    n_rows = len(rows.t)
+    proba, held = np.full((n_rows, len(classes)), np.nan), np.full(n_rows, -1, dtype=np.int64)
     commits = []
-    for i, row in enumerate(rows):
-        result = policy.update(None if np.isnan(outputs[i]).any() else outputs[i], row.state)
+    for i, state in enumerate(rows.state):
+        result = policy.update(None if np.isnan(rows.logits[i]).any() else rows.logits[i], state)
         if result.proba is not None:
             proba[i] = result.proba
         if result.decision is not None:
             held[i] = result.decision
             if result.committed:
-                commits.append(Commit(row.t, manifest.classes[result.decision]))
-    ok = np.array([row.state is State.OK for row in rows], dtype=bool) & np.isfinite(proba).all(axis=1)
-    times = np.array([row.t for row in rows])
-    return Walk(times, ok, outputs, proba, held, tuple(commits), tuple(trials), manifest.hop_s, spec)
+                commits.append(Commit(float(rows.t[i]), classes[result.decision]))
+    ok = np.array([state is State.OK for state in rows.state], dtype=bool) & np.isfinite(proba).all(axis=1)
+    return Walk(rows.t, ok, rows.logits, proba, held, tuple(commits), rows.trials, hop_s, spec)
