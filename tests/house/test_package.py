@@ -48,8 +48,8 @@ MAY_IMPORT = {
     "montages neuript.network neuript.modelfile",
     "training.sweep": "training.fitting training.corpus training.evaluate training.pretrain montages "
     "neuript.network neuript.modelfile",
-    "training.estimator": "training.windows training.fitting realtime.chain montages neuript.network "
-    "neuript.braindecode",
+    "training.classifier": "training.windows training.fitting realtime.chain realtime.decoding montages "
+    "neuript.network neuript.modelfile neuript.braindecode",
     "neuript.inspection": "realtime.recordings neuript.modelfile",
     "neuript.cli": "neuript realtime training montages",
 }

@@ -11,9 +11,10 @@ import torch
 from builders import make_manifest
 
 import neuript
-from neuript.braindecode import NeurIPT, find_checkpoint
+from neuript.braindecode import NeurIPT
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
+from neuript.modelfile.hub import find_checkpoint
 from neuript.modelfile.manifest import provenance
 from neuript.network.network import NeurIPTNetwork
 from neuript.network.resampling import resample
@@ -91,7 +92,7 @@ def test_parameters_of_braindecode_are_inferred_from_each_other():
     assert (module.n_chans, module.n_times, module.n_outputs, module.sfreq) == (4, 192, 2, 128.0)
     assert module.input_window_seconds == 1.5
     assert [ch["ch_name"] for ch in module.chs_info] == list(NAMES)
-    again = NeurIPT(4, 192, 2, 128.0, module.chs_info, **SMALL)
+    again = NeurIPT(4, 2, 192, module.chs_info, None, 128.0, **SMALL)
     assert again.montage == module.montage
     assert again(torch.zeros(1, 4, 192)).shape == (1, 2)
 
@@ -101,7 +102,7 @@ def test_parameters_of_braindecode_are_inferred_from_each_other():
     [
         ({"n_outputs": None}, "n_outputs is missing"),
         ({"n_times": None}, "n_times is missing"),
-        ({"input_window_seconds": 2.0}, "128 samples"),
+        ({"input_window_seconds": 2.0, "sfreq": 64.0}, "128 samples"),
         ({"n_chans": 5}, "n_chans=5, but 4 channels"),
         ({"chs_info": None}, "chs_info is missing"),
         ({"montage": "motor-16"}, "both chs_info and montage"),

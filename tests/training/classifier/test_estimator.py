@@ -21,7 +21,7 @@ from neuript.braindecode import NeurIPT
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import save_checkpoint
 from neuript.modelfile.manifest import provenance
-from neuript.training.estimator import NeurIPTClassifier
+from neuript.training.classifier.estimator import NeurIPTClassifier
 
 NAMES = ["C3", "Cz", "C4"]
 OPTIONS = {"d_model": 12, "n_heads": 2, "d_ff": 8, "d_expert": 4, "d_shared": 4, "merges": (4, 2), "experts": (0, 2)}
