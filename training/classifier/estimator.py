@@ -207,7 +207,8 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Session of each window. One that `fit` did not see is seen from the mean of the windows that are given of
             it; None sees all from the last session of the fit.
         """
-        return predict(self.module_, self._windows(X, groups), batch_size=BATCH)
+        x = self._windows(X, groups)
+        return predict(self.module_, x, batch_size=BATCH)
 
     def predict(self, X: ArrayLike, groups: ArrayLike | None = None) -> NDArray[Any]:
         """Most probable label of each window, shape (n_epochs,); takes what `predict_proba` takes."""
@@ -224,7 +225,8 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.float32]:
         """Feature vectors that the head sees, shape (n_epochs, n_features); takes what `predict_proba` takes."""
-        return pooled_features(self.module_, self._windows(X, groups), batch_size=BATCH).numpy()
+        x = self._windows(X, groups)
+        return pooled_features(self.module_, x, batch_size=BATCH).numpy()
 
     def save(
         self,
