@@ -23,7 +23,7 @@ from neuript.network.resampling import MODEL_SFREQ
 from neuript.training.classifier.arrays import volts_at_model_rate
 from neuript.training.classifier.fit_network import BATCH, NetworkFit, Saying
 from neuript.training.classifier.live_file import WindowsWere, named_classes, save_for_live
-from neuript.training.fitting.encoder_readout import alignment_for
+from neuript.training.fitting.encoder_readout import alignment_for, alignment_of_rhythms
 from neuript.training.fitting.forward import pooled_features, predict
 from neuript.training.windows.labelled import LabelledWindows
 from neuript.training.windows.recentred import Sessions
@@ -61,12 +61,13 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Encoder to start from: "shipped", or a checkpoint of an encoder, a classifier or a population (file, folder or
         hub repository). Every weight of it must fit; the head is new. None starts at random.
     size : {"base", "small", "tiny", "micro"}, optional
-        Width where `pretrained` is None; None is "micro". A checkpoint has its own.
+        Width where `pretrained` is None. None is "micro" for a network that is trained, and else the shape of the
+        shipped encoder. A checkpoint has its own.
     model_options : mapping, optional
         Fields of `NetworkConfig`, such as ``{"merges": (4, 1, 1, 2, 1, 2)}`` (twice as fast).
-    n_epochs : int, optional
-        Passes over the training windows in which the whole network is trained; 0 leaves the encoder as it is and fits a
-        read-out of its features. None: 0 with `pretrained`, else 30.
+    n_epochs : int
+        Passes over the training windows in which the whole network is trained; 0 leaves the encoder as it is, also a
+        random one, and fits a read-out of its features.
     batch_size : int
         Windows per optimiser step.
     max_lr : float
@@ -121,7 +122,7 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         pretrained: str | Path | None = "shipped",
         size: PresetName | None = None,
         model_options: Mapping[str, Any] | None = None,
-        n_epochs: int | None = None,
+        n_epochs: int = 0,
         batch_size: int = 16,
         max_lr: float = 1e-3,
         training_options: Mapping[str, Any] | None = None,
@@ -188,7 +189,9 @@ class NeurIPTClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.sessions_ = None
             if self.align:
                 sessions = _groups(groups, len(x))
-                self.sessions_ = Sessions.of(x, sessions, alignment_for(self._origin), MODEL_SFREQ)
+                by_itself = self._origin is None and not self.n_epochs
+                spec = alignment_of_rhythms() if by_itself else alignment_for(self._origin)
+                self.sessions_ = Sessions.of(x, sessions, spec, MODEL_SFREQ)
                 x = self.sessions_.signals(x, sessions)
             saying.say(f"{len(x)} windows of {montage.n_chans} channels prepared")
             train = LabelledWindows(x, labels.astype(np.int64))

@@ -17,7 +17,7 @@ from neuript.errors import ArgumentError
 from neuript.montages import Montage
 from neuript.network.config import PresetName
 from neuript.specs import from_dict
-from neuript.training.fitting.encoder_readout import fit_own_readout, second_order
+from neuript.training.fitting.encoder_readout import PATCHES, fit_own_readout, second_order
 from neuript.training.fitting.forward import pooled_features, seeded
 from neuript.training.fitting.heads import readout_as_head
 from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
@@ -25,7 +25,7 @@ from neuript.training.fitting.training_loop import EpochProgress
 from neuript.training.windows.labelled import LabelledWindows
 
 DEFAULT_SIZE: PresetName = "micro"
-EPOCHS_FROM_SCRATCH = 30
+"""Size of a network that is trained from random weights."""
 BATCH = 64
 """Windows in a forward pass without gradients: what it needs of memory does not grow with their number."""
 _OWN = ("n_epochs", "batch_size", "max_lr", "seed")
@@ -61,7 +61,7 @@ class NetworkFit:
     pretrained: str | Path | None
     size: PresetName | None
     model_options: Mapping[str, Any]
-    n_epochs: int | None
+    n_epochs: int
     batch_size: int
     max_lr: float
     training_options: Mapping[str, Any]
@@ -85,10 +85,7 @@ class NetworkFit:
 
     def spec(self) -> SupervisedSpec:
         """Return what the training loop is told."""
-        n_epochs = self.n_epochs
-        if n_epochs is None:
-            n_epochs = EPOCHS_FROM_SCRATCH if self.pretrained is None else 0
-        options: dict[str, Any] = {"n_epochs": n_epochs, "batch_size": self.batch_size, "max_lr": self.max_lr}
+        options: dict[str, Any] = {"n_epochs": self.n_epochs, "batch_size": self.batch_size, "max_lr": self.max_lr}
         options |= {"seed": self.seed, "loss": "ce"}
         if self.pretrained is not None:
             options["head_start"] = "probe"
@@ -118,8 +115,12 @@ class NetworkFit:
                     return NeurIPT(**sizes, size=self.size or DEFAULT_SIZE, **options)
                 return NeurIPT.from_pretrained(self.pretrained, new_head=True, **sizes, **options)
 
-        plain = build(**self.model_options)
-        return build(**{**second_order(plain.config.d_model), **self.model_options}) if frozen else plain
+        given = dict(self.model_options)
+        if not frozen:
+            return build(**given)
+        if self.pretrained is None and self.size is None:
+            given = PATCHES | given
+        return build(**(second_order(build(**given).config.d_model) | given))
 
     def _split(self, windows: LabelledWindows, n_epochs: int) -> tuple[LabelledWindows, LabelledWindows | None]:
         if self.validation == 0:

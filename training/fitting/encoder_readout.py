@@ -21,8 +21,32 @@ from neuript.training.fitting.tangent_readout import STRENGTH, Readout, feature_
 
 COVARIANCE_HEADS = 8
 """Groups of token components that second-order pooling reads, or as many as divide the width."""
+SIGNAL_BAND_HZ = (8.0, 30.0)
+"""Band of the signal that a network of patches reads: mu and beta, without the drifts that are most of the power."""
+SIGNAL_RMS_V = 1.6e-6
+"""Size of that signal; the network's linear scale makes 0.3 of it."""
+PATCHES: dict[str, Any] = {
+    "d_model": 32,
+    "n_heads": 4,
+    "d_ff": 32,
+    "merges": (16,),
+    "experts": (0,),
+    "companding": "linear",
+    "pooling": "covariance",
+    "covariance_heads": COVARIANCE_HEADS,
+    "class_layers": 1,
+    "pool_embedding": False,
+    "init": "default",
+    "dropout": 0.0,
+}
+"""Fields of `NetworkConfig`: one block on patches of 1/4 s, read out by second-order pooling."""
 UNALIGNED_RMS_V = 1e-5
 """Size of the aligned signal for an encoder that was pretrained on EEG as it comes."""
+
+
+def alignment_of_rhythms() -> AlignmentSpec:
+    """Return how windows are recentred for a network of the shape `PATCHES`."""
+    return AlignmentSpec(signal_band_hz=SIGNAL_BAND_HZ, signal_rms_v=SIGNAL_RMS_V)
 
 
 def alignment_for(manifest: Manifest | None) -> AlignmentSpec:
@@ -49,7 +73,7 @@ def read_by_covariance(config: NetworkConfig, n_outputs: int, n_times: int) -> N
     n_times : int
         Samples of a window.
     """
-    shape = {"n_outputs": n_outputs, "n_times": n_times, "binary_single_logit": False}
+    shape: dict[str, Any] = {"n_outputs": n_outputs, "n_times": n_times, "binary_single_logit": False}
     return replace(config, **second_order(config.d_model), **shape)
 
 

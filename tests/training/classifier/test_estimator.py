@@ -23,6 +23,7 @@ from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import save_checkpoint
 from neuript.modelfile.manifest import provenance
 from neuript.training.classifier.estimator import NeurIPTClassifier
+from neuript.training.fitting.encoder_readout import PATCHES
 
 NAMES = ["C3", "Cz", "C4"]
 OPTIONS = {"d_model": 12, "n_heads": 2, "d_ff": 8, "d_expert": 4, "d_shared": 4, "merges": (4, 2), "experts": (0, 2)}
@@ -222,6 +223,18 @@ def test_by_default_a_read_out_of_the_shipped_encoder_is_fitted(rng):
     assert all(torch.equal(own[key], weight) for key, weight in shipped.items())
     logits = model.module_.head(torch.from_numpy(model.transform(x))).softmax(dim=1)
     np.testing.assert_allclose(logits.detach().numpy(), model.predict_proba(x), atol=1e-5)
+
+
+def test_random_weights_are_read_out_in_the_shape_of_the_shipped_encoder(rng):
+    model = by_default(pretrained=None).fit(*make_windows(rng, 48))
+    shipped = NeurIPT.from_pretrained("shipped", n_outputs=2, n_times=64).config
+    config = model.module_.config
+    assert [getattr(config, name) for name in PATCHES] == [getattr(shipped, name) for name in PATCHES]
+    assert model.sessions_.spec == by_default().fit(*make_windows(rng, 32)).sessions_.spec
+    assert model.score(*make_windows(rng, 48)) > 0.9
+    other = by_default(pretrained=None, random_state=1).fit(*make_windows(rng, 32))
+    own, others = (fitted.module_.encoder.state_dict() for fitted in (model, other))
+    assert not all(torch.equal(weight, others[key]) for key, weight in own.items())
 
 
 def test_a_single_window_is_a_batch_of_one(rng):
