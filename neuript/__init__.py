@@ -19,7 +19,7 @@ if (_CHECKOUT / "pyproject.toml").is_file() and (_CHECKOUT / "montages").is_dir(
 _LAZY = {
     "CalibrationSpec": "neuript.training.calibration.calibration_spec",
     "NeurIPT": "neuript.braindecode",
-    "NeurIPTClassifier": "neuript.training.estimator",
+    "NeurIPTClassifier": "neuript.training.classifier.estimator",
     "calibrate": "neuript.training.calibration.calibration",
     "inspect": "neuript.inspection",
     "report": "neuript.training.report.calibration_report",

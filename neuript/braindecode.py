@@ -1,4 +1,10 @@
-"""NeurIPT as a module with braindecode's parameter names, and strict loading of its weights."""
+"""NeurIPT as a module with the parameters and methods of braindecode's models, and strict loading of its weights.
+
+What braindecode's `EEGModuleMixin` promises is here by the same names and in the same order, but the mixin is no base
+class: to inherit from it means to import braindecode (with MNE, skorch, torchaudio, in seconds) wherever the network is
+used, to be another class where it is installed than where it is not, and to take the hub's config in place of strict
+loading. braindecode's own training asks a module for its parameters' names alone.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neuript.errors import NeuriptError
+from neuript.errors import ArgumentError, as_value_errors
 from neuript.modelfile.checkpoint import load_checkpoint
-from neuript.modelfile.manifest import Manifest
+from neuript.modelfile.encoders import network_in
+from neuript.modelfile.hub import find_checkpoint
 from neuript.montages import Montage, load_montage, montage_of
 from neuript.network.config import NetworkConfig, PresetName, preset
 from neuript.network.network import BIAS_KEYS, POSITION_KEYS, NeurIPTNetwork
@@ -21,8 +28,6 @@ from neuript.specs import changed
 
 Channels = Sequence[str | Mapping[str, Any]]
 """Channel names, or MNE's `info["chs"]`."""
-WEIGHTS_NAME = "model.safetensors"
-"""What a folder or a repository on the Hugging Face hub calls its checkpoint."""
 
 
 class NeurIPT(NeurIPTNetwork):
@@ -35,16 +40,17 @@ class NeurIPT(NeurIPTNetwork):
     ----------
     n_chans : int, optional
         Number of channels; None takes it from `chs_info` or `montage`.
-    n_times : int, optional
-        Number of samples in a window, at `sfreq`; None takes it from `input_window_seconds`.
     n_outputs : int
         Number of classes.
-    sfreq : float
-        Sampling rate of the windows in Hz (default 64, the model's own).
+    n_times : int, optional
+        Number of samples in a window, at `sfreq`; None takes it from `input_window_seconds`.
     chs_info : sequence of str or of mappings with "ch_name"
         Channel names, or MNE's `info["chs"]`; places on the head are the 10-5 system's.
     input_window_seconds : float, optional
         Length of a window in seconds; None takes it from `n_times`.
+    sfreq : float, optional
+        Sampling rate of the windows in Hz; None takes it from `n_times` and `input_window_seconds`, or else 64, the
+        model's own.
     montage : str, Path or Montage, optional
         Montage in place of `chs_info`: the name of one of `neuript montages`, or a file with positions.
     size : {"base", "small", "tiny", "micro"}
@@ -54,8 +60,8 @@ class NeurIPT(NeurIPTNetwork):
 
     Raises
     ------
-    NeuriptError
-        If something is missing, does not agree with the rest, or has no position.
+    ArgumentError
+        If something is missing, does not agree with the rest, or has no position; it is a ValueError, too.
 
     Notes
     -----
@@ -67,21 +73,24 @@ class NeurIPT(NeurIPTNetwork):
     def __init__(
         self,
         n_chans: int | None = None,
-        n_times: int | None = None,
         n_outputs: int | None = None,
-        sfreq: float = MODEL_SFREQ,
+        n_times: int | None = None,
         chs_info: Channels | None = None,
         input_window_seconds: float | None = None,
+        sfreq: float | None = None,
         *,
         montage: str | Path | Montage | None = None,
         size: PresetName = "tiny",
         **options: Any,
     ) -> None:
         if n_outputs is None:
-            raise NeuriptError("n_outputs is missing; give the number of classes")
-        n_times = window_samples(n_times, sfreq, input_window_seconds)
-        config = preset(size, n_outputs=n_outputs, n_times=resampled_length(n_times, sfreq), **options)
-        self._build(config, channel_montage(n_chans, chs_info, montage), n_times, sfreq)
+            raise ArgumentError("n_outputs is missing; give the number of classes")
+        if sfreq is None:
+            sfreq = n_times / input_window_seconds if n_times and input_window_seconds else MODEL_SFREQ
+        with as_value_errors():
+            n_times = window_samples(n_times, sfreq, input_window_seconds)
+            config = preset(size, n_outputs=n_outputs, n_times=resampled_length(n_times, sfreq), **options)
+            self._build(config, channel_montage(n_chans, chs_info, montage), n_times, sfreq)
 
     def _build(self, config: NetworkConfig, montage: Montage, n_times: int, sfreq: float) -> None:
         super().__init__(config, montage.pos_m, montage.lobe_groups())
@@ -103,6 +112,44 @@ class NeurIPT(NeurIPTNetwork):
         """Length of a window in seconds."""
         return self.n_times / self.sfreq
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape of a batch of one window: (1, n_chans, n_times)."""
+        return (1, self.n_chans, self.n_times)
+
+    def get_output_shape(self) -> tuple[int, ...]:
+        """Return the shape of the output for one window: (1, number of logits)."""
+        return (1, self.config.n_logits)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return plain JSON values that build the module again, without its weights (`from_config`)."""
+        plain = {"n_times": self.n_times, "sfreq": self.sfreq, "montage": self.montage.to_dict()}
+        return {**self.config.to_dict(), **plain}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> NeurIPT:
+        """Build an untrained module from `get_config`."""
+        return cls(**{**config, "montage": Montage.from_dict(config["montage"])})
+
+    def forward(self, x_BDT: Tensor, return_features: bool = False) -> Any:
+        """Classify windows.
+
+        Parameters
+        ----------
+        x_BDT : Tensor, shape (batch, n_chans, n_times)
+            Signal in volts.
+        return_features : bool
+            True returns what the head sees instead, as braindecode's models do.
+
+        Returns
+        -------
+        Tensor, shape (batch, n_outputs), or dict
+            Logits; or "features" (batch, n_features) with "cls_token", which is None.
+        """
+        if return_features:
+            return {"features": self.features(x_BDT), "cls_token": None}
+        return super().forward(x_BDT)
+
     def compand(self, x_BDT: Tensor) -> Tensor:
         """Resample windows (batch, n_chans, n_times) in volts, then compand them.
 
@@ -121,8 +168,15 @@ class NeurIPT(NeurIPTNetwork):
         return super().compand(x_BDT)
 
     def reset_head(self, n_outputs: int) -> None:
-        """Replace the head by a new one for another number of classes; the encoder stays."""
-        config = replace(self.config, n_outputs=n_outputs)
+        """Replace the head by a new one for another number of classes; the encoder stays.
+
+        Raises
+        ------
+        ArgumentError
+            If there would be fewer than two classes.
+        """
+        with as_value_errors():
+            config = replace(self.config, n_outputs=n_outputs)
         fresh = NeurIPT._of(config, self.montage, self.n_times, self.sfreq)
         self.config, self.n_outputs, self.head = config, n_outputs, fresh.head
 
@@ -154,8 +208,9 @@ class NeurIPT(NeurIPTNetwork):
         Parameters
         ----------
         source : str or Path
-            A checkpoint (`.safetensors`), a folder with `model.safetensors` or just one such file, or
-            a repository on the Hugging Face hub (needs `huggingface_hub`).
+            A checkpoint (`.safetensors`), a folder with `model.safetensors` or just one such file, a
+            repository on the Hugging Face hub (needs `huggingface_hub`), or "shipped" for the encoder that comes with
+            neuript (`neuript/weights/MODEL_CARD.md`); of a population of earlier people its encoder is taken.
         n_chans, n_times, sfreq, chs_info, input_window_seconds, montage : optional
             The windows to build for, as in the constructor; None takes the checkpoint's value.
         n_outputs : int, optional
@@ -173,29 +228,35 @@ class NeurIPT(NeurIPTNetwork):
 
         Raises
         ------
-        NeuriptError
-            If the checkpoint is damaged or cannot be found, or one weight of it or of the model is
-            left over; the message names it.
+        ArgumentError
+            If the checkpoint cannot be found, or one weight of it or of the model is left over; the message names it.
+        ModelRefusedError
+            If the file is damaged.
         """
         manifest, state = load_checkpoint(find_checkpoint(source, revision=revision))
-        has_head = any(key.startswith("head.") for key in state)
-        if n_outputs is None and not has_head:
-            raise NeuriptError(
-                f"{source} is a pretrained encoder without a head; give n_outputs, the number of classes"
-            )
-        config = _config_of(manifest)
-        if new_head is None:
-            new_head = not has_head or n_outputs not in (None, config.n_outputs)
-        sfreq = MODEL_SFREQ if sfreq is None else sfreq
-        if n_times is None and input_window_seconds is None:
-            input_window_seconds = manifest.window_s
-        n_times = window_samples(n_times, sfreq, input_window_seconds)
-        if chs_info is None and montage is None:
-            montage = Montage.from_dict(manifest.montage)
-        sizes = {"n_outputs": n_outputs or config.n_outputs, "n_times": resampled_length(n_times, sfreq)}
-        config = changed(config, {**options, **sizes}, "the model configuration")
-        module = cls._of(config, channel_montage(n_chans, chs_info, montage), n_times, sfreq)
-        module._load(state, str(source), new_head=new_head, new_positions=new_positions)
+        with as_value_errors():
+            config, state = network_in(manifest, state, str(source))
+            has_head = any(key.startswith("head.") for key in state)
+            if n_outputs is None and not has_head:
+                raise ArgumentError(
+                    f"{source} is a pretrained encoder without a head; give n_outputs, the number of classes"
+                )
+            if manifest.sfreq != MODEL_SFREQ:
+                raise ArgumentError(
+                    f"{source}: its model runs at {manifest.sfreq:g} Hz; NeurIPT resamples to {MODEL_SFREQ:g} Hz only"
+                )
+            if new_head is None:
+                new_head = not has_head or n_outputs not in (None, config.n_outputs)
+            sfreq = MODEL_SFREQ if sfreq is None else sfreq
+            if n_times is None and input_window_seconds is None:
+                input_window_seconds = manifest.window_s
+            n_times = window_samples(n_times, sfreq, input_window_seconds)
+            if chs_info is None and montage is None:
+                montage = Montage.from_dict(manifest.montage)
+            sizes = {"n_outputs": n_outputs or config.n_outputs, "n_times": resampled_length(n_times, sfreq)}
+            config = changed(config, {**options, **sizes}, "the model configuration")
+            module = cls._of(config, channel_montage(n_chans, chs_info, montage), n_times, sfreq)
+            module._load(state, str(source), new_head=new_head, new_positions=new_positions)
         return module.eval()
 
     def _load(self, state: Mapping[str, Tensor], source: str, *, new_head: bool, new_positions: bool) -> None:
@@ -215,9 +276,9 @@ class NeurIPT(NeurIPTNetwork):
                 continue
             if key not in rest or key not in own:
                 where = "the checkpoint" if key not in rest else "the model"
-                raise NeuriptError(f"{source}: {where} has no {key}; {_hint(key)}")
+                raise ArgumentError(f"{source}: {where} has no {key}; {_hint(key)}")
             if rest[key].shape != own[key].shape:
-                raise NeuriptError(
+                raise ArgumentError(
                     f"{source}: {key} has shape {tuple(rest[key].shape)}, the model needs "
                     f"{tuple(own[key].shape)}; {_hint(key)}"
                 )
@@ -233,15 +294,15 @@ def window_samples(n_times: int | None, sfreq: float, seconds: float | None) -> 
 
     Raises
     ------
-    NeuriptError
+    ArgumentError
         If neither `n_times` nor the length in seconds is given, or the two do not agree.
     """
     if n_times is None:
         if seconds is None:
-            raise NeuriptError("n_times is missing; give it, or input_window_seconds")
+            raise ArgumentError("n_times is missing; give it, or input_window_seconds")
         n_times = round(seconds * sfreq)
     elif seconds is not None and n_times != round(seconds * sfreq):
-        raise NeuriptError(
+        raise ArgumentError(
             f"n_times={n_times} does not agree with input_window_seconds={seconds:g} at "
             f"sfreq={sfreq:g} ({round(seconds * sfreq)} samples); give one of the two"
         )
@@ -253,88 +314,26 @@ def channel_montage(n_chans: int | None, chs_info: Channels | None, montage: str
 
     Raises
     ------
-    NeuriptError
+    ArgumentError
         If both of `chs_info` and `montage` are given, or neither, or `n_chans` does not agree.
     """
     if chs_info is not None and montage is not None:
-        raise NeuriptError("both chs_info and montage are given; give one of the two")
+        raise ArgumentError("both chs_info and montage are given; give one of the two")
     if isinstance(montage, str | Path):
         montage = load_montage(montage)
     if montage is None:
         if chs_info is None:
-            raise NeuriptError(
+            raise ArgumentError(
                 "chs_info is missing: the model has to know where the channels sit; give the channel "
                 "names, MNE's info['chs'], or a montage"
             )
         montage = montage_of(chs_info)
     if n_chans is not None and n_chans != montage.n_chans:
-        raise NeuriptError(
+        raise ArgumentError(
             f"n_chans={n_chans}, but {montage.n_chans} channels are described "
             f"({', '.join(montage.ch_names[:6])}, ...); leave n_chans out or correct one of the two"
         )
     return montage
-
-
-def find_checkpoint(source: str | Path, *, revision: str | None = None) -> Path:
-    """Path of a checkpoint, given as a file, a folder, or a repository on the Hugging Face hub.
-
-    Raises
-    ------
-    NeuriptError
-        If there is none, or `huggingface_hub` would be needed and is not installed.
-    """
-    path = Path(source).expanduser()
-    if path.is_file():
-        return path
-    if path.is_dir():
-        found = sorted(path.glob("*.safetensors"))
-        named = [p for p in found if p.name == WEIGHTS_NAME] or found
-        if len(named) == 1:
-            return named[0]
-        what = f"{len(found)} checkpoints" if found else "no checkpoint (.safetensors)"
-        raise NeuriptError(f"the folder {path} holds {what}; name the file")
-    if not _is_hub_id(str(source)):
-        raise NeuriptError(
-            f"there is no checkpoint {source}; give a .safetensors file, a folder that holds one, or "
-            "OWNER/NAME of a repository on the Hugging Face hub"
-        )
-    return _download(str(source), revision)
-
-
-def _is_hub_id(text: str) -> bool:
-    parts = text.split("/")
-    plain = all(part and not part.startswith(".") and "\\" not in part for part in parts)
-    return len(parts) == 2 and plain and not text.endswith(".safetensors")
-
-
-def _download(repo_id: str, revision: str | None) -> Path:
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise NeuriptError(
-            f"there is no file or folder {repo_id}; to take it from the Hugging Face hub, pip install huggingface_hub"
-        ) from error
-    try:
-        return Path(huggingface_hub.hf_hub_download(repo_id, WEIGHTS_NAME, revision=revision))
-    except (OSError, ValueError) as error:  # its errors derive from these
-        raise NeuriptError(
-            f"{repo_id} on the Hugging Face hub gave no {WEIGHTS_NAME}: {str(error).strip().splitlines()[0][:200]}"
-        ) from error
-
-
-def _config_of(manifest: Manifest) -> NetworkConfig:
-    model = dict(manifest.model)
-    architecture = str(model.pop("architecture", "neuript"))
-    if "d_model" not in model:
-        raise NeuriptError(
-            f"the checkpoint holds a model of architecture {architecture!r}; from_pretrained loads "
-            "NeurIPT networks and encoders"
-        )
-    if manifest.sfreq != MODEL_SFREQ:
-        raise NeuriptError(
-            f"the checkpoint's model runs at {manifest.sfreq:g} Hz; NeurIPT resamples to {MODEL_SFREQ:g} Hz only"
-        )
-    return NetworkConfig.from_dict(model)
 
 
 def _is_position(key: str) -> bool:

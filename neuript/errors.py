@@ -5,11 +5,18 @@ The message is one clear sentence: what arrived, what is allowed, what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class NeuriptError(Exception):
     """Bad input or usage (exit code 2)."""
 
     exit_code = 2
+
+
+class ArgumentError(NeuriptError, ValueError):
+    """A wrong argument where scikit-learn or braindecode calls: a ValueError, too, as they expect it."""
 
 
 class StreamNotFoundError(NeuriptError):
@@ -28,3 +35,14 @@ class ModelRefusedError(NeuriptError):
     """The model file is damaged, untrusted, too new, or does not fit the stream (exit code 5)."""
 
     exit_code = 5
+
+
+@contextmanager
+def as_value_errors() -> Iterator[None]:
+    """Raise what goes wrong inside as an error that is a ValueError, too, with the same sentence."""
+    try:
+        yield
+    except NeuriptError as error:
+        if isinstance(error, ValueError):
+            raise
+        raise ArgumentError(str(error)) from error

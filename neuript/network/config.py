@@ -83,6 +83,8 @@ class NetworkConfig:
     """Positions on the head, added between time and space stage of the first block."""
     spatial_bias: bool = False
     """Bias of the spatial attention by lagged coherence and distance; see `neuript.network.connectivity`."""
+    remove_mean: bool = False
+    """Take each channel's mean over the window away first."""
     companding: Companding = "alaw"
     """Input map: "alaw" and "linear" take volts, "none" takes the values as they come."""
 

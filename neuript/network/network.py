@@ -91,6 +91,8 @@ class NeurIPTNetwork(nn.Module):
 
     def compand(self, x_BDT: Tensor) -> Tensor:
         """Map windows in volts to what the encoder takes, as the configuration says."""
+        if self.config.remove_mean:
+            x_BDT = x_BDT - x_BDT.mean(dim=-1, keepdim=True)
         if self.config.companding == "alaw":
             return compand_volts(x_BDT)
         if self.config.companding == "linear":

@@ -57,8 +57,8 @@ MAY_IMPORT = {
     "training.pictures realtime.chain realtime.decoding montages neuript.weights",
     "training.sweep": "training.fitting training.corpus training.evaluate training.pretrain montages "
     "neuript.network neuript.modelfile",
-    "training.estimator": "training.windows training.fitting realtime.chain montages neuript.network "
-    "neuript.braindecode",
+    "training.classifier": "training.windows training.fitting realtime.chain realtime.decoding montages "
+    "neuript.network neuript.modelfile neuript.braindecode",
     "neuript.inspection": "realtime.recordings neuript.modelfile",
     "neuript.cli": "neuript realtime training montages",
 }

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import ast
+import importlib.util
+import inspect
+import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import mne
@@ -11,12 +16,14 @@ import torch
 from builders import make_manifest
 
 import neuript
-from neuript.braindecode import NeurIPT, find_checkpoint
+from neuript.braindecode import NeurIPT
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
+from neuript.modelfile.hub import find_checkpoint
 from neuript.modelfile.manifest import provenance
 from neuript.network.network import NeurIPTNetwork
 from neuript.network.resampling import resample
+from neuript.weights import SHIPPED_POPULATION
 
 NAMES = ("Fz", "C3", "C4", "Oz")
 SMALL = {
@@ -91,7 +98,7 @@ def test_parameters_of_braindecode_are_inferred_from_each_other():
     assert (module.n_chans, module.n_times, module.n_outputs, module.sfreq) == (4, 192, 2, 128.0)
     assert module.input_window_seconds == 1.5
     assert [ch["ch_name"] for ch in module.chs_info] == list(NAMES)
-    again = NeurIPT(4, 192, 2, 128.0, module.chs_info, **SMALL)
+    again = NeurIPT(4, 2, 192, module.chs_info, None, 128.0, **SMALL)
     assert again.montage == module.montage
     assert again(torch.zeros(1, 4, 192)).shape == (1, 2)
 
@@ -101,7 +108,7 @@ def test_parameters_of_braindecode_are_inferred_from_each_other():
     [
         ({"n_outputs": None}, "n_outputs is missing"),
         ({"n_times": None}, "n_times is missing"),
-        ({"input_window_seconds": 2.0}, "128 samples"),
+        ({"input_window_seconds": 2.0, "sfreq": 64.0}, "128 samples"),
         ({"n_chans": 5}, "n_chans=5, but 4 channels"),
         ({"chs_info": None}, "chs_info is missing"),
         ({"montage": "motor-16"}, "both chs_info and montage"),
@@ -111,8 +118,62 @@ def test_parameters_of_braindecode_are_inferred_from_each_other():
     ],
 )
 def test_wrong_parameters_are_named(changes, message):
-    with pytest.raises(NeuriptError, match=message):
+    with pytest.raises(NeuriptError, match=message) as raised:
         build(**changes)
+    assert isinstance(raised.value, ValueError)
+
+
+def of_braindecode(module, name):
+    """The parsed class of an installed braindecode, which is not imported: it may not even be whole."""
+    if importlib.util.find_spec("braindecode") is None:
+        pytest.skip("braindecode is not installed")
+    folder = Path(importlib.util.find_spec("braindecode").origin).parent
+    tree = ast.parse((folder / "models" / f"{module}.py").read_text(encoding="utf-8"))
+    return next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+
+
+def functions(of_class):
+    return {f.name: [a.arg for a in f.args.args[1:]] for f in of_class.body if isinstance(f, ast.FunctionDef)}
+
+
+def test_has_what_braindecodes_models_have():
+    mixin = functions(of_braindecode("base", "EEGModuleMixin"))
+    left_out = {"to_dense_prediction_model", "get_torchinfo_statistics", "load_state_dict"}  # of convolutions, by names
+    assert {name for name in mixin if not name.startswith("_")} - left_out <= set(dir(build()))
+    own = list(inspect.signature(NeurIPT).parameters)
+    assert set(own[:6]) == set(mixin["__init__"])
+    assert own[:6] == functions(of_braindecode("bendr", "BENDR"))["__init__"][:6]
+    assert "return_features" in inspect.signature(NeurIPT.forward).parameters
+
+
+def test_is_configured_like_braindecodes_models(x):
+    module = build(sfreq=128.0, n_times=128)
+    windows = torch.cat([x, x], dim=-1)
+    assert module.input_shape == (1, 4, 128)
+    assert module.get_output_shape() == tuple(module(windows[:1]).shape) == (1, 3)
+    seen = module(windows, return_features=True)
+    torch.testing.assert_close(module.head(seen["features"]), module(windows))
+    assert seen["cls_token"] is None
+    again = NeurIPT.from_config(json.loads(json.dumps(module.get_config()))).eval()
+    again.load_state_dict(module.state_dict())
+    torch.testing.assert_close(again(windows), module(windows), rtol=0, atol=0)
+    module.reset_head(5)
+    assert module.get_output_shape() == (1, 5)
+    assert module.get_config()["n_outputs"] == 5
+    with pytest.raises(ValueError, match="at least 2"):
+        module.reset_head(1)
+    assert build(n_times=100, input_window_seconds=1.0).sfreq == 100.0
+
+
+def test_the_shipped_encoder_is_the_peoples(x):
+    module = NeurIPT.from_pretrained("shipped", n_outputs=3, n_times=64, chs_info=NAMES)
+    assert module(x).shape == (5, 3)
+    state = load_checkpoint(SHIPPED_POPULATION)[1]
+    prefix = "prior.network.encoder."
+    theirs = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    own = module.encoder.state_dict()
+    assert theirs
+    assert all(torch.equal(own[key], weight) for key, weight in theirs.items())
 
 
 def test_whole_checkpoint_comes_back_to_the_bit(saved, x):

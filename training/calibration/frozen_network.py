@@ -8,30 +8,26 @@ network is this read-out, as with a population.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from neuript.files import file_sha256
 from neuript.modelfile.checkpoint import load_checkpoint
+from neuript.modelfile.encoders import network_in
 from neuript.modelfile.manifest import Manifest
-from neuript.network.config import NetworkConfig
 from neuript.network.network import NeurIPTNetwork
 from neuript.realtime.chain.alignment import AlignmentSpec
-from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.training.calibration.calibration_spec import encoder_file
 from neuript.training.fitting.build import build_network
+from neuript.training.fitting.encoder_readout import alignment_for, read_by_covariance
 from neuript.training.fitting.forward import pooled_features
 from neuript.training.fitting.heads import readout_as_head
 from neuript.training.fitting.tangent_readout import F64, Readout
 from neuript.training.windows.dataset import Dataset
-
-COVARIANCE_HEADS = 8
-"""Groups of token components that second-order pooling reads."""
-UNALIGNED_RMS_V = 1e-5
-"""Size of the aligned signal for an encoder that was pretrained on EEG as it comes."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class EncoderFile:
     """
 
     manifest: Manifest
-    state: dict[str, object]
+    state: dict[str, Tensor]
 
     @classmethod
     def load(cls, network: str) -> EncoderFile | None:
@@ -73,8 +69,7 @@ class EncoderFile:
 
     def alignment(self) -> AlignmentSpec:
         """Return how windows are to be recentred for it: as in its training, or broadband where it saw no alignment."""
-        theirs = PreprocessSpec.from_dict(self.manifest.preprocess).alignment
-        return theirs or AlignmentSpec(signal_band_hz=None, signal_rms_v=UNALIGNED_RMS_V)
+        return alignment_for(self.manifest)
 
 
 def build_frozen(encoder: EncoderFile, data: Dataset) -> FrozenNetwork:
@@ -85,21 +80,9 @@ def build_frozen(encoder: EncoderFile, data: Dataset) -> FrozenNetwork:
     NeuriptError
         If the weights are not an encoder of this version.
     """
-    prefix = "prior.network."
-    state = {key.removeprefix(prefix): v for key, v in encoder.state.items() if key.startswith(prefix)} or encoder.state
-    said = encoder.manifest.metrics.get("opinions", {}).get("network") or encoder.manifest.model
-    config = NetworkConfig.from_dict(said)
-    config = replace(
-        config,
-        n_outputs=len(data.classes),
-        n_times=data.x.shape[-1],
-        pooling="covariance",
-        covariance_heads=COVARIANCE_HEADS,
-        pool_embedding=False,
-        head="linear",
-        binary_single_logit=False,
-    )
-    network = build_network(config, data.montage, seed=0, encoder=state)  # type: ignore[arg-type]
+    config, state = network_in(encoder.manifest, encoder.state, "the encoder")
+    config = read_by_covariance(config, len(data.classes), data.x.shape[-1])
+    network = build_network(config, data.montage, seed=0, encoder=state)
     return FrozenNetwork(network.eval(), simulated=encoder.manifest.simulated)
 
 

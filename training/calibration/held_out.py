@@ -15,8 +15,9 @@ from scipy.special import log_softmax
 from neuript.errors import NeuriptError
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
 from neuript.training.fitting.crossval import blocked_folds, overlaps, split
+from neuript.training.fitting.encoder_readout import fit_own_readout
 from neuript.training.fitting.plain import BASELINES, held_out_proba
-from neuript.training.fitting.tangent_readout import STRENGTH, Readout, feature_scale, fit_readout
+from neuript.training.fitting.tangent_readout import Readout
 from neuript.training.population.prior import PersonTrials
 from neuript.training.windows.dataset import Dataset
 
@@ -84,8 +85,7 @@ def branch_readout(person: PersonTrials, n_classes: int, train: NDArray[np.bool_
         Windows to fit to.
     """
     mine = person.windows(train)
-    variance = STRENGTH * feature_scale([mine.x]) ** 2  # as if the features had the size of tangent vectors
-    return fit_readout(mine.x, mine.y, n_classes, sample_weight=mine.weight, variance=variance)
+    return fit_own_readout(mine.x, mine.y, n_classes, mine.weight)
 
 
 def held_out_log_proba(

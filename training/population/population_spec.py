@@ -7,16 +7,11 @@ from dataclasses import dataclass, field
 from neuript import specs
 from neuript.network.config import NetworkConfig
 from neuript.realtime.chain.alignment import AlignmentSpec
+from neuript.training.fitting.encoder_readout import PATCHES, alignment_of_rhythms
 from neuript.training.windows.dataset_spec import DatasetSpec
 
 LEAST_PEOPLE = 3
 """With fewer nobody is left over to judge what two say of a third."""
-SIGNAL_BAND_HZ = (8.0, 30.0)
-"""Band of the signal that a population's network reads: mu and beta, without the drifts that are most of the power."""
-SIGNAL_RMS_V = 1.6e-6
-"""Size of that signal; the network's linear scale makes 0.3 of it."""
-
-
 UNLABELLED_RELEASE = 0.54
 UNLABELLED_THRESHOLD = 0.68
 """Evidence at which a class is commanded before the person's own recordings can say: 0.3 false activations a minute on
@@ -33,9 +28,7 @@ class PopulationSpec(DatasetSpec):
         If a value is not allowed, naming it and what is.
     """
 
-    alignment: AlignmentSpec | None = field(
-        default_factory=lambda: AlignmentSpec(signal_band_hz=SIGNAL_BAND_HZ, signal_rms_v=SIGNAL_RMS_V)
-    )
+    alignment: AlignmentSpec | None = field(default_factory=alignment_of_rhythms)
     """How windows are recentred."""
     network: bool = True
     """Whether a network is trained; without one there is the Riemannian branch alone."""
@@ -54,19 +47,5 @@ class PopulationSpec(DatasetSpec):
         """Return the shape of the network: one block on patches of 1/4 s, read out by second-order pooling."""
         if not self.network:
             return None
-        return NetworkConfig(
-            n_outputs=len(self.event_map),
-            n_times=round(self.window_s * self.sfreq),
-            d_model=32,
-            n_heads=4,
-            d_ff=32,
-            merges=(16,),
-            experts=(0,),
-            companding="linear",
-            pooling="covariance",
-            covariance_heads=8,
-            class_layers=1,
-            pool_embedding=False,
-            init="default",
-            dropout=0.0,
-        )
+        n_times = round(self.window_s * self.sfreq)
+        return NetworkConfig(n_outputs=len(self.event_map), n_times=n_times, **PATCHES)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from builders import make_manifest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
@@ -21,7 +22,8 @@ from neuript.braindecode import NeurIPT
 from neuript.errors import NeuriptError
 from neuript.modelfile.checkpoint import save_checkpoint
 from neuript.modelfile.manifest import provenance
-from neuript.training.estimator import NeurIPTClassifier
+from neuript.training.classifier.estimator import NeurIPTClassifier
+from neuript.training.fitting.encoder_readout import PATCHES
 
 NAMES = ["C3", "Cz", "C4"]
 OPTIONS = {"d_model": 12, "n_heads": 2, "d_ff": 8, "d_expert": 4, "d_shared": 4, "merges": (4, 2), "experts": (0, 2)}
@@ -33,6 +35,8 @@ def classifier(**changes):
         "ch_names": NAMES,
         "size": "micro",
         "model_options": OPTIONS,
+        "pretrained": None,
+        "align": False,
         "n_epochs": 12,
         "batch_size": 8,
         "max_lr": 3e-3,
@@ -170,13 +174,16 @@ def test_scikit_learn_leaves_out_the_checks_on_two_dimensional_data():
         ({"training_options": {"speed": 4}}, "training_options: unknown field speed"),
         ({"training_options": {"max_lr": 4}}, "parameters of NeurIPTClassifier itself"),
         ({"validation": 1.0}, "share in"),
-        ({"pretrained": "x.safetensors"}, "leave it out"),
+        ({"validation": 0.2, "n_epochs": 0}, "there are none"),
+        ({"pretrained": "shipped"}, "leave it out"),
+        ({"pretrained": "shipped", "size": None}, "d_model"),
         ({"pretrained": "x.safetensors", "size": None}, "there is no checkpoint"),
     ],
 )
 def test_wrong_parameters_are_named_by_fit(windows, changes, message):
-    with pytest.raises(NeuriptError, match=message):
+    with pytest.raises(NeuriptError, match=message) as raised:
         classifier(**changes).fit(*windows)
+    assert isinstance(raised.value, ValueError)
 
 
 def test_wrong_data_are_named(windows):
@@ -202,6 +209,80 @@ def test_wrong_data_are_named(windows):
         fitted.predict(broken)
 
 
+def by_default(**changes):
+    return NeurIPTClassifier(128.0, NAMES, **changes)
+
+
+def test_by_default_a_read_out_of_the_shipped_encoder_is_fitted(rng):
+    model = by_default().fit(*make_windows(rng, 48))
+    x, y = make_windows(rng, 48)
+    assert model.score(x, y) > 0.9
+    assert model.history_ == []
+    shipped = NeurIPT.from_pretrained("shipped", n_outputs=2).encoder.state_dict()
+    own = model.module_.encoder.state_dict()
+    assert all(torch.equal(own[key], weight) for key, weight in shipped.items())
+    logits = model.module_.head(torch.from_numpy(model.transform(x))).softmax(dim=1)
+    np.testing.assert_allclose(logits.detach().numpy(), model.predict_proba(x), atol=1e-5)
+
+
+def test_random_weights_are_read_out_in_the_shape_of_the_shipped_encoder(rng):
+    model = by_default(pretrained=None).fit(*make_windows(rng, 48))
+    shipped = NeurIPT.from_pretrained("shipped", n_outputs=2, n_times=64).config
+    config = model.module_.config
+    assert [getattr(config, name) for name in PATCHES] == [getattr(shipped, name) for name in PATCHES]
+    assert model.sessions_.spec == by_default().fit(*make_windows(rng, 32)).sessions_.spec
+    assert model.score(*make_windows(rng, 48)) > 0.9
+    other = by_default(pretrained=None, random_state=1).fit(*make_windows(rng, 32))
+    own, others = (fitted.module_.encoder.state_dict() for fitted in (model, other))
+    assert not all(torch.equal(weight, others[key]) for key, weight in own.items())
+
+
+def test_a_single_window_is_a_batch_of_one(rng):
+    x, y = make_windows(rng, 32)
+    model = by_default().fit(x, y)
+    alone = np.concatenate([model.predict_proba(one) for one in x[:3]])
+    np.testing.assert_allclose(alone, model.predict_proba(x[:3]), atol=1e-6)
+    assert model.predict(x[0]).tolist() == model.predict(x[:1]).tolist()
+    with pytest.raises(ValueError, match="2 features"):
+        model.predict(x[0, :2])
+
+
+def test_sessions_are_seen_from_their_own_means(rng):
+    x, y = make_windows(rng, 96)
+    session = np.repeat(["first", "second"], 48)
+    x -= x.mean(axis=2, keepdims=True)
+    x[48:] *= np.array([2.0, 0.3, 3.0])[:, None]  # another gain of each electrode
+    model = by_default().fit(x[:48], y[:48], groups=session[:48])
+    assert model.score(x[48:], y[48:], groups=session[48:]) > 0.9
+    assert model.score(x[48:], y[48:]) < 0.8
+    known = model.predict_proba(x[:5], groups=session[:5])
+    np.testing.assert_array_equal(known, model.predict_proba(x[:5]))
+    with pytest.raises(ValueError, match=r"'third' is new and has 5 windows, 5 s"):
+        model.predict(x[:5], groups=["third"] * 5)
+    with pytest.raises(ValueError, match=r"5 windows need \(5,\)"):
+        model.predict(x[:5], groups=session[:4])
+
+
+def test_sessions_take_part_in_cross_validation(rng):
+    x, y = make_windows(rng, 96)
+    groups = np.repeat([0, 1, 2], 32)
+    with config_context(enable_metadata_routing=True):
+        model = by_default().set_fit_request(groups=True).set_score_request(groups=True)
+        scores = cross_val_score(model, x, y, cv=LeaveOneGroupOut(), params={"groups": groups})
+    assert scores.min() > 0.9
+
+
+def test_progress_is_printed_where_it_is_asked_for(windows, capsys):
+    classifier(n_epochs=2, verbose=1).fit(*windows)
+    lines = capsys.readouterr().out.splitlines()
+    expected = ["36 windows", "epoch 1 of 2", "epoch 2 of 2", "fitted"]
+    assert all(word in line for word, line in zip(expected, lines, strict=True))
+    assert "train loss" in lines[1]
+    assert "0 s to go" in lines[2]
+    classifier(n_epochs=1).fit(*windows)
+    assert not capsys.readouterr().out
+
+
 def test_pretrained_encoder_is_what_training_starts_from(windows, tmp_path):
     x, y = windows
     source = NeurIPT(n_outputs=2, n_times=128, chs_info=["Fz", "Pz"], size="micro", **OPTIONS)
@@ -220,7 +301,7 @@ def test_pretrained_encoder_is_what_training_starts_from(windows, tmp_path):
     own = fitted.module_.encoder.state_dict()
     assert all(torch.equal(own[k], v) for k, v in source.encoder.state_dict().items())
     head = fitted.module_.head.weight
-    assert head.abs().max() > 0  # the closed-form start
+    assert head.abs().max() > 0  # the read-out
     assert fitted.score(x, y) > 0.6  # 0.99 ± 0.02 over 4 seeds
     with pytest.raises(NeuriptError, match=r"blocks\.1"):
         classifier(**(given | {"model_options": {"merges": (4, 1)}})).fit(x, y)
