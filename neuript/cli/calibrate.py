@@ -21,8 +21,6 @@ _EXAMPLES = """\
 examples:
   neuript-calibrate --subject S01 --montage openbci-8 --classes left_hand,right_hand,rest --out mi.ts
   neuript-calibrate --from run2.xdf run3.xdf --event left_hand=769 --event right_hand=770 --out mi.ts
-  neuript-calibrate --from run2.edf run3.edf --montage peterson-15 --unit microvolts \\
-      --event right_hand=OVTK_GDF_Right --event rest=OVTK_GDF_Tongue --out mi.ts
 
 `neuript inspect FILE` lists the markers of a recording. Every accuracy that is printed comes from blocks of
 trials that the decoder had not seen, with plain baselines on the same trials beside it.
@@ -31,9 +29,7 @@ The same from Python: `neuript.calibrate`."""
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = command(
-        "neuript-calibrate", "Fit a decoder to one person's recordings and write the model file.", _EXAMPLES
-    )
+    parser = command("neuript-calibrate", "Fit a decoder to one person and write the model file.", _EXAMPLES)
     add = parser.add_argument
     add("--from", dest="files", nargs="+", metavar="FILE", help="recordings of this person, in order of time")
     add("--out", metavar="FILE.ts", help="the model file to write")
@@ -71,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE.html|FILE.json",
-        help="what was measured on held-out trials, as a page with pictures or as figures; give it twice for both",
+        help="what was measured, as a page with pictures or as figures; give it twice for both",
     )
     add_guided_options(parser)
     add_config(parser)

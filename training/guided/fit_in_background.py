@@ -22,6 +22,7 @@ def main() -> int:
     from neuript.training.calibration.calibration import calibrate
     from neuript.training.calibration.calibration_spec import CalibrationSpec
     from neuript.training.guided.kept_trials import kept_trials
+    from neuript.training.report.curve_of_calibration import curve_of_calibration
 
     answer: dict[str, object] = {}
     try:
@@ -30,6 +31,8 @@ def main() -> int:
         result = calibrate(recordings, specs.from_dict(CalibrationSpec, task["spec"], "the task"))
         result.save(task["model"])
         answer["figures"] = json_safe(dict(result.figures))
+        curve = curve_of_calibration(result)
+        answer["forecast"] = "" if curve is None or curve.forecast is None else curve.forecast.describe()
     except NeuriptError as error:
         answer["problem"] = str(error)
     write_json(sys.argv[1], answer)

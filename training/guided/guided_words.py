@@ -128,5 +128,6 @@ def so_far(fitted: FittedSoFar) -> list[str]:
     verdict = "above" if card["accuracy"] > card["chance_bound_5"] else "not above"
     return [
         f"after {len(fitted.shown)} trials: {card['accuracy']:.0%} right on trials held out ({low:.0%} to {high:.0%}), "
-        f"{verdict} chance ({card['chance_bound_5']:.0%})"
+        f"{verdict} chance ({card['chance_bound_5']:.0%})",
+        *([f"stop now (q and Enter), or go on: {fitted.forecast}"] if fitted.forecast else []),
     ]

@@ -32,6 +32,8 @@ class FittedSoFar:
     """The decoder; None where none could be fitted."""
     figures: dict[str, Any]
     """Figures as in the model file; none without a model."""
+    forecast: str
+    """What more trials would bring, in a sentence; empty where nobody can say."""
     problem: str
     """Why there is no decoder, in a sentence; empty if there is one."""
 
@@ -108,5 +110,6 @@ class Refit:
             kept=None if kept is None else frozenset(kept),
             model=None if problem else self._model,
             figures=dict(answer.get("figures", {})),
+            forecast=str(answer.get("forecast", "")),
             problem=problem,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.files import check_writable, json_safe, replacing, write_json
+from neuript.files import check_writable, replacing
 from neuript.interrupt import Interrupt
 from neuript.realtime.live.typed import TypedLines
 from neuript.realtime.lsl.labrecorder import find_labrecorder
@@ -24,6 +24,7 @@ from neuript.training.guided.kept_trials import kept_trials, note_lost_trials, r
 from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, sessions_of
 from neuript.training.guided.session_parts import GuidedView, SessionParts, Show
 from neuript.training.guided.session_plan import plan_session, still_to_do
+from neuript.training.report.calibration_report import report
 
 
 def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], None]) -> SessionFolder:
@@ -114,7 +115,7 @@ def _learn(folder: SessionFolder, say: Callable[[str], None], progress: ReportSt
     result = calibrate([*earlier, *recordings], spec.calibration, say=say, progress=progress)
     model = folder.path / MODEL
     result.save(model)
-    write_json(folder.path / f"{REPORT}.json", json_safe(dict(result.figures)))
+    report(result, *(folder.path / f"{REPORT}{suffix}" for suffix in (".html", ".json")))
     folder.keep_private()
     if spec.out is not None:
         with replacing(spec.out, mode=PRIVATE_FILE) as temporary:

@@ -12,15 +12,11 @@ from neuript import __version__
 from neuript.files import file_sha256, json_safe
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
-from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.calibration.controls import warnings_of
-from neuript.training.calibration.learning_curve import FitReadout, learning_curve
 from neuript.training.calibration.to_model import CalibrationGrounds, CalibrationResult
 from neuript.training.evaluate.pseudo_online.online_scores import event_card, figures_of
-from neuript.training.population.learning import tangent_trials
-from neuript.training.population.population_file import load_population
-from neuript.training.population.prior import CANDIDATES, PersonTrials, fit_person
 from neuript.training.report.certainty import calibration_curve, probability_course, risk_and_coverage
+from neuript.training.report.curve_of_calibration import curve_of_calibration
 from neuript.training.report.decoder_table import choice, decoder_table, shuffled_accuracy
 from neuript.training.report.electrode_quality import bad_spells, quality_figures
 from neuript.training.report.electrode_use import electrode_use
@@ -28,7 +24,6 @@ from neuript.training.report.held_out_trials import HeldOutTrials, held_out_tria
 from neuript.training.report.rejected_trials import rejected_trials
 from neuript.training.report.verdict import headline, next_steps
 from neuript.training.windows.dataset import Dataset
-from neuript.weights import population_file
 
 FORMAT = 1
 """Of the JSON; a key that is renamed or means something else raises it, a key that is added does not."""
@@ -94,6 +89,7 @@ def _held_out(result: CalibrationResult, grounds: CalibrationGrounds) -> dict[st
     data, decoder = grounds.data, result.decoder
     held_out = held_out_trials(grounds, decoder, PolicySpec.from_dict(result.manifest.policy))
     proba, labels = held_out.judged
+    curve = curve_of_calibration(result)
     published = result.published
     assert published is not None
     return {
@@ -105,7 +101,7 @@ def _held_out(result: CalibrationResult, grounds: CalibrationGrounds) -> dict[st
         "commands": _commands(result, held_out),
         "calibration_curve": calibration_curve(proba, labels),
         "risk_coverage": risk_and_coverage(proba, labels),
-        "learning_curve": _learning_curve(data, result, grounds.spec),
+        "learning_curve": None if curve is None else curve.to_dict(),
     }
 
 
@@ -127,27 +123,6 @@ def _commands(result: CalibrationResult, held_out: HeldOutTrials) -> dict[str, A
         "sentence": "" if point is None else point.describe(),
         "policy": dict(result.manifest.policy),
     }
-
-
-def _learning_curve(data: Dataset, result: CalibrationResult, spec: CalibrationSpec) -> dict[str, Any] | None:
-    """Learning curve of the Riemannian branch; None without one."""
-    if not data.tangent.shape[1]:
-        return None
-    person, n_classes = tangent_trials(data), len(data.classes)
-    fit = None if spec.population is None else _fit_from(spec.population, n_classes)
-    return learning_curve(person, result.decoder.blocks, n_classes, fit=fit).to_dict()
-
-
-def _fit_from(population: str, n_classes: int) -> FitReadout:
-    """Fit as earlier people would: in the way that served them best at this number of trials."""
-    prior = load_population(population_file(population)).learnt.tangent
-
-    def fit(part: PersonTrials) -> Any:
-        taken = part.labels[np.unique(part.trial)]
-        shares = prior.opinion.weigh(float(np.bincount(taken, minlength=n_classes).min()))
-        return fit_person(part, n_classes, prior.readout, CANDIDATES[int(shares.argmax())])
-
-    return fit
 
 
 def _timing(data: Dataset) -> dict[str, Any]:
