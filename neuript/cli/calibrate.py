@@ -22,9 +22,8 @@ examples:
   neuript-calibrate --subject S01 --montage openbci-8 --classes left_hand,right_hand,rest --out mi.ts
   neuript-calibrate --from run2.xdf run3.xdf --event left_hand=769 --event right_hand=770 --out mi.ts
 
-`neuript inspect FILE` lists the markers of a recording. Every accuracy that is printed comes from blocks of
-trials that the decoder had not seen, with plain baselines on the same trials beside it.
-The same from Python: `neuript.calibrate`."""
+`neuript inspect FILE` lists the markers of a recording. Every accuracy that is printed comes from blocks of trials
+that the decoder had not seen, with plain baselines beside it. From Python: `neuript.calibrate`."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,8 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="commands at rest that threshold and dwell are chosen for (default 1)",
     )
     add("--folds", type=int, default=4, metavar="N", help="blocks of the cross-validation (default 4)")
-    add("--subject", default="", metavar="ALIAS", help="noted in the model file; use an alias, not a name")
-    add("--task", default="motor-imagery", help="part of the published streams' names (default motor-imagery)")
+    add("--subject", default="", metavar="ALIAS", help="alias, not a name")
+    add("--task", default="motor-imagery", help="part of the streams' names (default motor-imagery)")
     add(
         "--report",
         action="append",

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from neuript.cli.arguments import add_seed, command, whole_numbers, words
+from neuript.cli.arguments import add_seed, command
+from neuript.cli.option_values import whole_numbers, words
 
 _EXAMPLES = """\
 examples:

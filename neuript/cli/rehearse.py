@@ -6,7 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from neuript.cli.arguments import add_json, add_seed, command, words
+from neuript.cli.arguments import add_json, add_seed, command
+from neuript.cli.option_values import words
 from neuript.errors import NeuriptError
 
 _EXAMPLES = """\
