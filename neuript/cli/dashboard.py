@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = command("neuript dashboard", "Show a decoder that runs: neuript-live opens the same.", _EXAMPLES)
     add = parser.add_argument
     add("--source-id", metavar="ID", help="source id of the decoder's Predictions stream, where there are several")
-    add("--wait", dest="wait_s", type=float, default=5.0, metavar="S", help="seconds to look for it (5)")
+    add("--wait", dest="wait_s", type=float, default=5.0, metavar="S", help="seconds to look for it (default 5)")
     add_window(parser)
     return parser
 

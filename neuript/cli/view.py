@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--stream", metavar="PREDICATE", help="LSL predicate of the EEG stream, e.g. 'name=\"X\"'")
     add("--source-id", metavar="ID", help="source id of the EEG stream")
-    add("--wait", dest="wait_s", type=float, default=5.0, metavar="S", help="seconds to wait for it (5)")
+    add("--wait", dest="wait_s", type=float, default=5.0, metavar="S", help="seconds to wait for it (default 5)")
     add_montage(parser, "what is on the head; names the channels of a stream that does not")
     add_unit(parser)
     add_window(parser)

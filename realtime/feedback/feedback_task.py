@@ -20,7 +20,7 @@ STAY = 0.5
 """The cursor stays where the idle class is asked for while it is no farther from the middle than this."""
 
 
-class Phase(Enum):
+class TargetPhase(Enum):
     """What the person sees."""
 
     WAITING = "waiting"
@@ -59,7 +59,7 @@ class FeedbackTask:
 
     Attributes
     ----------
-    phase : Phase
+    phase : TargetPhase
         What is going on.
     target : str
         The class that is asked for, or was asked for last.
@@ -79,7 +79,7 @@ class FeedbackTask:
         self.axis = cursor_axis(self.classes, self.idle_class) if spec.kind == "cursor" else None
         self._left = deque(target_order(self.classes, spec.n_per_class, spec.seed))
         self.n_targets = len(self._left)
-        self.phase, self.target, self.number, self.position = Phase.WAITING, "", 0, 0.0
+        self.phase, self.target, self.number, self.position = TargetPhase.WAITING, "", 0, 0.0
         self.results: list[TargetResult] = []
         self.paused = False
         self._in_phase_s = 0.0
@@ -92,40 +92,40 @@ class FeedbackTask:
         """Seconds until the target is over."""
         return max(0.0, self.spec.target_s - self._in_phase_s)
 
-    def advance(self, now: float, command: Command) -> Phase:
+    def advance(self, now: float, command: Command) -> TargetPhase:
         """Move on to `now`, in seconds on the LSL clock."""
         step_s = 0.0 if self._before is None else min(max(0.0, now - self._before), LONGEST_STEP_S)
         self._before = now
-        if self.paused or self.phase is Phase.DONE:
+        if self.paused or self.phase is TargetPhase.DONE:
             return self.phase
         live = command.evidence is not None
         self._quiet_s = 0.0 if live else self._quiet_s + step_s
-        if live or self.phase is not Phase.TARGET:
+        if live or self.phase is not TargetPhase.TARGET:
             self._in_phase_s += step_s
-        if self.phase is Phase.WAITING and live and self._in_phase_s >= SHORTEST_S:
-            self._enter(Phase.PAUSE)
-        elif self.phase is Phase.PAUSE:
+        if self.phase is TargetPhase.WAITING and live and self._in_phase_s >= SHORTEST_S:
+            self._enter(TargetPhase.PAUSE)
+        elif self.phase is TargetPhase.PAUSE:
             self._pause(now, live=live)
-        elif self.phase is Phase.TARGET:
+        elif self.phase is TargetPhase.TARGET:
             self._judge(command, step_s)
-        elif self.phase is Phase.RESULT and self._in_phase_s >= self.spec.shown_s:
-            self._enter(Phase.PAUSE if self._left else Phase.DONE)
+        elif self.phase is TargetPhase.RESULT and self._in_phase_s >= self.spec.shown_s:
+            self._enter(TargetPhase.PAUSE if self._left else TargetPhase.DONE)
         return self.phase
 
     def shown(self, t: float) -> None:
         """Note when the target was drawn, in seconds on the LSL clock."""
         self._shown_at = t
 
-    def _enter(self, phase: Phase) -> None:
+    def _enter(self, phase: TargetPhase) -> None:
         self.phase, self._in_phase_s = phase, 0.0
 
     def _pause(self, now: float, *, live: bool) -> None:
         if self._quiet_s >= SHORTEST_S:
-            self._enter(Phase.WAITING)
+            self._enter(TargetPhase.WAITING)
         elif live and self._in_phase_s >= self.spec.pause_s:
             self.target, self.position, self._shown_at = self._left.popleft(), 0.0, now
             self.number += 1
-            self._enter(Phase.TARGET)
+            self._enter(TargetPhase.TARGET)
 
     def _judge(self, command: Command, step_s: float) -> None:
         if command.evidence is None:
@@ -168,4 +168,4 @@ class FeedbackTask:
                 state=state,
             )
         )
-        self._enter(Phase.RESULT)
+        self._enter(TargetPhase.RESULT)

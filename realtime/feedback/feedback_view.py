@@ -9,7 +9,7 @@ from neuript.realtime.dashboard.words import Tone, describe, spoken
 from neuript.realtime.feedback.feedback_client import Heard
 from neuript.realtime.feedback.feedback_results import TargetEnd, TargetResult, hit_rate
 from neuript.realtime.feedback.feedback_spec import CursorAxis
-from neuript.realtime.feedback.feedback_task import FeedbackTask, Phase
+from neuript.realtime.feedback.feedback_task import FeedbackTask, TargetPhase
 
 Picture = Literal["none", "bar", "cursor"]
 
@@ -58,7 +58,7 @@ def view_of(task: FeedbackTask | None, heard: Heard, state: str) -> FeedbackView
         words = describe(state)
         return FeedbackView(headline=words.title, hint=words.hint, tone=words.tone)
     done = hit_rate(task.results, task.idle_class)
-    if task.phase is Phase.DONE:
+    if task.phase is TargetPhase.DONE:
         return FeedbackView(headline=done.words, lines=_lines(task), simulated=simulated)
     base = FeedbackView(
         headline="",
@@ -69,12 +69,12 @@ def view_of(task: FeedbackTask | None, heard: Heard, state: str) -> FeedbackView
     )
     if task.paused:
         return replace(base, headline="PAUSED", hint="Space goes on, Esc ends.", tone=Tone.BUSY)
-    if task.phase is Phase.WAITING:
+    if task.phase is TargetPhase.WAITING:
         words = describe(state, None if heard.header is None else heard.header.window_s)
         return replace(base, headline=f"{words.mark} {words.title}", hint=words.hint, tone=words.tone)
-    if task.phase is Phase.PAUSE:
+    if task.phase is TargetPhase.PAUSE:
         return replace(base, headline="+", hint="get ready")
-    if task.phase is Phase.RESULT:
+    if task.phase is TargetPhase.RESULT:
         return _result(task, task.results[-1], base)
     return _target(task, heard, base)
 

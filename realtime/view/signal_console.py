@@ -76,7 +76,7 @@ def render_signal(
         Size of the terminal in characters.
     """
     simulated = "SIMULATED · " if snapshot.eeg and snapshot.eeg.simulated else ""
-    head = Text(f"neuript view · {simulated}{snapshot.stream_words}", "bold", no_wrap=True)
+    head = Text(f"neuript · {simulated}{snapshot.stream_words}", "bold", no_wrap=True)
     style = _STYLES[snapshot.level]
     said = Text.assemble((f"{snapshot.level.mark} {snapshot.verdict}", style))
     for notice in snapshot.notices[:3]:

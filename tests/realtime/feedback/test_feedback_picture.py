@@ -10,7 +10,7 @@ import pytest
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.feedback.feedback_client import Heard
 from neuript.realtime.feedback.feedback_spec import FeedbackSpec
-from neuript.realtime.feedback.feedback_task import Command, FeedbackTask, Phase
+from neuript.realtime.feedback.feedback_task import Command, FeedbackTask, TargetPhase
 from neuript.realtime.feedback.feedback_view import FeedbackView, view_of
 
 pytestmark = pytest.mark.qt
@@ -38,19 +38,19 @@ def views(kind: str) -> dict[str, FeedbackView]:
     task = FeedbackTask(FeedbackSpec(kind=kind, n_per_class=1, seed=3), HEADER)
     seen: dict[str, FeedbackView] = {"nothing": view_of(None, Heard("SEARCHING"), "SEARCHING")}
     now, quiet, asked = 0.0, 0.0, 0
-    while task.phase is not Phase.DONE:
+    while task.phase is not TargetPhase.DONE:
         now += 0.1
         state = "BAD_SIGNAL" if task.number == 1 and quiet < 6 else "OK"
         quiet += 0.1 * (state != "OK")
         evidence = None if state != "OK" else {c: 0.8 if c == "left_hand" else 0.1 for c in HEADER.classes}
-        begun = "left_hand" if task.number != asked and task.phase is Phase.TARGET else None
+        begun = "left_hand" if task.number != asked and task.phase is TargetPhase.TARGET else None
         asked = task.number
         heard = Heard(state, HEADER, "x", Command(evidence=evidence, begun=begun, state=state))
         task.advance(now, heard.command)
-        name = f"{task.phase.value} {task.target if task.phase is Phase.TARGET else ''}"
-        name += task.results[-1].outcome if task.phase is Phase.RESULT else ""
+        name = f"{task.phase.value} {task.target if task.phase is TargetPhase.TARGET else ''}"
+        name += task.results[-1].outcome if task.phase is TargetPhase.RESULT else ""
         seen[name] = view_of(task, heard, state)
-    task.paused, task.phase = True, Phase.PAUSE
+    task.paused, task.phase = True, TargetPhase.PAUSE
     seen["paused"] = view_of(task, heard, "OK")
     return seen
 

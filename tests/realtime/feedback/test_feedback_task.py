@@ -12,7 +12,7 @@ from neuript.errors import NeuriptError
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.feedback.feedback_results import HitRate, TargetEnd, hit_rate, results_to_dict
 from neuript.realtime.feedback.feedback_spec import FeedbackSpec, cursor_axis, target_order
-from neuript.realtime.feedback.feedback_task import Command, FeedbackTask, Phase
+from neuript.realtime.feedback.feedback_task import Command, FeedbackTask, TargetPhase
 from neuript.realtime.feedback.steady import Steady
 
 THREE = DecoderHeader(task="mi", classes=("left_hand", "right_hand", "rest"), idle_class="rest")
@@ -30,9 +30,9 @@ class Walk:
     def __init__(self, header: DecoderHeader = THREE, **settings) -> None:
         self.task = FeedbackTask(FeedbackSpec(**settings), header)
         self.now = 1000.0
-        self.phases: list[tuple[float, Phase]] = []
+        self.phases: list[tuple[float, TargetPhase]] = []
 
-    def go(self, seconds: float, command: Command | None = None, until: Phase | None = None) -> None:
+    def go(self, seconds: float, command: Command | None = None, until: TargetPhase | None = None) -> None:
         for _ in range(round(seconds / FRAME_S)):
             self.now += FRAME_S
             before = self.task.phase
@@ -44,7 +44,7 @@ class Walk:
         assert until is None, f"still {self.task.phase} after {seconds} s"
 
     def to_target(self) -> str:
-        self.go(30, until=Phase.TARGET)
+        self.go(30, until=TargetPhase.TARGET)
         return self.task.target
 
 
@@ -64,15 +64,15 @@ def test_the_bar_is_hit_by_the_command_asked_for_and_missed_by_another_one():
         right = k % 2 == 0
         given = target if right else next(c for c in ("left_hand", "right_hand") if c != target)
         if target == "rest" and right:
-            walk.go(20, until=Phase.RESULT)
+            walk.go(20, until=TargetPhase.RESULT)
         else:
             walk.go(FRAME_S, Command(evidence=evidence(given), begun=given))
-        assert walk.task.phase is Phase.RESULT
+        assert walk.task.phase is TargetPhase.RESULT
         result = walk.task.results[-1]
         assert (result.target, result.answer) == (target, given)
         assert result.outcome is (TargetEnd.HIT if right else TargetEnd.MISS)
         assert result.time_s == pytest.approx(8.0 if (target, right) == ("rest", True) else 1.5, abs=2 * FRAME_S)
-    walk.go(30, until=Phase.DONE)
+    walk.go(30, until=TargetPhase.DONE)
     assert Counter(r.target for r in walk.task.results) == dict.fromkeys(THREE.classes, 2)
 
 
@@ -87,7 +87,7 @@ def test_nothing_in_time_is_neither_hit_nor_miss():
 def test_the_cursor_moves_as_fast_as_said_and_is_hit_at_the_edge(speed):
     walk = Walk(kind="cursor", classes=("left_hand", "right_hand"), n_per_class=1, speed=speed, target_s=60.0)
     target = walk.to_target()
-    walk.go(60, Command(evidence=evidence(target)), until=Phase.RESULT)
+    walk.go(60, Command(evidence=evidence(target)), until=TargetPhase.RESULT)
     result = walk.task.results[-1]
     assert result.outcome is TargetEnd.HIT
     assert result.time_s == pytest.approx(1 / (0.7 * speed), abs=2 * FRAME_S)
@@ -98,8 +98,8 @@ def test_the_cursor_stays_where_there_is_rest_and_leaving_is_a_miss():
     for name, outcome in (("rest", TargetEnd.HIT), ("left_hand", TargetEnd.MISS)):
         walk = Walk(kind="cursor", n_per_class=1, seed=1)
         while walk.to_target() != "rest":
-            walk.go(30, until=Phase.PAUSE)
-        walk.go(30, Command(evidence=evidence(name)), until=Phase.RESULT)
+            walk.go(30, until=TargetPhase.PAUSE)
+        walk.go(30, Command(evidence=evidence(name)), until=TargetPhase.RESULT)
         assert walk.task.results[-1].outcome is outcome
 
 
@@ -121,15 +121,15 @@ def test_a_short_silence_stops_the_clock_and_a_long_one_makes_the_target_void():
     walk.go(1.0)
     assert walk.task.left_s == pytest.approx(5.0, abs=3 * FRAME_S)
     walk.go(0.6, Command(evidence=None, state="BAD_SIGNAL"))
-    assert walk.task.phase is Phase.RESULT
+    assert walk.task.phase is TargetPhase.RESULT
     assert (walk.task.results[-1].outcome, walk.task.results[-1].state) == (TargetEnd.VOID, "BAD_SIGNAL")
     walk.go(10, Command(evidence=None, state="BAD_SIGNAL"))
-    assert walk.task.phase is Phase.WAITING
+    assert walk.task.phase is TargetPhase.WAITING
     asked = []
-    while walk.task.phase is not Phase.DONE:
+    while walk.task.phase is not TargetPhase.DONE:
         asked.append(walk.to_target())
         walk.go(FRAME_S, Command(evidence=evidence(asked[-1]), begun=asked[-1]))
-        walk.go(10, until=Phase.DONE if len(asked) == 2 else Phase.PAUSE)
+        walk.go(10, until=TargetPhase.DONE if len(asked) == 2 else TargetPhase.PAUSE)
     assert asked[-1] == first
     assert set(asked) == {"left_hand", "right_hand"}
     rate = hit_rate(walk.task.results, None)
@@ -141,11 +141,11 @@ def test_nothing_moves_while_it_is_paused_and_a_jump_of_the_clock_does_not_count
     target = walk.to_target()
     walk.task.paused = True
     walk.go(100, Command(evidence=evidence(target), begun=target))
-    assert (walk.task.phase, walk.task.position) == (Phase.TARGET, 0.0)
+    assert (walk.task.phase, walk.task.position) == (TargetPhase.TARGET, 0.0)
     walk.task.paused = False
     walk.now += 3600
     walk.go(FRAME_S)
-    assert walk.task.phase is Phase.TARGET
+    assert walk.task.phase is TargetPhase.TARGET
     assert walk.task.left_s > 7.5
 
 
@@ -183,8 +183,8 @@ def test_the_results_hold_everything():
         if walk.to_target() == "left_hand":
             walk.task.shown(1234.5)
             walk.go(FRAME_S, Command(evidence=evidence("left_hand"), begun="left_hand"))
-        walk.go(30, until=Phase.RESULT) if walk.task.phase is Phase.TARGET else None
-    walk.go(30, until=Phase.DONE)
+        walk.go(30, until=TargetPhase.RESULT) if walk.task.phase is TargetPhase.TARGET else None
+    walk.go(30, until=TargetPhase.DONE)
     said = results_to_dict(walk.task.results, THREE, {"seed": 520}, walk.task.classes)
     assert said["all"]["rate"] == 1.0
     assert said["per_class"]["left_hand"]["n_targets"] == 1
