@@ -16,4 +16,4 @@ def add_window(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write a picture and end: .png of the window, .svg or .txt of the console view",
     )
-    group.add_argument("--after", type=float, default=10.0, metavar="S", help="seconds until the picture (10)")
+    group.add_argument("--after", type=float, default=10.0, metavar="S", help="seconds until the picture (default 10)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -19,6 +20,7 @@ from neuript.realtime.lsl.follower import StreamFollower
 from neuript.realtime.lsl.inlet import changes_between, same_stream
 from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.lsl.rivals import RivalStreams
+from neuript.realtime.recordings.given_channels import with_channels
 from neuript.realtime.recordings.header import signal_info
 from neuript.realtime.view.signal_model import SignalModel, spectrum_of, what_to_type
 
@@ -40,10 +42,20 @@ class SignalClient(FollowingClient):
         What is on the head.
     unit : str, optional
         Unit that the user gives.
+    channels : sequence of str, optional
+        Names that the user gives the channels, "-" for one to leave out.
     """
 
-    def __init__(self, info: SignalInfo, predicate: str, cap: Montage | None = None, unit: str | None = None) -> None:
+    def __init__(
+        self,
+        info: SignalInfo,
+        predicate: str,
+        cap: Montage | None = None,
+        unit: str | None = None,
+        channels: Sequence[str] | None = None,
+    ) -> None:
         super().__init__()
+        self._channels = channels
         self.model = SignalModel(cap.name if cap else "")
         self._cap, self._unit = cap, unit
         self._same = same_stream(info)
@@ -69,7 +81,7 @@ class SignalClient(FollowingClient):
                 self.model.keep_saying("rivals", text)
 
     def _open(self, header: Element) -> None:
-        info = signal_info(header)
+        info = with_channels(signal_info(header), self._channels)
         problem = _not_drawn(info)
         if problem:
             with self.lock:

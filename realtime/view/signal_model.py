@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from neuript.montages import available_montages, load_montage
+from neuript.pasteable import pasteable
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import unit_name
 from neuript.realtime.dashboard.head_points import Level
 from neuript.realtime.dashboard.trace_model import TraceModel
 from neuript.realtime.dashboard.words import duration
 from neuript.realtime.live.signal_check import SignalCheck, without_samples
+from neuript.realtime.live.suggestions import montages_with
 from neuript.realtime.live.worn_cap import WornCap, WornElectrode
 
 QUIET_S = 1.5
@@ -183,17 +184,15 @@ class SignalModel(TraceModel):
 
 def what_to_type(worn: WornCap, unit: str | None) -> str:
     """Return the command that would name the channels of a stream without labels; empty where none is known."""
-    n_chans = len(worn.channels)
     if worn.cap is not None or not worn.problem:
         return ""
     about = f"{worn.info.name} {worn.info.manufacturer}".casefold()
-    fitting = [name for name in available_montages() if load_montage(name).n_chans == n_chans]
-    fitting.sort(key=lambda name: (name.split("-")[0] not in about, not name.startswith("openbci")))
+    fitting = sorted(montages_with(len(worn.channels)), key=lambda name: name.split("-")[0] not in about)
     if not fitting:
         return ""
     known = unit is not None or any(map(unit_name, worn.info.units))
-    rest = f" (or {', '.join(fitting[1:])})" if fitting[1:] else ""
-    return f"for names type: neuript view --montage {fitting[0]}{'' if known else ' --unit microvolts'}{rest}"
+    typed = pasteable("neuript", "view", "--montage", fitting[0], *(() if known else ("--unit", "microvolts")))
+    return f"for names type: {typed}" + (f" (or {', '.join(fitting[1:])})" if fitting[1:] else "")
 
 
 def worst_first(electrodes: Sequence[WornElectrode]) -> list[WornElectrode]:

@@ -19,6 +19,7 @@ from neuript.realtime.lsl.discovery import find_stream
 from neuript.realtime.lsl.inlet import LslSource
 from neuript.realtime.lsl.stream_choice import in_words, predicate_for, stream_predicate
 from neuript.realtime.recordings.explanation import explained
+from neuript.realtime.recordings.given_channels import check_channels
 from neuript.realtime.view.signal_client import SignalClient
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class ViewOptions:
     """Seconds to wait for it."""
     montage: str | None = None
     """What is on the head: a name or a YAML file."""
+    channels: tuple[str, ...] | None = None
+    """Names of the channels in order, "-" for one to leave out; None takes what the stream says."""
     unit: str | None = None
     """Unit of the samples, where the stream is silent or wrong."""
     console: bool = False
@@ -77,18 +80,20 @@ def run_view(options: ViewOptions) -> int:
         If there is no stream.
     """
     cap = load_montage(options.montage) if options.montage else None
+    if options.channels is not None:
+        check_channels(options.channels, cap)
     predicate = predicate_for(options.stream, source_id=options.source_id)
     with Interrupt() as stop:
         logger.info("looking for a stream %s", in_words(predicate))
         found = find_stream(predicate, wait_s=options.wait_s, on_wait=stop.check)
-        source = LslSource(found)  # reads the whole header; the client connects for itself
+        source = LslSource(found, channels=options.channels)  # reads the whole header; the client connects for itself
         info = source.info
         source.close()
         check_cap(info, cap)
         be_modest()
         view = choose_view(console=options.console)
         stop.check()
-    return _show(options, view, SignalClient(info, predicate, cap, options.unit))
+    return _show(options, view, SignalClient(info, predicate, cap, options.unit, options.channels))
 
 
 def check_cap(info: SignalInfo, cap: Montage | None) -> None:
