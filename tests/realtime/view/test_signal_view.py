@@ -106,7 +106,7 @@ def test_what_the_openbci_gui_sends_is_answered_with_a_command_that_works(eeg):
     ("options", "words"),
     [
         ({"unit": "furlong"}, "furlong"),
-        ({"stream": "amp"}, "no LSL predicate"),
+        ({"stream": "name='amp"}, "is not complete"),
         ({"wait_s": 0.0}, "--wait"),
         ({"after": -1.0}, "--after"),
         ({"screenshot": "no/such/folder/x.png"}, "folder that does not exist"),
