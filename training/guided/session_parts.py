@@ -26,7 +26,7 @@ from neuript.training.guided.kept_trials import note_lost_trials
 from neuript.training.guided.live_feedback import LiveFeedback
 from neuript.training.guided.refit import FittedSoFar, Refit
 from neuript.training.guided.session_folder import SessionFolder
-from neuript.training.guided.session_signal import SessionSignal
+from neuript.training.guided.session_signal import SessionSignal, session_source
 
 PULL_S = 0.05
 FEEDBACK_S = 20.0
@@ -125,10 +125,10 @@ class SessionParts:
         )
 
     def _connect(self, stack: ExitStack) -> None:
-        self.signal = SessionSignal(self.spec, self.view.wait_s, self._stop)
-        source = self.signal.source
+        source = session_source(self.spec, self.view.wait_s, self._stop)
         stack.callback(source.close)
         source.start()
+        self.signal = SessionSignal(self.spec, source)
         self.signal.same_as_before(self.folder)
         self.tell(f"'{source.info.name}': {len(source.info.ch_names)} channels at {source.info.sfreq:g} Hz")
 

@@ -24,29 +24,33 @@ GIVE_UP_S = 120.0
 """Seconds for which an EEG stream that went away is waited for: somebody has to walk to the amplifier."""
 
 
-class SessionSignal:
-    """The EEG stream with a watch on it.
-
-    Parameters
-    ----------
-    spec : GuidedSpec
-        Which stream, and what is on the head.
-    wait_s : float
-        Seconds to wait for the stream.
-    stop : Interrupt
-        May end the waiting.
+def session_source(spec: GuidedSpec, wait_s: float, stop: Interrupt) -> LslSource:
+    """Find the EEG stream of a session, waiting `wait_s` seconds at most unless somebody stops it.
 
     Raises
     ------
     StreamNotFoundError
         If there is no such stream.
     """
+    asked = predicate_for(spec.stream, source_id=spec.source_id)
+    found = find_stream(asked, wait_s=wait_s, on_wait=stop.check)
+    return LslSource(found, give_up_s=GIVE_UP_S, channels=spec.calibration.channels)
 
-    def __init__(self, spec: GuidedSpec, wait_s: float, stop: Interrupt) -> None:
-        asked = predicate_for(spec.stream, source_id=spec.source_id)
-        found = find_stream(asked, wait_s=wait_s, on_wait=stop.check)
-        self.source = LslSource(found, give_up_s=GIVE_UP_S, channels=spec.calibration.channels)
-        self.watch = SignalWatch(self.source.info, cap=spec.cap, unit=spec.unit)
+
+class SessionSignal:
+    """The EEG stream with a watch on it.
+
+    Parameters
+    ----------
+    spec : GuidedSpec
+        What is on the head.
+    source : LslSource
+        The stream, as `session_source` finds it.
+    """
+
+    def __init__(self, spec: GuidedSpec, source: LslSource) -> None:
+        self.source = source
+        self.watch = SignalWatch(source.info, cap=spec.cap, unit=spec.unit)
         self.away = False
         """True while no EEG comes."""
         self._heard_at = math.inf
