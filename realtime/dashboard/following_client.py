@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Self
+from typing import Protocol, Self
 
-from neuript.realtime.lsl.follower import StreamFollower
+from neuript.errors import NeuriptError
 from neuript.realtime.lsl.library import lsl_clock
 
 logger = logging.getLogger(__name__)
 
-PERIOD_S = 0.02
+
+class Follower(Protocol):
+    """Something that follows a stream a bounded step at a time (`StreamFollower`, `DecisionFollower`)."""
+
+    def step(self, now: float) -> None:
+        """Find or pull, at `now` on the LSL clock."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        ...
+
+
+class NotWantedError(Exception):
+    """Nobody waits any more for what is being looked for."""
 
 
 class FollowingClient:
     """Follows streams in a thread of its own; who draws takes `lock` for the moment it copies what it needs."""
 
+    period_s = 0.02
+    """Seconds between two steps."""
+
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.failure: Exception | None = None
         """What ended the thread, if anything did."""
-        self.followers: tuple[StreamFollower, ...] = ()
+        self.followers: tuple[Follower, ...] = ()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -44,10 +61,19 @@ class FollowingClient:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def check(self) -> None:
+        """Raise NotWantedError once the client is to stop: for what takes long within a step."""
+        if self._stop.is_set():
+            raise NotWantedError
+
     def _run(self) -> None:
         try:
-            while not self._stop.wait(PERIOD_S):
+            while not self._stop.wait(self.period_s):
                 self.step(lsl_clock())
+        except NotWantedError:
+            pass
+        except NeuriptError as error:
+            self.failure = error
         except Exception as error:  # the views end and say it, rather than show an old picture
             logger.exception("the thread that follows LSL failed")
             self.failure = error

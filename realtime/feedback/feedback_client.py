@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from dataclasses import dataclass
 
 from neuript.errors import NeuriptError
+from neuript.realtime.dashboard.following_client import FollowingClient
 from neuript.realtime.decoding.dead_man import MAX_AGE_S, DeadMan
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.decoder_header import DecoderHeader
@@ -14,15 +13,6 @@ from neuript.realtime.decoding.states import State
 from neuript.realtime.feedback.feedback_spec import FeedbackSpec
 from neuript.realtime.feedback.feedback_task import NOTHING, Command, FeedbackTask
 from neuript.realtime.lsl.decision_follower import DecisionFollower, find_decoder
-from neuript.realtime.lsl.library import lsl_clock
-
-logger = logging.getLogger(__name__)
-
-PERIOD_S = 0.01
-
-
-class _StoppedError(Exception):
-    """Nobody waits for a decoder any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +26,7 @@ class Heard:
     command: Command = NOTHING
 
 
-class FeedbackClient:
+class FeedbackClient(FollowingClient):
     """Follows a decoder from `start` to `stop`.
 
     Parameters
@@ -49,35 +39,21 @@ class FeedbackClient:
         Seconds after which nothing is believed.
     """
 
+    period_s = 0.01
+
     def __init__(self, spec: FeedbackSpec, source_id: str | None = None, max_age_s: float = MAX_AGE_S) -> None:
+        super().__init__()
         self._spec, self._wanted = spec, source_id
         self._dead_man = DeadMan(max_age_s)
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self.header: DecoderHeader | None = None
         """What the decoder says about itself; None before it is found."""
         self._source_id = ""
         self._newest: Decision | None = None
         self._begun: str | None = None
-        self.failure: Exception | None = None
-        """What ended the thread, if anything did."""
-
-    def start(self) -> None:
-        """Begin to follow in a thread."""
-        self._thread = threading.Thread(target=self._run, name="feedback-lsl", daemon=True)
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """End the thread; harmless when called twice."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            self._thread = None
 
     def heard(self, now: float) -> Heard:
         """Return what came since the last frame, and forget the commands that began."""
-        with self._lock:
+        with self.lock:
             state = self._dead_man.state(now)
             if state != State.OK:
                 self._newest = None
@@ -86,29 +62,17 @@ class FeedbackClient:
             command = Command(evidence=evidence, begun=None if evidence is None else begun, state=state)
             return Heard(state=state, header=self.header, source_id=self._source_id, command=command)
 
-    def _run(self) -> None:
-        try:
-            self._follow(find_decoder(self._wanted, self._check))
-        except _StoppedError:
-            return
-        except Exception as error:  # noqa: BLE001 - the window ends and says it
-            self.failure = error
-
-    def _follow(self, source_id: str) -> None:
-        self._source_id = source_id
-        follower = DecisionFollower(source_id, self._dead_man, on_decision=self._take, on_header=self._take_header)
-        try:
-            while not self._stop.wait(PERIOD_S):
-                follower.step(lsl_clock())
-        finally:
-            follower.close()
-
-    def _check(self) -> None:
-        if self._stop.is_set():
-            raise _StoppedError
+    def step(self, now: float) -> None:
+        """Look for the decoder until there is one, then pull what it says."""
+        if not self.followers:
+            self._source_id = find_decoder(self._wanted, self.check)
+            self.followers = (
+                DecisionFollower(self._source_id, self._dead_man, on_decision=self._take, on_header=self._take_header),
+            )
+        super().step(now)
 
     def _take(self, decision: Decision) -> None:
-        with self._lock:
+        with self.lock:
             self._newest = decision
             if decision.committed:
                 self._begun = decision.decision
@@ -120,5 +84,5 @@ class FeedbackClient:
                 f"the decoder came back with other classes ({', '.join(header.classes)}), which the targets do not "
                 "ask for; start the feedback again"
             )
-        with self._lock:
+        with self.lock:
             self.header, self._newest, self._begun = header, None, None
