@@ -230,7 +230,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(recordings,
 
 def test_nothing_given(capsys):
     assert cli.main(["calibrate", "--out", "mi.ts"]) == 2
-    assert "name them with --from FILE" in capsys.readouterr().err
+    assert "name recordings with --from FILE" in capsys.readouterr().err
     assert cli.main(["calibrate", "--from", "a.xdf", *EVENTS]) == 2
     assert "--out is missing" in capsys.readouterr().err
 
@@ -238,7 +238,7 @@ def test_nothing_given(capsys):
 def test_classes_are_named_by_their_events(capsys):
     """An option that was taken and never read is refused."""
     assert cli.main(["calibrate", "--from", "a.xdf", *EVENTS, "--out", "mi.ts", "--classes", "left_hand,feet"]) == 2
-    assert "unrecognized arguments: --classes left_hand,feet" in capsys.readouterr().err
+    assert "--event, --from: leave out; a guided session records its own trials" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("moment", ["reading 1 recording", "trials, "])

@@ -310,7 +310,7 @@ def test_a_model_is_not_taken_for_a_population_nor_a_population_for_a_model(
         assert calibrate(lab, "new.xdf", tmp_path / "other.ts", "--population", str(given)) == code
         assert words in capsys.readouterr().err.strip().splitlines()[-1]
     assert cli.main([*replay, "--model", str(lab / "lab.safetensors")]) == 2
-    assert "give it as --population" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert "next: neuript-live --population" in capsys.readouterr().err.strip().splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def _why_published(choice: Figures) -> list[str]:
         return [f"{fixed} No other decoder has a higher figure."]
     mine, other = choice["only_published_right"], choice["only_highest_right"]
     luck = (
-        f"{choice['highest']} has a higher figure: {other} trials only it got right, {mine} only the published one. "
+        f"{choice['highest']} has a higher figure: it alone got {other} of the trials right, the published one alone "
+        f"{mine}. "
         f"Two equally good decoders differ that much in {choice['mcnemar_p']:.0%} of cases (exact McNemar test)"
     )
     if choice["mcnemar_p"] >= NOTICEABLE:

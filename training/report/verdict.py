@@ -160,7 +160,7 @@ def _about_rest(figures: Figures) -> Iterator[str]:
     commands = figures["commands"]
     if commands["max_false_per_minute"] is not None and not commands["bound_kept"]:
         yield (
-            f"Record more rest: with what there is, at most {commands['max_false_per_minute']:g} false commands a "
+            f"Record more rest: with what there is, no more than {commands['max_false_per_minute']:g} false a "
             "minute cannot be promised."
         )
 

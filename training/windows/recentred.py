@@ -85,7 +85,10 @@ class _OneByOne:
     ) -> None:
         self._lead = min(round(LEAD_S * sfreq), n_times - 1)
         self._length = self._lead + n_times
-        self.aligned = AlignedWindows(spec, n_times, n_chans, sfreq, self._length, start=start, moving=start is None)
+        moving = start is None
+        self.aligned = AlignedWindows(
+            spec, n_times, n_chans, sfreq, self._length, hop=n_times, start=start, moving=moving
+        )
         self._end = 0
 
     def append(self, x_DT: NDArray[np.float32]) -> int:
