@@ -169,7 +169,7 @@ def test_two_matching_streams_are_not_guessed(model, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--labels", "", "--n-chans", "4"], "label"),
+        (["--labels", "", "--n-chans", "5"], "label"),
         (["--unit", "volts"], "--unit microvolts"),
         (["--sfreq", "0"], "irregular"),
         (["--sfreq", "64"], "64 Hz"),

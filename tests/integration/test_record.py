@@ -157,9 +157,17 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
     assert "cannot" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("predicate", ["MyAmp", "name='My", "name=MyAmp", "nothing-like(this)='x'"])
-def test_what_is_no_predicate_is_one_sentence(tmp_path, capsys, predicate):
-    assert cli.main(["record", str(tmp_path / "run.xdf"), "--stream", predicate, "--wait", "1"]) in (2, 3)
+@pytest.mark.parametrize(
+    ("asked", "code", "words"),
+    [
+        ("MyAmp", 3, "with the name, source id or type 'MyAmp' appeared"),
+        ("name=MyAmp", 3, "with the name 'MyAmp' appeared"),
+        ("name='My", 2, "--stream name='My is not complete"),
+        ("nothing-like(this)='x'", 2, "write the plain name of the stream"),
+    ],
+)
+def test_a_stream_that_cannot_be_is_one_sentence(tmp_path, capsys, asked, code, words):
+    assert cli.main(["record", str(tmp_path / "run.xdf"), "--stream", asked, "--wait", "1"]) == code
     said = capsys.readouterr().err.strip().splitlines()
     assert "internal error" not in said[-1]
-    assert "--stream" in said[-1] or "name=" in said[-1]
+    assert words in said[-1]
