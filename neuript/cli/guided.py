@@ -61,8 +61,10 @@ def refuse(given: dict[str, str], names: set[str], why: str) -> None:
 
 def _next(result: CalibrationResult, spec: GuidedSpec, folder: Path) -> str:
     model = spec.out or str(folder / "model.ts")
-    card = result.published
+    report, card = folder / "report.html", result.published
     if card is not None and not card.above_chance:
-        return f"wrote {model}, but it is not above chance: record more before you use it"
-    montage = ("--montage", spec.montage) if spec.montage else ()
-    return f"wrote {model}; next: {pasteable('neuript-live', '--model', model, *montage)}"
+        return f"wrote {model}, but it is not above chance: record more before you use it; {report} says more"
+    channels = ",".join(spec.calibration.channels or ())
+    said = {"--montage": spec.montage, "--unit": spec.unit, "--channels": channels}
+    stream = [word for option, value in said.items() if value for word in (option, value)]
+    return f"wrote {model} and {report}; next: {pasteable('neuript-live', '--model', model, *stream)}"

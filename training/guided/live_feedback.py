@@ -65,6 +65,7 @@ class LiveFeedback:
         command = [sys.executable, "-P", "-m", "neuript", "live", "--headless", "--json", *which]
         command += ["--montage", spec.montage] if spec.montage else []
         command += ["--unit", spec.unit] if spec.unit else []
+        command += ["--channels", ",".join(spec.calibration.channels)] if spec.calibration.channels else []
         command += ["--source-id", self._source_id] if self._source_id else []
         command += ["--stream", spec.stream] if spec.stream and not self._source_id else []
         self._process = subprocess.Popen(

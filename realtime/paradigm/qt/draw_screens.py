@@ -80,7 +80,7 @@ def _check(painter: QPainter, rect: QRectF, scene: ShowCheck) -> None:
     head.moveTop(body.center().y() - side / 2)
     draw_head(painter, head, scene.electrodes)
     _sentences(painter, body.adjusted(side + 0.06 * u, 0, 0, 0), u, scene)
-    _hint(painter, rect, u, "Space: go on" if scene.go else "fix this one first, or Space: go on all the same")
+    _hint(painter, rect, u, "Space: go on" if scene.go else "fix this one first, then Space: go on")
 
 
 def _sentences(painter: QPainter, box: QRectF, u: float, scene: ShowCheck) -> None:
