@@ -57,9 +57,7 @@ def run(argv: list[str]) -> int:
         mains=mains_hz(args.mains),
         done=_tell,
     )
-    print(
-        f"{sum(run.is_new for run in runs)} recordings added to {args.out}; to check it: bids-validator-deno {args.out}"
-    )
+    print(f"{sum(run.is_new for run in runs)} of {len(runs)} recordings added to {args.out}")
     return 0
 
 

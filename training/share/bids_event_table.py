@@ -106,8 +106,8 @@ def events_sidecar(rows: Sequence[EventRow], *, hed: bool) -> dict[str, Any]:
         "Description": "What happened, as neuript names it",
         "Levels": {name: _meaning(name) for name in kinds},
     }
-    if hed and (tags := {name: tag for name in kinds if (tag := hed_of(name)) is not None}):
-        kind["HED"] = tags
+    if hed:
+        kind["HED"] = {name: hed_of(name) for name in kinds}
     codes = {str(row.code): _levels(rows, row.code) for row in rows if row.code is not None}
     return {
         "onset": {"Description": "Time from the first sample of the file", "Units": "s"},

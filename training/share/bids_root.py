@@ -38,14 +38,10 @@ def open_dataset(root: Path) -> bool:
     if path.is_file():
         said = _json(path)
         if said.get("DatasetType", "raw") != "raw":
-            raise NeuriptError(
-                f"{root} is a BIDS data set of type {said['DatasetType']!r}; recordings go into a raw one"
-            )
+            raise NeuriptError(f"{root} is a BIDS data set of type {said['DatasetType']!r}; give a raw one")
         return bool(said.get("HEDVersion") == HED_VERSION)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise NeuriptError(
-            f"{root} is there and is no BIDS data set (no {DESCRIPTION}); give a new folder, or one that is"
-        )
+        raise NeuriptError(f"{root} is there and has no {DESCRIPTION}; give a new folder, or that of a BIDS data set")
     root.mkdir(parents=True, exist_ok=True)
     of_bids("mne_bids").make_dataset_description(
         path=root,

@@ -83,7 +83,7 @@ def sources_of(
 def _of_session(path: Path, montage: str | None, unit: str | None) -> Iterator[BidsSource]:
     if not (path / CONFIG).is_file():
         raise NeuriptError(
-            f"{path} is no session folder: it has no {CONFIG}; name one such as sessions/S01/2026-11-30-1, or a recording"
+            f"{path} is no session folder: it has no {CONFIG}; name one such as sessions/S01/2026-11-30-1, or a file"
         )
     folder = SessionFolder.resume(path)
     if not folder.recordings:

@@ -120,7 +120,7 @@ def _add(
     signal = bids_signal(recording, load_montage(source.montage) if source.montage else None, source.unit, mains)
     rows, n_outside = event_rows(recording, signal)
     sidecar = events_sidecar(rows, hed=tagged)
-    if tagged:
+    if tagged and rows:
         check_hed(sidecar)
     folder = root / f"sub-{source.label}" / f"ses-{source.session}" / "eeg"
     stem = f"sub-{source.label}_ses-{source.session}_task-{task}"

@@ -37,15 +37,18 @@ _PHASES = {
 }
 
 
-def hed_of(trial_type: str) -> str | None:
-    """Return the tags of an event of a session with cues, by its trial type; None for any other event."""
+def hed_of(trial_type: str) -> str:
+    """Return the tags of an event by its trial type; of a marker that neuript did not send only that it is one."""
     if trial_type in _PHASES:
         return _PHASES[trial_type]
     kind, slash, cls = trial_type.partition("/")
-    if not slash or kind not in _KINDS:
-        return None
-    named = re.sub(r"[^A-Za-z0-9_-]", "-", cls)
-    return f"{_CUE}, {_IMAGINED.get(cls) or f'(Imagine, Label/{named})'}{_KINDS[kind]}"
+    if slash and kind in _KINDS:
+        return f"{_CUE}, {_IMAGINED.get(cls) or f'(Imagine, {_label(cls)})'}{_KINDS[kind]}"
+    return f"Event, {_label(trial_type)}"
+
+
+def _label(text: str) -> str:
+    return f"Label/{re.sub(r'[^A-Za-z0-9_-]', '-', text)}"
 
 
 def check_hed(sidecar: Mapping[str, Any]) -> None:
