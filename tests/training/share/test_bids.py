@@ -139,7 +139,7 @@ def test_the_validator_would_find_a_wrong_tag(dataset, tmp_path):
 def test_the_same_trials_and_windows_come_out_of_it(session, dataset):
     original = read_recording(session / "session.xdf")
     there = read_recording(run_of(dataset, 1, "eeg.vhdr"))
-    settings = {"montage": "10-20", "mains_hz": None}
+    settings = {"montage": "10-20", "mains_hz": None, "window_s": 2.0}
     one = load_dataset(original, DatasetSpec(event_map=own_event_map([original]), **settings))
     codes = {"left_hand": "Stimulus/S 769", "right_hand": "Stimulus/S 770"}
     two = load_dataset(there, DatasetSpec(event_map=codes, **settings))
