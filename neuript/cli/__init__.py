@@ -42,8 +42,7 @@ VERBS: dict[str, str] = {
 
 TIMED = ("live", "record")
 """Verbs whose log says the time of day: they run for long beside something else that happens."""
-EXIT_INTERNAL = 1
-EXIT_INTERRUPTED = 130
+EXIT_INTERNAL, EXIT_INTERRUPTED = 1, 130
 
 _EPILOG = """\
 exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost · 5 model refused ·
