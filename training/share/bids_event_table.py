@@ -47,14 +47,17 @@ class EventRow:
 
 
 def event_rows(recording: Recording, signal: BidsSignal) -> tuple[list[EventRow], int]:
-    """Return the events of a recording in order of time, and how many lie outside its EEG and are left out."""
+    """Return the events of a recording in order of time, and how many lie outside its EEG and are left out.
+
+    What two streams say of one sample in the same words stands there once.
+    """
     events = events_of(recording)
     labels = [" ".join(event.label.split()) or "n/a" for event in events]
     codes = codes_of(labels, recording.cue_classes)
     at = signal.sample_of([event.time_s for event in events]).tolist()
     rows = [EventRow(s, label, codes[label]) for s, label in zip(at, labels, strict=True) if s >= 0]
     rows += [EventRow(first, MISSING, None, n) for first, n in signal.gaps]
-    return sorted(rows, key=lambda row: row.sample), sum(s < 0 for s in at)
+    return sorted(dict.fromkeys(rows), key=lambda row: row.sample), sum(s < 0 for s in at)
 
 
 def codes_of(labels: Iterable[str], classes: Sequence[str]) -> dict[str, int | None]:

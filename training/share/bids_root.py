@@ -16,6 +16,8 @@ from neuript.training.share.hed_tags import HED_VERSION
 
 DESCRIPTION = "dataset_description.json"
 DERIVATIVES = Path("derivatives") / "neuript"
+_PAGES = "*_report.html\n"
+"""Files of the derivatives that BIDS has no name for."""
 _PEOPLE = "participants.tsv"
 _ALIAS = "alias"
 _GENERATED = [{"Name": "neuript", "Version": __version__}]
@@ -66,6 +68,7 @@ def open_derivatives(root: Path) -> Path:
             generated_by=_GENERATED,
             verbose="error",
         )
+        write_atomically(folder / ".bidsignore", _PAGES.encode())
     return folder
 
 

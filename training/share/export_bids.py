@@ -179,7 +179,7 @@ def _describe(signal: BidsSignal, path: Path) -> None:
     """Add to the sidecar of a run what MNE does not know."""
     said = json.loads(path.read_text(encoding="utf-8"))
     said["EEGReference"] = signal.info.reference or "n/a"
-    said["Manufacturer"] = signal.info.manufacturer or "n/a"
+    said["Manufacturer"] = signal.info.manufacturer or ("simulated" if signal.info.simulated else "n/a")
     said["EEGPlacementScheme"] = "names of the 10-20 system and its extensions; positions are those of a template head"
     write_json(path, said, indent=4)
 

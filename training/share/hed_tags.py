@@ -38,13 +38,18 @@ _PHASES = {
 
 
 def hed_of(trial_type: str) -> str:
-    """Return the tags of an event by its trial type; of a marker that neuript did not send only that it is one."""
-    if trial_type in _PHASES:
-        return _PHASES[trial_type]
+    """Return the tags of an event by its trial type; of a marker that neuript did not send only that it is one.
+
+    They are one group: HED reads what happens at one moment as one annotation, in which no tag may stand twice.
+    """
     kind, slash, cls = trial_type.partition("/")
-    if slash and kind in _KINDS:
-        return f"{_CUE}, {_IMAGINED.get(cls) or f'(Imagine, {_label(cls)})'}{_KINDS[kind]}"
-    return f"Event, {_label(trial_type)}"
+    if trial_type in _PHASES:
+        tags = _PHASES[trial_type]
+    elif slash and kind in _KINDS:
+        tags = f"{_CUE}, {_IMAGINED.get(cls) or f'(Imagine, {_label(cls)})'}{_KINDS[kind]}"
+    else:
+        tags = f"Event, {_label(trial_type)}"
+    return f"({tags})"
 
 
 def _label(text: str) -> str:
