@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,13 @@ from neuript import __version__
 from neuript.errors import NeuriptError
 from neuript.files import file_sha256, write_atomically, write_json
 from neuript.training.share.bids_extra import of_bids
+from neuript.training.share.bids_tables import PEOPLE, read_rows, write_rows
 from neuript.training.share.hed_tags import HED_VERSION
 
 DESCRIPTION = "dataset_description.json"
 DERIVATIVES = Path("derivatives") / "neuript"
 _PAGES = "*_report.html\n"
 """Files of the derivatives that BIDS has no name for."""
-_PEOPLE = "participants.tsv"
 _ALIAS = "alias"
 _GENERATED = [{"Name": "neuript", "Version": __version__}]
 
@@ -74,28 +72,25 @@ def open_derivatives(root: Path) -> Path:
 
 def known_aliases(root: Path) -> dict[str, str]:
     """Return the aliases of the people of a data set with their labels; whom others added is known by the label."""
-    path = root / _PEOPLE
+    path = root / PEOPLE
     if not path.is_file():
         return {}
-    rows = _rows(path)
+    rows = read_rows(path)
     labels = [str(row.get("participant_id", "")).removeprefix("sub-") for row in rows]
     aliases = [row.get(_ALIAS) or "n/a" for row in rows]
     return {label if alias == "n/a" else alias: label for alias, label in zip(aliases, labels, strict=True)}
 
 
 def note_alias(root: Path, alias: str, label: str) -> None:
-    """Write into the table of people which alias a label stands for."""
-    path = root / _PEOPLE
-    rows = _rows(path)
+    """Write into the table of people which alias a label stands for, where it is not there yet."""
+    path = root / PEOPLE
+    rows = read_rows(path)
+    if any(row["participant_id"] == f"sub-{label}" and row.get(_ALIAS) == alias for row in rows):
+        return
     for row in rows:
         if row["participant_id"] == f"sub-{label}":
             row[_ALIAS] = alias
-    names = list(dict.fromkeys([*(rows[0] if rows else ()), _ALIAS]))
-    text = io.StringIO()
-    table = csv.DictWriter(text, names, restval="n/a", delimiter="\t", lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_atomically(path, text.getvalue().encode())
+    write_rows(path, rows)
     explained = path.with_suffix(".json")
     said = _json(explained) if explained.is_file() else {}
     said.setdefault(_ALIAS, {"Description": "Name under which the person was recorded; never the real one"})
@@ -107,14 +102,6 @@ def is_there(root: Path, label: str, recording: Path) -> Path | None:
     n_bytes, folder = recording.stat().st_size, root / "sourcedata" / f"sub-{label}"
     same_size = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.stat().st_size == n_bytes)
     return next((p for p in same_size if file_sha256(p) == file_sha256(recording)), None)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NeuriptError(f"{path} cannot be read ({error}); mend it first") from error
 
 
 def _json(path: Path) -> dict[str, Any]:

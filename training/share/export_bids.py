@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from neuript.training.share.bids_labels import bids_label, check_aliases, next_r
 from neuript.training.share.bids_root import is_there, known_aliases, note_alias, open_dataset, open_derivatives
 from neuript.training.share.bids_signal import BidsSignal, bids_signal
 from neuript.training.share.bids_sources import BidsSource, kept_source, sources_of
+from neuript.training.share.bids_tables import take_in
 from neuript.training.share.hed_tags import HED_VERSION, check_hed
 
 
@@ -125,8 +127,9 @@ def _add(
     folder = root / f"sub-{source.label}" / f"ses-{source.session}" / "eeg"
     stem = f"sub-{source.label}_ses-{source.session}_task-{task}"
     stem = f"{stem}_run-{next_run(folder, stem):02d}"
-    with _whole_or_nothing(folder, stem), kept_source(source.path, root, folder.relative_to(root), stem):
-        _write_raw(signal, rows, sidecar, root, folder / stem)
+    with _stage(root) as stage, kept_source(source.path, root, folder.relative_to(root), stem):
+        _write_raw(signal, rows, sidecar, stage, stage / folder.relative_to(root) / stem)
+        take_in(stage, root)
     note_alias(root, source.alias, source.label)
     _derive(source, root, recording, signal, stem)
     return BidsRun(
@@ -139,18 +142,13 @@ def _add(
 
 
 @contextlib.contextmanager
-def _whole_or_nothing(folder: Path, stem: str) -> Iterator[None]:
-    """Take back the files of a run that could not be finished; the number was free, so all of them are its own."""
+def _stage(root: Path) -> Iterator[Path]:
+    """Give a folder on the same disk in which a run is put together, so that a data set holds whole ones only."""
     try:
-        yield
-    except BaseException as error:
-        for path in folder.glob(f"{stem}_*"):
-            path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise unwritable(folder / stem, error) from error
-        if isinstance(error, RuntimeError):
-            raise NeuriptError(f"this does not go with what is in {folder}: {error}; give another --session") from error
-        raise
+        with tempfile.TemporaryDirectory(prefix=".neuript-", dir=root) as stage:
+            yield Path(stage)
+    except OSError as error:
+        raise unwritable(root, error) from error
 
 
 def _write_raw(signal: BidsSignal, rows: Sequence[EventRow], sidecar: dict[str, Any], root: Path, stem: Path) -> None:

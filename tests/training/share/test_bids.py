@@ -30,6 +30,7 @@ from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.session_folder import SessionFolder
 from neuript.training.share.bids_event_table import codes_of, event_rows
+from neuript.training.share.bids_extra import of_bids
 from neuript.training.share.bids_labels import bids_label, check_aliases, session_label
 from neuript.training.share.bids_signal import bids_signal
 from neuript.training.share.hed_tags import check_hed, hed_of
@@ -207,6 +208,8 @@ def test_the_recording_and_what_was_made_of_it_are_kept(session, dataset):
 
 def test_a_data_set_is_added_to_and_never_overwritten(session, dataset, tmp_path):
     root = shutil.copytree(dataset, tmp_path / "dataset")
+    people = root / "participants.tsv"
+    people.write_text(people.read_text().replace("sub-S01\tn/a\tn/a", "sub-S01\t33\tF"))
     before = everything(root)
     assert [run.is_new for run in to_bids(session, root)] == [False, False]
     assert everything(root) == before
@@ -214,8 +217,7 @@ def test_a_data_set_is_added_to_and_never_overwritten(session, dataset, tmp_path
     (run,) = to_bids(single, root, subject="S-01", session="20261130n1", montage="10-20")
     assert run.path == run_of(root, 3, "eeg.vhdr")
     after = everything(root)
-    shared = {root / "participants.tsv", *root.rglob("*_scans.tsv")}
-    assert {path for path in before if after[path] != before[path]} <= shared
+    assert {path for path in before if after[path] != before[path]} == set(root.rglob("*_scans.tsv"))
     assert len(table(root / "sub-S01" / "ses-20261130n1" / "sub-S01_ses-20261130n1_scans.tsv")) == 3
     with pytest.raises(NeuriptError, match=r"'S-01' and 'S_01' would both be sub-S01"):
         to_bids(write_cue_session(tmp_path / "other.xdf", 4), root, subject="S_01")
@@ -243,6 +245,21 @@ def test_what_is_no_data_set_and_whose_nobody_said_is_refused(session, tmp_path)
     with pytest.raises(NeuriptError, match="letters, digits"):
         to_bids(session / "session.xdf", tmp_path / "dataset", subject="../Ann")
     assert not (tmp_path / "dataset").exists()
+
+
+def test_another_person_is_another_row(dataset, tmp_path):
+    root = shutil.copytree(dataset, tmp_path / "dataset")
+    people = root / "participants.tsv"
+    people.write_text(people.read_text().replace("sub-S01\tn/a\tn/a", "sub-S01\t33\tF"))
+    to_bids(write_cue_session(tmp_path / "a.xdf", 5), root, subject="S02")
+    rows = [(row["participant_id"], row["age"], row["sex"], row["alias"]) for row in table(people)]
+    assert rows == [("sub-S01", "33", "F", "S-01"), ("sub-S02", "n/a", "n/a", "S02")]
+    assert not list(root.glob(".neuript-*"))
+
+
+def test_an_absent_package_names_the_extra():
+    with pytest.raises(NeuriptError, match=r'no_such_package: pip install "neuript\[bids\]"'):
+        of_bids("no_such_package")
 
 
 def test_labels_are_letters_and_digits():
