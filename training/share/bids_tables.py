@@ -12,7 +12,8 @@ from neuript.files import write_atomically
 
 PEOPLE = "participants.tsv"
 _SCANS = "_scans.tsv"
-_OF_THE_DATA_SET = ("dataset_description.json", "participants.json", "README", "README.md", "README.txt", "README.rst")
+_README = "README"
+_OF_THE_DATA_SET = ("dataset_description.json", "participants.json", _README)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -65,7 +66,7 @@ def take_in(stage: Path, root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         if name in tables:
             _add_rows(stage / name, root / name)
-        elif name not in there:
+        elif name not in there and not (name.name == _README and any(root.glob(f"{_README}*"))):
             (stage / name).rename(root / name)
 
 

@@ -14,6 +14,7 @@ import xdf_writer
 from processes import finished
 from twin_recordings import NAMES, SFREQ
 
+from neuript.cli import main
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.realtime.decoding.decision import Decision
@@ -221,6 +222,21 @@ def test_a_data_set_is_added_to_and_never_overwritten(session, dataset, tmp_path
     assert len(table(root / "sub-S01" / "ses-20261130n1" / "sub-S01_ses-20261130n1_scans.tsv")) == 3
     with pytest.raises(NeuriptError, match=r"'S-01' and 'S_01' would both be sub-S01"):
         to_bids(write_cue_session(tmp_path / "other.xdf", 4), root, subject="S_01")
+
+
+def test_the_verb_says_what_it_did(session, dataset, tmp_path, capsys):
+    root = shutil.copytree(dataset, tmp_path / "dataset")
+    (root / "README").rename(root / "README.md")
+    other = write_cue_session(tmp_path / "b.xdf", 6, GAP)
+    words = ["bids", str(session), str(other), "--subject", "S02", "--out", str(root), "--mains", "60"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == f"1 of 3 recordings added to {root}"
+    assert "there already, as" in said.out
+    assert "25 missing samples are zeros, marked BAD_ACQ_SKIP" in said.err
+    assert not (root / "README").exists()
+    (about,) = (root / "sub-S02").rglob("*_eeg.json")
+    assert json.loads(about.read_text())["PowerLineFrequency"] == 60
 
 
 def test_a_run_that_cannot_be_finished_leaves_nothing(session, dataset, tmp_path):
