@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "streams": "what is on the network, and how it maps to a montage",
     "inspect": "what a model or a recording is",
     "xdf": "check an XDF file, or save what is whole of a damaged one",
+    "bids": "recorded sessions into a BIDS data set, to share or to keep",
     "score": "score published decisions against the markers of a recording",
     "montages": "list the electrode layouts, or show one",
     "doctor": "why a stream cannot be seen",
@@ -41,8 +42,7 @@ VERBS: dict[str, str] = {
 
 TIMED = ("live", "record")
 """Verbs whose log says the time of day: they run for long beside something else that happens."""
-EXIT_INTERNAL = 1
-EXIT_INTERRUPTED = 130
+EXIT_INTERNAL, EXIT_INTERRUPTED = 1, 130
 
 _EPILOG = """\
 exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost · 5 model refused ·

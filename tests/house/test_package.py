@@ -55,6 +55,8 @@ MAY_IMPORT = {
     "montages neuript.network neuript.modelfile",
     "training.report": "training.windows training.fitting training.population training.calibration training.evaluate "
     "training.pictures realtime.chain realtime.decoding montages neuript.weights",
+    "training.share": "training.calibration training.guided realtime.chain realtime.decoding realtime.lsl "
+    "realtime.recordings montages",
     "training.sweep": "training.fitting training.corpus training.evaluate training.pretrain montages "
     "neuript.network neuript.modelfile",
     "training.classifier": "training.windows training.fitting realtime.chain realtime.decoding montages "

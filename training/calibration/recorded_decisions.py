@@ -23,7 +23,7 @@ def recorded_decisions(recording: Recording) -> DecisionLog:
     NeuriptError
         If no decoder, or more than one, was recorded.
     """
-    streams = [stream for stream in recording.streams if stream.info.stype == _TYPE and len(stream)]
+    streams = decoder_streams(recording)
     if len(streams) != 1:
         names = ", ".join(f"'{stream.info.name}'" for stream in streams)
         raise NeuriptError(
@@ -32,10 +32,16 @@ def recorded_decisions(recording: Recording) -> DecisionLog:
             else f"{recording.path} holds no decisions; decode it with neuript-live --replay --headless --json, and "
             "score what that prints with --recording"
         )
-    return DecisionLog(tuple(_rows(streams[0])), uses_rec_t=False)
+    return DecisionLog(tuple(decision_rows(streams[0])), uses_rec_t=False)
 
 
-def _rows(stream: RecordedStream) -> list[PublishedRow]:
+def decoder_streams(recording: Recording) -> list[RecordedStream]:
+    """Return the streams of decisions that are in a recording and not empty."""
+    return [stream for stream in recording.streams if stream.info.stype == _TYPE and len(stream)]
+
+
+def decision_rows(stream: RecordedStream) -> list[PublishedRow]:
+    """Return the decisions of one recorded decoder, in the order in which they were published."""
     classes = read_decoder_header(stream.header).classes
     out = []
     for values, t in zip(stream.data, stream.timestamps.tolist(), strict=True):

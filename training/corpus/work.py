@@ -18,7 +18,7 @@ from neuript.montages.stream_labels import is_eeg_channel
 from neuript.realtime.recordings.look import volts_per_number
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.corpus.bids import find_channels, read_channels
+from neuript.training.corpus.bids_channels import find_channels, read_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.recipe import Recipe

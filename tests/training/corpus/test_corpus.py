@@ -18,7 +18,7 @@ from neuript.files import DiskFullError, file_sha256, replacing
 from neuript.montages import load_montage
 from neuript.realtime.recordings.read import read_recording
 from neuript.training.corpus import RECIPES, Corpus, PrepareOptions, ScanOptions, SignalOptions, executor, prepare
-from neuript.training.corpus.bids import find_channels
+from neuript.training.corpus.bids_channels import find_channels
 
 SHORT = RECIPES["short"]
 PAPER = load_montage("double-banana")

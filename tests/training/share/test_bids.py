@@ -1,0 +1,338 @@
+"""Recordings as a BIDS data set, read back by MNE and by ourselves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import xdf_writer
+from processes import finished
+from twin_recordings import NAMES, SFREQ
+
+from neuript.cli import main
+from neuript.errors import NeuriptError
+from neuript.montages import load_montage
+from neuript.realtime.decoding.decision import Decision
+from neuript.realtime.decoding.proba_row import pack_row, row_labels
+from neuript.realtime.decoding.states import State
+from neuript.realtime.lsl.gdf import UNKNOWN_CUE
+from neuript.realtime.recordings.cue_markers import MARKERS, CueHeader, cue_header_xml, cue_marker
+from neuript.realtime.recordings.read import read_recording
+from neuript.realtime.recordings.recording import events_of
+from neuript.realtime.twin.cues import CueProtocol
+from neuript.realtime.twin.signal import record_session
+from neuript.realtime.twin.subject import Subject
+from neuript.training.calibration.calibration_spec import CalibrationSpec
+from neuript.training.guided.guided_spec import GuidedSpec
+from neuript.training.guided.session_folder import SessionFolder
+from neuript.training.share.bids_event_table import codes_of, event_rows
+from neuript.training.share.bids_extra import of_bids
+from neuript.training.share.bids_labels import bids_label, check_aliases, session_label
+from neuript.training.share.bids_signal import bids_signal
+from neuript.training.share.hed_tags import check_hed, hed_of
+from neuript.training.windows.dataset import load_dataset
+from neuript.training.windows.dataset_spec import DatasetSpec
+from neuript.training.windows.events import own_event_map
+
+CLASSES = ("left_hand", "right_hand")
+ZERO = 700.0
+GAP = (4000, 25)
+"""First sample that is missing from the second recording, and how many are."""
+
+
+def write_cue_session(path: Path, seed: int, gap: tuple[int, int] = (0, 0)) -> Path:
+    """A session with cues: one practised, one rejected and repeated, some samples lost, and a decoder's rows."""
+    protocol = CueProtocol(classes=CLASSES, trials_per_class=5, pre_cue_s=0.5, pause_s=(0.5, 0.8), lead_in_s=4.0)
+    montage = load_montage("10-20").pick(NAMES)
+    run = record_session(montage, SFREQ, Subject(skill=1.0), protocol=protocol, seed=seed)
+    cues = [event for event in run.events if event.label in CLASSES]
+    said = [
+        (2.0, "beep", "left_hand", 90, True),
+        (2.0, "cue", "left_hand", 90, True),
+        (3.0, "trial_end", "left_hand", 90, True),
+    ]
+    said += [(3.2, "cue", "right_hand", 0, False), (3.4, "rejected", "right_hand", 0, False)]
+    for trial, cue in enumerate(cues):
+        said += [(cue.time_s, "cue", cue.label, trial, False), (cue.time_s + 3, "trial_end", cue.label, trial, False)]
+    markers = [
+        (ZERO + t, cue_marker(ev, cls=cls, trial=n, block=1, gdf=769, practice=practice, late=False))
+        for t, ev, cls, n, practice in said
+    ]
+    kept = np.delete(np.arange(len(run.data)), np.arange(gap[0], sum(gap)))
+    stamps = ZERO + kept / SFREQ
+    file = xdf_writer.session(run.data[kept], stamps, [], sfreq=SFREQ, labels=list(NAMES), name="amp")
+    header = CueHeader(subject="S01", classes=dict(zip(CLASSES, (769, 770), strict=True)), events={}, timing={})
+    desc = ElementTree.tostring(cue_header_xml(header, MARKERS), encoding="unicode")
+    file.stream(7, "neuript-cues-markers", "Markers", 1, 0.0, "string", desc)
+    file.samples(7, [t for t, _ in markers], [text for _, text in markers])
+    rows = [Decision(t=ZERO + 8.0, window_index=0, state=State.OK, proba={"left_hand": 0.75, "right_hand": 0.25})]
+    rows.append(Decision(t=ZERO + 8.1, window_index=0, state=State.GAP, proba=None))
+    labels = row_labels(CLASSES)
+    desc = xdf_writer.channels_xml(labels, unit="none", kind="Probability")
+    file.stream(8, "neuript-mi-proba", "Predictions", n_chans=len(labels), desc=desc)
+    file.samples(8, [row.t for row in rows], [pack_row(row, CLASSES) for row in rows])
+    return file.save(path)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory) -> Path:
+    """A guided session of two recordings, with its report."""
+    fitted = CalibrationSpec(event_map={name: name for name in CLASSES}, montage="10-20", subject="S-01")
+    spec = GuidedSpec(subject="S-01", classes=CLASSES, calibration=fitted)
+    folder = SessionFolder.begin(tmp_path_factory.mktemp("sessions"), spec, "2026-11-30")
+    write_cue_session(folder.next_recording(), 1)
+    write_cue_session(folder.next_recording(), 2, GAP)
+    (folder.path / "report.html").write_text("<html>report</html>")
+    return folder.path
+
+
+@pytest.fixture(scope="module")
+def dataset(session, tmp_path_factory) -> Path:
+    export = pytest.importorskip("neuript.training.share.export_bids")
+    for package in ("mne_bids", "pybv", "hed"):
+        pytest.importorskip(package)
+    root = tmp_path_factory.mktemp("bids") / "dataset"
+    runs = export.to_bids(session, root)
+    assert [run.is_new for run in runs] == [True, True]
+    return root
+
+
+def to_bids(*args, **options):
+    pytest.importorskip("mne_bids")
+    from neuript.training.share.export_bids import to_bids
+
+    return to_bids(*args, **options)
+
+
+def run_of(root: Path, n: int, ending: str) -> Path:
+    name = f"sub-S01_ses-20261130n1_task-imagery_run-{n:02d}_{ending}"
+    return root / "sub-S01" / "ses-20261130n1" / "eeg" / name
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def everything(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("part", [".", "derivatives/neuript"])
+def test_the_official_validator_finds_no_error(dataset, part):
+    """Each by itself: with --recursive it does not read the .bidsignore of derivatives."""
+    tool = shutil.which("bids-validator-deno")
+    if tool is None:
+        pytest.skip("bids-validator-deno is not installed (pip install bids-validator-deno)")
+    done = finished([tool, "--format", "json", dataset / part], within_s=100)
+    if not done.stdout.startswith("{"):
+        pytest.skip(f"the validator did not run here: {done.stderr[:200]}")
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    assert [issue for issue in issues if issue["code"].startswith("HED")] == []
+
+
+def test_a_tag_that_is_not_of_the_schema_is_found(dataset, tmp_path):
+    broken = shutil.copytree(dataset, tmp_path / "dataset")
+    path = run_of(broken, 1, "events.json")
+    path.write_text(path.read_text().replace("Sensory-event, Cue", "Sensory-happening, Cue"))
+    with pytest.raises(NeuriptError, match=r"HED 8\.4\.0 does not know"):
+        check_hed(json.loads(path.read_text()))
+
+
+def test_the_same_trials_and_windows_come_out_of_it(session, dataset):
+    original = read_recording(session / "session.xdf")
+    there = read_recording(run_of(dataset, 1, "eeg.vhdr"))
+    settings = {"montage": "10-20", "mains_hz": None, "window_s": 2.0}
+    one = load_dataset(original, DatasetSpec(event_map=own_event_map([original]), **settings))
+    codes = {"left_hand": "Stimulus/S 769", "right_hand": "Stimulus/S 770"}
+    two = load_dataset(there, DatasetSpec(event_map=codes, **settings))
+    assert [trial.label for trial in one.trials] == [trial.label for trial in two.trials]
+    apart = [a.onset_s - ZERO - b.onset_s for a, b in zip(one.trials, two.trials, strict=True)]
+    assert np.abs(apart).max() <= 0.5 / SFREQ
+    assert len(one) == len(two) > 50
+    np.testing.assert_array_equal(two.y, one.y)
+    np.testing.assert_allclose(two.x, one.x, rtol=1e-5, atol=1e-5 * np.abs(one.x).max())
+
+
+def test_mne_reads_events_gaps_channels_and_places(session, dataset):
+    mne_bids = pytest.importorskip("mne_bids")
+    path = mne_bids.get_bids_path_from_fname(run_of(dataset, 2, "eeg.vhdr")).update(root=dataset)
+    raw = mne_bids.read_raw_bids(path, verbose="error")
+    original = read_recording(session / "session-2.xdf")
+    first = original.eeg.timestamps[0]
+    expected = [(event.label, event.time_s - first) for event in events_of(original)]
+    skips = [note for note in raw.annotations if note["description"] == "BAD_ACQ_SKIP"]
+    notes = [note for note in raw.annotations if note["description"] != "BAD_ACQ_SKIP"]
+    assert [note["description"] for note in notes] == [label for label, _ in expected]
+    np.testing.assert_allclose([note["onset"] for note in notes], [t for _, t in expected], atol=0.5 / SFREQ)
+    assert [(note["onset"], note["duration"]) for note in skips] == [(GAP[0] / SFREQ, GAP[1] / SFREQ)]
+    x = raw.get_data() * 1e6
+    assert not x[:, GAP[0] : sum(GAP)].any()
+    np.testing.assert_allclose(np.delete(x, np.arange(GAP[0], sum(GAP)), axis=1), original.eeg.data.T, rtol=1e-5)
+    assert raw.ch_names == list(NAMES)
+    assert raw.info["line_freq"] == 50
+    places = raw.get_montage().get_positions()
+    assert set(places["ch_pos"]) == set(NAMES)
+    assert places["ch_pos"]["C3"][0] < -0.05 < 0.05 < places["ch_pos"]["C4"][0]
+
+
+def test_events_have_codes_names_and_tags_and_what_does_not_count_has_no_class(dataset):
+    rows = table(run_of(dataset, 1, "events.tsv"))
+    assert list(rows[0]) == ["onset", "duration", "trial_type", "value", "sample"]
+    values = {row["trial_type"]: row["value"] for row in rows}
+    assert (values["cue/left_hand"], values["cue/right_hand"]) == ("769", "770")
+    assert values["practice/left_hand"] == values["rejected/right_hand"] == str(UNKNOWN_CUE)
+    assert sum(row["trial_type"].startswith("cue/") for row in rows) == 10
+    said = json.loads(run_of(dataset, 1, "events.json").read_text())
+    assert set(said["trial_type"]["Levels"]) == set(said["trial_type"]["HED"]) == set(values)
+    assert said["value"]["Levels"]["769"] == "cue/left_hand"
+    assert "(Move, (Left, Hand))" in said["trial_type"]["HED"]["cue/left_hand"]
+
+
+def test_the_recording_and_what_was_made_of_it_are_kept(session, dataset):
+    kept = dataset / "sourcedata" / "sub-S01" / "ses-20261130n1" / "eeg"
+    copy = kept / "sub-S01_ses-20261130n1_task-imagery_run-02_eeg.xdf"
+    assert copy.read_bytes() == (session / "session-2.xdf").read_bytes()
+    made = dataset / "derivatives" / "neuript" / "sub-S01" / "ses-20261130n1"
+    rows = table(made / "eeg" / "sub-S01_ses-20261130n1_task-imagery_run-01_desc-decisions_events.tsv")
+    assert [float(row["onset"]) for row in rows] == pytest.approx([8.0, 8.1], abs=1e-3)
+    assert [(row["state"], row["p_left_hand"]) for row in rows] == [("OK", "0.750000"), ("GAP", "n/a")]
+    assert (made / "sub-S01_ses-20261130n1_desc-calibration1_report.html").read_text() == "<html>report</html>"
+    assert table(dataset / "participants.tsv")[0]["alias"] == "S-01"
+
+
+def test_a_data_set_is_added_to_and_never_overwritten(session, dataset, tmp_path):
+    root = shutil.copytree(dataset, tmp_path / "dataset")
+    people = root / "participants.tsv"
+    people.write_text(people.read_text().replace("sub-S01\tn/a\tn/a", "sub-S01\t33\tF"))
+    before = everything(root)
+    assert [run.is_new for run in to_bids(session, root)] == [False, False]
+    assert everything(root) == before
+    single = write_cue_session(tmp_path / "more.xdf", 3)
+    (run,) = to_bids(single, root, subject="S-01", session="20261130n1", montage="10-20")
+    assert run.path == run_of(root, 3, "eeg.vhdr")
+    after = everything(root)
+    assert {path for path in before if after[path] != before[path]} == set(root.rglob("*_scans.tsv"))
+    assert len(table(root / "sub-S01" / "ses-20261130n1" / "sub-S01_ses-20261130n1_scans.tsv")) == 3
+    with pytest.raises(NeuriptError, match=r"'S-01' and 'S_01' would both be sub-S01"):
+        to_bids(write_cue_session(tmp_path / "other.xdf", 4), root, subject="S_01")
+
+
+def test_the_verb_says_what_it_did(session, dataset, tmp_path, capsys):
+    root = shutil.copytree(dataset, tmp_path / "dataset")
+    (root / "README").rename(root / "README.md")
+    other = write_cue_session(tmp_path / "b.xdf", 6, GAP)
+    words = ["bids", str(session), str(other), "--subject", "S02", "--out", str(root), "--mains", "60"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == f"1 of 3 recordings added to {root}"
+    assert "there already, as" in said.out
+    assert "25 missing samples are zeros, marked BAD_ACQ_SKIP" in said.err
+    assert not (root / "README").exists()
+    (about,) = (root / "sub-S02").rglob("*_eeg.json")
+    assert json.loads(about.read_text())["PowerLineFrequency"] == 60
+
+
+def test_a_run_that_cannot_be_finished_leaves_nothing(session, dataset, tmp_path):
+    """Another cap in the same session has other electrodes, which one table of the session cannot hold."""
+    root = shutil.copytree(dataset, tmp_path / "dataset")
+    before = everything(root)
+    x = np.random.default_rng(1).normal(size=(1250, 3)) * 10
+    file = xdf_writer.session(x, np.arange(1250) / SFREQ, [], sfreq=SFREQ, labels=["O1", "Oz", "O2"])
+    with pytest.raises(NeuriptError, match="another --session"):
+        to_bids(file.save(tmp_path / "o.xdf"), root, subject="S-01", session="20261130n1")
+    assert everything(root) == before
+
+
+def test_what_is_no_data_set_and_whose_nobody_said_is_refused(session, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(NeuriptError, match=r"has no dataset_description\.json"):
+        to_bids(session, tmp_path)
+    with pytest.raises(NeuriptError, match="--subject S01"):
+        to_bids(session / "session.xdf", tmp_path / "dataset")
+    with pytest.raises(NeuriptError, match="is no session folder"):
+        to_bids(tmp_path, tmp_path / "dataset")
+    with pytest.raises(NeuriptError, match="letters, digits"):
+        to_bids(session / "session.xdf", tmp_path / "dataset", subject="../Ann")
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_another_person_is_another_row(dataset, tmp_path):
+    root = shutil.copytree(dataset, tmp_path / "dataset")
+    people = root / "participants.tsv"
+    people.write_text(people.read_text().replace("sub-S01\tn/a\tn/a", "sub-S01\t33\tF"))
+    to_bids(write_cue_session(tmp_path / "a.xdf", 5), root, subject="S02")
+    rows = [(row["participant_id"], row["age"], row["sex"], row["alias"]) for row in table(people)]
+    assert rows == [("sub-S01", "33", "F", "S-01"), ("sub-S02", "n/a", "n/a", "S02")]
+    assert not list(root.glob(".neuript-*"))
+
+
+def test_an_absent_package_names_the_extra():
+    with pytest.raises(NeuriptError, match=r'no_such_package: pip install "neuript\[bids\]"'):
+        of_bids("no_such_package")
+
+
+def test_labels_are_letters_and_digits():
+    assert bids_label("S-01_b", "the alias") == "S01b"
+    assert session_label("2026-11-30-1") != session_label("2026-11-03-01")
+    assert session_label("2026-11-30-12") == "20261130n12"
+    with pytest.raises(NeuriptError, match="no letter and no digit"):
+        bids_label("--", "--task")
+    check_aliases({"S-01": "S01"}, {"S-01": "S01"})
+    with pytest.raises(NeuriptError, match="'s01' and 'S01'"):
+        check_aliases({"S01": "S01"}, {"s01": "s01"})
+
+
+def test_what_happens_at_once_and_what_is_said_twice(tmp_path):
+    x = np.random.default_rng(1).normal(size=(1250, 3)) * 10
+    marks = [(1.0, "start of it"), (1.0, "769"), (1.001, "769"), (2.0, "start of it"), (20.0, "late")]
+    file = xdf_writer.session(x, np.arange(1250) / SFREQ, marks, sfreq=SFREQ, labels=["O1", "Oz", "O2"])
+    signal = bids_signal(recording := read_recording(file.save(tmp_path / "a.xdf")))
+    rows, n_outside = event_rows(recording, signal)
+    assert [(row.sample, row.trial_type) for row in rows] == [(125, "start of it"), (125, "769"), (250, "start of it")]
+    assert n_outside == 1
+
+
+def test_stamps_in_bursts_are_put_on_a_line(tmp_path):
+    x = np.random.default_rng(1).normal(size=(1250, 3)) * 10
+    even = np.arange(1250) / SFREQ
+    bursts = even[np.minimum(np.arange(1250) // 25 * 25 + 24, 1249)]  # each chunk stamped by its end
+    file = xdf_writer.session(x, bursts, [(5.0, "a")], sfreq=SFREQ, labels=["O1", "Oz", "O2"])
+    signal = bids_signal(read_recording(file.save(tmp_path / "a.xdf")))
+    lag = np.interp(5.0, signal.times_s, signal.samples) - 5.0 * SFREQ
+    assert -13.0 < lag < -11.0  # a chunk is late by 12 samples on average, whichever sample of it is meant
+
+
+def test_channels_beside_the_eeg_keep_their_kind_and_numbers(tmp_path):
+    x = np.random.default_rng(1).normal(size=(1250, 4)) * [10, 10, 0.05, 3]
+    named = {"labels": ["C3", "C4", "EOGh", "TRG"], "kind": ["EEG", "EEG", "EOG", "TRG"]}
+    units = ["microvolts", "microvolts", "millivolts", "none"]
+    file = xdf_writer.session(x, np.arange(1250) / SFREQ, [], sfreq=SFREQ, unit=units, **named)
+    raw = bids_signal(read_recording(file.save(tmp_path / "a.xdf")), mains=60.0).raw
+    assert raw.get_channel_types() == ["eeg", "eeg", "eog", "misc"]
+    np.testing.assert_allclose(raw.get_data().T, x * [1e-6, 1e-6, 1e-3, 1], rtol=1e-5)
+    assert raw.info["line_freq"] == 60
+
+
+def test_a_code_means_one_thing():
+    codes = codes_of(["769", "left_hand", "T1", "T2", "trial_start", "cue/x"], ())
+    assert codes["769"] == 769
+    assert codes["trial_start"] == 768
+    assert codes["left_hand"] is None  # 769 is taken
+    known = [code for code in codes.values() if code is not None]
+    assert len(known) == len(set(known)) == 5
+    assert set(codes_of([f"remark {i}" for i in range(100)], ()).values()) == {None}
+
+
+def test_every_tag_is_of_the_schema():
+    pytest.importorskip("hed")
+    classes = ("left_hand", "right_hand", "both_hands", "feet", "foot", "tongue", "rest", "own, (words)")
+    kinds = [f"{kind}/{name}" for kind in ("cue", "practice", "rejected") for name in classes]
+    kinds += ["trial_start", "trial_end", "rejected", "cross", "beep", "feedback", "BAD_ACQ_SKIP", "T1", "a, b: {c}"]
+    check_hed({"trial_type": {"HED": {kind: hed_of(kind) for kind in kinds}}})

@@ -1,0 +1,1 @@
+"""Recordings of this program to data sets that others read: BIDS."""
