@@ -77,12 +77,10 @@ def _print(card: ScoreCard) -> None:
     from neuript.cli.console import Report
 
     low, high = card.interval
-    verdict = "above" if card.above_chance else "NOT above"
     console = Report()
     console.print(
         f"{card.n_hits} of {card.n_trials} trials: accuracy {card.accuracy:.1%} (95 % interval {low:.0%} - "
-        f"{high:.0%}), balanced {card.balanced_accuracy:.1%}; {verdict} the "
-        f"{card.bound:.1%} that guessing stays below in 95 of 100 cases"
+        f"{high:.0%}), balanced {card.balanced_accuracy:.1%}; {card.against_guessing}"
     )
     table = Table(title="cued (rows) and decoded (columns)")
     table.add_column("")

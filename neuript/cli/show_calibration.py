@@ -34,9 +34,11 @@ def print_calibration(result: CalibrationResult) -> None:
         style = "bold" if card is published else ""
         table.add_row(name, f"{card.accuracy:.1%}", f"{low:.0%} - {high:.0%}", verdict, style=style)
     console.print(table)
+    guessing = f"Guessing stays below {published.bound:.1%} in 95 of 100 cases with {result.n_trials} trials."
+    if published.bound > 1:
+        guessing = f"{result.n_trials} trials are too few to be above what guessing may reach."
     console.print(
-        f"Guessing stays below {published.bound:.1%} in 95 of 100 cases with {result.n_trials} trials. Weight "
-        f"of the network {result.weights[0]:.2f}, of the Riemannian branch {result.weights[1]:.2f}."
+        f"{guessing} Weight of the network {result.weights[0]:.2f}, of the Riemannian branch {result.weights[1]:.2f}."
     )
     if result.operating_point is not None:
         console.print(result.operating_point.describe())

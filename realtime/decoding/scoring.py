@@ -135,6 +135,14 @@ class ScoreCard:
         return chance_bound(self.n_trials, len(self.classes), p_guess=self.p_guess)
 
     @property
+    def against_guessing(self) -> str:
+        """What the accuracy is against what guessing reaches, in words that follow it."""
+        if self.bound > 1:
+            return f"with {self.n_trials} trials no accuracy is above what guessing may reach"
+        verdict = "above" if self.above_chance else "NOT above"
+        return f"{verdict} the {self.bound:.1%} that guessing stays below in 95 of 100 cases"
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Exact 95 % interval of the accuracy."""
         return exact_interval(self.n_hits, self.n_trials)

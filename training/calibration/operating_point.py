@@ -177,7 +177,7 @@ def nearest_fold(t: NDArray[np.float64], end_s: NDArray[np.float64], fold: NDArr
     fold : ndarray, shape (n_labelled,)
         Block of each.
     """
-    return fold[np.abs(np.subtract.outer(t, end_s)).argmin(axis=1)]
+    return np.asarray(fold[np.abs(np.subtract.outer(t, end_s)).argmin(axis=1)])
 
 
 def _decode(hops: Hops, which: NDArray[np.int64], decode: Logits, logits: NDArray[np.float64]) -> None:

@@ -76,8 +76,14 @@ def score(
     read, log = _read(decisions, recording, eeg)
     if say is not None and log.trained_on:
         say("the model has learnt from this very recording, so this says nothing about how it will do tomorrow")
-    markers = given or checked_event_map(own_event_map([read]))
     events = events_of(read)
+    markers = given or own_event_map([read])
+    if not markers:
+        held = ", ".join(sorted({event.label for event in events})[:12]) or "no markers at all"
+        raise NeuriptError(
+            f"{read.path} was not recorded with neuript's own cues, so name the marker of each class: --event "
+            f"left_hand=769 --event right_hand=770 (in Python: event_map); it holds {held}"
+        )
     found = trials_of(events, markers, trial_start=trial_start)
     require_classes(found, markers, events)
     within = recording is None and replay_log is None

@@ -73,7 +73,7 @@ class GuidedSpec:
             to_volts(self.unit)
         if self.stream is not None:
             stream_predicate(self.stream)
-        least = 1 if self.calibration.population is not None else MIN_TRIALS_PER_CLASS
+        least = 1 if self.calibration.population is not None or self.earlier else MIN_TRIALS_PER_CLASS
         if not least <= self.trials_per_class <= MOST_TRIALS:
             raise NeuriptError(
                 f"--trials {self.trials_per_class} of each class: {least} to {MOST_TRIALS} are possible, and 20 are a "

@@ -120,7 +120,7 @@ def _person_words(fitted: FittedSoFar) -> str:
 def so_far(fitted: FittedSoFar) -> list[str]:
     """Return what a fit in the background says to whoever leads the session."""
     if fitted.model is None:
-        return [f"after {len(fitted.shown)} trials: no decoder yet ({fitted.problem})"]
+        return [f"after {len(fitted.shown)} trials: no decoder yet ({fitted.problem.partition(';')[0]})"]
     card = fitted.figures.get("decoders", {}).get(STACK)
     if card is None:
         return [f"after {len(fitted.shown)} trials: too few to hold some out"]

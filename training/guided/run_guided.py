@@ -82,7 +82,7 @@ def run_guided(
         note_lost_trials(folder, folder.shown_trials(), kept_trials(readable(folder, say)), say)
     with Interrupt() as stop:
 
-        def step(text: str, done: float, total: float) -> None:
+        def step(text: str, done: int, total: int) -> None:
             stop.check()
             if progress is not None:
                 progress(text, done, total)

@@ -188,13 +188,13 @@ def walk_hops(
             t.append(decision.t)
             state.append(decision.state)
     n_chans = decoder.conditioner.n_chans
-    settled = isinstance(windows, AlignedWindows) and windows.settled
+    found = windows.reference if isinstance(windows, AlignedWindows) and windows.settled else None
     return Hops(
         np.array(t, dtype=np.float64),
         tuple(state),
         np.array(row, dtype=np.int64),
         stacked(tap.tangents, (manifest.n_tangent,)),
-        windows.reference if settled else None,
+        found,
         manifest.n_times,
         np.array(tap.ends, dtype=np.int64),
         np.concatenate(tap.parts) if tap.parts else np.empty((0, n_chans), dtype=np.float32),
