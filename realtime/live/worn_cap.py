@@ -111,6 +111,7 @@ def worn_cap(info: SignalInfo, cap: Montage | None = None, wanted: Montage | Non
     )
     eeg = set(eeg_channels(info))
     heard = [c for c in reading.channels if c.index in eeg and "not EEG" not in c.reason]
+    heard = [c for c in heard if c.name] or heard  # beside electrodes, what names none is no electrode: a counter, say
     names = [_own_name(c) for c in heard]
     absent = [] if cap is None or reading.problem else [e for e in cap.electrodes if not _carried(e, names)]
     xy = top_view([_place(name, info, cap) for name in (*names, *absent)])

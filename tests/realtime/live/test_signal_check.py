@@ -260,3 +260,11 @@ def test_the_watch_of_a_source_that_falls_silent_and_returns(eeg):
     assert len(watch.recent()) == 100
     again = watch.pull(source)
     assert (again.go, again.n_gaps) == (True, 0)
+
+
+def test_a_counter_beside_electrodes_is_no_electrode(eeg):
+    names = (*CAP.ch_names, "HardwareMarker", "Interpolate")
+    info = replace(INFO, ch_names=names, units=("microvolts",) * 10)
+    check = check_signal(info, np.hstack([eeg, np.zeros((len(T), 2), np.float32)]))
+    assert [e.name for e in check.electrodes] == list(CAP.ch_names)
+    assert check.go
