@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from neuript.durations import clock
@@ -27,6 +28,9 @@ class StateWords:
     mark: str
     """One character whose shape differs per tone, for eyes that do not tell the colours apart."""
 
+
+MOST_NAMED = 3
+"""More channels than this are counted, not named."""
 
 _MARKS = {Tone.GOOD: "●", Tone.BUSY: "◔", Tone.WARN: "▲", Tone.BAD: "■"}
 
@@ -103,6 +107,23 @@ def describe(name: str, window_s: float | None = None) -> StateWords:
         name, (name, "This version does not know the decoder's state; no commands.", Tone.WARN)
     )
     return StateWords(title, hint.format(window=window), tone, _MARKS[tone])
+
+
+def naming(words: StateWords, wrong: Sequence[str]) -> StateWords:
+    """Name the channels that are wrong in what is said of a bad signal.
+
+    Parameters
+    ----------
+    words : StateWords
+        Words for a bad signal.
+    wrong : sequence of str
+        Each channel with what is wrong, such as `C3 is flat`; none leaves the words as they are.
+    """
+    if not wrong:
+        return words
+    rest = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+    hint = f"{', '.join(wrong[:MOST_NAMED])}{rest}: no commands. Check the electrode, the gel and the reference."
+    return replace(words, hint=hint)
 
 
 def spoken(label: str) -> str:

@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
 from neuript.files import check_writable
 from neuript.interrupt import Interrupt
@@ -29,6 +27,7 @@ from neuript.realtime.decoding.latency import LatencyLedger
 from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.options import LiveOptions
+from neuript.realtime.live.own_header import own_header
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
 from neuript.realtime.live.sinks import JsonLines, Sentences, SinceFirst, lines_to, time_of_day
 from neuript.realtime.live.typed import TypedLines, obey
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from neuript.modelfile.engines import Engine
     from neuript.modelfile.manifest import Manifest
     from neuript.realtime.chain.chunk import SignalInfo, Source
-    from neuript.realtime.dashboard.launch import View
+    from neuript.realtime.dashboard.launch import Handle, View
     from neuript.realtime.decoding.decision import Sink
     from neuript.realtime.live.demo import Demo
     from neuript.realtime.lsl.labrecorder import Recorder
@@ -82,6 +81,8 @@ class _Session:
         self.demo: Demo | None = None
         self.view: View | None = None
         self.recorder: Recorder | None = None
+        self.dashboard: Handle | None = None
+        self.log_level = logging.getLogger("neuript").level
         self.live = options.replay is None
 
     def run(self) -> int:
@@ -239,6 +240,7 @@ class _Session:
             costs.sample()
             if self.recorder is not None:
                 self.recorder.check()
+            self._notice_closed_dashboard()
             if self.demo is not None:
                 self.demo.step()
             if limit is not None:
@@ -247,6 +249,15 @@ class _Session:
                 if max(heard_s, passed_s) >= limit:
                     return "duration reached"
         return "interrupted"
+
+    def _notice_closed_dashboard(self) -> None:
+        """Say once that the dashboard has ended by itself: closed, killed or broken, decoding goes on."""
+        handle = self.dashboard
+        if handle is None or handle.running:
+            return
+        self.dashboard = None
+        logging.getLogger("neuript").setLevel(self.log_level)  # a console view has left the terminal to us again
+        logger.warning("the dashboard was closed; the decoder goes on, and `neuript dashboard` shows it again")
 
     def _listen(self, decoder: Decoder) -> tuple[TypedLines, dict[str, Callable[[], str]]]:
         """Hear what is typed while the pace is that of a person, and say what can be."""
@@ -286,7 +297,7 @@ class _Session:
     def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:
         from neuript.realtime.lsl.outlet import DecisionOutlets
 
-        header = _decoder_header(engine, intake, conditioner, policy, self.options)
+        header = own_header(engine, intake, conditioner, policy, self.options)
         outlets = DecisionOutlets(header, stim=self.options.stim)
         self.stack.callback(outlets.close)
         logger.info("publishing neuript-%s-proba and -events on LSL", header.task)
@@ -309,7 +320,7 @@ class _Session:
         from neuript.realtime.dashboard.launch import launch
         from neuript.realtime.lsl.outlet import decoder_source_id
 
-        handle = launch(decoder_source_id(header, "proba"), eeg.source_id, view=view)
+        self.dashboard = handle = launch(decoder_source_id(header, "proba"), eeg.source_id, view=view)
         self.stack.callback(handle.close)
         if handle.kind == "console":  # it draws on stderr; our lines would tear it
             ours = logging.getLogger("neuript")
@@ -421,41 +432,6 @@ def _lsl_clock() -> Callable[[], float]:
     from neuript.realtime.lsl.library import lsl_clock
 
     return lsl_clock
-
-
-def _decoder_header(
-    engine: Engine, intake: Intake, conditioner: Conditioner, decisions: DecisionPolicy, options: LiveOptions
-) -> DecoderHeader:
-    manifest, eeg = engine.manifest, intake.source.info
-    used = intake.scale[list(intake.plan.used)]
-    policy = decisions.spec
-    return DecoderHeader(
-        task=manifest.task,
-        classes=manifest.classes,
-        eeg_source_id=eeg.source_id or eeg.name,
-        eeg_name=eeg.name,
-        eeg_scale_volts=float(np.median(used)),
-        simulated=eeg.simulated,
-        window_s=manifest.window_s,
-        hop_s=decisions.hop_s,
-        threshold=policy.threshold,
-        release=policy.release,
-        smoothing_s=policy.smoothing_s,
-        dwell_s=policy.dwell_s,
-        refractory_s=policy.refractory_s,
-        gate=policy.gate,
-        centre_s=policy.centre_s,
-        temperature=policy.temperature,
-        idle_class=policy.idle_class,
-        group_delay_10hz_ms=conditioner.chain.group_delay_s(10.0) * 1e3,
-        group_delay_20hz_ms=conditioner.chain.group_delay_s(20.0) * 1e3,
-        model_name=Path(str(options.model or options.population)).name,
-        model_sha256=manifest.weights_sha256,
-        model_simulated=manifest.simulated,
-        uncalibrated=not manifest.calibrated,
-        engine=engine.name,
-        config_sha256=options.sha256,
-    )
 
 
 def _reason(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6 import QtCore, QtGui
 
+from neuript.realtime.dashboard.cue_lane import Answer, LaneMark
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.view_model import LogEntry
 from neuript.realtime.dashboard.words import Tone, spoken
@@ -19,6 +20,8 @@ LEFT = 62
 BOTTOM = 20
 """Pixels below the traces, for the times."""
 MIN_ROW_PX = 9
+LANE = 18
+"""Pixels of the lane of cues, at the foot of the traces."""
 
 
 @dataclass
@@ -40,6 +43,10 @@ class OnScreen:
     """What a row spans, in that unit; None until it is chosen."""
     decisions: list[tuple[LogEntry, str]] = field(default_factory=list)
     """Commands, each with its colour."""
+    cues: list[tuple[LaneMark, str]] = field(default_factory=list)
+    """Markers, each with its colour."""
+    used: frozenset[int] = frozenset()
+    """Channels that reach the model; empty where nobody knows, or all do."""
     message: str = ""
     wall_offset_s: float = 0.0
     """What is added to a stamp to get the time of day."""
@@ -81,8 +88,8 @@ class TraceLabels:
         font.setBold(bold or font.bold())
         return font
 
-    def _name_font(self, row: float) -> QtGui.QFont:
-        return self._sized(max(8, min(13, int(row))))
+    def _name_font(self, row: float, *, bold: bool = False) -> QtGui.QFont:
+        return self._sized(max(8, min(13, int(row))), bold=bold)
 
     def names(self) -> None:
         """Write the channels' names at the left edge; those of bad channels even where there is no room."""
@@ -91,16 +98,22 @@ class TraceLabels:
         if len(channels) == 0:
             return
         row = rect.height() / len(channels)
-        painter.setFont(self._name_font(row))
         every = max(1, math.ceil(MIN_ROW_PX / row))
         right = QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter
         for at, k in enumerate(channels):
             wrong = bool(self.shown.verdicts[k])
-            if at % every and not wrong:
+            if at % every and not wrong and k not in self.shown.used:
                 continue
-            painter.setPen(QtGui.QColor(self.theme.trace_bad if wrong else self.theme.muted))
+            decoded = k in self.shown.used
+            painter.setFont(self._name_font(row, bold=decoded))
+            color = self.theme.trace_bad if wrong else self.theme.text if decoded else self.theme.muted
+            painter.setPen(QtGui.QColor(color))
             box = QtCore.QRectF(0, rect.top() + at * row - 4, LEFT - 8, row + 8)
             painter.drawText(box, int(right), self.shown.names[k])
+            if decoded:
+                painter.fillRect(
+                    QtCore.QRectF(LEFT - 5, rect.top() + (at + 0.15) * row, 3, 0.7 * row), painter.pen().color()
+                )
 
     def verdicts(self) -> None:
         """Write "flat" and the like where a channel's trace begins."""
@@ -166,7 +179,7 @@ class TraceLabels:
             painter.save()
             painter.translate(center, rect.center().y())
             painter.rotate(-90)
-            text = f"▲ {(stop - start) * self.shown.column_s:.1f} s of samples lost"
+            text = f"▲ {(stop - start) * self.shown.column_s:.1f} s without samples"
             box = QtCore.QRectF(-150, -10, 300, 20)
             painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
             painter.restore()
@@ -189,6 +202,28 @@ class TraceLabels:
             painter.fillRect(box, QtGui.QColor(self.theme.panel))
             painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
 
+    def cues(self) -> None:
+        """Draw a dotted line with its class where a cue was shown, and its answer; a tick for other markers."""
+        painter, rect = self.painter, self.rect
+        painter.setFont(self._sized(12, bold=True))
+        metrics = painter.fontMetrics()
+        for mark, color in self.shown.cues:
+            x = self._x_of(mark.stamp)
+            if x is None:
+                continue
+            painter.setPen(QtGui.QPen(QtGui.QColor(color), 1.5, QtCore.Qt.PenStyle.DotLine))
+            if not mark.cue:
+                painter.drawLine(QtCore.QPointF(x, rect.bottom() - 10), QtCore.QPointF(x, rect.bottom()))
+                continue
+            painter.drawLine(QtCore.QPointF(x, rect.top()), QtCore.QPointF(x, rect.bottom()))
+            said = {Answer.PENDING: "", Answer.NONE: "  – no command"}.get(mark.answer, f"  {mark.answer}")
+            text = f"cue: {spoken(mark.text)}{said}"
+            width = metrics.horizontalAdvance(text) + 10
+            left = min(max(x + 1, rect.left()), rect.right() - width)
+            box = QtCore.QRectF(left, rect.bottom() - LANE, width, LANE)
+            painter.fillRect(box, QtGui.QColor(self.theme.background))
+            painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
+
     def scale_bar(self) -> None:
         """Draw what height is how many microvolts."""
         painter, rect = self.painter, self.rect
@@ -201,7 +236,7 @@ class TraceLabels:
         text = f"{value:g} {self.shown.unit}"
         painter.setFont(self._sized(12, bold=True))
         width = painter.fontMetrics().horizontalAdvance(text) + 26
-        bottom = rect.bottom() - 8
+        bottom = rect.bottom() - 8 - (LANE if self.shown.cues else 0)
         height = min(height, rect.height() - 20)
         back = QtGui.QColor(self.theme.panel)
         back.setAlpha(225)

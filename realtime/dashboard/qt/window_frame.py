@@ -183,19 +183,12 @@ def scrolling(column: QtWidgets.QLayout, width: int) -> QtWidgets.QScrollArea:
 
 
 def application() -> QtWidgets.QApplication:
-    """Return the application; Ctrl-C and SIGTERM end it at the next frame, and what Qt says goes to the log.
-
-    Its property `told` is true once such a signal came: whoever closes the window by hand gives none.
-    """
+    """Return the application; Ctrl-C and SIGTERM end it at the next frame, and what Qt says goes to the log."""
     QtCore.qInstallMessageHandler(lambda kind, where, text: logger.debug("Qt: %s", text))
     app = QtWidgets.QApplication(sys.argv[:1])
     app.setApplicationName("neuript")
 
-    def end(*_: object) -> None:
-        app.setProperty("told", True)
-        app.quit()
-
-    take_over((signal.SIGINT, signal.SIGTERM), end)
+    take_over((signal.SIGINT, signal.SIGTERM), lambda *_: app.quit())
     return app
 
 

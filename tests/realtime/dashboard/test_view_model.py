@@ -330,17 +330,58 @@ def test_rows_without_a_window_show_no_probability():
 def test_events_add_nothing_that_the_rows_told_and_everything_they_did_not():
     model = connected()
     model.add_rows(row((0.2, 0.8), 1), np.array([99.0]), 100.0)
-    model.add_events(["neuript/state/OK", "neuript/decision/right_hand"], np.array([99.0, 99.0]))
+    model.add_events(["neuript/state/OK", "neuript/decision/right_hand"], np.array([99.0, 99.0]), 100.1)
     assert len(model.snapshot(101).log) == 2
     # the class is held on, and committed again: only the event knows
     model.add_rows(row((0.2, 0.8), 1), np.array([100.5]), 101.5)
-    model.add_events(["neuript/decision/right_hand", "someone/else"], np.array([100.5, 100.6]))
+    model.add_events(["neuript/decision/right_hand", "someone/else"], np.array([100.5, 100.6]), 101.6)
     log = model.snapshot(101).log
     assert [e.stamp for e in log if e.kind == "decision"] == [100.5, 99.0]
     # an event that comes late is put in its place
-    model.add_events(["neuript/decision/left_hand"], np.array([99.8]))
+    model.add_events(["neuript/decision/left_hand"], np.array([99.8]), 101.7)
     stamps = [e.stamp for e in model.snapshot(101).log]
     assert stamps == sorted(stamps, reverse=True)
+
+
+def test_channels_are_called_by_the_electrodes_of_the_plan_and_the_bad_one_is_named(rng):
+    """A stream of bare numbers: the decoder knows which of them is which electrode."""
+    from neuript.realtime.decoding.header_electrodes import HeaderElectrode
+
+    model = ViewModel()
+    electrodes = (
+        HeaderElectrode(name="C4", channel=2, pos_m=(0.067, -0.01, 0.063)),
+        HeaderElectrode(name="C3", channel=1, pos_m=(-0.065, -0.011, 0.064)),
+        HeaderElectrode(name="Oz", channel=None, pos_m=(0.0, -0.11, 0.015)),
+    )
+    model.connect_decoder(header(electrodes=electrodes, used=(1, 2)), 100.0)
+    model.connect_eeg(signal_info(eeg_header(("", "", "", ""))))
+    assert model.snapshot(100.0).eeg.ch_names == ("1", "C3", "C4", "4")
+    x = rng.normal(0, 10, size=(1000, 4)).astype(np.float32)
+    x[:, [0, 1]] = 7.0  # the first is flat too, and nobody asks for it
+    model.add_eeg(x, 96 + np.arange(1000) / 250, 100.0)
+    model.add_rows(row((0.5, 0.5), state="BAD_SIGNAL"), np.array([100.0]), 100.0)
+    snapshot = model.snapshot(100.1)
+    assert snapshot.words.hint.startswith("C3 is flat: no commands")
+    points = {p.name: p for p in snapshot.electrodes}
+    assert [points[name].level for name in ("C3", "C4", "Oz")] == ["bad", "good", "absent"]
+    assert points["C3"].why == "flat"
+    assert points["C3"].x < -0.3 < 0.3 < points["C4"].x
+    assert points["Oz"].y < -0.5
+    assert snapshot.used == {1, 2}
+    model.connect_decoder(header(), 101.0)  # another decoder that says nothing of electrodes
+    assert model.snapshot(101.0).eeg.ch_names == ("1", "2", "3", "4")
+
+
+def test_ages_are_right_after_the_streams_clock_has_jumped():
+    model = connected()
+    model.add_rows(row((0.2, 0.8), 1), np.array([99.0]), 100.0)
+    model.add_rows(row((0.2, 0.8), -1, state="CLOCK"), np.array([5000.0]), 101.0)
+    model.add_rows(row((0.2, 0.8), 0), np.array([30.0]), 102.0)  # and back, further than it came
+    snapshot = model.snapshot(103.0)
+    assert [(e.label, 103.0 - e.heard) for e in snapshot.log] == [
+        ("left_hand", 1.0), ("OK", 1.0), ("CLOCK", 2.0), ("right_hand", 3.0), ("OK", 3.0),
+    ]  # fmt: skip
+    assert snapshot.last_decision.label == "left_hand"
 
 
 CLASSES = ("a", "b", "c")
@@ -521,7 +562,7 @@ def test_console_view_says_what_the_window_says(size):
     assert "SIMULATED" in text
     assert "OK" in text
     if size[0] >= 100:
-        for words in ("right_hand", "62 %", "threshold 0.75", "C3", "17.9 / – ms", "12.0 / 12.0 ms", "µV"):
+        for words in ("right_hand", "0.62", "threshold 0.75", "C3", "17.9 / – ms", "12.0 / 12.0 ms", "µV"):
             assert words in text, words
 
 
