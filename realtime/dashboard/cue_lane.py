@@ -39,6 +39,8 @@ class LaneMark:
     text: str
     """Class of a cue, or what else happened."""
     cue: bool = False
+    noted: bool = False
+    """True for what a person marked by hand, which is written out."""
     counts: bool = False
     """True for a cue whose answer is counted: not one of a practice."""
     answer: Answer = Answer.PENDING
@@ -67,6 +69,7 @@ class CueLane:
     def __init__(self) -> None:
         self._marks: list[LaneMark] = []
         self._rows: deque[tuple[float, str | None, bool]] = deque(maxlen=KEPT)
+        self._paused: deque[float] = deque(maxlen=KEPT)
 
     @property
     def score(self) -> CueScore:
@@ -88,9 +91,15 @@ class CueLane:
         if mark is not None and mark.text == REJECTED:
             self._withdraw(stamp)
 
-    def add_row(self, stamp: float, held: str | None, *, began: bool) -> None:
-        """Take what was commanded at `stamp`, and whether the command began there."""
+    def add_mark(self, text: str, stamp: float) -> None:
+        """Take what a person marked by hand."""
+        insort(self._marks, LaneMark(stamp=stamp, text=text, noted=True), key=lambda m: m.stamp)
+
+    def add_row(self, stamp: float, held: str | None, *, began: bool, paused: bool = False) -> None:
+        """Take what was commanded at `stamp`, whether it began there, and whether commands were paused by hand."""
         self._rows.append((stamp, held, began))
+        if paused:
+            self._paused.append(stamp)
 
     def since(self, stamp: float) -> list[LaneMark]:
         """Judge what is over, and return the markers after `stamp`, oldest first."""
@@ -104,14 +113,15 @@ class CueLane:
         first = bisect_right(self._marks, newest - 3 * LONGEST_S, key=lambda m: m.stamp)
         for at in range(first, len(self._marks)):
             mark, end = self._marks[at], self._end_of(at)
-            if mark.counts and mark.stamp < oldest:  # from before there were rows
+            paused = any(mark.stamp <= stamp <= end for stamp in self._paused) if mark.counts else False
+            if mark.counts and (paused or mark.stamp < oldest):  # or from before there were rows
                 self._marks[at] = replace(mark, counts=False)
             elif mark.counts and mark.answer is Answer.PENDING and newest >= end:
                 self._marks[at] = replace(mark, answer=self._answer(mark, end))
 
     def _end_of(self, at: int) -> float:
         latest = self._marks[at].stamp + LONGEST_S
-        return min(latest, self._marks[at + 1].stamp) if at + 1 < len(self._marks) else latest
+        return next((min(latest, mark.stamp) for mark in self._marks[at + 1 :] if not mark.noted), latest)
 
     def _withdraw(self, stamp: float) -> None:
         """Count the trial before `stamp` no more: whoever gave the cue rejects it."""

@@ -174,6 +174,7 @@ class ViewModel(TraceModel):
         self._confidence: float | None = None
         self.cues = CueLane()
         self._sent_names: tuple[str, ...] = ()
+        self._own_release: float | None = None
         self._verdicts: list[str] = []
         self._judged_at = -math.inf
 
@@ -184,7 +185,7 @@ class ViewModel(TraceModel):
         if self.decoder is not None and self.decoder.classes != info.classes:
             self._proba.clear()
             self._log.clear()
-        self.decoder = info
+        self.decoder, self._own_release = info, info.release
         self._name_channels()
         self._connected = True
         self._last_row_at = now
@@ -241,7 +242,8 @@ class ViewModel(TraceModel):
         began = held is not None and read.decision != self._decision
         if held is not None and began:
             self._note(LogEntry(stamp, "decision", held, now))
-        self.cues.add_row(stamp, held, began=began)
+        paused = read.state_code == State.PAUSED.code
+        self.cues.add_row(stamp, held, began=began, paused=paused)
         self._decision = read.decision
 
     def add_cues(self, markers: list[str], stamps: NDArray[np.float64]) -> None:
@@ -256,6 +258,17 @@ class ViewModel(TraceModel):
             parts = marker.split("/", 2)
             if len(parts) == 3 and parts[0] == "neuript" and parts[1] in {"decision", "state"}:
                 self._note(LogEntry(float(stamp), parts[1], parts[2], self._heard(float(stamp), now)))
+
+            elif len(parts) == 3 and parts[:2] == ["neuript", "threshold"]:
+                self.take_threshold(_number(parts[2]))
+            elif len(parts) == 3 and parts[:2] == ["neuript", "mark"]:
+                self.cues.add_mark(parts[2], float(stamp))
+
+    def take_threshold(self, value: float) -> None:
+        """Take the threshold that somebody has set meanwhile."""
+        if self.decoder is not None and 0 < value <= 1:
+            release = None if self._own_release is None else min(self._own_release, value)
+            self.decoder = replace(self.decoder, threshold=value, release=release)
 
     def _heard(self, stamp: float, now: float) -> float:
         """When a row with this stamp was, or would have been, heard: an event may come after newer rows."""
@@ -409,6 +422,13 @@ def _finite(values: NDArray[np.float64] | None) -> tuple[float, ...] | None:
     if values is None or not np.isfinite(values).all():
         return None
     return tuple(map(float, values))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _percentile(values: NDArray[np.float64], q: float) -> float | None:

@@ -66,6 +66,11 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
         "The stream is back and was checked again; no commands until {window} of clean signal.",
         Tone.BUSY,
     ),
+    "PAUSED": (
+        "PAUSED",
+        "Commands were paused by hand: the signal is clean and decoded, no commands until somebody goes on.",
+        Tone.BUSY,
+    ),
     "SEARCHING": (
         "SEARCHING",
         "Waiting for the decoder's stream. If this stays: is neuript-live running? "

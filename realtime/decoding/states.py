@@ -20,6 +20,7 @@ class State(StrEnum):
     OVERLOAD = "OVERLOAD"  # inference is slower than the hop; hops are being skipped
     LOST = "LOST"  # the stream is gone
     RECOVERED = "RECOVERED"  # the stream came back; until a window after it is full
+    PAUSED = "PAUSED"  # a person has paused the commands; the signal is clean
 
     @property
     def code(self) -> int:
@@ -52,4 +53,5 @@ _TEXT: dict[State, str] = {
     State.OVERLOAD: "this computer is too slow; hops are skipped",
     State.LOST: "the stream is gone",
     State.RECOVERED: "the stream is back; waiting for a whole window",
+    State.PAUSED: "commands are paused by hand",
 }

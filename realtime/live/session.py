@@ -17,7 +17,7 @@ from neuript.files import check_writable
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
 from neuript.pasteable import pasteable
-from neuript.realtime.chain.alignment import AlignedWindows, Reference
+from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.windowing import hop_samples
@@ -30,6 +30,7 @@ from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.own_header import own_header
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
 from neuript.realtime.live.sinks import JsonLines, Sentences, SinceFirst, lines_to, time_of_day
+from neuript.realtime.live.steering import Steering
 from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.recordings.channel_plan import absent_electrodes, assumed_cap, with_estimated
 from neuript.realtime.recordings.given_channels import check_channels
@@ -82,6 +83,8 @@ class _Session:
         self.view: View | None = None
         self.recorder: Recorder | None = None
         self.dashboard: Handle | None = None
+        self.outlets: DecisionOutlets | None = None
+        self.steering: Steering | None = None
         self.log_level = logging.getLogger("neuript").level
         self.live = options.replay is None
 
@@ -230,11 +233,11 @@ class _Session:
 
     def _loop(self, decoder: Decoder, costs: ProcessCosts) -> str:
         began, limit = time.monotonic(), self.options.duration_s
-        typed, words = self._listen(decoder)
+        steering = self.steering = Steering(decoder, self.outlets)
+        typed = self._listen(steering)
         while not self.stop.requested:
             decoder.step(_TIMEOUT_S)
-            for sentence in obey(typed.newest(), words):
-                logger.info("%s", sentence)
+            self._obey(typed, steering)
             if decoder.ended:
                 return "end of the recording"
             costs.sample()
@@ -259,30 +262,27 @@ class _Session:
         logging.getLogger("neuript").setLevel(self.log_level)  # a console view has left the terminal to us again
         logger.warning("the dashboard was closed; the decoder goes on, and `neuript dashboard` shows it again")
 
-    def _listen(self, decoder: Decoder) -> tuple[TypedLines, dict[str, Callable[[], str]]]:
+    def _listen(self, steering: Steering) -> TypedLines:
         """Hear what is typed while the pace is that of a person, and say what can be."""
-        paced, windows = self.live or self.options.speed < math.inf, decoder.windows
-        settle_s = windows.spec.settle_s if isinstance(windows, AlignedWindows) else 0.0
-        typed = TypedLines(sys.stdin if paced and settle_s else None)
+        paced = self.live or self.options.speed < math.inf
+        typed = TypedLines(sys.stdin if paced else None)
         self.stack.callback(typed.close)
         if typed.listening:
-            logger.info(
-                "the cap moved? type r and Enter to recentre on the next %g s, u and Enter to go back", settle_s
-            )
+            logger.info("%s", steering.invitation)
+        if self.dashboard is not None:
+            self.dashboard.tell(**steering.now(), text="")
+        return typed
 
-        def recentre() -> str:
-            decoder.recentre()
-            return f"recentring: nothing is decoded before there are {settle_s:g} s of clean signal; u goes back"
-
-        def undo() -> str:
-            decoder.undo_recentre()
-            return (
-                "seen from the earlier reference again"
-                if windows.settled
-                else "there is no reference to go back to yet"
-            )
-
-        return typed, {"r": recentre, "u": undo}
+    def _obey(self, typed: TypedLines, steering: Steering) -> None:
+        """Do what was typed, or asked for in the dashboard that this process has started."""
+        steering.remind(time.monotonic())
+        lines = typed.newest() + (self.dashboard.asked() if self.dashboard is not None else [])
+        if not lines:
+            return
+        for sentence in obey(lines, steering.actions):
+            logger.info("%s", sentence)
+            if self.dashboard is not None:
+                self.dashboard.tell(**steering.now(), text=sentence)
 
     def _listeners(self, manifest: Manifest) -> list[Sink]:
         trained_on = self.options.replay is not None and manifest.has_learnt_from(self.options.replay)
@@ -298,7 +298,7 @@ class _Session:
         from neuript.realtime.lsl.outlet import DecisionOutlets
 
         header = own_header(engine, intake, conditioner, policy, self.options)
-        outlets = DecisionOutlets(header, stim=self.options.stim)
+        self.outlets = outlets = DecisionOutlets(header, stim=self.options.stim)
         self.stack.callback(outlets.close)
         logger.info("publishing neuript-%s-proba and -events on LSL", header.task)
         if self.options.record is not None:
@@ -339,6 +339,8 @@ class _Session:
         more: dict[str, Any] = {}
         if self.demo is not None:
             more["demo"] = self.demo.score(manifest)
+        texts = [d["text"] for d in more.values()]
+        more["steered"] = self.steering.done if self.steering is not None else []
         report = build_report(
             options=self.options,
             manifest=manifest,
@@ -349,7 +351,7 @@ class _Session:
             ended=ended,
             more=more,
         )
-        self.last_words = [_summary(report), *(d["text"] for d in more.values())]
+        self.last_words = [_summary(report), *texts]
         if self.options.report is not None:
             try:
                 write_report(self.options.report, report)

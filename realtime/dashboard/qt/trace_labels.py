@@ -212,12 +212,12 @@ class TraceLabels:
             if x is None:
                 continue
             painter.setPen(QtGui.QPen(QtGui.QColor(color), 1.5, QtCore.Qt.PenStyle.DotLine))
-            if not mark.cue:
+            if not mark.cue and not mark.noted:
                 painter.drawLine(QtCore.QPointF(x, rect.bottom() - 10), QtCore.QPointF(x, rect.bottom()))
                 continue
             painter.drawLine(QtCore.QPointF(x, rect.top()), QtCore.QPointF(x, rect.bottom()))
             said = {Answer.PENDING: "", Answer.NONE: "  – no command"}.get(mark.answer, f"  {mark.answer}")
-            text = f"cue: {spoken(mark.text)}{said}"
+            text = f"cue: {spoken(mark.text)}{said}" if mark.cue else f"◆ {mark.text}"
             width = metrics.horizontalAdvance(text) + 10
             left = min(max(x + 1, rect.left()), rect.right() - width)
             box = QtCore.QRectF(left, rect.bottom() - LANE, width, LANE)

@@ -15,6 +15,7 @@ from neuript.realtime.dashboard.parent import parent_lives
 from neuript.realtime.dashboard.qt.cards import BarsCard, CommandCard, RecentCard, StateCard, TimingCard, paint
 from neuript.realtime.dashboard.qt.electrode_card import ElectrodeCard
 from neuript.realtime.dashboard.qt.probability_plot import ProbabilityPlot
+from neuript.realtime.dashboard.qt.steering_bar import SteeringBar
 from neuript.realtime.dashboard.qt.trace_view import TraceView
 from neuript.realtime.dashboard.qt.window_frame import (
     FONTS,
@@ -40,8 +41,9 @@ GRACE_S = 30.0
 """Seconds for which the window stays when the process that opened it has ended."""
 SIZE = "1360x840"
 CARD_PX = 370
+STEERING_KEYS = "P pause commands   ·   M mark   ·   R recentre   ·   U undo   ·   ↑ ↓ threshold   ·   "
 KEYS = (
-    "space pause   ·   + − scale   ·   A auto scale   ·   F filter   ·   "
+    "space hold the picture   ·   + − scale   ·   A auto scale   ·   F filter   ·   "
     "C channels per page   ·   PgUp PgDn page   ·   Q quit"
 )
 
@@ -49,8 +51,11 @@ KEYS = (
 class Dashboard(QtWidgets.QMainWindow):
     """The window: it draws what the client's model says, thirty times a second."""
 
-    def __init__(self, client: DashboardClient, theme: Theme, parent: int | None = None) -> None:
+    def __init__(
+        self, client: DashboardClient, theme: Theme, parent: int | None = None, *, steers: bool = False
+    ) -> None:
         super().__init__()
+        self._steers = steers
         self._client, self._theme, self._parent = client, theme, parent
         self._orphan_since: float | None = None
         self._frames = 0
@@ -66,6 +71,7 @@ class Dashboard(QtWidgets.QMainWindow):
 
     def start(self) -> None:
         """Begin to draw."""
+        self.steering.open()
         self._timer.start(FRAME_MS)
 
     # --- layout --------------------------------------------------------------------------------
@@ -92,7 +98,10 @@ class Dashboard(QtWidgets.QMainWindow):
         middle.addLayout(self._build_left(), 1)
         middle.addWidget(scrolling(self._build_right(), CARD_PX))
         outer.addLayout(middle, 1)
-        self._foot = ElidedLabel(KEYS)
+        self.steering = SteeringBar(theme, steers=self._steers)
+        self.steering.heard.connect(self._hear)
+        outer.addWidget(self.steering)
+        self._foot = ElidedLabel((STEERING_KEYS if self._steers else "") + KEYS)
         self._foot.setStyleSheet(f"color: {theme.muted}; font-size: 12px;")
         outer.addWidget(self._foot)
         self.setCentralWidget(page)
@@ -198,6 +207,12 @@ class Dashboard(QtWidgets.QMainWindow):
             self._plot.show_history(self._client, head or now, self.traces.span_s)
         self._check_health()
 
+    def _hear(self, said: dict[str, object]) -> None:
+        """Take the threshold that the decoder has now."""
+        if isinstance(value := said.get("threshold"), int | float):
+            with self._client.lock:
+                self._client.model.take_threshold(float(value))
+
     def _cue_color(self, mark: LaneMark, snapshot: Snapshot) -> str:
         info = snapshot.decoder
         if info is None or mark.text not in info.classes:
@@ -211,7 +226,7 @@ class Dashboard(QtWidgets.QMainWindow):
         self._light.setVisible(bool(snapshot.recording))
         self._stream.setText(snapshot.stream_words)
         self._model.setText(snapshot.model_words)
-        paused = "   ·   PAUSED (space goes on)" if self.traces.paused else ""
+        paused = "   ·   PICTURE HELD (space goes on)" if self.traces.paused else ""
         shown = self.traces.shown_channels()
         part = ""
         if snapshot.eeg is not None and len(shown) < len(snapshot.eeg.ch_names):
@@ -241,7 +256,12 @@ class Dashboard(QtWidgets.QMainWindow):
         if event is None:
             return
         key = QtCore.Qt.Key
-        actions = {**self.traces.key_actions(), key.Key_F: self._toggle_filter, key.Key_Q: self.close}
+        actions = {
+            **self.traces.key_actions(),
+            **self.steering.key_actions(),
+            key.Key_F: self._toggle_filter,
+            key.Key_Q: self.close,
+        }
         action = actions.get(key(event.key()))
         if action is not None:
             action()
@@ -272,7 +292,7 @@ def run(options: DashboardOptions) -> int:
     client.start()  # the only other thread, before Qt exists
     app = application()
     memory = WindowMemory("dashboard", remembers=options.screenshot is None)
-    window = Dashboard(client, memory.theme(options.theme), options.parent)
+    window = Dashboard(client, memory.theme(options.theme), options.parent, steers=options.steer)
     memory.place(window, SIZE, options.size)
     window.start()
     saved = show_until_closed(app, window, options.screenshot, options.after)

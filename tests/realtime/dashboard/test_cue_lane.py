@@ -83,6 +83,17 @@ def test_the_markers_of_a_cue_program_are_read_and_practice_and_rejected_trials_
     assert found.score.right == 1
 
 
+def test_a_trial_in_which_commands_were_paused_is_not_counted():
+    found = CueLane()
+    for k in range(80):
+        found.add_row(k / 4, None, began=False, paused=k == 30)
+    for stamp in (1.0, 7.0, 12.0):
+        found.add_marker("left", stamp, CLASSES)
+        found.add_marker("trial_end", stamp + 4, CLASSES)
+    assert [mark.counts for mark in found.since(0.0) if mark.cue] == [True, False, True]
+    assert found.score.none == 2
+
+
 def test_a_cue_from_before_the_first_row_is_not_counted_against_the_decoder():
     found = CueLane()
     found.add_marker("left", 1.0, CLASSES)

@@ -640,3 +640,15 @@ def test_a_model_that_was_not_calibrated_on_the_person_is_named_as_such(uncalibr
     words = model.snapshot(0.0).model_words
     assert words.startswith("model lab.safetensors abababab")
     assert words.endswith(" · not calibrated on this person") is uncalibrated
+
+
+def test_a_threshold_that_was_changed_and_a_mark_are_seen_by_whoever_watches():
+    model = connected(threshold=0.75, release=0.6)
+    model.add_events(["neuript/threshold/0.5", "neuript/mark/eyes closed"], np.array([99.0, 99.5]), 100.0)
+    seen = model.snapshot(100.0).decoder
+    assert (seen.threshold, seen.release) == (0.5, 0.5)
+    (mark,) = model.cues.since(0.0)
+    assert (mark.text, mark.stamp, mark.noted, mark.cue) == ("eyes closed", 99.5, True, False)
+    model.add_events(["neuript/threshold/0.8", "neuript/threshold/much"], np.array([101.0, 101.0]), 101.0)
+    seen = model.snapshot(101.0).decoder
+    assert (seen.threshold, seen.release) == (0.8, 0.6)
