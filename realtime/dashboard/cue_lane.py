@@ -1,7 +1,7 @@
 """Cues and other markers beside the commands: what was asked for, what the decoder did, and how often it was right.
 
-A command answers a cue if it is given when the trial ends, or else if it was the last to begin within the trial. This
-counts commands; the accuracy of single windows is another measure (`decoding.scoring`).
+The last command that is given in a trial, from a second after its cue on, answers the cue. This counts commands; the
+accuracy of single windows is another measure (`decoding.scoring`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from enum import StrEnum
 
 from neuript.realtime.recordings.cue_markers import PRACTICE, read_cue_marker
 
+SOONEST_S = 1.0
+"""Seconds after a cue before which a command cannot be its answer: no window has seen enough of the trial."""
 LONGEST_S = 10.0
 """Seconds after which a trial is over that nobody ends."""
 KEPT = 4096
@@ -68,7 +70,7 @@ class CueLane:
 
     def __init__(self) -> None:
         self._marks: list[LaneMark] = []
-        self._rows: deque[tuple[float, str | None, bool]] = deque(maxlen=KEPT)
+        self._rows: deque[tuple[float, str | None]] = deque(maxlen=KEPT)
         self._paused: deque[float] = deque(maxlen=KEPT)
 
     @property
@@ -95,9 +97,9 @@ class CueLane:
         """Take what a person marked by hand."""
         insort(self._marks, LaneMark(stamp=stamp, text=text, noted=True), key=lambda m: m.stamp)
 
-    def add_row(self, stamp: float, held: str | None, *, began: bool, paused: bool = False) -> None:
-        """Take what was commanded at `stamp`, whether it began there, and whether commands were paused by hand."""
-        self._rows.append((stamp, held, began))
+    def add_row(self, stamp: float, held: str | None, *, paused: bool = False) -> None:
+        """Take what was commanded at `stamp`, and whether commands were paused by hand."""
+        self._rows.append((stamp, held))
         if paused:
             self._paused.append(stamp)
 
@@ -130,14 +132,10 @@ class CueLane:
             self._marks[cues[-1]] = replace(self._marks[cues[-1]], counts=False)
 
     def _answer(self, cue: LaneMark, end: float) -> Answer:
-        given: str | None = None
-        held: str | None = None
-        for stamp, command, began in self._rows:
-            if cue.stamp <= stamp <= end:
-                held = command
-                given = command if began else given
-        said = held or given
-        return Answer.NONE if said is None else Answer.RIGHT if said == cue.text else Answer.WRONG
+        given = [held for stamp, held in self._rows if cue.stamp + SOONEST_S <= stamp <= end and held is not None]
+        if not given:
+            return Answer.NONE
+        return Answer.RIGHT if given[-1] == cue.text else Answer.WRONG
 
 
 def _mark(text: str, stamp: float, classes: Sequence[str]) -> LaneMark | None:

@@ -239,11 +239,10 @@ class ViewModel(TraceModel):
         self._rows.append((now, stamp, read.latency_ms, read.sample_age_ms))
         self._confidence = read.confidence if math.isfinite(read.confidence) else None
         held = None if read.decision is None else info.classes[read.decision]
-        began = held is not None and read.decision != self._decision
-        if held is not None and began:
+        if held is not None and read.decision != self._decision:
             self._note(LogEntry(stamp, "decision", held, now))
         paused = read.state_code == State.PAUSED.code
-        self.cues.add_row(stamp, held, began=began, paused=paused)
+        self.cues.add_row(stamp, held, paused=paused)
         self._decision = read.decision
 
     def add_cues(self, markers: list[str], stamps: NDArray[np.float64]) -> None:

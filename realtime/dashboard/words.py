@@ -39,11 +39,15 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
     "WARMUP": ("WARM-UP", "Filters are settling; no commands until {window} of signal has arrived.", Tone.BUSY),
     "GAP": (
         "GAP",
-        "Samples were lost; no commands until {window} of clean signal. If it repeats, check the radio link or cable.",
+        "Samples are late or lost; no commands until {window} of clean signal. If it repeats: radio link or cable.",
         Tone.WARN,
     ),
-    "STALE": ("STALE", "The amplifier has stopped sending; no commands. Check that it is on and connected.", Tone.WARN),
-    "CLOCK": ("CLOCK", "The stream's time stamps jumped; no commands until {window} of steady signal.", Tone.WARN),
+    "STALE": ("STALE", "No samples arrive; no commands. Is the amplifier on and connected?", Tone.WARN),
+    "CLOCK": (
+        "CLOCK",
+        "The clock of the stream jumped, nothing is lost; no commands until {window} of steady signal.",
+        Tone.WARN,
+    ),
     "BAD_SIGNAL": (
         "BAD SIGNAL",
         "A channel that the model needs is flat, saturated, far too large or without numbers; no commands. "

@@ -13,7 +13,7 @@ class State(StrEnum):
 
     OK = "OK"
     WARMUP = "WARMUP"  # the first window is not full yet
-    GAP = "GAP"  # samples are missing; until a window without the hole is full
+    GAP = "GAP"  # samples are missing, late or lost; until a window without the hole is full
     STALE = "STALE"  # nothing arrived for several chunk periods
     CLOCK = "CLOCK"  # the time stamps jumped; until a window after the jump is full
     BAD_SIGNAL = "BAD_SIGNAL"  # a channel in use is flat, not a number, railed or far too large
@@ -46,7 +46,7 @@ def state_name(code: float) -> str:
 _TEXT: dict[State, str] = {
     State.OK: "decoding",
     State.WARMUP: "filling the first window, or learning the reference",
-    State.GAP: "samples were lost; waiting for a whole window",
+    State.GAP: "samples are missing, late or lost; waiting for a whole window",
     State.STALE: "no samples are arriving",
     State.CLOCK: "the clock of the stream jumped; waiting for a whole window",
     State.BAD_SIGNAL: "a channel is flat, not a number, saturated or far too large",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 from PyQt6 import QtCore, QtWidgets
 
@@ -63,19 +64,28 @@ class SteeringBar(QtWidgets.QWidget):
             f"QLabel#threshold {{ color: {theme.text}; font-size: 12px; }}"
         )
         for do, words, _key, tip in BUTTONS:
-            self._button(do, words, tip, lambda _checked=False, do=do: self.ask(do))
-        less, more = (lambda _checked=False, s=sign: self.step(s * STEP) for sign in (-1, 1))
-        self._button("less", "−", "Lower the threshold (key ↓): commands come sooner, and more of them wrong.", less)
+            self._button(do, words, tip, partial(self.ask, do))
+        self._button(
+            "less",
+            "−",
+            "Lower the threshold (key ↓): commands come sooner, and more of them wrong.",
+            partial(self.step, -STEP),
+        )
         self._value = QtWidgets.QLabel("threshold")
         self._value.setObjectName("threshold")
         self._row.addWidget(self._value)
-        self._button("more", "+", "Raise the threshold (key ↑): fewer commands, and more of them right.", more)
+        self._button(
+            "more",
+            "+",
+            "Raise the threshold (key ↑): fewer commands, and more of them right.",
+            partial(self.step, STEP),
+        )
 
-    def _button(self, name: str, words: str, tip: str, act: Callable[..., None]) -> None:
+    def _button(self, name: str, words: str, tip: str, act: Callable[[], None]) -> None:
         button = QtWidgets.QPushButton(words)
         button.setToolTip(tip)
         button.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)  # the keys belong to the window
-        button.clicked.connect(act)
+        button.clicked.connect(lambda _checked: act())
         self._buttons[name] = button
         self._row.addWidget(button)
 
@@ -106,7 +116,7 @@ class SteeringBar(QtWidgets.QWidget):
         key = QtCore.Qt.Key
         keys = {key.Key_P: PAUSE, key.Key_M: MARK, key.Key_R: RECENTRE, key.Key_U: UNDO}
         return {
-            **{k: lambda do=do: self.ask(do) for k, do in keys.items()},
+            **{k: partial(self.ask, do) for k, do in keys.items()},
             key.Key_Up: lambda: self.step(STEP),
             key.Key_Down: lambda: self.step(-STEP),
         }

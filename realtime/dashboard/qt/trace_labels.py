@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6 import QtCore, QtGui
 
+from neuript.realtime.chain.timestamps import STEP_S
 from neuript.realtime.dashboard.cue_lane import Answer, LaneMark
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.view_model import LogEntry
@@ -20,8 +22,16 @@ LEFT = 62
 BOTTOM = 20
 """Pixels below the traces, for the times."""
 MIN_ROW_PX = 9
+BACK_S = 0.05
+"""Seconds by which stamps must run back to be a step of the clock."""
 LANE = 18
 """Pixels of the lane of cues, at the foot of the traces."""
+
+
+def clock_steps(stamps: NDArray[np.float64]) -> list[int]:
+    """Return the columns before which the clock jumped back, or further ahead than samples are ever late."""
+    change = np.diff(stamps)
+    return (np.flatnonzero((change < -BACK_S) | (change > STEP_S)) + 1).tolist()
 
 
 @dataclass
@@ -136,12 +146,31 @@ class TraceLabels:
             painter.drawText(box, int(left), text)
 
     def _x_of(self, stamp: float) -> float | None:
-        """Where a stamp lies on screen; None where it is not shown."""
-        if len(self.shown.stamps) == 0 or not self.shown.stamps[0] <= stamp <= self.shown.stamps[-1]:
-            return None
-        at = int(np.searchsorted(self.shown.stamps, stamp))
-        columns_from_right = len(self.shown.stamps) - at
-        return self.rect.right() + 1 - columns_from_right * self.column_px
+        """Where a stamp lies on screen, since the clock's last jump if it lies on both sides; None if nowhere."""
+        stamps = self.shown.stamps
+        edges = [0, *clock_steps(stamps), len(stamps)]
+        for start, stop in reversed(list(pairwise(edges))):
+            if stop > start and stamps[start] <= stamp <= stamps[stop - 1]:
+                return self._x_of_column(start + int(np.searchsorted(stamps[start:stop], stamp)))
+        return None
+
+    def _x_of_column(self, column: int) -> float:
+        return self.rect.right() + 1 - (len(self.shown.stamps) - column) * self.column_px
+
+    def clock_steps(self) -> None:
+        """Draw a line where the clock of the stream jumped, with by how much."""
+        painter, rect, stamps = self.painter, self.rect, self.shown.stamps
+        painter.setFont(self._sized(12, bold=True))
+        painter.setPen(QtGui.QColor(self.theme.tones[Tone.WARN]))
+        for column in clock_steps(stamps):
+            x = self._x_of_column(column)
+            painter.drawLine(QtCore.QPointF(x, rect.top()), QtCore.QPointF(x, rect.bottom()))
+            text = f"▲ clock step of {stamps[column] - stamps[column - 1]:+.1f} s"
+            width = painter.fontMetrics().horizontalAdvance(text) + 10
+            left = min(max(x + 1, rect.left()), rect.right() - width)
+            box = QtCore.QRectF(left, rect.top() + 20, width, 18)
+            painter.fillRect(box, QtGui.QColor(self.theme.panel))
+            painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
 
     def seconds(self) -> None:
         """Write the time of day under every second line."""
@@ -150,6 +179,8 @@ class TraceLabels:
             return
         painter.setFont(self._sized(11))
         painter.setPen(QtGui.QColor(self.theme.muted))
+        if clock_steps(self.shown.stamps):  # times of day on both sides of a jump would not agree
+            return
         first = math.ceil(self.shown.stamps[0] + self.shown.wall_offset_s)
         last = math.floor(self.shown.stamps[-1] + self.shown.wall_offset_s)
         if last - first > 600:  # a clock step: seconds would not fit

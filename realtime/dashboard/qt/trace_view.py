@@ -364,6 +364,7 @@ class TraceView(QtWidgets.QWidget):
         labels.verdicts()
         labels.seconds()
         labels.gaps()
+        labels.clock_steps()
         labels.cues()
         labels.decisions()
         labels.scale_bar()

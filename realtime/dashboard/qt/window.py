@@ -39,7 +39,7 @@ CARDS_EVERY = 3
 """Cards are refreshed on every third frame."""
 GRACE_S = 30.0
 """Seconds for which the window stays when the process that opened it has ended."""
-SIZE = "1360x840"
+SIZE = "1360x900"
 CARD_PX = 370
 STEERING_KEYS = "P pause commands   ·   M mark   ·   R recentre   ·   U undo   ·   ↑ ↓ threshold   ·   "
 KEYS = (

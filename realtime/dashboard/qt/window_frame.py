@@ -159,6 +159,8 @@ def base_style(theme: Theme) -> str:
     return (
         f"QMainWindow, QWidget#page, QScrollArea {{ background: {theme.background}; }}"
         f"QLabel {{ font-family: {families}; background: transparent; }}"
+        f"QToolTip {{ font-family: {families}; font-size: 13px; color: {theme.text}; background: {theme.panel};"
+        f"border: 1px solid {theme.muted}; padding: 5px; }}"
         f"QFrame#card {{ background: {theme.panel}; border-radius: 6px; }}"
         f"QScrollBar:vertical {{ background: {theme.background}; width: 10px; margin: 0; }}"
         f"QScrollBar::handle:vertical {{ background: {theme.line}; border-radius: 5px; min-height: 24px; }}"

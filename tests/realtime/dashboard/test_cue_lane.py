@@ -15,7 +15,7 @@ def lane(rows: dict[float, str], until_s: float) -> CueLane:
     out, held = CueLane(), None
     for k in range(int(until_s * 4) + 1):
         said = rows.get(k / 4, held)
-        out.add_row(k / 4, said or None, began=bool(said) and said != held)
+        out.add_row(k / 4, said or None)
         held = said
     return out
 
@@ -31,8 +31,10 @@ def cue(ev: str, cls: str, *, practice: bool = False) -> str:
         ({7.0: "left"}, Answer.RIGHT),
         ({7.0: "right"}, Answer.WRONG),
         ({7.0: "right", 8.0: "left"}, Answer.RIGHT),  # what is given at the end counts
-        ({7.0: "left", 8.0: ""}, Answer.RIGHT),  # else what began last
+        ({7.0: "left", 8.0: ""}, Answer.RIGHT),
         ({2.0: "left"}, Answer.RIGHT),  # held from before, and still given
+        ({2.0: "left", 8.5: ""}, Answer.RIGHT),
+        ({2.0: "left", 8.5: "right"}, Answer.WRONG),
         ({2.0: "right", 5.5: ""}, Answer.NONE),  # the command of the trial before ends
         ({10.0: "left"}, Answer.NONE),  # too late
     ],
@@ -53,13 +55,13 @@ def test_a_trial_is_judged_once_it_is_over_and_the_rows_have_reached_its_end():
     found.add_marker("trial_end", 9.0, CLASSES)
     assert found.since(0.0)[0].answer is Answer.PENDING
     assert found.score.words == ""
-    found.add_row(9.0, "left", began=False)
+    found.add_row(9.0, "left")
     assert found.since(0.0)[0].answer is Answer.RIGHT
     assert found.score.words == "1 of 1 cues answered right, 0 wrong, 0 not"
     found.add_marker("right", 12.0, CLASSES)  # nobody ends this one
-    found.add_row(21.9, None, began=False)
+    found.add_row(21.9, None)
     assert found.since(10.0)[0].answer is Answer.PENDING
-    found.add_row(22.0, None, began=False)
+    found.add_row(22.0, None)
     assert found.since(10.0)[0].answer is Answer.NONE
 
 
@@ -86,7 +88,7 @@ def test_the_markers_of_a_cue_program_are_read_and_practice_and_rejected_trials_
 def test_a_trial_in_which_commands_were_paused_is_not_counted():
     found = CueLane()
     for k in range(80):
-        found.add_row(k / 4, None, began=False, paused=k == 30)
+        found.add_row(k / 4, None, paused=k == 30)
     for stamp in (1.0, 7.0, 12.0):
         found.add_marker("left", stamp, CLASSES)
         found.add_marker("trial_end", stamp + 4, CLASSES)
@@ -97,7 +99,7 @@ def test_a_trial_in_which_commands_were_paused_is_not_counted():
 def test_a_cue_from_before_the_first_row_is_not_counted_against_the_decoder():
     found = CueLane()
     found.add_marker("left", 1.0, CLASSES)
-    found.add_row(3.0, None, began=False)
-    found.add_row(30.0, None, began=False)
+    found.add_row(3.0, None)
+    found.add_row(30.0, None)
     assert not found.since(0.0)[0].counts
     assert found.score.words == ""

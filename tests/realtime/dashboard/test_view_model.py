@@ -652,3 +652,32 @@ def test_a_threshold_that_was_changed_and_a_mark_are_seen_by_whoever_watches():
     model.add_events(["neuript/threshold/0.8", "neuript/threshold/much"], np.array([101.0, 101.0]), 101.0)
     seen = model.snapshot(101.0).decoder
     assert (seen.threshold, seen.release) == (0.8, 0.6)
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -20.0])
+def test_a_jump_of_the_clock_is_drawn_as_one_and_not_as_lost_samples(rng, jump_s):
+    pytest.importorskip("PyQt6")
+    from neuript.realtime.dashboard.qt.trace_labels import clock_steps
+
+    model = connected()
+    stamps = 96 + np.arange(1000) / 250
+    model.add_eeg(rng.normal(size=(1000, 2)).astype(np.float32), stamps, 100.0)
+    model.add_eeg(rng.normal(size=(1000, 2)).astype(np.float32), stamps + 4 + jump_s, 104.0)
+    extremes, at = model.ring.columns(0, model.ring.total)
+    assert np.isnan(extremes).all(axis=(1, 2)).sum() <= 1
+    (step,) = clock_steps(at)
+    assert step * model.ring.column_s == pytest.approx(4.0, abs=0.03)
+    assert at[step] - at[step - 1] == pytest.approx(jump_s, abs=0.1)
+
+
+def test_late_and_lost_samples_are_no_jump_of_the_clock(rng):
+    pytest.importorskip("PyQt6")
+    from neuript.realtime.dashboard.qt.trace_labels import clock_steps
+
+    model = connected()
+    for k, start in enumerate((96.0, 100.0, 104.9)):  # the third begins 0.9 s after the second has ended
+        stamps = start + np.arange(1000) / 250
+        model.add_eeg(rng.normal(size=(1000, 2)).astype(np.float32), stamps, 100.0 + 5 * k)
+    extremes, at = model.ring.columns(0, model.ring.total)
+    assert np.isnan(extremes).all(axis=(1, 2)).sum() * model.ring.column_s == pytest.approx(0.9, abs=0.03)
+    assert clock_steps(at) == []
