@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.chain.timestamps import STEP_S
 from neuript.realtime.dashboard.cue_lane import CueLane, CueScore, LaneMark
 from neuript.realtime.dashboard.head_points import HeadPoint, Level, top_view
 from neuript.realtime.dashboard.trace_model import TraceModel
@@ -394,8 +395,13 @@ class ViewModel(TraceModel):
         return self._state, since
 
     def evidence_history(self, since: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return stamps (n,) and evidence (n, n_classes) after `since` (LSL clock)."""
-        kept = [(stamp, row) for stamp, _, row in self._proba if stamp >= since]
+        """Return stamps (n,) and evidence (n, n_classes) after `since` and the last jump of the stream's clock."""
+        kept: list[tuple[float, NDArray[np.float64]]] = []
+        for stamp, _, row in reversed(self._proba):
+            if stamp < since or (kept and not 0 <= kept[-1][0] - stamp <= STEP_S):
+                break
+            kept.append((stamp, row))
+        kept.reverse()
         n_classes = len(self.decoder.classes) if self.decoder else 0
         if not kept:
             return np.empty(0), np.empty((0, n_classes))

@@ -382,6 +382,8 @@ def test_ages_are_right_after_the_streams_clock_has_jumped():
         ("left_hand", 1.0), ("OK", 1.0), ("CLOCK", 2.0), ("right_hand", 3.0), ("OK", 3.0),
     ]  # fmt: skip
     assert snapshot.last_decision.label == "left_hand"
+    stamps, _ = model.evidence_history(0.0)
+    assert stamps.tolist() == [30.0]  # what came before the jump lies on another clock
 
 
 CLASSES = ("a", "b", "c")
