@@ -1,6 +1,7 @@
 """Cues and other markers beside the commands: what was asked for, what the decoder did, and how often it was right.
 
-The last command that is given in a trial, from a second after its cue on, answers the cue. This counts commands; the
+The last command that is given in a trial, from a second after its cue to a little after its end,
+answers the cue. This counts commands; the
 accuracy of single windows is another measure (`decoding.scoring`).
 """
 
@@ -16,6 +17,8 @@ from neuript.realtime.recordings.cue_markers import PRACTICE, read_cue_marker
 
 SOONEST_S = 1.0
 """Seconds after a cue before which a command cannot be its answer: no window has seen enough of the trial."""
+LATEST_S = 1.5
+"""Seconds after the end of a trial in which a command still answers it: windows, smoothing and dwell lag behind."""
 LONGEST_S = 10.0
 """Seconds after which a trial is over that nobody ends."""
 KEPT = 4096
@@ -122,8 +125,9 @@ class CueLane:
                 self._marks[at] = replace(mark, answer=self._answer(mark, end))
 
     def _end_of(self, at: int) -> float:
-        latest = self._marks[at].stamp + LONGEST_S
-        return next((min(latest, mark.stamp) for mark in self._marks[at + 1 :] if not mark.noted), latest)
+        following = [mark for mark in self._marks[at + 1 :] if not mark.noted]
+        end = min([self._marks[at].stamp + LONGEST_S, *(mark.stamp for mark in following[:1])])
+        return min([end + LATEST_S, *(mark.stamp for mark in following if mark.cue)])
 
     def _withdraw(self, stamp: float) -> None:
         """Count the trial before `stamp` no more: whoever gave the cue rejects it."""

@@ -356,6 +356,11 @@ class ViewModel(TraceModel):
             recent, _ = self.ring.columns(self.ring.total - n, self.ring.total)
             self._judged_at, self._verdicts = now, self.verdicts(recent) if self.ring.total >= n else []
 
+    def verdicts(self, recent: NDArray[np.float32]) -> list[str]:
+        """Say in a word what is wrong with each channel; a hole in the stream says nothing of a channel."""
+        whole = recent[~np.isnan(recent).all(axis=(1, 2))]
+        return super().verdicts(whole) if len(whole) > 0.25 * len(recent) else [""] * recent.shape[-1]
+
     def _verdict(self, channel: int | None) -> str:
         return "" if channel is None or channel >= len(self._verdicts) else self._verdicts[channel]
 

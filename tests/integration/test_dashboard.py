@@ -266,6 +266,7 @@ def pixels_of(pixmap) -> np.ndarray:
 def test_moved_picture_equals_one_drawn_anew(window):
     """Scrolling piece by piece must give what drawing everything at once gives."""
     traces = window.traces
+    traces._verdicts_at = np.inf  # a verdict changes the colour of what comes after it
     for k in range(400):
         window.feed(8 * k, 8 * k + 8)
         traces.advance(8 / 250)
@@ -412,12 +413,12 @@ def test_keys_of_a_window_that_may_steer_reach_the_decoder_and_its_answer_the_wi
         "from neuript.realtime.dashboard.__main__ import main\n"
         "start, Key = w.Dashboard.start, QtCore.Qt.Key\n"
         "def started(self):\n"
-        "    start(self)\n"
         "    def press(key):\n"
         "        none = QtCore.Qt.KeyboardModifier.NoModifier\n"
         "        self.keyPressEvent(QtGui.QKeyEvent(QtCore.QEvent.Type.KeyPress, key, none))\n"
         "    keys = Key.Key_Up, Key.Key_P, Key.Key_M, Key.Key_Q\n"
         "    self.steering.heard.connect(lambda said: list(map(press, keys)))\n"
+        "    start(self)\n"
         "w.Dashboard.start = started\n"
         f"sys.exit(main(['--window', '--steer', '--proba-source-id={prefix}-nobody']))"
     )

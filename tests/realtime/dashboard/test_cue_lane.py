@@ -36,7 +36,8 @@ def cue(ev: str, cls: str, *, practice: bool = False) -> str:
         ({2.0: "left", 8.5: ""}, Answer.RIGHT),
         ({2.0: "left", 8.5: "right"}, Answer.WRONG),
         ({2.0: "right", 5.5: ""}, Answer.NONE),  # the command of the trial before ends
-        ({10.0: "left"}, Answer.NONE),  # too late
+        ({10.5: "left"}, Answer.RIGHT),  # the decoder lags behind
+        ({10.75: "left"}, Answer.NONE),  # too late
     ],
 )
 def test_a_cue_is_answered_within_its_trial(rows, answer):
@@ -55,13 +56,15 @@ def test_a_trial_is_judged_once_it_is_over_and_the_rows_have_reached_its_end():
     found.add_marker("trial_end", 9.0, CLASSES)
     assert found.since(0.0)[0].answer is Answer.PENDING
     assert found.score.words == ""
-    found.add_row(9.0, "left")
+    found.add_row(10.4, "left")
+    assert found.since(0.0)[0].answer is Answer.PENDING
+    found.add_row(10.5, "left")
     assert found.since(0.0)[0].answer is Answer.RIGHT
     assert found.score.words == "1 of 1 cues answered right, 0 wrong, 0 not"
     found.add_marker("right", 12.0, CLASSES)  # nobody ends this one
-    found.add_row(21.9, None)
+    found.add_row(23.4, None)
     assert found.since(10.0)[0].answer is Answer.PENDING
-    found.add_row(22.0, None)
+    found.add_row(23.5, None)
     assert found.since(10.0)[0].answer is Answer.NONE
 
 

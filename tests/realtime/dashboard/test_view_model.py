@@ -683,3 +683,16 @@ def test_late_and_lost_samples_are_no_jump_of_the_clock(rng):
     extremes, at = model.ring.columns(0, model.ring.total)
     assert np.isnan(extremes).all(axis=(1, 2)).sum() * model.ring.column_s == pytest.approx(0.9, abs=0.03)
     assert clock_steps(at) == []
+
+
+def test_a_hole_in_the_stream_is_no_fault_of_a_channel(rng):
+    from neuript.realtime.decoding.header_electrodes import HeaderElectrode
+
+    model = connected(electrodes=(HeaderElectrode(name="C3", channel=0), HeaderElectrode(name="C4", channel=1)))
+    for k in range(6):  # 0.4 s of samples after 1.5 s of nothing, again and again
+        x = rng.normal(0, 10, size=(100, 2)).astype(np.float32)
+        x[:, 1] = np.nan
+        now = 96 + 1.9 * k
+        model.add_eeg(x, now + np.arange(100) / 250, now + 0.4)
+        levels = [(point.level, point.why) for point in model.snapshot(now + 0.4).electrodes]
+        assert levels[0] == ("good", "")
