@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m neuript.realtime.dashboard",
         description="Show a neuript decoder that publishes on LSL: traces, probabilities, "
-        "decisions, states, latency. Watches only; closing it disturbs nobody.",
+        "decisions, states, latency. Closing it disturbs nobody.",
     )
     options.add_argument("--proba-source-id", default="", help="the decoder's stream (default: any that is found)")
     options.add_argument("--eeg-source-id", default="", help="the EEG stream (default: as the decoder says)")
@@ -29,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--after", type=float, default=10.0, metavar="S", help="seconds until the screenshot")
     options.add_argument("--size", metavar="WxH", help="of the window (default: as the last time)")
+    options.add_argument(
+        "--steer", action="store_true", help="steer the decoder that has started this process, by stdin and stdout"
+    )
     options.add_argument("--parent", type=int, help="end when this process has ended")
     options.add_argument("--stats", action="store_true", help="log frame times when ending")
     return options

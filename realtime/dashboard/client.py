@@ -1,4 +1,4 @@
-"""The dashboard's LSL client: it follows the decoder, its EEG and its events.
+"""The dashboard's LSL client: it follows the decoder, its EEG, its events and whoever shows cues.
 
 The drawing never touches LSL: it takes `client.lock` for the moment it copies what it needs.
 The decoder never notices this client: liblsl sends from its own threads, keeps a few seconds for it
@@ -21,6 +21,9 @@ from neuript.realtime.lsl.follower import StreamFollower
 from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.lsl.stream_choice import quoted
 from neuript.realtime.recordings.header import signal_info, text_of
+
+CUES = "type='Markers' and name='neuript-cues-markers'"
+"""Whatever program of neuript shows cues."""
 
 
 class DashboardClient(FollowingClient):
@@ -50,7 +53,11 @@ class DashboardClient(FollowingClient):
         self.events = StreamFollower(
             "events", self._events_query, on_open=lambda header: None, on_data=self._markers, on_close=lambda: None
         )
-        self.followers = (self.decoder, self.eeg, self.events)
+        self.cues = [
+            StreamFollower(what, query, on_open=lambda header: None, on_data=self._cue_markers, on_close=lambda: None)
+            for what, query in (("cues", lambda: CUES), ("twin's cues", self._twin_query))
+        ]
+        self.followers = (self.decoder, self.eeg, self.events, *self.cues)
 
     # --- what is looked for --------------------------------------------------------------------
 
@@ -72,6 +79,13 @@ class DashboardClient(FollowingClient):
         if self.model.decoder is None or "-proba" not in self._found_source_id:
             return None
         return f"source_id={quoted(self._found_source_id.replace('-proba', '-events', 1))}"
+
+    def _twin_query(self) -> str | None:
+        """A digital twin sends its cues beside its EEG."""
+        eeg = self.model.eeg
+        if eeg is None or not eeg.simulated:
+            return None
+        return f"type='Markers' and source_id={quoted(f'{eeg.source_id}-markers')}"
 
     # --- what arrives --------------------------------------------------------------------------
 
@@ -105,6 +119,13 @@ class DashboardClient(FollowingClient):
             self.model.add_eeg(data.astype(np.float32), stamps, lsl_clock())
 
     def _markers(self, data: NDArray[Any], stamps: NDArray[np.float64]) -> None:
-        texts = [bytes(value).decode("utf-8", "replace") for value in data[:, 0]]
         with self.lock:
-            self.model.add_events(texts, stamps)
+            self.model.add_events(_texts(data), stamps, lsl_clock())
+
+    def _cue_markers(self, data: NDArray[Any], stamps: NDArray[np.float64]) -> None:
+        with self.lock:
+            self.model.add_cues(_texts(data), stamps)
+
+
+def _texts(data: NDArray[Any]) -> list[str]:
+    return [bytes(value).decode("utf-8", "replace") for value in data[:, 0]]

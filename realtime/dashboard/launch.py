@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
+from neuript.realtime.dashboard.control_pipe import ControlPipe
+
 logger = logging.getLogger(__name__)
 
 Kind = Literal["window", "console"]
@@ -41,6 +43,17 @@ class Handle:
     kind: Kind
     note: str
     """Why it is the console view; empty for a window or where the console was asked for."""
+    pipe: ControlPipe | None = None
+    """By which a window steers the decoder; a console view only watches."""
+
+    def asked(self) -> list[str]:
+        """Return what was asked for in the window since the last call, as it would be typed."""
+        return self.pipe.newest() if self.pipe is not None else []
+
+    def tell(self, **said: str | float | bool) -> None:
+        """Tell the window how the decoder stands; never waits."""
+        if self.pipe is not None:
+            self.pipe.tell(**said)
 
     @property
     def running(self) -> bool:
@@ -49,14 +62,15 @@ class Handle:
 
     def close(self, timeout_s: float = 3.0) -> None:
         """End the dashboard; harmless when it has ended already. Kills it if it does not listen."""
-        if not self.running:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(timeout_s)
+        if self.running:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(timeout_s)
+        if self.pipe is not None:
+            self.pipe.close()
 
 
 def why_no_window() -> str | None:
@@ -164,13 +178,18 @@ def launch(
         f"--proba-source-id={decoder_source_id}",
         f"--eeg-source-id={eeg_source_id}",
         f"--parent={os.getpid()}",
-        "--console" if view.kind == "console" else "--window",
+        *(["--console"] if view.kind == "console" else ["--window", "--steer"]),
     ]
+    ends = subprocess.DEVNULL if view.kind == "console" else subprocess.PIPE
     process = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdin=ends,
+        stdout=ends,
+        bufsize=0,
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         start_new_session=sys.platform != "win32",
     )
-    return Handle(process, view.kind, view.note)
+    pipe = None if view.kind == "console" else ControlPipe(process)
+    if pipe is not None:
+        pipe.open()
+    return Handle(process, view.kind, view.note, pipe)

@@ -32,6 +32,8 @@ class DashboardOptions:
     """Seconds until the picture."""
     size: str | None = None
     """Of the window, such as `1360x840`; None for that of the last time."""
+    steer: bool = False
+    """Ask things of the decoder by stdin and stdout, which it holds the other ends of."""
     parent: int | None = None
     """End when this process has ended."""
     stats: bool = False

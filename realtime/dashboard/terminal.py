@@ -71,7 +71,8 @@ def render(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: 
     if snapshot.simulated:
         banner = Text(" SIMULATED SIGNAL · no person is connected ", "bold black on yellow")
         rows.append(Layout(Text.assemble(banner, justify="center"), size=1))
-    head = Text(f"{snapshot.title}   {snapshot.stream_words}", "bold", no_wrap=True)
+    light = f"● REC {snapshot.recording}   " if snapshot.recording else ""
+    head = Text.assemble((light, "bold red"), f"{snapshot.title}   {snapshot.stream_words}", style="bold", no_wrap=True)
     rows.append(Layout(head, size=1))
     hint_lines = len(Text(snapshot.words.hint).wrap(Console(width=width), width - 4))
     rows.append(Layout(_state_panel(snapshot), size=3 + hint_lines))
@@ -89,7 +90,7 @@ def render(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: 
     )
     left.split_column(Layout(bars, size=n_bars), Layout(traces))
     right.split_column(
-        Layout(_decision_panel(snapshot), size=4),
+        Layout(_decision_panel(snapshot), size=5 if snapshot.score.words else 4),
         Layout(Panel(_log(snapshot), title="Recent", title_align="left")),
         Layout(Panel(_numbers(snapshot), title="Timing", title_align="left"), size=7),
     )
@@ -119,7 +120,7 @@ def _state_panel(snapshot: Snapshot) -> Panel:
 
 def _decision_panel(snapshot: Snapshot) -> Panel:
     last = snapshot.last_decision
-    ago = "" if last is None else duration(snapshot.now - last.stamp)
+    ago = "" if last is None else duration(snapshot.now - last.heard)
     if snapshot.held is not None:
         sure = "" if snapshot.confidence is None else f"confidence {snapshot.confidence:.2f} · "
         text = Text.assemble((f"▶ {snapshot.held}", "bold reverse cyan"), (f"\n{sure}for {ago}", "dim"))
@@ -127,6 +128,8 @@ def _decision_panel(snapshot: Snapshot) -> Panel:
         text = Text.assemble("no command", (f"\nlast: {last.label}, {ago} ago", "dim"))
     else:
         text = Text.assemble("no command", ("\nnone given so far", "dim"))
+    if snapshot.score.words:
+        text.append(f"\n{snapshot.score.words}", "dim")
     return Panel(text, title=f"Command ({snapshot.n_decisions} so far)", title_align="left")
 
 
@@ -147,7 +150,7 @@ def _bars(snapshot: Snapshot, width: int) -> RenderableType:
         bar.stylize("dim", filled)
         if at is not None and 0 <= at < length:
             bar = Text.assemble(bar[:at], ("┃", "bold white"), bar[at + 1 :])
-        number = "  –  " if value is None else f"{100 * value:3.0f} %"
+        number = " –  " if value is None else f"{value:.2f}"
         lines.append(Text.assemble(f"{name:>{names}} ", bar, f" {number}"))
     legend = "" if info.threshold is None else f"┃ threshold {info.threshold:g}"
     if info.smoothing_s:
@@ -169,7 +172,7 @@ def _traces(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width:
 def _log(snapshot: Snapshot) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     for entry in snapshot.log[:20]:
-        ago = Text(f"{duration(snapshot.now - entry.stamp):>7}", "dim")
+        ago = Text(f"{duration(snapshot.now - entry.heard):>7}", "dim")
         if entry.kind == "decision":
             table.add_row(ago, Text(f"▶ {entry.label}", "bold"))
         else:
@@ -200,7 +203,7 @@ def status_line(snapshot: Snapshot) -> str:
         names = snapshot.decoder.classes
         parts += [f"{c} {p:.2f}" for c, p in zip(names, snapshot.proba, strict=True)]
     if snapshot.last_decision is not None:
-        ago = duration(snapshot.now - snapshot.last_decision.stamp)
+        ago = duration(snapshot.now - snapshot.last_decision.heard)
         parts.append(f"last command {snapshot.last_decision.label} {ago} ago")
     parts.append(f"latency p50 / p99 {snapshot.latency_words}")
     return " | ".join(parts)

@@ -67,7 +67,7 @@ LIGHT = Theme(
     threshold="#17202a",
     banner="#f0c040",
     banner_text="#1d1a10",
-    classes=("#1f77b4", "#b0508b", "#8a7a00", "#4a4fc4", "#5a6672", "#0f7f72"),
+    classes=("#1f77b4", "#a8326e", "#8a7a00", "#4a4fc4", "#5a6672", "#0f7f72"),
     idle="#808b96",
     tones={Tone.GOOD: "#007a57", Tone.BUSY: "#0068a8", Tone.WARN: "#9a5b00", Tone.BAD: "#b83200"},
 )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.chain.timestamps import STEP_S
 from neuript.realtime.chain.units import to_volts, unit_name
 from neuript.realtime.dashboard.traces import DisplayFilter, EnvelopeRing, GapFinder, channel_verdicts
 
@@ -109,7 +110,8 @@ class TraceModel:
             return
         at, missing_s = gap
         self.ring.append(self._filter.process(x[:at]), stamps[:at])
-        self.ring.append_gap(missing_s, float(stamps[at]))
+        # a jump that the decoder takes for a step of the clock is no hole of that length
+        self.ring.append_gap(missing_s if missing_s <= STEP_S else 0.0, float(stamps[at]))
         self._filter.reset()
         self.ring.append(self._filter.process(x[at:]), stamps[at:])
 

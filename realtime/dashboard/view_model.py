@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.chain.timestamps import STEP_S
+from neuript.realtime.dashboard.cue_lane import CueLane, CueScore, LaneMark
+from neuript.realtime.dashboard.head_points import HeadPoint, Level, top_view
 from neuript.realtime.dashboard.trace_model import TraceModel
-from neuript.realtime.dashboard.words import StateWords, describe
+from neuript.realtime.dashboard.words import StateWords, describe, naming
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.proba_row import unpack_row
-from neuript.realtime.decoding.states import state_name
+from neuript.realtime.decoding.states import State, state_name
 
 LATENCY_S = 30.0
+LATEST_EVENT_S = 5.0
+"""Seconds by which an event may come after rows that are newer."""
+JUDGED_S = 2.0
+"""Seconds of traces by which channels are judged."""
+JUDGE_EVERY_S = 0.5
+_VERBS = {"flat": "is flat", "huge": "is far too large", "no data": "sends no numbers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +38,12 @@ class LogEntry:
     """A committed decision or a change of state."""
 
     stamp: float
-    """Time of the newest EEG sample of the window, in seconds on the LSL clock."""
+    """Time of the newest EEG sample of the window: where it lies on the traces, on whatever clock their stamps are."""
     kind: str
     """`decision` or `state`."""
     label: str
+    heard: float
+    """When it was heard of here, in seconds on this computer's LSL clock: ages count from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +79,17 @@ class Snapshot:
     """Seconds since EEG samples arrived here; None before the first."""
     simulated: bool
     display_filter: str
+    electrodes: tuple[HeadPoint, ...] = ()
+    """What the model sees, on the head; empty where the decoder's header does not say."""
+    used: frozenset[int] = frozenset()
+    """Channels of the stream that reach the model; empty where the header does not say."""
+    cue: LaneMark | None = None
+    """The cue that came last."""
+    score: CueScore = field(default_factory=CueScore)
+    newest_stamp: float | None = None
+    """Stamp of the newest row."""
+    recording: str = ""
+    """Name of the file that is being recorded to; empty where none is."""
 
     @property
     def title(self) -> str:
@@ -151,6 +173,11 @@ class ViewModel(TraceModel):
         self._state_since: float | None = None
         self._decision: int | None = None
         self._confidence: float | None = None
+        self.cues = CueLane()
+        self._sent_names: tuple[str, ...] = ()
+        self._own_release: float | None = None
+        self._verdicts: list[str] = []
+        self._judged_at = -math.inf
 
     # --- streams come and go -------------------------------------------------------------------
 
@@ -159,7 +186,8 @@ class ViewModel(TraceModel):
         if self.decoder is not None and self.decoder.classes != info.classes:
             self._proba.clear()
             self._log.clear()
-        self.decoder = info
+        self.decoder, self._own_release = info, info.release
+        self._name_channels()
         self._connected = True
         self._last_row_at = now
         self._decision = None
@@ -170,6 +198,22 @@ class ViewModel(TraceModel):
         self._connected = False
         self._confidence = None
         self._set_state("GONE" if self.decoder is not None else "SEARCHING", now)
+
+    def connect_eeg(self, info: SignalInfo) -> None:
+        """Take the header of the EEG stream and start its traces anew."""
+        super().connect_eeg(info)
+        self._verdicts, self._sent_names = [], self.eeg.ch_names if self.eeg else ()
+        self._name_channels()
+
+    def _name_channels(self) -> None:
+        """Call the channels by the electrodes that the decoder takes them for."""
+        if self.eeg is None or self.decoder is None:
+            return
+        names = list(self._sent_names)
+        for electrode in self.decoder.electrodes:
+            if electrode.channel is not None and electrode.channel < len(names):
+                names[electrode.channel] = electrode.name
+        self.eeg = replace(self.eeg, ch_names=tuple(names))
 
     # --- data ----------------------------------------------------------------------------------
 
@@ -195,16 +239,43 @@ class ViewModel(TraceModel):
         self._proba.append((stamp, read.proba, read.evidence))
         self._rows.append((now, stamp, read.latency_ms, read.sample_age_ms))
         self._confidence = read.confidence if math.isfinite(read.confidence) else None
-        if read.decision is not None and read.decision != self._decision:
-            self._note(LogEntry(stamp, "decision", info.classes[read.decision]))
+        held = None if read.decision is None else info.classes[read.decision]
+        if held is not None and read.decision != self._decision:
+            self._note(LogEntry(stamp, "decision", held, now))
+        paused = read.state_code == State.PAUSED.code
+        self.cues.add_row(stamp, held, paused=paused)
         self._decision = read.decision
 
-    def add_events(self, markers: list[str], stamps: NDArray[np.float64]) -> None:
+    def add_cues(self, markers: list[str], stamps: NDArray[np.float64]) -> None:
+        """Add markers of whoever shows cues."""
+        classes = self.decoder.classes if self.decoder else ()
+        for marker, stamp in zip(markers, stamps, strict=True):
+            self.cues.add_marker(marker, float(stamp), classes)
+
+    def add_events(self, markers: list[str], stamps: NDArray[np.float64], now: float) -> None:
         """Add markers of the decoder's events stream; what the rows told already is not doubled."""
         for marker, stamp in zip(markers, stamps, strict=True):
             parts = marker.split("/", 2)
             if len(parts) == 3 and parts[0] == "neuript" and parts[1] in {"decision", "state"}:
-                self._note(LogEntry(float(stamp), parts[1], parts[2]))
+                self._note(LogEntry(float(stamp), parts[1], parts[2], self._heard(float(stamp), now)))
+
+            elif len(parts) == 3 and parts[:2] == ["neuript", "threshold"]:
+                self.take_threshold(_number(parts[2]))
+            elif len(parts) == 3 and parts[:2] == ["neuript", "mark"]:
+                self.cues.add_mark(parts[2], float(stamp))
+
+    def take_threshold(self, value: float) -> None:
+        """Take the threshold that somebody has set meanwhile."""
+        if self.decoder is not None and 0 < value <= 1:
+            release = None if self._own_release is None else min(self._own_release, value)
+            self.decoder = replace(self.decoder, threshold=value, release=release)
+
+    def _heard(self, stamp: float, now: float) -> float:
+        """When a row with this stamp was, or would have been, heard: an event may come after newer rows."""
+        if not self._rows:
+            return now
+        arrival, newest = self._rows[-1][:2]
+        return arrival - (newest - stamp) if 0 <= newest - stamp < LATEST_EVENT_S else now
 
     def _note(self, entry: LogEntry) -> None:
         hop_s = self._hop_s
@@ -213,10 +284,10 @@ class ViewModel(TraceModel):
             same = known.kind == entry.kind and known.label == entry.label
             if same and abs(known.stamp - entry.stamp) < near_s:
                 return
-        late = bool(self._log) and self._log[-1].stamp > entry.stamp
+        late = bool(self._log) and self._log[-1].heard > entry.heard
         self._log.append(entry)
         if late:  # an event that came after a newer row
-            self._log = deque(sorted(self._log, key=lambda e: e.stamp), maxlen=self._log.maxlen)
+            self._log = deque(sorted(self._log, key=lambda e: e.heard), maxlen=self._log.maxlen)
         if entry.kind == "decision":
             self._n_decisions += 1
 
@@ -225,7 +296,7 @@ class ViewModel(TraceModel):
             return
         self._state, self._state_since = state, now
         if state != "SEARCHING":
-            self._note(LogEntry(now if stamp is None else stamp, "state", state))
+            self._note(LogEntry(now if stamp is None else stamp, "state", state, now))
 
     # --- what is shown -------------------------------------------------------------------------
 
@@ -241,11 +312,13 @@ class ViewModel(TraceModel):
         live = self._connected and state != "SILENT"
         proba, evidence = self._proba[-1][1:] if self._proba and live else (None, None)
         decisions = [entry for entry in self._log if entry.kind == "decision"]
+        self._judge(now)
+        words = describe(state, window_s)
         return Snapshot(
             now=now,
             connected=self._connected,
             state=state,
-            words=describe(state, window_s),
+            words=naming(words, self._wrong()) if state == State.BAD_SIGNAL else words,
             since_s=max(0.0, now - since),
             decoder=info,
             eeg=self.eeg,
@@ -265,7 +338,54 @@ class ViewModel(TraceModel):
             eeg_silence_s=self.silence_s(now),
             simulated=bool((info and info.simulated) or (self.eeg and self.eeg.simulated)),
             display_filter=self.display_filter,
+            electrodes=self._electrodes(),
+            used=frozenset(info.used if info else ()),
+            cue=self.cues.newest_cue,
+            score=self.cues.score,
+            newest_stamp=self._rows[-1][1] if self._rows else None,
+            recording=info.recording if info and self._connected else "",
         )
+
+    def _judge(self, now: float) -> None:
+        """Judge the newest seconds of every channel, twice a second."""
+        silence_s = self.silence_s(now)
+        if silence_s is None or silence_s > JUDGED_S:
+            self._verdicts = []
+        elif self.ring is not None and now - self._judged_at >= JUDGE_EVERY_S:
+            n = round(JUDGED_S / self.ring.column_s)
+            recent, _ = self.ring.columns(self.ring.total - n, self.ring.total)
+            self._judged_at, self._verdicts = now, self.verdicts(recent) if self.ring.total >= n else []
+
+    def verdicts(self, recent: NDArray[np.float32]) -> list[str]:
+        """Say in a word what is wrong with each channel; a hole in the stream says nothing of a channel."""
+        whole = recent[~np.isnan(recent).all(axis=(1, 2))]
+        return super().verdicts(whole) if len(whole) > 0.25 * len(recent) else [""] * recent.shape[-1]
+
+    def _verdict(self, channel: int | None) -> str:
+        return "" if channel is None or channel >= len(self._verdicts) else self._verdicts[channel]
+
+    def _wrong(self) -> list[str]:
+        """Say of each channel in use what is wrong with it."""
+        names = self.eeg.ch_names if self.eeg else ()
+        used = (self.decoder.used if self.decoder else ()) or range(len(names))
+        return [
+            f"{names[k]} {_VERBS.get(self._verdict(k), self._verdict(k))}"
+            for k in used
+            if k < len(names) and self._verdict(k)
+        ]
+
+    def _electrodes(self) -> tuple[HeadPoint, ...]:
+        electrodes = self.decoder.electrodes if self.decoder else ()
+        nowhere = (math.nan, math.nan, math.nan)
+        xy = top_view([e.pos_m or nowhere for e in electrodes])
+        points = []
+        for electrode, (x, y) in zip(electrodes, xy.tolist(), strict=True):
+            why = self._verdict(electrode.channel)
+            level = Level.BAD if why else Level.GOOD
+            if electrode.channel is None:
+                level, why = Level.ABSENT, "made of other channels, as the channel table says"
+            points.append(HeadPoint(name=electrode.name, x=x, y=y, level=level, why=why))
+        return tuple(points)
 
     def _shown_state(self, now: float) -> tuple[str, float]:
         """The decoder's own state, unless it has fallen silent."""
@@ -280,8 +400,13 @@ class ViewModel(TraceModel):
         return self._state, since
 
     def evidence_history(self, since: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return stamps (n,) and evidence (n, n_classes) after `since` (LSL clock)."""
-        kept = [(stamp, row) for stamp, _, row in self._proba if stamp >= since]
+        """Return stamps (n,) and evidence (n, n_classes) after `since` and the last jump of the stream's clock."""
+        kept: list[tuple[float, NDArray[np.float64]]] = []
+        for stamp, _, row in reversed(self._proba):
+            if stamp < since or (kept and not 0 <= kept[-1][0] - stamp <= STEP_S):
+                break
+            kept.append((stamp, row))
+        kept.reverse()
         n_classes = len(self.decoder.classes) if self.decoder else 0
         if not kept:
             return np.empty(0), np.empty((0, n_classes))
@@ -307,6 +432,13 @@ def _finite(values: NDArray[np.float64] | None) -> tuple[float, ...] | None:
     if values is None or not np.isfinite(values).all():
         return None
     return tuple(map(float, values))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _percentile(values: NDArray[np.float64], q: float) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from neuript.durations import clock
@@ -28,6 +29,9 @@ class StateWords:
     """One character whose shape differs per tone, for eyes that do not tell the colours apart."""
 
 
+MOST_NAMED = 3
+"""More channels than this are counted, not named."""
+
 _MARKS = {Tone.GOOD: "●", Tone.BUSY: "◔", Tone.WARN: "▲", Tone.BAD: "■"}
 
 _WORDS: dict[str, tuple[str, str, Tone]] = {
@@ -35,11 +39,15 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
     "WARMUP": ("WARM-UP", "Filters are settling; no commands until {window} of signal has arrived.", Tone.BUSY),
     "GAP": (
         "GAP",
-        "Samples were lost; no commands until {window} of clean signal. If it repeats, check the radio link or cable.",
+        "Samples are late or lost; no commands until {window} of clean signal. If it repeats: radio link or cable.",
         Tone.WARN,
     ),
-    "STALE": ("STALE", "The amplifier has stopped sending; no commands. Check that it is on and connected.", Tone.WARN),
-    "CLOCK": ("CLOCK", "The stream's time stamps jumped; no commands until {window} of steady signal.", Tone.WARN),
+    "STALE": ("STALE", "No samples arrive; no commands. Is the amplifier on and connected?", Tone.WARN),
+    "CLOCK": (
+        "CLOCK",
+        "The clock of the stream jumped, nothing is lost; no commands until {window} of steady signal.",
+        Tone.WARN,
+    ),
     "BAD_SIGNAL": (
         "BAD SIGNAL",
         "A channel that the model needs is flat, saturated, far too large or without numbers; no commands. "
@@ -60,6 +68,11 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
     "RECOVERED": (
         "RECOVERED",
         "The stream is back and was checked again; no commands until {window} of clean signal.",
+        Tone.BUSY,
+    ),
+    "PAUSED": (
+        "PAUSED",
+        "Commands were paused by hand: the signal is clean and decoded, no commands until somebody goes on.",
         Tone.BUSY,
     ),
     "SEARCHING": (
@@ -103,6 +116,23 @@ def describe(name: str, window_s: float | None = None) -> StateWords:
         name, (name, "This version does not know the decoder's state; no commands.", Tone.WARN)
     )
     return StateWords(title, hint.format(window=window), tone, _MARKS[tone])
+
+
+def naming(words: StateWords, wrong: Sequence[str]) -> StateWords:
+    """Name the channels that are wrong in what is said of a bad signal.
+
+    Parameters
+    ----------
+    words : StateWords
+        Words for a bad signal.
+    wrong : sequence of str
+        Each channel with what is wrong, such as `C3 is flat`; none leaves the words as they are.
+    """
+    if not wrong:
+        return words
+    rest = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+    hint = f"{', '.join(wrong[:MOST_NAMED])}{rest}: no commands. Check the electrode, the gel and the reference."
+    return replace(words, hint=hint)
 
 
 def spoken(label: str) -> str:

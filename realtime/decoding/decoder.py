@@ -93,6 +93,8 @@ class Decoder:
         self.admission = Admission(n_times, hop, conditioner.settle_samples)
         self.skipper = Skipper(policy.hop_s, live=clock is not None)
         self.ended = False
+        self.paused = False
+        """Set from outside between two steps: what would be OK is PAUSED, so nothing is commanded."""
         capacity = n_times + math.ceil((SLICE_S + 1) * conditioner.spec.sfreq)
         self.windows: Windows = PlainWindows(n_times, conditioner.n_chans, capacity)
         if conditioner.spec.alignment is not None:
@@ -291,6 +293,8 @@ class Decoder:
                 state, logits = State.BAD_SIGNAL, None
             elif state is State.OK and self.skipper.overloaded:
                 state = State.OVERLOAD
+            elif state is State.OK and self.paused:
+                state = State.PAUSED
         return self._publish(window.t, window.index, state, logits, latency, age_ms, zero)
 
     def _publish(

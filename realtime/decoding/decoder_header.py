@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 from neuript.errors import NeuriptError
+from neuript.realtime.decoding.header_electrodes import HeaderElectrode, electrodes_xml, read_electrodes
 from neuript.realtime.decoding.proba_row import ROW_CHANNELS, n_classes_of, row_labels
 from neuript.realtime.decoding.states import STATE_ORDER
 
@@ -53,6 +54,12 @@ class DecoderHeader:
     """True if the person has given no trial: earlier people alone say what is decoded."""
     engine: str = ""
     config_sha256: str = ""
+    recording: str = ""
+    """Name of the file that the session is recorded to by the decoder's own process; empty where it is not."""
+    electrodes: tuple[HeaderElectrode, ...] = ()
+    """What the model sees, in its order."""
+    used: tuple[int, ...] = ()
+    """Indices of the EEG stream's channels that reach the model, from 0; empty where the header does not say."""
 
     def to_xml(self) -> Element:
         """Return the `decoder` element, with the names of the states beside the fields."""
@@ -63,13 +70,17 @@ class DecoderHeader:
             listed = SubElement(root, tag)
             for text in texts:
                 SubElement(listed, child).text = str(text)
+        if self.electrodes or self.used:
+            root.append(electrodes_xml(self.electrodes, self.used))
         return root
 
     @classmethod
     def from_xml(cls, element: Element) -> DecoderHeader:
         """Read a `decoder` element, whoever wrote it: a field that is missing or no number is not known."""
         said = {name: read(_text(element, name)) for name, read in _READERS.items()}
-        return cls(classes=tuple((e.text or "").strip() for e in element.findall("classes/class")), **said)
+        electrodes, used = read_electrodes(element)
+        classes = tuple((e.text or "").strip() for e in element.findall("classes/class"))
+        return cls(classes=classes, electrodes=electrodes, used=used, **said)
 
 
 def read_decoder_header(root: Element) -> DecoderHeader:
@@ -123,5 +134,5 @@ _BY_TYPE: dict[str, Callable[[str], Any]] = {
     "bool": lambda text: text.lower() in {"1", "true", "yes"},
     "float | None": _number,
 }
-_READERS = {f.name: _BY_TYPE[str(f.type)] for f in fields(DecoderHeader) if f.name != "classes"}
+_READERS = {f.name: _BY_TYPE[str(f.type)] for f in fields(DecoderHeader) if str(f.type) in _BY_TYPE}
 """How the text of each field is read."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,7 +175,7 @@ class CommitRule:
     """
 
     def __init__(self, spec: PolicySpec, classes: Sequence[str], hop_s: float) -> None:
-        self._threshold, self._release = spec.threshold, spec.release
+        self.take_limits(spec)
         self._idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
         self._dwell_hops = max(1, math.ceil(spec.dwell_s / hop_s - 1e-9))
         self._refractory_hops = math.ceil(spec.refractory_s / hop_s - 1e-9)
@@ -183,6 +183,10 @@ class CommitRule:
         self.held: int | None = None
         self._candidate: int | None = None
         self._run_hops = 0
+
+    def take_limits(self, spec: PolicySpec) -> None:
+        """Compare the evidence with this threshold and release from now on."""
+        self._threshold, self._release = spec.threshold, spec.release
 
     def update(self, evidence: Sequence[float] | None, state: State = State.OK, *, hops: int = 1) -> bool:
         """Take the evidence of the next window, or None where there is no valid one; whether `held` was committed."""
@@ -236,6 +240,7 @@ class DecisionPolicy:
         if spec.gate and spec.idle_class is None:
             raise ValueError("a gate needs the class that means no command; give idle_class")
         self.spec, self.classes, self.hop_s = spec, tuple(classes), float(hop_s)
+        self._own_release = spec.release
         self._n_classes = len(classes)
         self._idle = None if spec.idle_class is None else list(classes).index(spec.idle_class)
         self._evidence = Evidence(len(classes), spec.smoothing_s, hop_s)
@@ -268,6 +273,11 @@ class DecisionPolicy:
         evidence = self._evidence.add(log_proba if gate is None else self._gated(log_proba, gate), hops)
         committed = self._rule.update(evidence.tolist(), state, hops=hops)
         return PolicyResult(np.exp(log_proba), evidence, float(evidence.max()), self._rule.held, committed)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Commit at another evidence from the next window on; the release is never above it."""
+        self.spec = replace(self.spec, threshold=threshold, release=min(self._own_release, threshold))
+        self._rule.take_limits(self.spec)
 
     def start_over(self) -> None:
         """Forget all that was said so far, and where the classes lie: the windows are seen from somewhere else now."""

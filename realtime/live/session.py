@@ -12,14 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
 from neuript.files import check_writable
 from neuript.interrupt import Interrupt
 from neuript.montages import Montage, load_montage
 from neuript.pasteable import pasteable
-from neuript.realtime.chain.alignment import AlignedWindows, Reference
+from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.windowing import hop_samples
@@ -29,8 +27,10 @@ from neuript.realtime.decoding.latency import LatencyLedger
 from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.options import LiveOptions
+from neuript.realtime.live.own_header import own_header
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
 from neuript.realtime.live.sinks import JsonLines, Sentences, SinceFirst, lines_to, time_of_day
+from neuript.realtime.live.steering import Steering
 from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.recordings.channel_plan import absent_electrodes, assumed_cap, with_estimated
 from neuript.realtime.recordings.given_channels import check_channels
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from neuript.modelfile.engines import Engine
     from neuript.modelfile.manifest import Manifest
     from neuript.realtime.chain.chunk import SignalInfo, Source
-    from neuript.realtime.dashboard.launch import View
+    from neuript.realtime.dashboard.launch import Handle, View
     from neuript.realtime.decoding.decision import Sink
     from neuript.realtime.live.demo import Demo
     from neuript.realtime.lsl.labrecorder import Recorder
@@ -82,6 +82,10 @@ class _Session:
         self.demo: Demo | None = None
         self.view: View | None = None
         self.recorder: Recorder | None = None
+        self.dashboard: Handle | None = None
+        self.outlets: DecisionOutlets | None = None
+        self.steering: Steering | None = None
+        self.log_level = logging.getLogger("neuript").level
         self.live = options.replay is None
 
     def run(self) -> int:
@@ -229,16 +233,17 @@ class _Session:
 
     def _loop(self, decoder: Decoder, costs: ProcessCosts) -> str:
         began, limit = time.monotonic(), self.options.duration_s
-        typed, words = self._listen(decoder)
+        steering = self.steering = Steering(decoder, self.outlets)
+        typed = self._listen(steering)
         while not self.stop.requested:
             decoder.step(_TIMEOUT_S)
-            for sentence in obey(typed.newest(), words):
-                logger.info("%s", sentence)
+            self._obey(typed, steering)
             if decoder.ended:
                 return "end of the recording"
             costs.sample()
             if self.recorder is not None:
                 self.recorder.check()
+            self._notice_closed_dashboard()
             if self.demo is not None:
                 self.demo.step()
             if limit is not None:
@@ -248,30 +253,36 @@ class _Session:
                     return "duration reached"
         return "interrupted"
 
-    def _listen(self, decoder: Decoder) -> tuple[TypedLines, dict[str, Callable[[], str]]]:
+    def _notice_closed_dashboard(self) -> None:
+        """Say once that the dashboard has ended by itself: closed, killed or broken, decoding goes on."""
+        handle = self.dashboard
+        if handle is None or handle.running:
+            return
+        self.dashboard = None
+        logging.getLogger("neuript").setLevel(self.log_level)  # a console view has left the terminal to us again
+        logger.warning("the dashboard was closed; the decoder goes on, and `neuript dashboard` shows it again")
+
+    def _listen(self, steering: Steering) -> TypedLines:
         """Hear what is typed while the pace is that of a person, and say what can be."""
-        paced, windows = self.live or self.options.speed < math.inf, decoder.windows
-        settle_s = windows.spec.settle_s if isinstance(windows, AlignedWindows) else 0.0
-        typed = TypedLines(sys.stdin if paced and settle_s else None)
+        paced = self.live or self.options.speed < math.inf
+        typed = TypedLines(sys.stdin if paced else None)
         self.stack.callback(typed.close)
         if typed.listening:
-            logger.info(
-                "the cap moved? type r and Enter to recentre on the next %g s, u and Enter to go back", settle_s
-            )
+            logger.info("%s", steering.invitation)
+        if self.dashboard is not None:
+            self.dashboard.tell(**steering.now(), text="")
+        return typed
 
-        def recentre() -> str:
-            decoder.recentre()
-            return f"recentring: nothing is decoded before there are {settle_s:g} s of clean signal; u goes back"
-
-        def undo() -> str:
-            decoder.undo_recentre()
-            return (
-                "seen from the earlier reference again"
-                if windows.settled
-                else "there is no reference to go back to yet"
-            )
-
-        return typed, {"r": recentre, "u": undo}
+    def _obey(self, typed: TypedLines, steering: Steering) -> None:
+        """Do what was typed, or asked for in the dashboard that this process has started."""
+        steering.remind(time.monotonic())
+        lines = typed.newest() + (self.dashboard.asked() if self.dashboard is not None else [])
+        if not lines:
+            return
+        for sentence in obey(lines, steering.actions):
+            logger.info("%s", sentence)
+            if self.dashboard is not None:
+                self.dashboard.tell(**steering.now(), text=sentence)
 
     def _listeners(self, manifest: Manifest) -> list[Sink]:
         trained_on = self.options.replay is not None and manifest.has_learnt_from(self.options.replay)
@@ -286,8 +297,8 @@ class _Session:
     def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:
         from neuript.realtime.lsl.outlet import DecisionOutlets
 
-        header = _decoder_header(engine, intake, conditioner, policy, self.options)
-        outlets = DecisionOutlets(header, stim=self.options.stim)
+        header = own_header(engine, intake, conditioner, policy, self.options)
+        self.outlets = outlets = DecisionOutlets(header, stim=self.options.stim)
         self.stack.callback(outlets.close)
         logger.info("publishing neuript-%s-proba and -events on LSL", header.task)
         if self.options.record is not None:
@@ -309,7 +320,7 @@ class _Session:
         from neuript.realtime.dashboard.launch import launch
         from neuript.realtime.lsl.outlet import decoder_source_id
 
-        handle = launch(decoder_source_id(header, "proba"), eeg.source_id, view=view)
+        self.dashboard = handle = launch(decoder_source_id(header, "proba"), eeg.source_id, view=view)
         self.stack.callback(handle.close)
         if handle.kind == "console":  # it draws on stderr; our lines would tear it
             ours = logging.getLogger("neuript")
@@ -328,6 +339,8 @@ class _Session:
         more: dict[str, Any] = {}
         if self.demo is not None:
             more["demo"] = self.demo.score(manifest)
+        texts = [d["text"] for d in more.values()]
+        more["steered"] = self.steering.done if self.steering is not None else []
         report = build_report(
             options=self.options,
             manifest=manifest,
@@ -338,7 +351,7 @@ class _Session:
             ended=ended,
             more=more,
         )
-        self.last_words = [_summary(report), *(d["text"] for d in more.values())]
+        self.last_words = [_summary(report), *texts]
         if self.options.report is not None:
             try:
                 write_report(self.options.report, report)
@@ -421,41 +434,6 @@ def _lsl_clock() -> Callable[[], float]:
     from neuript.realtime.lsl.library import lsl_clock
 
     return lsl_clock
-
-
-def _decoder_header(
-    engine: Engine, intake: Intake, conditioner: Conditioner, decisions: DecisionPolicy, options: LiveOptions
-) -> DecoderHeader:
-    manifest, eeg = engine.manifest, intake.source.info
-    used = intake.scale[list(intake.plan.used)]
-    policy = decisions.spec
-    return DecoderHeader(
-        task=manifest.task,
-        classes=manifest.classes,
-        eeg_source_id=eeg.source_id or eeg.name,
-        eeg_name=eeg.name,
-        eeg_scale_volts=float(np.median(used)),
-        simulated=eeg.simulated,
-        window_s=manifest.window_s,
-        hop_s=decisions.hop_s,
-        threshold=policy.threshold,
-        release=policy.release,
-        smoothing_s=policy.smoothing_s,
-        dwell_s=policy.dwell_s,
-        refractory_s=policy.refractory_s,
-        gate=policy.gate,
-        centre_s=policy.centre_s,
-        temperature=policy.temperature,
-        idle_class=policy.idle_class,
-        group_delay_10hz_ms=conditioner.chain.group_delay_s(10.0) * 1e3,
-        group_delay_20hz_ms=conditioner.chain.group_delay_s(20.0) * 1e3,
-        model_name=Path(str(options.model or options.population)).name,
-        model_sha256=manifest.weights_sha256,
-        model_simulated=manifest.simulated,
-        uncalibrated=not manifest.calibrated,
-        engine=engine.name,
-        config_sha256=options.sha256,
-    )
 
 
 def _reason(error: BaseException) -> str:

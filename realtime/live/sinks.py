@@ -68,7 +68,7 @@ class Sentences:
             lasted, names = decision.t - self._fault_since, ", ".join(dict.fromkeys(self._faults))
             self._fault_since, self._faults = None, []
             return f"fine again, after {lasted:.1f} s ({names})"
-        if state not in (State.OK, State.WARMUP):
+        if state not in (State.OK, State.WARMUP, State.PAUSED):
             self._fault_since = decision.t if self._fault_since is None else self._fault_since
             self._faults.append(str(state))
         return state.text

@@ -61,7 +61,7 @@ class TypedLines:
         give_back(self._before)
 
 
-def obey(lines: list[str], actions: Mapping[str, Callable[[], str]]) -> list[str]:
+def obey(lines: list[str], actions: Mapping[str, Callable[[str], str]]) -> list[str]:
     """Do what was typed.
 
     Parameters
@@ -69,7 +69,7 @@ def obey(lines: list[str], actions: Mapping[str, Callable[[], str]]) -> list[str
     lines : list of str
         What was typed.
     actions : mapping of str to callable
-        What each word does; returns a sentence about it.
+        What each word does; is given what stands behind the word, and returns a sentence about it.
 
     Returns
     -------
@@ -78,6 +78,9 @@ def obey(lines: list[str], actions: Mapping[str, Callable[[], str]]) -> list[str
     """
     said = []
     for line in filter(None, lines):
-        action = actions.get(line.lower())
-        said.append(action() if action else f"{line!r} is no command; type {' or '.join(actions)} and Enter")
+        word, _, rest = line.partition(" ")
+        action = actions.get(word.lower())
+        said.append(
+            action(rest.strip()) if action else f"{line!r} is no command; type {' or '.join(actions)} and Enter"
+        )
     return said

@@ -59,6 +59,10 @@ class DecisionOutlets:
             if self._stim is not None:
                 self._stim.push_sample([self._codes[decision.decision]], decision.t)
 
+    def tell(self, what: str, text: str) -> None:
+        """Push a marker `neuript/<what>/<text>` now: something that a person did; never waits."""
+        self._events.push_sample([f"neuript/{what}/{text}"], pylsl.local_clock())
+
     @property
     def proba_uid(self) -> str:
         """Identity of the probability stream, unique to this run."""

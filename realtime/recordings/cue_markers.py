@@ -107,7 +107,7 @@ def plain_labels(texts: Sequence[str]) -> list[str]:
         `cue/left_hand` for a cue whose trial counts, `practice/left_hand` and `rejected/left_hand` for others,
         `trial_start` and so on; a text that is no such marker stays as it is.
     """
-    said = [_read(text) for text in texts]
+    said = [read_cue_marker(text) for text in texts]
     counting = set(_counting(said))
     labels = [text if one is None else str(one["ev"]) for text, one in zip(texts, said, strict=True)]
     for i, one in enumerate(said):
@@ -120,7 +120,7 @@ def plain_labels(texts: Sequence[str]) -> list[str]:
 
 def whole_trials(texts: Sequence[str]) -> set[int]:
     """Return the numbers of the trials that count, of all markers of a stream of cues, in order of time."""
-    said = [_read(text) for text in texts]
+    said = [read_cue_marker(text) for text in texts]
     return {int(said[i]["trial"]) for i in _counting(said)}  # type: ignore[index]
 
 
@@ -142,7 +142,7 @@ def _counting(said: Sequence[dict[str, Any] | None]) -> Iterator[int]:
     yield from whole.values()
 
 
-def _read(text: str) -> dict[str, Any] | None:
+def read_cue_marker(text: str) -> dict[str, Any] | None:
     """Return what a marker says; None for a text that is none of these markers."""
     try:
         said = json.loads(text)

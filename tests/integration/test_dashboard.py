@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 import uuid
@@ -21,6 +22,7 @@ from waiting import wait_for
 
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.dashboard.client import DashboardClient
+from neuript.realtime.dashboard.control_pipe import ControlPipe
 from neuript.realtime.dashboard.launch import launch
 from neuript.realtime.dashboard.view_model import ViewModel
 from neuript.realtime.decoding.decision import Decision
@@ -264,6 +266,7 @@ def pixels_of(pixmap) -> np.ndarray:
 def test_moved_picture_equals_one_drawn_anew(window):
     """Scrolling piece by piece must give what drawing everything at once gives."""
     traces = window.traces
+    traces._verdicts_at = np.inf  # a verdict changes the colour of what comes after it
     for k in range(400):
         window.feed(8 * k, 8 * k + 8)
         traces.advance(8 / 250)
@@ -309,7 +312,7 @@ def test_keys_pause_scale_and_turn_pages(window):
     window.feed(1600, 2000)
     traces.advance(1.0)
     np.testing.assert_array_equal(pixels_of(traces._pixmap), before)
-    assert "PAUSED" in window._caption.text()
+    assert "HELD" in window._caption.text()
     press(Qt.Key.Key_Space)
     window.feed(2000, 2100)
     traces.advance(1.0)
@@ -399,3 +402,44 @@ def test_launch_without_a_display_gives_the_console_view_and_closes(prefix, monk
         handle.close()
     assert not handle.running
     handle.close()
+
+
+@pytest.mark.qt
+def test_keys_of_a_window_that_may_steer_reach_the_decoder_and_its_answer_the_window(prefix, tmp_path):
+    """The window's process with real pipes; this test is the decoder."""
+    pytest.importorskip("PyQt6")
+    code = (
+        "import sys; from PyQt6 import QtCore, QtGui; import neuript.realtime.dashboard.qt.window as w\n"
+        "from neuript.realtime.dashboard.__main__ import main\n"
+        "start, Key = w.Dashboard.start, QtCore.Qt.Key\n"
+        "def started(self):\n"
+        "    def press(key):\n"
+        "        none = QtCore.Qt.KeyboardModifier.NoModifier\n"
+        "        self.keyPressEvent(QtGui.QKeyEvent(QtCore.QEvent.Type.KeyPress, key, none))\n"
+        "    keys = Key.Key_Up, Key.Key_P, Key.Key_M, Key.Key_Q\n"
+        "    self.steering.heard.connect(lambda said: list(map(press, keys)))\n"
+        "    start(self)\n"
+        "w.Dashboard.start = started\n"
+        f"sys.exit(main(['--window', '--steer', '--proba-source-id={prefix}-nobody']))"
+    )
+    env = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "NEURIPT_CONFIG_DIR": str(tmp_path)}
+    process = subprocess.Popen(python(code), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=env)
+    pipe = ControlPipe(process)
+    pipe.open()
+    try:
+        pipe.tell(paused=False, threshold=0.7, recentres=True, text="")
+        assert process.wait(60) == 0
+        heard: list[str] = []
+        wait_for(lambda: heard.extend(pipe.newest()) or len(heard) == 3, 10, "what the keys ask for")
+        assert heard == ["t 0.75", "p", "m mark 1"]
+    finally:
+        process.kill()
+        process.wait(10)
+        pipe.close()
+
+
+@pytest.mark.qt
+def test_any_other_window_only_watches_and_says_so(window):
+    assert window.steering.said.whole().startswith("watch only")
+    window.steering.ask("p")  # nobody is asked
+    assert not window.steering._buttons

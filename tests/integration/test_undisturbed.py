@@ -152,6 +152,8 @@ def test_stopped_and_killed_dashboards_change_no_decision(make_model, replay) ->
                 live.child.interrupt()
             for live in decoders:
                 assert live.child.wait(20) == 130, live.child.err
+        closed = "the dashboard was closed; the decoder goes on, and `neuript dashboard` shows it again"
+        assert [live.child.err.count(closed) for live in decoders] == [1, 0]
         told = [
             [
                 (row["t"], row["state"], row["proba"], row["decision"], row["confidence"])

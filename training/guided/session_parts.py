@@ -241,11 +241,11 @@ class SessionParts:
             raise NeuriptError("the cue window was closed, and the session ends with it")
 
     @property
-    def _actions(self) -> dict[str, Callable[[], str]]:
+    def _actions(self) -> dict[str, Callable[[str], str]]:
         """What may be typed, and what it does."""
 
-        def wish(word: str, sentence: str) -> Callable[[], str]:
-            def act() -> str:
+        def wish(word: str, sentence: str) -> Callable[[str], str]:
+            def act(_more: str) -> str:
                 self._key = word
                 self.cues.send(do=word)
                 return sentence

@@ -6,6 +6,7 @@ import time
 
 from PyQt6 import QtCore, QtGui, QtWidgets
 
+from neuript.realtime.dashboard.cue_lane import LONGEST_S
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.view_model import Snapshot
 from neuript.realtime.dashboard.words import describe, duration, spoken
@@ -77,16 +78,19 @@ class CommandCard(Card):
         super().__init__(theme, "Command")
         self._now = self.label("", 28, theme.text, bold=True)
         self._more = self.label("", 13, theme.muted)
+        self._cue = self.label("", 13, theme.text)
+        self._cue.hide()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        """Say the command."""
+        """Say the command, and how the cues were answered where there are any."""
+        self._show_cue(snapshot)
         last = snapshot.last_decision
         if snapshot.held is not None and snapshot.decoder is not None:
             at = snapshot.decoder.classes.index(snapshot.held)
             self._now.setText(f"▶ {spoken(snapshot.held)}")
             paint(self._now, self.theme.class_color(at), 28, bold=True)
             sure = "" if snapshot.confidence is None else f"confidence {snapshot.confidence:.2f}"
-            since = "" if last is None else f" · for {duration(snapshot.now - last.stamp)}"
+            since = "" if last is None else f" · for {duration(snapshot.now - last.heard)}"
             self._more.setText(sure + since)
             return
         self._now.setText("no command")
@@ -94,8 +98,17 @@ class CommandCard(Card):
         if last is None:
             self._more.setText("none given so far")
         else:
-            ago = duration(snapshot.now - last.stamp)
+            ago = duration(snapshot.now - last.heard)
             self._more.setText(f"last: {spoken(last.label)}, {ago} ago")
+
+    def _show_cue(self, snapshot: Snapshot) -> None:
+        cue, fresh_s = snapshot.cue, snapshot.newest_stamp
+        now = cue is not None and fresh_s is not None and fresh_s - cue.stamp < LONGEST_S and not cue.answer
+        parts = [f"cue: {spoken(cue.text)}"] if now and cue is not None else []
+        parts += [snapshot.score.words] if snapshot.score.words else []
+        self.heading.setText("COMMAND" + (f"  ·  {parts.pop(0)}" if now else ""))
+        self._cue.setText(" · ".join(parts))
+        self._cue.setVisible(bool(parts))
 
 
 class Bars(QtWidgets.QWidget):
@@ -162,7 +175,7 @@ class Bars(QtWidgets.QWidget):
             font.setBold(True)
             painter.setFont(font)
             note = " (idle)" if idle else ""
-            number = "–" if value is None else f"{100 * value:.0f} %"
+            number = "–" if value is None else f"{value:.2f}"
             self._outlined(painter, track.adjusted(10, 0, 0, 0), f"{spoken(name)}{note}", left=True)
             self._outlined(painter, track.adjusted(0, 0, -10, 0), number, left=False)
         self._thresholds(painter, info.threshold, info.release)
@@ -251,7 +264,7 @@ class RecentCard(Card):
             if k >= n_rows:
                 continue
             entry = snapshot.log[k]
-            clock = time.strftime("%H:%M:%S", time.localtime(entry.stamp + wall_offset_s))
+            clock = time.strftime("%H:%M:%S", time.localtime(entry.heard + wall_offset_s))
             if entry.kind == "decision":
                 classes = snapshot.decoder.classes if snapshot.decoder else ()
                 at = classes.index(entry.label) if entry.label in classes else 0
@@ -262,7 +275,7 @@ class RecentCard(Card):
             for cell, words_, paint_color, bold in (
                 (cells[0], clock, self.theme.muted, False),
                 (cells[1], text, color, entry.kind == "decision"),
-                (cells[2], f"{duration(snapshot.now - entry.stamp)} ago", self.theme.muted, False),
+                (cells[2], f"{duration(snapshot.now - entry.heard)} ago", self.theme.muted, False),
             ):
                 cell.setText(words_)
                 paint(cell, paint_color, 13, bold=bold)

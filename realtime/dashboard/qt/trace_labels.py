@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6 import QtCore, QtGui
 
+from neuript.realtime.chain.timestamps import STEP_S
+from neuript.realtime.dashboard.cue_lane import Answer, LaneMark
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.view_model import LogEntry
 from neuript.realtime.dashboard.words import Tone, spoken
@@ -19,6 +22,16 @@ LEFT = 62
 BOTTOM = 20
 """Pixels below the traces, for the times."""
 MIN_ROW_PX = 9
+BACK_S = 0.05
+"""Seconds by which stamps must run back to be a step of the clock."""
+LANE = 18
+"""Pixels of the lane of cues, at the foot of the traces."""
+
+
+def clock_steps(stamps: NDArray[np.float64]) -> list[int]:
+    """Return the columns before which the clock jumped back, or further ahead than samples are ever late."""
+    change = np.diff(stamps)
+    return (np.flatnonzero((change < -BACK_S) | (change > STEP_S)) + 1).tolist()
 
 
 @dataclass
@@ -40,6 +53,10 @@ class OnScreen:
     """What a row spans, in that unit; None until it is chosen."""
     decisions: list[tuple[LogEntry, str]] = field(default_factory=list)
     """Commands, each with its colour."""
+    cues: list[tuple[LaneMark, str]] = field(default_factory=list)
+    """Markers, each with its colour."""
+    used: frozenset[int] = frozenset()
+    """Channels that reach the model; empty where nobody knows, or all do."""
     message: str = ""
     wall_offset_s: float = 0.0
     """What is added to a stamp to get the time of day."""
@@ -81,8 +98,8 @@ class TraceLabels:
         font.setBold(bold or font.bold())
         return font
 
-    def _name_font(self, row: float) -> QtGui.QFont:
-        return self._sized(max(8, min(13, int(row))))
+    def _name_font(self, row: float, *, bold: bool = False) -> QtGui.QFont:
+        return self._sized(max(8, min(13, int(row))), bold=bold)
 
     def names(self) -> None:
         """Write the channels' names at the left edge; those of bad channels even where there is no room."""
@@ -91,16 +108,22 @@ class TraceLabels:
         if len(channels) == 0:
             return
         row = rect.height() / len(channels)
-        painter.setFont(self._name_font(row))
         every = max(1, math.ceil(MIN_ROW_PX / row))
         right = QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter
         for at, k in enumerate(channels):
             wrong = bool(self.shown.verdicts[k])
-            if at % every and not wrong:
+            if at % every and not wrong and k not in self.shown.used:
                 continue
-            painter.setPen(QtGui.QColor(self.theme.trace_bad if wrong else self.theme.muted))
+            decoded = k in self.shown.used
+            painter.setFont(self._name_font(row, bold=decoded))
+            color = self.theme.trace_bad if wrong else self.theme.text if decoded else self.theme.muted
+            painter.setPen(QtGui.QColor(color))
             box = QtCore.QRectF(0, rect.top() + at * row - 4, LEFT - 8, row + 8)
             painter.drawText(box, int(right), self.shown.names[k])
+            if decoded:
+                painter.fillRect(
+                    QtCore.QRectF(LEFT - 5, rect.top() + (at + 0.15) * row, 3, 0.7 * row), painter.pen().color()
+                )
 
     def verdicts(self) -> None:
         """Write "flat" and the like where a channel's trace begins."""
@@ -123,12 +146,31 @@ class TraceLabels:
             painter.drawText(box, int(left), text)
 
     def _x_of(self, stamp: float) -> float | None:
-        """Where a stamp lies on screen; None where it is not shown."""
-        if len(self.shown.stamps) == 0 or not self.shown.stamps[0] <= stamp <= self.shown.stamps[-1]:
-            return None
-        at = int(np.searchsorted(self.shown.stamps, stamp))
-        columns_from_right = len(self.shown.stamps) - at
-        return self.rect.right() + 1 - columns_from_right * self.column_px
+        """Where a stamp lies on screen, since the clock's last jump if it lies on both sides; None if nowhere."""
+        stamps = self.shown.stamps
+        edges = [0, *clock_steps(stamps), len(stamps)]
+        for start, stop in reversed(list(pairwise(edges))):
+            if stop > start and stamps[start] <= stamp <= stamps[stop - 1]:
+                return self._x_of_column(start + int(np.searchsorted(stamps[start:stop], stamp)))
+        return None
+
+    def _x_of_column(self, column: int) -> float:
+        return self.rect.right() + 1 - (len(self.shown.stamps) - column) * self.column_px
+
+    def clock_steps(self) -> None:
+        """Draw a line where the clock of the stream jumped, with by how much."""
+        painter, rect, stamps = self.painter, self.rect, self.shown.stamps
+        painter.setFont(self._sized(12, bold=True))
+        painter.setPen(QtGui.QColor(self.theme.tones[Tone.WARN]))
+        for column in clock_steps(stamps):
+            x = self._x_of_column(column)
+            painter.drawLine(QtCore.QPointF(x, rect.top()), QtCore.QPointF(x, rect.bottom()))
+            text = f"▲ clock step of {stamps[column] - stamps[column - 1]:+.1f} s"
+            width = painter.fontMetrics().horizontalAdvance(text) + 10
+            left = min(max(x + 1, rect.left()), rect.right() - width)
+            box = QtCore.QRectF(left, rect.top() + 20, width, 18)
+            painter.fillRect(box, QtGui.QColor(self.theme.panel))
+            painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
 
     def seconds(self) -> None:
         """Write the time of day under every second line."""
@@ -137,6 +179,8 @@ class TraceLabels:
             return
         painter.setFont(self._sized(11))
         painter.setPen(QtGui.QColor(self.theme.muted))
+        if clock_steps(self.shown.stamps):  # times of day on both sides of a jump would not agree
+            return
         first = math.ceil(self.shown.stamps[0] + self.shown.wall_offset_s)
         last = math.floor(self.shown.stamps[-1] + self.shown.wall_offset_s)
         if last - first > 600:  # a clock step: seconds would not fit
@@ -166,7 +210,7 @@ class TraceLabels:
             painter.save()
             painter.translate(center, rect.center().y())
             painter.rotate(-90)
-            text = f"▲ {(stop - start) * self.shown.column_s:.1f} s of samples lost"
+            text = f"▲ {(stop - start) * self.shown.column_s:.1f} s without samples"
             box = QtCore.QRectF(-150, -10, 300, 20)
             painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
             painter.restore()
@@ -189,6 +233,28 @@ class TraceLabels:
             painter.fillRect(box, QtGui.QColor(self.theme.panel))
             painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
 
+    def cues(self) -> None:
+        """Draw a dotted line with its class where a cue was shown, and its answer; a tick for other markers."""
+        painter, rect = self.painter, self.rect
+        painter.setFont(self._sized(12, bold=True))
+        metrics = painter.fontMetrics()
+        for mark, color in self.shown.cues:
+            x = self._x_of(mark.stamp)
+            if x is None:
+                continue
+            painter.setPen(QtGui.QPen(QtGui.QColor(color), 1.5, QtCore.Qt.PenStyle.DotLine))
+            if not mark.cue and not mark.noted:
+                painter.drawLine(QtCore.QPointF(x, rect.bottom() - 10), QtCore.QPointF(x, rect.bottom()))
+                continue
+            painter.drawLine(QtCore.QPointF(x, rect.top()), QtCore.QPointF(x, rect.bottom()))
+            said = {Answer.PENDING: "", Answer.NONE: "  – no command"}.get(mark.answer, f"  {mark.answer}")
+            text = f"cue: {spoken(mark.text)}{said}" if mark.cue else f"◆ {mark.text}"
+            width = metrics.horizontalAdvance(text) + 10
+            left = min(max(x + 1, rect.left()), rect.right() - width)
+            box = QtCore.QRectF(left, rect.bottom() - LANE, width, LANE)
+            painter.fillRect(box, QtGui.QColor(self.theme.background))
+            painter.drawText(box, int(QtCore.Qt.AlignmentFlag.AlignCenter), text)
+
     def scale_bar(self) -> None:
         """Draw what height is how many microvolts."""
         painter, rect = self.painter, self.rect
@@ -201,7 +267,7 @@ class TraceLabels:
         text = f"{value:g} {self.shown.unit}"
         painter.setFont(self._sized(12, bold=True))
         width = painter.fontMetrics().horizontalAdvance(text) + 26
-        bottom = rect.bottom() - 8
+        bottom = rect.bottom() - 8 - (LANE if self.shown.cues else 0)
         height = min(height, rect.height() - 20)
         back = QtGui.QColor(self.theme.panel)
         back.setAlpha(225)

@@ -167,6 +167,7 @@ class TraceView(QtWidgets.QWidget):
             if model.ring_generation != self._generation:
                 self._begin(model.ring_generation, eeg.ch_names, ring.column_s, ring.total)
             self.shown.unit = model.unit
+            self._rename(eeg.ch_names)
             waiting = ring.total - self._drawn
             n_new = min(self._pacer.step(waiting, dt_s), self.n_visible)
             if n_new == 0 and self.shown.scale is not None:
@@ -189,6 +190,18 @@ class TraceView(QtWidgets.QWidget):
         self.page_size = None if len(names) <= MAX_AT_ONCE else 32
         self._auto_until, self._auto_next = total + round(4.0 / column_s), 0
         self._blank()
+
+    def show_used(self, used: frozenset[int]) -> None:
+        """Set these channels off from the others; none sets nothing off."""
+        if used != self.shown.used:
+            self.shown.used = used
+            self._redraw()
+
+    def _rename(self, names: tuple[str, ...]) -> None:
+        """The decoder may say what a channel is when the traces run already."""
+        if names != self.shown.names:
+            self.shown.names = names
+            self.update()
 
     def _extend(self, extremes: NDArray[np.float32], stamps: NDArray[np.float64], stop: int, n_new: int) -> None:
         """Move the picture left and draw the `n_new` newest columns (one before them is given)."""
@@ -230,7 +243,9 @@ class TraceView(QtWidgets.QWidget):
         segments = segments[:, 1:] if len(extremes) > n_new else segments
         bad = np.array([bool(self.shown.verdicts[k]) for k in channels])
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
-        for rows, color in ((~bad, self._theme.trace), (bad, self._theme.trace_bad)):
+        idle = np.array([bool(self.shown.used) and k not in self.shown.used for k in channels]) & ~bad
+        good = ~bad & ~idle
+        for rows, color in ((idle, self._theme.idle), (good, self._theme.trace), (bad, self._theme.trace_bad)):
             self._draw_segments(painter, segments[rows].reshape(-1, 4), color)
 
     def _draw_segments(self, painter: QtGui.QPainter, segments: NDArray[np.float64], color: str) -> None:
@@ -349,6 +364,8 @@ class TraceView(QtWidgets.QWidget):
         labels.verdicts()
         labels.seconds()
         labels.gaps()
+        labels.clock_steps()
+        labels.cues()
         labels.decisions()
         labels.scale_bar()
         labels.message()

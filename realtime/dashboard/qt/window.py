@@ -7,14 +7,16 @@ import time
 from collections import deque
 
 import numpy as np
-import pyqtgraph as pg
 from PyQt6 import QtCore, QtGui, QtWidgets
 
 from neuript.realtime.dashboard.client import DashboardClient
+from neuript.realtime.dashboard.cue_lane import LaneMark
 from neuript.realtime.dashboard.parent import parent_lives
-from neuript.realtime.dashboard.qt.cards import BarsCard, CommandCard, RecentCard, StateCard, TimingCard
-from neuript.realtime.dashboard.qt.trace_labels import LEFT
-from neuript.realtime.dashboard.qt.trace_view import RIGHT, TraceView
+from neuript.realtime.dashboard.qt.cards import BarsCard, CommandCard, RecentCard, StateCard, TimingCard, paint
+from neuript.realtime.dashboard.qt.electrode_card import ElectrodeCard
+from neuript.realtime.dashboard.qt.probability_plot import ProbabilityPlot
+from neuript.realtime.dashboard.qt.steering_bar import SteeringBar
+from neuript.realtime.dashboard.qt.trace_view import TraceView
 from neuript.realtime.dashboard.qt.window_frame import (
     FONTS,
     ElidedLabel,
@@ -27,7 +29,7 @@ from neuript.realtime.dashboard.qt.window_frame import (
 from neuript.realtime.dashboard.show import DashboardOptions
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
-from neuript.realtime.dashboard.words import duration
+from neuript.realtime.dashboard.words import Tone, duration
 from neuript.realtime.lsl.library import lsl_clock
 
 logger = logging.getLogger(__name__)
@@ -37,70 +39,23 @@ CARDS_EVERY = 3
 """Cards are refreshed on every third frame."""
 GRACE_S = 30.0
 """Seconds for which the window stays when the process that opened it has ended."""
-SIZE = "1360x840"
+SIZE = "1360x900"
 CARD_PX = 370
+STEERING_KEYS = "P pause commands   ·   M mark   ·   R recentre   ·   U undo   ·   ↑ ↓ threshold   ·   "
 KEYS = (
-    "space pause   ·   + − scale   ·   A auto scale   ·   F filter   ·   "
+    "space hold the picture   ·   + − scale   ·   A auto scale   ·   F filter   ·   "
     "C channels per page   ·   PgUp PgDn page   ·   Q quit"
 )
-
-
-class ProbabilityPlot:
-    """Smoothed probabilities over the same seconds as the traces above."""
-
-    def __init__(self, theme: Theme) -> None:
-        self.widget = pg.PlotWidget(background=theme.panel, antialias=True)
-        self._theme = theme
-        self._curves: list[pg.PlotDataItem] = []
-        self._classes: tuple[str, ...] = ()
-        self.widget.setFixedHeight(110)
-        self.widget.setMenuEnabled(False)
-        self.widget.setMouseEnabled(False, False)
-        self.widget.hideButtons()
-        self.widget.setYRange(0, 1, padding=0.02)
-        axis = self.widget.getAxis("left")
-        axis.setWidth(LEFT)
-        axis.setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
-        axis.setPen(theme.line)
-        axis.setTextPen(theme.muted)
-        self.widget.hideAxis("bottom")
-        self.widget.getPlotItem().layout.setContentsMargins(0, 4, RIGHT, 4)
-        self._threshold = pg.InfiniteLine(
-            angle=0, pen=pg.mkPen(theme.threshold, width=1, style=QtCore.Qt.PenStyle.DashLine)
-        )
-
-    def begin(self, snapshot: Snapshot) -> None:
-        """Make one curve per class where the classes are new."""
-        info = snapshot.decoder
-        if info is None or info.classes == self._classes:
-            return
-        self.widget.clear()
-        self._classes = info.classes
-        self._curves = [
-            self.widget.plot(
-                pen=pg.mkPen(self._theme.class_color(k, idle=name == info.idle_class), width=2), connect="finite"
-            )
-            for k, name in enumerate(info.classes)
-        ]
-        if info.threshold is not None:
-            self._threshold.setValue(info.threshold)
-            self.widget.addItem(self._threshold)
-
-    def show_history(self, client: DashboardClient, head: float, span_s: float) -> None:
-        """Draw the last `span_s` seconds before `head`."""
-        with client.lock:
-            stamps, proba = client.model.evidence_history(head - span_s - 1.0)
-        for k, curve in enumerate(self._curves):
-            if k < proba.shape[1]:
-                curve.setData(stamps - head, proba[:, k])
-        self.widget.setXRange(-span_s, 0, padding=0)
 
 
 class Dashboard(QtWidgets.QMainWindow):
     """The window: it draws what the client's model says, thirty times a second."""
 
-    def __init__(self, client: DashboardClient, theme: Theme, parent: int | None = None) -> None:
+    def __init__(
+        self, client: DashboardClient, theme: Theme, parent: int | None = None, *, steers: bool = False
+    ) -> None:
         super().__init__()
+        self._steers = steers
         self._client, self._theme, self._parent = client, theme, parent
         self._orphan_since: float | None = None
         self._frames = 0
@@ -116,6 +71,7 @@ class Dashboard(QtWidgets.QMainWindow):
 
     def start(self) -> None:
         """Begin to draw."""
+        self.steering.open()
         self._timer.start(FRAME_MS)
 
     # --- layout --------------------------------------------------------------------------------
@@ -142,7 +98,10 @@ class Dashboard(QtWidgets.QMainWindow):
         middle.addLayout(self._build_left(), 1)
         middle.addWidget(scrolling(self._build_right(), CARD_PX))
         outer.addLayout(middle, 1)
-        self._foot = ElidedLabel(KEYS)
+        self.steering = SteeringBar(theme, steers=self._steers)
+        self.steering.heard.connect(self._hear)
+        outer.addWidget(self.steering)
+        self._foot = ElidedLabel((STEERING_KEYS if self._steers else "") + KEYS)
         self._foot.setStyleSheet(f"color: {theme.muted}; font-size: 12px;")
         outer.addWidget(self._foot)
         self.setCentralWidget(page)
@@ -158,6 +117,11 @@ class Dashboard(QtWidgets.QMainWindow):
         self._model.setToolTip("the model's name and the first digits of its SHA-256")
         for label in (self._title, self._model):
             label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+        self._light = QtWidgets.QLabel()
+        self._light.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+        paint(self._light, self._theme.tones[Tone.BAD], 14, bold=True)
+        self._light.hide()
+        head.addWidget(self._light)
         head.addWidget(self._title)
         head.addSpacing(14)
         head.addWidget(self._stream, 1)
@@ -177,7 +141,7 @@ class Dashboard(QtWidgets.QMainWindow):
         self._plot = ProbabilityPlot(self._theme)
         left.addWidget(self._caption)
         left.addWidget(self.traces, 1)
-        left.addWidget(self._plot.widget)
+        left.addWidget(self._plot)
         return left
 
     def _build_right(self) -> QtWidgets.QVBoxLayout:
@@ -186,9 +150,11 @@ class Dashboard(QtWidgets.QMainWindow):
         self._state = StateCard(self._theme)
         self._command = CommandCard(self._theme)
         self._bars = BarsCard(self._theme)
+        self._electrodes = ElectrodeCard(self._theme)
         self._recent = RecentCard(self._theme)
         self._timing = TimingCard(self._theme)
-        for card in (self._state, self._command, self._bars, self._recent, self._timing):
+        cards = (self._state, self._command, self._bars, self._electrodes, self._recent, self._timing)
+        for card in cards:
             card.setMaximumWidth(CARD_PX)
             right.addWidget(card, 1 if card is self._recent else 0)
         return right
@@ -211,6 +177,7 @@ class Dashboard(QtWidgets.QMainWindow):
             snapshot = self._client.model.snapshot(now)
             shown_since = now - self.traces.span_s - 2.0
             decisions = self._client.model.decisions_since(shown_since)
+            marks = self._client.model.cues.since(shown_since)
         self._show(snapshot)
         classes = snapshot.decoder.classes if snapshot.decoder else ()
         self.traces.shown.decisions = [
@@ -218,6 +185,9 @@ class Dashboard(QtWidgets.QMainWindow):
             for entry in decisions
             if entry.label in classes
         ]
+        self.traces.shown.cues = [(mark, self._cue_color(mark, snapshot)) for mark in marks]
+        used_of = len(snapshot.eeg.ch_names) if snapshot.eeg else 0
+        self.traces.show_used(snapshot.used if len(snapshot.used) < used_of else frozenset())
         silence = snapshot.eeg_silence_s
         quiet = silence is not None and silence > 1.0
         self.traces.shown.message = (
@@ -237,20 +207,36 @@ class Dashboard(QtWidgets.QMainWindow):
             self._plot.show_history(self._client, head or now, self.traces.span_s)
         self._check_health()
 
+    def _hear(self, said: dict[str, object]) -> None:
+        """Take the threshold that the decoder has now."""
+        if isinstance(value := said.get("threshold"), int | float):
+            with self._client.lock:
+                self._client.model.take_threshold(float(value))
+
+    def _cue_color(self, mark: LaneMark, snapshot: Snapshot) -> str:
+        info = snapshot.decoder
+        if info is None or mark.text not in info.classes:
+            return self._theme.muted
+        return self._theme.class_color(info.classes.index(mark.text), idle=mark.text == info.idle_class)
+
     def _show(self, snapshot: Snapshot) -> None:
         self._banner.setVisible(snapshot.simulated)
         self._title.setText(snapshot.title)
+        self._light.setText(f"● REC {snapshot.recording}  ")
+        self._light.setVisible(bool(snapshot.recording))
         self._stream.setText(snapshot.stream_words)
         self._model.setText(snapshot.model_words)
-        paused = "   ·   PAUSED (space goes on)" if self.traces.paused else ""
+        paused = "   ·   PICTURE HELD (space goes on)" if self.traces.paused else ""
         shown = self.traces.shown_channels()
         part = ""
         if snapshot.eeg is not None and len(shown) < len(snapshot.eeg.ch_names):
             n_chans = len(snapshot.eeg.ch_names)
             part = f"   ·   channels {shown.start + 1} to {shown.stop} of {n_chans}"
+        if self.traces.shown.used:
+            part += f"   ·   the {len(snapshot.used)} with a bar are decoded"
         caption = f"Traces filtered {snapshot.display_filter} for display only" + part + paused
         self._caption.setText(caption if snapshot.eeg is not None else "")
-        for card in (self._state, self._command, self._bars, self._timing):
+        for card in (self._state, self._command, self._bars, self._electrodes, self._timing):
             card.show_snapshot(snapshot)
         self._recent.show_snapshot(snapshot, self._wall_offset_s)
 
@@ -270,7 +256,12 @@ class Dashboard(QtWidgets.QMainWindow):
         if event is None:
             return
         key = QtCore.Qt.Key
-        actions = {**self.traces.key_actions(), key.Key_F: self._toggle_filter, key.Key_Q: self.close}
+        actions = {
+            **self.traces.key_actions(),
+            **self.steering.key_actions(),
+            key.Key_F: self._toggle_filter,
+            key.Key_Q: self.close,
+        }
         action = actions.get(key(event.key()))
         if action is not None:
             action()
@@ -301,14 +292,12 @@ def run(options: DashboardOptions) -> int:
     client.start()  # the only other thread, before Qt exists
     app = application()
     memory = WindowMemory("dashboard", remembers=options.screenshot is None)
-    window = Dashboard(client, memory.theme(options.theme), options.parent)
+    window = Dashboard(client, memory.theme(options.theme), options.parent, steers=options.steer)
     memory.place(window, SIZE, options.size)
     window.start()
     saved = show_until_closed(app, window, options.screenshot, options.after)
     memory.keep(window)
     client.stop()
-    if options.parent is not None and parent_lives(options.parent) and not app.property("told"):
-        logger.warning("the window is closed, the decoder goes on; neuript dashboard shows it again")
     cpu = (time.process_time() - began[0]) / (time.perf_counter() - began[1])
     logger.log(logging.INFO if options.stats else logging.DEBUG, "%s; %.0f %% of a core", window.stats(), 100 * cpu)
     return 0 if saved and client.failure is None else 1

@@ -159,6 +159,8 @@ def base_style(theme: Theme) -> str:
     return (
         f"QMainWindow, QWidget#page, QScrollArea {{ background: {theme.background}; }}"
         f"QLabel {{ font-family: {families}; background: transparent; }}"
+        f"QToolTip {{ font-family: {families}; font-size: 13px; color: {theme.text}; background: {theme.panel};"
+        f"border: 1px solid {theme.muted}; padding: 5px; }}"
         f"QFrame#card {{ background: {theme.panel}; border-radius: 6px; }}"
         f"QScrollBar:vertical {{ background: {theme.background}; width: 10px; margin: 0; }}"
         f"QScrollBar::handle:vertical {{ background: {theme.line}; border-radius: 5px; min-height: 24px; }}"
@@ -183,19 +185,12 @@ def scrolling(column: QtWidgets.QLayout, width: int) -> QtWidgets.QScrollArea:
 
 
 def application() -> QtWidgets.QApplication:
-    """Return the application; Ctrl-C and SIGTERM end it at the next frame, and what Qt says goes to the log.
-
-    Its property `told` is true once such a signal came: whoever closes the window by hand gives none.
-    """
+    """Return the application; Ctrl-C and SIGTERM end it at the next frame, and what Qt says goes to the log."""
     QtCore.qInstallMessageHandler(lambda kind, where, text: logger.debug("Qt: %s", text))
     app = QtWidgets.QApplication(sys.argv[:1])
     app.setApplicationName("neuript")
 
-    def end(*_: object) -> None:
-        app.setProperty("told", True)
-        app.quit()
-
-    take_over((signal.SIGINT, signal.SIGTERM), end)
+    take_over((signal.SIGINT, signal.SIGTERM), lambda *_: app.quit())
     return app
 
 

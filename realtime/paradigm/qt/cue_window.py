@@ -12,10 +12,10 @@ from PyQt6.QtCore import QRect, Qt, QTimer
 from PyQt6.QtGui import QGuiApplication, QScreen, QSurfaceFormat
 
 from neuript.errors import NeuriptError
+from neuript.realtime.dashboard.line_pipe import LinePipe
 from neuript.realtime.dashboard.parent import parent_lives
 from neuript.realtime.lsl.cue_outlet import CueOutlets
 from neuript.realtime.paradigm.cue_settings import SMALLEST, CueSettings
-from neuript.realtime.paradigm.line_pipe import LinePipe
 from neuript.realtime.paradigm.qt.beep import Beep
 from neuript.realtime.paradigm.qt.cue_stage import CueStage
 from neuript.realtime.paradigm.qt.draw_trials import picture_of

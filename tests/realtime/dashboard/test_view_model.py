@@ -330,17 +330,60 @@ def test_rows_without_a_window_show_no_probability():
 def test_events_add_nothing_that_the_rows_told_and_everything_they_did_not():
     model = connected()
     model.add_rows(row((0.2, 0.8), 1), np.array([99.0]), 100.0)
-    model.add_events(["neuript/state/OK", "neuript/decision/right_hand"], np.array([99.0, 99.0]))
+    model.add_events(["neuript/state/OK", "neuript/decision/right_hand"], np.array([99.0, 99.0]), 100.1)
     assert len(model.snapshot(101).log) == 2
     # the class is held on, and committed again: only the event knows
     model.add_rows(row((0.2, 0.8), 1), np.array([100.5]), 101.5)
-    model.add_events(["neuript/decision/right_hand", "someone/else"], np.array([100.5, 100.6]))
+    model.add_events(["neuript/decision/right_hand", "someone/else"], np.array([100.5, 100.6]), 101.6)
     log = model.snapshot(101).log
     assert [e.stamp for e in log if e.kind == "decision"] == [100.5, 99.0]
     # an event that comes late is put in its place
-    model.add_events(["neuript/decision/left_hand"], np.array([99.8]))
+    model.add_events(["neuript/decision/left_hand"], np.array([99.8]), 101.7)
     stamps = [e.stamp for e in model.snapshot(101).log]
     assert stamps == sorted(stamps, reverse=True)
+
+
+def test_channels_are_called_by_the_electrodes_of_the_plan_and_the_bad_one_is_named(rng):
+    """A stream of bare numbers: the decoder knows which of them is which electrode."""
+    from neuript.realtime.decoding.header_electrodes import HeaderElectrode
+
+    model = ViewModel()
+    electrodes = (
+        HeaderElectrode(name="C4", channel=2, pos_m=(0.067, -0.01, 0.063)),
+        HeaderElectrode(name="C3", channel=1, pos_m=(-0.065, -0.011, 0.064)),
+        HeaderElectrode(name="Oz", channel=None, pos_m=(0.0, -0.11, 0.015)),
+    )
+    model.connect_decoder(header(electrodes=electrodes, used=(1, 2)), 100.0)
+    model.connect_eeg(signal_info(eeg_header(("", "", "", ""))))
+    assert model.snapshot(100.0).eeg.ch_names == ("1", "C3", "C4", "4")
+    x = rng.normal(0, 10, size=(1000, 4)).astype(np.float32)
+    x[:, [0, 1]] = 7.0  # the first is flat too, and nobody asks for it
+    model.add_eeg(x, 96 + np.arange(1000) / 250, 100.0)
+    model.add_rows(row((0.5, 0.5), state="BAD_SIGNAL"), np.array([100.0]), 100.0)
+    snapshot = model.snapshot(100.1)
+    assert snapshot.words.hint.startswith("C3 is flat: no commands")
+    points = {p.name: p for p in snapshot.electrodes}
+    assert [points[name].level for name in ("C3", "C4", "Oz")] == ["bad", "good", "absent"]
+    assert points["C3"].why == "flat"
+    assert points["C3"].x < -0.3 < 0.3 < points["C4"].x
+    assert points["Oz"].y < -0.5
+    assert snapshot.used == {1, 2}
+    model.connect_decoder(header(), 101.0)  # another decoder that says nothing of electrodes
+    assert model.snapshot(101.0).eeg.ch_names == ("1", "2", "3", "4")
+
+
+def test_ages_are_right_after_the_streams_clock_has_jumped():
+    model = connected()
+    model.add_rows(row((0.2, 0.8), 1), np.array([99.0]), 100.0)
+    model.add_rows(row((0.2, 0.8), -1, state="CLOCK"), np.array([5000.0]), 101.0)
+    model.add_rows(row((0.2, 0.8), 0), np.array([30.0]), 102.0)  # and back, further than it came
+    snapshot = model.snapshot(103.0)
+    assert [(e.label, 103.0 - e.heard) for e in snapshot.log] == [
+        ("left_hand", 1.0), ("OK", 1.0), ("CLOCK", 2.0), ("right_hand", 3.0), ("OK", 3.0),
+    ]  # fmt: skip
+    assert snapshot.last_decision.label == "left_hand"
+    stamps, _ = model.evidence_history(0.0)
+    assert stamps.tolist() == [30.0]  # what came before the jump lies on another clock
 
 
 CLASSES = ("a", "b", "c")
@@ -521,7 +564,7 @@ def test_console_view_says_what_the_window_says(size):
     assert "SIMULATED" in text
     assert "OK" in text
     if size[0] >= 100:
-        for words in ("right_hand", "62 %", "threshold 0.75", "C3", "17.9 / – ms", "12.0 / 12.0 ms", "µV"):
+        for words in ("right_hand", "0.62", "threshold 0.75", "C3", "17.9 / – ms", "12.0 / 12.0 ms", "µV"):
             assert words in text, words
 
 
@@ -599,3 +642,57 @@ def test_a_model_that_was_not_calibrated_on_the_person_is_named_as_such(uncalibr
     words = model.snapshot(0.0).model_words
     assert words.startswith("model lab.safetensors abababab")
     assert words.endswith(" · not calibrated on this person") is uncalibrated
+
+
+def test_a_threshold_that_was_changed_and_a_mark_are_seen_by_whoever_watches():
+    model = connected(threshold=0.75, release=0.6)
+    model.add_events(["neuript/threshold/0.5", "neuript/mark/eyes closed"], np.array([99.0, 99.5]), 100.0)
+    seen = model.snapshot(100.0).decoder
+    assert (seen.threshold, seen.release) == (0.5, 0.5)
+    (mark,) = model.cues.since(0.0)
+    assert (mark.text, mark.stamp, mark.noted, mark.cue) == ("eyes closed", 99.5, True, False)
+    model.add_events(["neuript/threshold/0.8", "neuript/threshold/much"], np.array([101.0, 101.0]), 101.0)
+    seen = model.snapshot(101.0).decoder
+    assert (seen.threshold, seen.release) == (0.8, 0.6)
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -20.0])
+def test_a_jump_of_the_clock_is_drawn_as_one_and_not_as_lost_samples(rng, jump_s):
+    pytest.importorskip("PyQt6")
+    from neuript.realtime.dashboard.qt.trace_labels import clock_steps
+
+    model = connected()
+    stamps = 96 + np.arange(1000) / 250
+    model.add_eeg(rng.normal(size=(1000, 2)).astype(np.float32), stamps, 100.0)
+    model.add_eeg(rng.normal(size=(1000, 2)).astype(np.float32), stamps + 4 + jump_s, 104.0)
+    extremes, at = model.ring.columns(0, model.ring.total)
+    assert np.isnan(extremes).all(axis=(1, 2)).sum() <= 1
+    (step,) = clock_steps(at)
+    assert step * model.ring.column_s == pytest.approx(4.0, abs=0.03)
+    assert at[step] - at[step - 1] == pytest.approx(jump_s, abs=0.1)
+
+
+def test_late_and_lost_samples_are_no_jump_of_the_clock(rng):
+    pytest.importorskip("PyQt6")
+    from neuript.realtime.dashboard.qt.trace_labels import clock_steps
+
+    model = connected()
+    for k, start in enumerate((96.0, 100.0, 104.9)):  # the third begins 0.9 s after the second has ended
+        stamps = start + np.arange(1000) / 250
+        model.add_eeg(rng.normal(size=(1000, 2)).astype(np.float32), stamps, 100.0 + 5 * k)
+    extremes, at = model.ring.columns(0, model.ring.total)
+    assert np.isnan(extremes).all(axis=(1, 2)).sum() * model.ring.column_s == pytest.approx(0.9, abs=0.03)
+    assert clock_steps(at) == []
+
+
+def test_a_hole_in_the_stream_is_no_fault_of_a_channel(rng):
+    from neuript.realtime.decoding.header_electrodes import HeaderElectrode
+
+    model = connected(electrodes=(HeaderElectrode(name="C3", channel=0), HeaderElectrode(name="C4", channel=1)))
+    for k in range(6):  # 0.4 s of samples after 1.5 s of nothing, again and again
+        x = rng.normal(0, 10, size=(100, 2)).astype(np.float32)
+        x[:, 1] = np.nan
+        now = 96 + 1.9 * k
+        model.add_eeg(x, now + np.arange(100) / 250, now + 0.4)
+        levels = [(point.level, point.why) for point in model.snapshot(now + 0.4).electrodes]
+        assert levels[0] == ("good", "")

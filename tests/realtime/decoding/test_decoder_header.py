@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from neuript.errors import NeuriptError
 from neuript.realtime.decoding.decoder_header import DecoderHeader, read_decoder_header
+from neuript.realtime.decoding.header_electrodes import HeaderElectrode
 from neuript.realtime.decoding.proba_row import row_labels
 from neuript.realtime.decoding.states import State
 
@@ -41,6 +42,12 @@ FULL = DecoderHeader(
     uncalibrated=True,
     engine="torchscript",
     config_sha256="cd" * 32,
+    recording="a session.xdf",
+    electrodes=(
+        HeaderElectrode(name="C3", channel=2, pos_m=(-0.065, -0.012, 0.068)),
+        HeaderElectrode(name="C4-Cz", channel=None, pos_m=None),
+    ),
+    used=(2, 5, 7),
 )
 
 
@@ -95,11 +102,15 @@ def test_what_is_missing_or_nonsense_is_not_known():
         decoder.remove(decoder.find(tag))
     decoder.find("release").text = "nonsense"
     decoder.find("hop_s").text = "nan"
+    decoder.find("electrodes/electrode/index").text = "-3"
+    decoder.find("electrodes/electrode/x").text = "left"
+    decoder.find("electrodes/used").text = "2 x 7"
     decoder.find("model_simulated").text = " Yes "
     read = read_decoder_header(root)
     assert (read.threshold, read.release, read.hop_s, read.idle_class) == (None, None, None, None)
     assert (read.model_name, read.simulated, read.model_simulated) == ("", False, True)
     assert read.classes == ("a", "b")  # the channels say so
+    assert (read.electrodes[0], read.used) == (HeaderElectrode(name="C3"), (2, 7))
     assert read.task == "neuript-mi-proba"  # the next best name
     root.find("desc").remove(decoder)
     assert read_decoder_header(root) == DecoderHeader(task="neuript-mi-proba", classes=("a", "b"))

@@ -43,9 +43,10 @@ def test_a_pipe_a_file_and_nothing_are_left_to_whom_they_belong() -> None:
 def test_each_line_gets_a_sentence() -> None:
     done: list[str] = []
 
-    def act() -> str:
-        done.append("r")
+    def act(text: str) -> str:
+        done.append(text)
         return "did it"
 
-    assert obey(["", "R", "quit"], {"r": act}) == ["did it", "'quit' is no command; type r and Enter"]
-    assert done == ["r"]
+    said = obey(["", "R", "quit", "r  some  words "], {"r": act})
+    assert said == ["did it", "'quit' is no command; type r and Enter", "did it"]
+    assert done == ["", "some  words"]
