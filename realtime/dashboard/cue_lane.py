@@ -1,8 +1,7 @@
 """Cues and other markers beside the commands: what was asked for, what the decoder did, and how often it was right.
 
-The last command that is given in a trial, from a second after its cue to a little after its end,
-answers the cue. This counts commands; the
-accuracy of single windows is another measure (`decoding.scoring`).
+The last command that is given in a trial, from a second after its cue to a little after its end, answers the cue. This
+counts commands; the accuracy of single windows is another measure (`decoding.scoring`).
 """
 
 from __future__ import annotations
