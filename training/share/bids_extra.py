@@ -20,4 +20,4 @@ def of_bids(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = (error.name or module).partition(".")[0]
-        raise NeuriptError(f'neuript bids needs the package {package}: pip install "neuript[bids]"') from error
+        raise NeuriptError(f'a BIDS data set needs the package {package}: pip install "neuript[bids]"') from error
