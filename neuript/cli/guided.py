@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuript.cli.guided_options import VIEW, next_session_of, session_of, view_of
+from neuript.cli.guided_options import VIEW, view_of
+from neuript.cli.guided_settings import next_session_of, session_of
 from neuript.cli.progress import ProgressLine, say
 from neuript.errors import NeuriptError
 from neuript.pasteable import pasteable
@@ -60,11 +61,13 @@ def refuse(given: dict[str, str], names: set[str], why: str) -> None:
 
 
 def _next(result: CalibrationResult, spec: GuidedSpec, folder: Path) -> str:
-    model = spec.out or str(folder / "model.ts")
+    there = spec.out is not None and Path(spec.out).is_file()
+    model = spec.out if spec.out is not None and there else str(folder / "model.ts")
     report, card = folder / "report.html", result.published
     if card is not None and not card.above_chance:
         return f"wrote {model}, but it is not above chance: record more before you use it; {report} says more"
     channels = ",".join(spec.calibration.channels or ())
     said = {"--montage": spec.montage, "--unit": spec.unit, "--channels": channels}
+    said |= {"--stream": spec.stream, "--source-id": spec.source_id}
     stream = [word for option, value in said.items() if value for word in (option, value)]
     return f"wrote {model} and {report}; next: {pasteable('neuript-live', '--model', model, *stream)}"

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from neuript.cli.option_values import named_values, words
-from neuript.errors import NeuriptError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from neuript.training.calibration.calibration_spec import CalibrationSpec
-    from neuript.training.guided.guided_spec import GuidedSpec
     from neuript.training.guided.session_parts import GuidedView
 
 VIEW = ("windowed", "screen", "no_sound", "go_on_after", "wait")
@@ -35,7 +29,6 @@ SESSION = (
 """Options by their destination that only a guided session has."""
 FILES = ("files", "event", "trial_start", "eeg", "idle", "report")
 """Options that only recordings have that exist."""
-FEW = 5  # trials of each class on another day
 
 
 def add_guided_options(parser: argparse.ArgumentParser) -> None:
@@ -70,71 +63,6 @@ def fit_to_session(args: argparse.Namespace, given: dict[str, str]) -> None:
         args.epoch = (0.5, args.imagery + 0.5)
     if "window" not in given and args.population is None:
         args.window = min(4.0, args.imagery)
-
-
-def session_of(args: argparse.Namespace, calibration: CalibrationSpec) -> GuidedSpec:
-    """Return the settings of a new session that the options say."""
-    import secrets
-
-    from neuript.realtime.paradigm.graz_timing import GrazTiming
-    from neuript.training.guided.guided_spec import GuidedSpec
-
-    if not args.subject:
-        raise NeuriptError("--subject is missing: an alias for the person, such as --subject S01; it names the folder")
-    return GuidedSpec(
-        subject=args.subject,
-        classes=words(args.classes),
-        own=_own(args),
-        montage=args.montage,
-        unit=args.unit,
-        stream=args.stream,
-        source_id=args.source_id,
-        trials_per_class=args.trials,
-        trials_per_block=args.block,
-        practice_per_class=args.practice,
-        timing=GrazTiming(
-            fixation_s=args.fixation,
-            beep_s=args.fixation / 2,
-            cue_s=min(GrazTiming.cue_s, args.imagery / 3),
-            imagery_s=args.imagery,
-            pause_s=tuple(args.pause),
-        ),
-        seed=secrets.randbelow(2**31) if args.seed is None else args.seed,
-        feedback=args.feedback,
-        out=_absolute(args.out),
-        calibration=calibration,
-    )
-
-
-def next_session_of(args: argparse.Namespace, given: dict[str, str]) -> GuidedSpec:
-    """Return the settings of a session on another day: those of the last, which is learnt from too, and few trials."""
-    import secrets
-    from dataclasses import replace
-
-    from neuript.training.guided.session_folder import last_finished
-
-    last = last_finished(args.sessions, args.subject)
-    return replace(
-        last.spec,
-        **{name: getattr(args, name) for name in ("stream", "source_id", "feedback") if name in given},
-        trials_per_class=args.trials if "trials" in given else FEW,
-        trials_per_block=args.block,
-        practice_per_class=args.practice if "practice" in given else 0,
-        seed=secrets.randbelow(2**31) if args.seed is None else args.seed,
-        out=_absolute(args.out),
-        earlier=tuple(str(path.resolve()) for path in last.all_recordings),
-    )
-
-
-def _absolute(out: str | None) -> str | None:
-    return str(Path(out).resolve()) if out else None
-
-
-def _own(args: argparse.Namespace) -> tuple[Any, ...]:
-    from neuript.realtime.paradigm.task_cues import OwnCue
-
-    texts, files = named_values(args.cue_text, "--cue-text"), named_values(args.cue_picture, "--cue-picture")
-    return tuple(OwnCue(name=n, text=texts.get(n, ""), picture=files.get(n)) for n in dict.fromkeys((*texts, *files)))
 
 
 def view_of(args: argparse.Namespace) -> GuidedView:

@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 PERIOD_S = 0.01
 
 
+class _TimeOverError(Exception):
+    """The time is over, and no decoder has come."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BridgeOptions:
     """What is passed on, and where to."""
@@ -103,24 +107,32 @@ def run_bridge(options: BridgeOptions, show: Callable[[str], None]) -> bool:
             relay.connect(header)
             logger.info("follows %s: %s", header.task, ", ".join(header.classes))
 
+        end = math.inf if options.duration_s is None else time.monotonic() + options.duration_s
+
         def wait() -> None:
             stop.check()
+            if time.monotonic() >= end:
+                raise _TimeOverError
             relay.tick(lsl_clock())
 
+        try:
+            source_id = find_decoder(options.source_id, wait)
+        except _TimeOverError:
+            logger.info("no decoder came in %g s", options.duration_s or 0.0)
+            return False
         follower = DecisionFollower(
-            find_decoder(options.source_id, wait),
+            source_id,
             dead_man,
             on_decision=lambda decision: relay.publish(decision, lsl_clock()),
             on_header=take_header,
         )
         stack.callback(follower.close)
-        _follow(follower, relay, stop, options.duration_s)
+        _follow(follower, relay, stop, end)
     logger.info("%d commands passed on, %d withheld; everything was told to stop", relay.n_commands, relay.n_withheld)
     return stop.requested
 
 
-def _follow(follower: DecisionFollower, relay: Relay, stop: Interrupt, duration_s: float | None) -> None:
-    end = math.inf if duration_s is None else time.monotonic() + duration_s
+def _follow(follower: DecisionFollower, relay: Relay, stop: Interrupt, end: float) -> None:
     while not stop.requested and time.monotonic() < end:
         now = lsl_clock()
         follower.step(now)

@@ -36,6 +36,8 @@ def understood(line: bytes) -> str | None:
     if not isinstance(said, dict) or set(said) != {"said", "text"} or not isinstance(said["text"], str):
         return None
     do, text = said["said"], said["text"].strip()
+    if do == PAUSE and text in ("on", "off"):
+        return f"{do} {text}"
     if do in _WITHOUT:
         return None if text else str(do)
     if do not in (MARK, THRESHOLD) or len(text) > MAX_TEXT or not text.isprintable():

@@ -77,6 +77,10 @@ class DeadMan:
         self._came_at = now
         row = unpack_row(values, len(self._classes))
         state = state_name(row.state_code)
+        if state != State.OK and not self._stamp < stamp:  # a stop is believed without a new sample; nothing else is
+            self._state = state
+            self._follow(None)
+            return None
         if not self._stamp < stamp or abs(now - stamp) > self._max_age_s or (state == State.OK and not _whole(row)):
             return None
         self._in_sight &= now - self._fresh_at <= self._max_age_s

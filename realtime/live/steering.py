@@ -96,8 +96,9 @@ class Steering:
 
         return act
 
-    def _pause(self, _text: str) -> str:
-        self.decoder.paused = not self.decoder.paused
+    def _pause(self, text: str) -> str:
+        """Pause or go on; "on" and "off" say which, so that two hands do not undo each other."""
+        self.decoder.paused = {"on": True, "off": False}.get(text, not self.decoder.paused)
         return "commands are paused; p goes on" if self.decoder.paused else "commands are enabled again"
 
     def _mark(self, text: str) -> str:

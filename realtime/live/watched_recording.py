@@ -14,12 +14,13 @@ from neuript.montages import Montage
 from neuript.montages.stream_labels import is_eeg_stream
 from neuript.pasteable import pasteable
 from neuript.realtime.chain.chunk import Chunk, SignalInfo
+from neuript.realtime.lsl.cue_outlet import CUE_SOURCE_IDS
 from neuript.realtime.lsl.discovery import StreamSummary, visible_streams
 from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
 from neuript.realtime.lsl.inlet import LslSource
 from neuript.realtime.lsl.labrecorder import Recorder, bytes_per_s
 from neuript.realtime.lsl.late_streams import LateStreams
-from neuript.realtime.recordings.explanation import explained
+from neuript.realtime.recordings.explanation import STREAM_TYPE, explained
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of, is_event_stream
 
@@ -69,7 +70,8 @@ class WatchedRecording:
         check : callable
             Called between the steps; may raise to end it.
         wanted : collection of str
-            Source ids of streams that must be in the file.
+            Source ids of streams that must be in the file. If there are some, other people's EEG and cues stay out:
+            what is learnt of the file must be this person's.
 
         Raises
         ------
@@ -84,9 +86,18 @@ class WatchedRecording:
             )
         check()
         self._late = LateStreams(streams)
+        if wanted:
+            streams = [stream for stream in streams if not self._is_foreign(stream, wanted)]
         rate = bytes_per_s(self._source.info)
         self._recorder = Recorder(self.path, [f"uid='{s.uid}'" for s in streams], bytes_per_s=rate)
         self._recorder.start()
+
+    def _is_foreign(self, stream: StreamSummary, wanted: Collection[str]) -> bool:
+        assert self._explanation is not None
+        if stream.uid in (self._source.info.uid, self._explanation.uid) or stream.source_id in wanted:
+            return False
+        explains = stream.stype == STREAM_TYPE
+        return explains or is_eeg_stream(stream.stype) or stream.source_id.startswith(CUE_SOURCE_IDS)
 
     @property
     def n_bytes(self) -> int:

@@ -11,6 +11,9 @@ from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.lsl.stream_info import described, element, stream_info
 from neuript.realtime.recordings.cue_markers import CODES, MARKERS, CueHeader, cue_header_xml, cue_marker
 
+CUE_SOURCE_IDS = "neuript-cues-"
+"""What the source ids of cues begin with, whoever's they are."""
+
 
 def cue_source_id(subject: str, role: str) -> str:
     """Return the source id of the stream of `MARKERS` or `CODES`.
@@ -18,7 +21,7 @@ def cue_source_id(subject: str, role: str) -> str:
     It stays the same for this host and person, so that a recorder finds the stream again after a restart.
     """
     text = "|".join((socket.gethostname(), subject))
-    return f"neuript-cues-{role}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{CUE_SOURCE_IDS}{role}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 class CueOutlets:

@@ -108,7 +108,7 @@ def plain_labels(texts: Sequence[str]) -> list[str]:
         `trial_start` and so on; a text that is no such marker stays as it is.
     """
     said = [read_cue_marker(text) for text in texts]
-    counting = set(_counting(said))
+    counting = {cue for cue, _ in _counting(said)}
     labels = [text if one is None else str(one["ev"]) for text, one in zip(texts, said, strict=True)]
     for i, one in enumerate(said):
         if one is not None and one["ev"] == "cue":
@@ -118,16 +118,22 @@ def plain_labels(texts: Sequence[str]) -> list[str]:
     return labels
 
 
-def whole_trials(texts: Sequence[str]) -> set[int]:
-    """Return the numbers of the trials that count, of all markers of a stream of cues, in order of time."""
+def whole_trials(texts: Sequence[str]) -> dict[int, tuple[int, int]]:
+    """Return the trials that count, of all markers of a stream of cues, in order of time.
+
+    Returns
+    -------
+    dict of int to (int, int)
+        Number of the trial to the indices of its cue and of its end.
+    """
     said = [read_cue_marker(text) for text in texts]
-    return {int(said[i]["trial"]) for i in _counting(said)}  # type: ignore[index]
+    return {int(said[cue]["trial"]): (cue, end) for cue, end in _counting(said)}  # type: ignore[index]
 
 
-def _counting(said: Sequence[dict[str, Any] | None]) -> Iterator[int]:
-    """Indices of the cues whose trial counts."""
+def _counting(said: Sequence[dict[str, Any] | None]) -> Iterator[tuple[int, int]]:
+    """Indices of the cues whose trial counts, and of its end."""
     running: dict[tuple[int, int], int] = {}
-    whole: dict[tuple[int, int], int] = {}
+    whole: dict[tuple[int, int], tuple[int, int]] = {}
     for i, one in enumerate(said):
         if one is None or one["practice"]:
             continue
@@ -135,7 +141,7 @@ def _counting(said: Sequence[dict[str, Any] | None]) -> Iterator[int]:
         if one["ev"] == "cue":
             running[key] = i
         elif one["ev"] == "trial_end" and key in running:
-            whole[key] = running.pop(key)
+            whole[key] = running.pop(key), i
         elif one["ev"] == "rejected":
             running.pop(key, None)
             whole.pop(key, None)

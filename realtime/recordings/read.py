@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from neuript.errors import NeuriptError
@@ -72,8 +72,8 @@ def read_recording(
             f"{path} is not a recording that neuript reads; known endings are {' '.join(SUFFIXES)}"
             + (f"; open its header {path.stem}.vhdr" if name.endswith((".eeg", ".vmrk")) else "")
         )
-    _explain(recording)
-    recording.eeg_index = _choose_eeg(recording, eeg)
+    explained = _explain(recording)
+    recording.eeg_index = _choose_eeg(recording, eeg, explained)
     if recording.eeg_index is not None:
         _check_clocks(recording)
     for warning in recording.warnings:
@@ -95,7 +95,8 @@ def is_recording(path: Path) -> bool:
     return name.endswith(SUFFIXES)
 
 
-def _choose_eeg(recording: Recording, name: str | None) -> int | None:
+def _choose_eeg(recording: Recording, name: str | None, explained: Collection[str]) -> int | None:
+    """Index of the stream to take: that of the name, else what the recorder explained, else that with most samples."""
     numeric = [i for i, s in enumerate(recording.streams) if not s.is_text]
     if name is not None:
         found = [i for i in numeric if recording.streams[i].info.name == name]
@@ -107,15 +108,16 @@ def _choose_eeg(recording: Recording, name: str | None) -> int | None:
     usable = [i for i in found if len(recording.streams[i]) and recording.streams[i].info.sfreq > 0]
     if not usable:
         return None
-    best = max(usable, key=lambda i: len(recording.streams[i]))
+    meant = [i for i in usable if name is None and recording.streams[i].info.uid in explained]
+    best = max(meant or usable, key=lambda i: len(recording.streams[i]))
     if len(usable) > 1:
         names = ", ".join(f"'{recording.streams[i].info.name}'" for i in usable)
         recording.warnings.append(f"{len(usable)} EEG streams ({names}); using '{recording.streams[best].info.name}'")
     return best
 
 
-def _explain(recording: Recording) -> None:
-    """Put together what streams say of themselves and what the recorder said of them."""
+def _explain(recording: Recording) -> set[str]:
+    """Put together what streams say of themselves and what the recorder said of them; return the uids of these."""
     explanations = []
     for stream in recording.streams:
         try:
@@ -126,6 +128,7 @@ def _explain(recording: Recording) -> None:
         explanations += [] if found is None else [found]
     for stream in recording.streams if explanations else ():
         stream.info = with_explanation(stream.info, explanations)
+    return {one.uid for one in explanations if one.uid}
 
 
 def _check_clocks(recording: Recording) -> None:

@@ -217,7 +217,8 @@ K = Qt.Key
 assert said == ["ready"], said
 stage.told.emit('{"do":"message","title":"Hello"}')
 keys(["go_on", "go_on", "back"], K.Key_Space, K.Key_Return, K.Key_Backspace)
-keys([], K.Key_R, K.Key_S, K.Key_P, K.Key_Escape)
+keys(["repeat"], K.Key_R)
+keys([], K.Key_S, K.Key_P, K.Key_Escape)
 keys(["stop"], K.Key_Escape)
 del said[:]
 QTest.mouseClick(window, Qt.MouseButton.LeftButton, pos=QPoint(400, 300))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from pathlib import Path
 
 from neuript import specs
 from neuript.errors import NeuriptError
@@ -18,17 +19,19 @@ def main() -> int:
     logging.disable(logging.WARNING)  # that the recording has no end yet is known
     task = json.loads(sys.stdin.buffer.read())
 
-    from neuript.realtime.recordings.read import read_recording
     from neuript.training.calibration.calibration import calibrate
     from neuript.training.calibration.calibration_spec import CalibrationSpec
-    from neuript.training.guided.kept_trials import kept_trials
+    from neuript.training.guided.kept_trials import kept_trials, readable, without_replaced
     from neuript.training.report.curve_of_calibration import curve_of_calibration
 
     answer: dict[str, object] = {}
     try:
-        recordings = [read_recording(path) for path in task["recordings"]]
+        recordings = readable(map(Path, task["recordings"]), lambda _text: None)
         answer["kept"] = sorted(kept_trials(recordings))
-        result = calibrate(recordings, specs.from_dict(CalibrationSpec, task["spec"], "the task"))
+        earlier = readable(map(Path, task["earlier"]), lambda _text: None)
+        result = calibrate(
+            [*earlier, *without_replaced(recordings)], specs.from_dict(CalibrationSpec, task["spec"], "the task")
+        )
         result.save(task["model"])
         answer["figures"] = json_safe(dict(result.figures))
         curve = curve_of_calibration(result)

@@ -51,7 +51,6 @@ class GuidedSession:
         """
         parts = self._parts
         with ExitStack() as stack:
-            stack.enter_context(self._folder.held())
             parts.open(stack)
             self._check_signal()
             parts.start_feedback(stack)
@@ -101,7 +100,7 @@ class GuidedSession:
         """Show the trials of a block, then rest; somebody may ask for it once more, or for the end."""
         self._show_trials(block)
         if shown := self._folder.shown_trials():
-            self._parts.refit.ask(self._folder.all_recordings, shown)
+            self._parts.refit.ask(self._folder.recordings, shown)
         if self._parts.stopped or not (self._left() or self._parts.signal.lost_electrodes()):
             return
         key = self._pause_at(lambda: self._summary(block))
@@ -114,6 +113,8 @@ class GuidedSession:
         self._parts.block_over = False
         trials = [{"trial": t.trial, "cls": t.cls} for t in block.trials]
         self._cues.send(do="run", block=block.number, n_blocks=len(self._blocks), trials=trials, practice=practice)
+        if self._parts.signal.away:  # it stopped before the block: nothing would hold its trials
+            self._cues.send(do="pause")
         while not self._parts.block_over:
             self._parts.tend()
 

@@ -47,9 +47,12 @@ class Refit:
         Where the decoder of the moment is kept; the session's folder.
     spec : CalibrationSpec
         How decoders are fitted.
+    earlier : sequence of str
+        Recordings of earlier days, which are learnt from as well.
     """
 
-    def __init__(self, folder: Path, spec: CalibrationSpec) -> None:
+    def __init__(self, folder: Path, spec: CalibrationSpec, earlier: Sequence[str] = ()) -> None:
+        self._earlier = list(earlier)
         self._model, self._answer = folder / "so-far.ts", folder / "so-far.json"
         self._settings = specs.to_dict(spec)
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,7 +92,7 @@ class Refit:
             return
         (recordings, self._shown), self._waiting = self._waiting, None
         self._answer.unlink(missing_ok=True)
-        task = {"recordings": recordings, "spec": self._settings, "model": str(self._model)}
+        task = {"recordings": recordings, "earlier": self._earlier, "spec": self._settings, "model": str(self._model)}
         command = [sys.executable, "-P", "-m", "neuript.training.guided.fit_in_background", str(self._answer)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=sys.platform != "win32"

@@ -13,14 +13,13 @@ from neuript.files import check_writable, replacing
 from neuript.interrupt import Interrupt
 from neuript.realtime.live.typed import TypedLines
 from neuript.realtime.lsl.labrecorder import find_labrecorder
-from neuript.realtime.recordings.read import read_recording
 from neuript.training.calibration.calibration import calibrate
 from neuript.training.calibration.held_out import ReportStep
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided.guided_session import GuidedSession
 from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.guided_words import resume
-from neuript.training.guided.kept_trials import kept_trials, note_lost_trials, readable
+from neuript.training.guided.kept_trials import kept_trials, note_lost_trials, readable, without_replaced
 from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, sessions_of
 from neuript.training.guided.session_parts import GuidedView, SessionParts, Show
 from neuript.training.guided.session_plan import plan_session, still_to_do
@@ -37,9 +36,13 @@ def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], No
     """
     find_labrecorder()
     if spec.out is not None:
-        path = check_writable(spec.out)
+        path = check_model_name(spec.out)
         if path.exists():
             raise NeuriptError(f"{path} exists already, and a session takes long; name another --out, or move it away")
+    if gone := [path for path in spec.earlier if not Path(path).is_file()]:
+        raise NeuriptError(
+            f"the recording {gone[0]} of an earlier day is not there any more; begin without --from-last"
+        )
     for folder in [f for f in sessions_of(root, spec.subject) if not f.is_finished()][-1:]:
         say(f"{spec.subject} has a session that was not finished; {resume(folder.path)}")
     return SessionFolder.begin(root, spec, time.strftime("%Y-%m-%d"))
@@ -78,9 +81,9 @@ def run_guided(
     """
     if folder.is_finished():
         raise NeuriptError(f"the session {folder.path} is finished; its model is {folder.path / MODEL}")
-    if folder.recordings:
-        note_lost_trials(folder, folder.shown_trials(), kept_trials(readable(folder, say)), say)
-    with Interrupt() as stop:
+    with folder.held(), Interrupt() as stop:
+        if folder.recordings:
+            note_lost_trials(folder, folder.shown_trials(), kept_trials(readable(folder.recordings, say)), say)
 
         def step(text: str, done: int, total: int) -> None:
             stop.check()
@@ -106,19 +109,41 @@ def run_guided(
 
 def _learn(folder: SessionFolder, say: Callable[[str], None], progress: ReportStep) -> CalibrationResult:
     spec = folder.spec
-    recordings = readable(folder, say)
+    recordings = readable(folder.recordings, say)
     if not recordings:
         raise NeuriptError(f"{folder.path} holds no recording with EEG; begin a new session")
     if lost := folder.shown_trials() - kept_trials(recordings):
         say(f"{len(lost)} of the trials did not reach the recording, and are not learnt from")
-    earlier = [read_recording(path) for path in spec.earlier]
-    result = calibrate([*earlier, *recordings], spec.calibration, say=say, progress=progress)
+    earlier = readable(map(Path, spec.earlier), say)
+    result = calibrate([*earlier, *without_replaced(recordings)], spec.calibration, say=say, progress=progress)
     model = folder.path / MODEL
     result.save(model)
     report(result, *(folder.path / f"{REPORT}{suffix}" for suffix in (".html", ".json")))
     folder.keep_private()
-    if spec.out is not None:
-        with replacing(spec.out, mode=PRIVATE_FILE) as temporary:
-            shutil.copyfile(model, temporary)
     folder.note("finished")
+    _copy_out(folder, say)
     return result
+
+
+def _copy_out(folder: SessionFolder, say: Callable[[str], None]) -> None:
+    """Put the model where the settings say; where that cannot be, it stays in the folder, and that is said."""
+    if folder.spec.out is None:
+        return
+    try:
+        with replacing(folder.spec.out, mode=PRIVATE_FILE, overwrite=False) as temporary:
+            shutil.copyfile(folder.path / MODEL, temporary)
+    except NeuriptError as error:
+        say(f"{error}; the model is {folder.path / MODEL}")
+
+
+def check_model_name(out: str) -> Path:
+    """Refuse a name that no model has, or that cannot be written.
+
+    Raises
+    ------
+    NeuriptError
+        With the reason.
+    """
+    if not out.endswith(".ts"):
+        raise NeuriptError(f"--out {out} does not end in .ts; name the model for example mi.ts")
+    return check_writable(out)

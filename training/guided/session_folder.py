@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.files import append_json, unwritable, write_atomically
 from neuript.locks import locked
-from neuript.training.guided.guided_spec import GuidedSpec
+from neuript.training.guided.guided_spec import GuidedSpec, check_alias
+
+logger = logging.getLogger(__name__)
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 CONFIG, JOURNAL, MODEL, REPORT = "config.yaml", "journal.jsonl", "model.ts", "report"
@@ -155,10 +158,23 @@ class SessionFolder:
 
 
 def sessions_of(root: str | Path, subject: str) -> list[SessionFolder]:
-    """Sessions of a person, the newest last."""
+    """Sessions of a person, the newest last; those that cannot be read any more (another version, a lost cap) are not.
+
+    Raises
+    ------
+    NeuriptError
+        If the alias is none.
+    """
+    check_alias(subject)
     person = Path(root) / subject
     found = [p for p in person.iterdir() if (p / CONFIG).is_file()] if person.is_dir() else []
-    return [SessionFolder.resume(p) for p in sorted(found, key=_by_day)]
+    sessions = []
+    for path in sorted(found, key=_by_day):
+        try:
+            sessions.append(SessionFolder.resume(path))
+        except NeuriptError as error:
+            logger.warning("%s is left aside: %s", path, error)
+    return sessions
 
 
 def last_finished(root: str | Path, subject: str) -> SessionFolder:

@@ -33,6 +33,7 @@ FEEDBACK_S = 20.0
 """Seconds that a decoder may take to start before the session goes on without it."""
 FIRST_BYTE_S = 40.0
 """Seconds that the recording may take until its first byte."""
+_CLOSED = "the cue window was closed, and the session ends with it"
 Show = Callable[[str, float, float], None]
 """Progress: words, trials so far, trials in all."""
 
@@ -84,7 +85,7 @@ class SessionParts:
     ) -> None:
         self.folder, self.spec, self.view, self.tell = folder, folder.spec, view, tell
         self.cues = CueProcess()
-        self.refit = Refit(folder.path, self.spec.calibration)
+        self.refit = Refit(folder.path, self.spec.calibration, self.spec.earlier)
         self.stopped = False
         """True once somebody has had enough: what there is is learnt from."""
         self.block_over = False
@@ -98,6 +99,7 @@ class SessionParts:
         self._recording: WatchedRecording | None = None
         self._window: dict[str, Any] = {}
         self._key = ""
+        self._held_by_hand = False
 
     # --- begin and end -------------------------------------------------------------------------------------------
 
@@ -146,13 +148,14 @@ class SessionParts:
         """Begin with what earlier people say, if there are some; before the recording, which then has the rows too."""
         if not self.spec.feedback:
             return
-        self._feedback = LiveFeedback(self.spec, self.signal.source.info.source_id)
-        stack.callback(self._feedback.close)
+        feedback = LiveFeedback(self.spec, self.signal.source.info.source_id)
+        stack.callback(feedback.close)
         if self.spec.calibration.population is not None:
-            self._feedback.use_population()
+            feedback.use_population()
             began = time.monotonic()
-            while time.monotonic() - began < FEEDBACK_S and self._feedback.newest() is None:
+            while time.monotonic() - began < FEEDBACK_S and feedback.newest() is None:
                 self.tend()
+        self._feedback = feedback
 
     def start_recording(self, stack: ExitStack) -> None:
         """Record everything that is on the network, from before the first trial on."""
@@ -212,12 +215,19 @@ class SessionParts:
         """Judge the signal; without one the cues wait."""
         if not self.signal.take(chunk):
             return
-        self.cues.send(do="pause" if self.signal.away else "go_on")
-        self.tell(
-            "the EEG has stopped: the cues wait until it is back"
-            if self.signal.away
-            else "the EEG is back; the trial comes again"
-        )
+        if self.signal.away:
+            self.cues.send(do="pause")
+            self.tell("the EEG has stopped: the cues wait until it is back")
+        elif self._held_by_hand:
+            self.tell("the EEG is back; g and Enter, or Space in the window, goes on")
+        else:
+            self.cues.send(do="go_on")
+            self.tell("the EEG is back; the trial comes again")
+        if not self.signal.away and self.signal.was_started_again():
+            raise NeuriptError(
+                "the amplifier was started again, and without a source id the recording cannot follow it; the session "
+                "ends here, and can go on"
+            )
 
     def _hear(self, said: dict[str, Any]) -> None:
         """Take what the cue window says."""
@@ -229,16 +239,29 @@ class SessionParts:
             n = int(said["trial"])
             self._show(f"trial {n} of {self.spec.n_trials}: {said['cls']} {said['status']}", n, self.spec.n_trials)
         elif what == "block":
+            if said.get("status") == "closed":
+                raise NeuriptError(_CLOSED)
             self.block_over = True
             self.stopped = self.stopped or said.get("status") == "stopped"
         elif what == "key":
-            self._key = str(said.get("key"))
+            self._wish(str(said.get("key")))
         elif what == "jitter":
             self.folder.note("jitter", **{k: v for k, v in said.items() if k != "said"})
         elif what == "error":
             raise NeuriptError(f"the cue window says: {said.get('text')}")
         elif what == "closed":
-            raise NeuriptError("the cue window was closed, and the session ends with it")
+            raise NeuriptError(_CLOSED)
+
+    def _wish(self, word: str) -> bool:
+        """Do what a key or a typed line asks for; return False where there is no EEG to go on with."""
+        if self.signal.away and word in ("go_on", "repeat"):
+            self.tell("the EEG is not back yet: see to the amplifier")
+            return False
+        self._held_by_hand = word == "pause" or (self._held_by_hand and word not in ("go_on", "repeat", "skip"))
+        self._key = word
+        if word in ("pause", "go_on", "repeat", "skip", "stop"):
+            self.cues.send(do=word)  # about the block that runs; between two blocks the window takes no notice
+        return True
 
     @property
     def _actions(self) -> dict[str, Callable[[str], str]]:
@@ -246,9 +269,7 @@ class SessionParts:
 
         def wish(word: str, sentence: str) -> Callable[[str], str]:
             def act(_more: str) -> str:
-                self._key = word
-                self.cues.send(do=word)
-                return sentence
+                return sentence if self._wish(word) else "nothing changes"
 
             return act
 

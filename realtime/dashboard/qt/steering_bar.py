@@ -45,6 +45,7 @@ class SteeringBar(QtWidgets.QWidget):
         super().__init__()
         self.threshold: float | None = None
         self._marks = 0
+        self._paused = False
         self._buttons: dict[str, QtWidgets.QPushButton] = {}
         self._pipe = LinePipe(self._told) if steers else None
         self._row = QtWidgets.QHBoxLayout(self)
@@ -102,7 +103,8 @@ class SteeringBar(QtWidgets.QWidget):
             return
         if do == MARK:
             self._marks += 1
-        self._pipe.say(do, text=f"mark {self._marks}" if do == MARK else "")
+        texts = {MARK: f"mark {self._marks}", PAUSE: "off" if self._paused else "on"}
+        self._pipe.say(do, text=texts.get(do, ""))
 
     def step(self, by: float) -> None:
         """Ask for a threshold that is higher or lower by so much."""
@@ -132,6 +134,7 @@ class SteeringBar(QtWidgets.QWidget):
 
     def _show(self, said: dict[str, object]) -> None:
         """Show how the decoder stands."""
+        self._paused = said.get("paused") is True
         if isinstance(value := said.get("threshold"), int | float):
             self.threshold = float(value)
             self._value.setText(f"threshold {self.threshold:.2f}")

@@ -34,7 +34,7 @@ _MEASURE_MS, _STALLED_FRAMES, _LINGER_MS, _ESC_MS = 1500, 6, 300, 2000
 _K = Qt.Key
 _ALWAYS: dict[int, str] = {_K.Key_R: "repeat", _K.Key_S: "skip"}
 _GO: dict[int, str] = {_K.Key_Space: "go_on", _K.Key_Return: "go_on", _K.Key_Enter: "go_on"}
-_STANDING: dict[int, str] = {**_GO, _K.Key_Backspace: "back", _K.Key_Left: "back"}
+_STANDING: dict[int, str] = {**_GO, _K.Key_R: "repeat", _K.Key_Backspace: "back", _K.Key_Left: "back"}
 _RUNNING: dict[int, str] = {_K.Key_Space: "pause", _K.Key_P: "pause", **_ALWAYS}
 
 
@@ -271,7 +271,7 @@ class CueStage(QObject):
         self._timer.stop()
         self._update()
         self._say("jitter", **self._frames.figures())
-        self._say("block", block=show.block, status="stopped" if show.stopped else "done")
+        self._say("block", block=show.block, status="closed" if self._ending else "stopped" if show.stopped else "done")
 
     def _start_measuring(self) -> None:
         self._measuring = []

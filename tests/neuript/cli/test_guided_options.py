@@ -7,7 +7,8 @@ import pytest
 from neuript import cli
 from neuript.cli.arguments import given_options
 from neuript.cli.calibrate import build_parser, spec_of
-from neuript.cli.guided_options import fit_to_session, session_of
+from neuript.cli.guided_options import fit_to_session
+from neuript.cli.guided_settings import session_of
 from neuript.training.guided.guided_spec import GuidedSpec
 
 

@@ -123,3 +123,13 @@ def test_streams_come_and_go():
     assert (dead_man.state(6.5), dead_man.state(7.5)) == (SEARCHING, SILENT)
     dead_man.disconnect()
     assert dead_man.state(7.6) == GONE
+
+
+@pytest.mark.parametrize("state", [State.STALE, State.LOST, State.PAUSED])
+def test_a_stop_is_believed_without_a_new_sample(connected, state):
+    """A stream that fell silent repeats the stamp of its last sample; what is held must not wait for the limit."""
+    assert connected.take(row("left_hand"), 100.2, 100.2).committed
+    assert connected.take(row(state=state), 100.2, 100.3) is None
+    assert connected.state(100.3) == state
+    held = connected.take(row("left_hand"), 100.4, 100.4)
+    assert held.decision == "left_hand"

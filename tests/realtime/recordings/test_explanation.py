@@ -28,6 +28,8 @@ BARE = SignalInfo(
     name="obci", sfreq=250.0, ch_names=("",) * 8, units=("",) * 8, ch_types=("",) * 8, source_id="amp", uid="u1"
 )
 
+UID = "</desc><uid>u-ours</uid><desc>"  # beside the `desc` in which the writer puts it
+
 
 def carrier(info: SignalInfo):
     """The header of the stream that explains `info`."""
@@ -118,3 +120,20 @@ def test_an_explanation_that_cannot_be_read_is_a_warning(tmp_path: Path, rng: np
     recording = read_recording(session.save(tmp_path / "broken.xdf"))
     assert any("cannot be read" in warning for warning in recording.warnings)
     assert recording.eeg.info.ch_names == ("C3", "Cz", "C4", "Pz")
+
+
+def test_of_two_amplifiers_the_one_that_the_recorder_meant_is_the_eeg(tmp_path: Path, rng: np.random.Generator) -> None:
+    """The other one has more samples, which is all that a recording without an explanation could go by."""
+    x, other = (rng.normal(scale=10, size=(n, 8)).astype(np.float32) for n in (500, 2000))
+    session = xdf_writer.session(x, np.arange(500) / 250.0, [], labels=[""] * 8, unit="", name="ours", desc=UID)
+    session.stream(7, "theirs", "EEG", 8, 1000.0, source_id="other", desc=xdf_writer.channels_xml(CAP.ch_names))
+    session.samples(7, (np.arange(2000) / 1000.0).tolist(), other)
+    plain = read_recording(session.save(tmp_path / "plain.xdf"))
+    assert plain.eeg.info.name == "theirs"
+    ours = next(s.info for s in plain.streams if s.info.name == "ours")
+    assert ours.uid == "u-ours"
+    add(session, explanation_xml(explained(ours, CAP, None)))
+    told = read_recording(session.save(tmp_path / "told.xdf"))
+    assert told.eeg.info.name == "ours"
+    assert told.eeg.info.ch_names == CAP.ch_names
+    assert read_recording(tmp_path / "told.xdf", eeg="theirs").eeg.info.name == "theirs"
