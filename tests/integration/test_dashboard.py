@@ -431,7 +431,7 @@ def test_keys_of_a_window_that_may_steer_reach_the_decoder_and_its_answer_the_wi
         assert process.wait(60) == 0
         heard: list[str] = []
         wait_for(lambda: heard.extend(pipe.newest()) or len(heard) == 3, 10, "what the keys ask for")
-        assert heard == ["t 0.75", "p", "m mark 1"]
+        assert heard == ["t 0.75", "p on", "m mark 1"]
     finally:
         process.kill()
         process.wait(10)
