@@ -50,7 +50,7 @@ def session_of(args: argparse.Namespace, calibration: CalibrationSpec) -> Guided
         calibration=replace(
             calibration,
             montage=_there(calibration.montage),
-            network=_there(calibration.network),
+            network=_there(calibration.network) or calibration.network,
             population=_there(calibration.population),
         ),
     )
