@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
+from functools import partial
 
-from neuript.errors import NeuriptError
+from neuript.extras import of_extra
 
-
-def of_the_extra(module: str, option: str) -> ModuleType:
-    """Import a module of the extra.
-
-    Raises
-    ------
-    NeuriptError
-        If it is not installed; the message names the extra.
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        package = (error.name or module).partition(".")[0]
-        raise NeuriptError(f'{option} needs the package {package}: pip install "neuript[bridge]"') from error
+of_the_extra = partial(of_extra, "bridge")
+"""Import a module for an option: `of_the_extra("pythonosc.udp_client", "--osc")`."""

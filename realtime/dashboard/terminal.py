@@ -45,10 +45,7 @@ def frame(client: DashboardClient, width: int, height: int) -> RenderableType:
     with client.lock:
         model = client.model
         snapshot = model.snapshot(lsl_clock())
-        extremes = np.empty((0, 2, 0), np.float32)
-        if model.ring is not None:
-            n = round(TRACE_S / model.ring.column_s)
-            extremes, _ = model.ring.columns(model.ring.total - n, model.ring.total)
+        extremes = np.empty((0, 2, 0), np.float32) if model.ring is None else model.ring.newest(TRACE_S)
         unit = model.unit
     return render(snapshot, extremes, unit, width, height)
 

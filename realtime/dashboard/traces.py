@@ -145,6 +145,10 @@ class EnvelopeRing:
         self._stamps[at] = stamp - self.column_s * np.arange(n_new - 1, -1, -1)
         self.total += n_new
 
+    def newest(self, seconds: float) -> NDArray[np.float32]:
+        """Return the extremes of the columns of the last seconds, shape (n, 2, n_chans), as `columns` does."""
+        return self.columns(self.total - round(seconds / self.column_s), self.total)[0]
+
     def columns(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Return columns number `start` to `stop` (excluded), clipped to what is kept.
 

@@ -49,10 +49,7 @@ def signal_frame(client: SignalClient, width: int, height: int) -> RenderableTyp
     with client.lock:
         model = client.model
         snapshot = model.snapshot(lsl_clock())
-        extremes = np.empty((0, 2, 0), np.float32)
-        if model.ring is not None:
-            n = round(TRACE_S / model.ring.column_s)
-            extremes, _ = model.ring.columns(model.ring.total - n, model.ring.total)
+        extremes = np.empty((0, 2, 0), np.float32) if model.ring is None else model.ring.newest(TRACE_S)
         unit, verdicts = model.unit, model.verdicts(extremes)
     return render_signal(snapshot, extremes, verdicts, unit, width, height)
 

@@ -21,7 +21,10 @@ FOLDERS = {
     "neuript.training": "training",
     "neuript.montages": "montages",
 }
-BASE = {"durations", "errors", "files", "interrupt", "limits", "locks", "modest", "pasteable", "specs", "user_folders"}
+BASE = {
+    *("durations", "errors", "extras", "files", "interrupt", "limits", "locks"),
+    *("modest", "pasteable", "specs", "user_folders"),
+}
 """Modules beside the folders of `neuript/` that any folder may use."""
 MAY_IMPORT = {
     "montages": "",

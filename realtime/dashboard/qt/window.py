@@ -23,8 +23,10 @@ from neuript.realtime.dashboard.qt.window_frame import (
     WindowMemory,
     application,
     base_style,
+    empty_page,
     scrolling,
     show_until_closed,
+    simulated_banner,
 )
 from neuript.realtime.dashboard.show import DashboardOptions
 from neuript.realtime.dashboard.theme import Theme
@@ -79,18 +81,8 @@ class Dashboard(QtWidgets.QMainWindow):
     def _build(self) -> None:
         theme = self._theme
         self.setStyleSheet(base_style(theme))
-        page = QtWidgets.QWidget()
-        page.setObjectName("page")
-        outer = QtWidgets.QVBoxLayout(page)
-        outer.setContentsMargins(12, 10, 12, 8)
-        outer.setSpacing(8)
-        self._banner = QtWidgets.QLabel("SIMULATED SIGNAL  ·  no person is connected")
-        self._banner.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
-        self._banner.setStyleSheet(
-            f"background: {theme.banner}; color: {theme.banner_text}; font-weight: 700;"
-            "font-size: 14px; padding: 4px; border-radius: 4px;"
-        )
-        self._banner.hide()
+        page, outer = empty_page()
+        self._banner = simulated_banner(theme)
         outer.addWidget(self._banner)
         outer.addLayout(self._build_head())
         middle = QtWidgets.QHBoxLayout()

@@ -24,6 +24,28 @@ FRAME_PX = QtCore.QSize(4, 36)
 """Room that the borders and the title bar of a window may take."""
 
 
+def simulated_banner(theme: Theme) -> QtWidgets.QLabel:
+    """Return the line, hidden at first, that says that nobody wears the cap."""
+    banner = QtWidgets.QLabel("SIMULATED SIGNAL  ·  no person is connected")
+    banner.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
+    banner.setStyleSheet(
+        f"background: {theme.banner}; color: {theme.banner_text}; font-weight: 700;"
+        "font-size: 14px; padding: 4px; border-radius: 4px;"
+    )
+    banner.hide()
+    return banner
+
+
+def empty_page() -> tuple[QtWidgets.QWidget, QtWidgets.QVBoxLayout]:
+    """Return the middle of a window with its layout, from top to bottom."""
+    page = QtWidgets.QWidget()
+    page.setObjectName("page")
+    outer = QtWidgets.QVBoxLayout(page)
+    outer.setContentsMargins(12, 10, 12, 8)
+    outer.setSpacing(8)
+    return page, outer
+
+
 class WindowMemory:
     """What one window remembers from one time to the next.
 

@@ -19,7 +19,9 @@ from neuript.realtime.dashboard.qt.window_frame import (
     WindowMemory,
     application,
     base_style,
+    empty_page,
     show_until_closed,
+    simulated_banner,
 )
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.words import Tone, duration
@@ -69,18 +71,8 @@ class SignalWindow(QtWidgets.QMainWindow):
     def _build(self) -> None:
         theme = self._theme
         self.setStyleSheet(base_style(theme))
-        page = QtWidgets.QWidget()
-        page.setObjectName("page")
-        outer = QtWidgets.QVBoxLayout(page)
-        outer.setContentsMargins(12, 10, 12, 8)
-        outer.setSpacing(8)
-        self._banner = QtWidgets.QLabel("SIMULATED SIGNAL  ·  no person is connected")
-        self._banner.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
-        self._banner.setStyleSheet(
-            f"background: {theme.banner}; color: {theme.banner_text}; font-weight: 700;"
-            "font-size: 14px; padding: 4px; border-radius: 4px;"
-        )
-        self._banner.hide()
+        page, outer = empty_page()
+        self._banner = simulated_banner(theme)
         self._stream = ElidedLabel("neuript view")
         paint(self._stream, theme.text, 15, bold=True)
         self._notice = _wrapped(theme.tones[Tone.WARN], 13)
