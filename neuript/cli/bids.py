@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import add_eeg, add_mains, add_montage, add_unit, command, mains_hz
+from neuript.cli.channel_options import add_channels, given_channels
 from neuript.cli.progress import say
 
 if TYPE_CHECKING:
@@ -33,9 +34,15 @@ def build_parser() -> argparse.ArgumentParser:
     add("--session", metavar="LABEL", help="session of the single recordings (default: 01)")
     add("--task", default="imagery", metavar="NAME", help="what was done, in letters and digits (default imagery)")
     add_montage(parser, "what was on the head, where a recording does not say it")
+    add_channels(parser)
     add_unit(parser)
     add_eeg(parser)
     add_mains(parser)
+    add(
+        "--decisions",
+        metavar="FILE.jsonl",
+        help="what neuript-live --replay --json printed of the one recording that is given",
+    )
     return parser
 
 
@@ -52,6 +59,8 @@ def run(argv: list[str]) -> int:
         session=args.session,
         task=args.task,
         montage=args.montage,
+        channels=given_channels(args),
+        decisions=args.decisions,
         unit=args.unit,
         eeg=args.eeg,
         mains=mains_hz(args.mains),

@@ -93,6 +93,11 @@ def cue_label(cls: str) -> str:
     return f"{_COUNTS}{cls}"
 
 
+def cue_class_of(label: str) -> str:
+    """Return the class whose cue a label of `plain_labels` is, if its trial counts; empty for all others."""
+    return label.removeprefix(_COUNTS) if label.startswith(_COUNTS) else ""
+
+
 def plain_labels(texts: Sequence[str]) -> list[str]:
     """Return a short label for each marker: the class of a cue, and what happened for all others.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import to_volts, unit_name
+from neuript.realtime.recordings.bids_sidecars import MISSING, read_bids_events, read_bids_maker
 from neuript.realtime.recordings.build_stream import marker_stream, replay_source_id, signal_stream
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
@@ -35,10 +36,13 @@ def read_mne(path: Path) -> Recording:
         warnings.simplefilter("always")
         with _damage_said(path):
             raw = mne.io.read_raw(path, preload=False, verbose="error")
-            streams = [_mne_signal(raw, path)]
+            table = read_bids_events(path)
+            streams = [_mne_signal(raw, path, () if table is None else table.missing)]
     notes = [str(w.message).strip().splitlines()[0] for w in caught]
     suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    streams += _mne_markers(raw, path)
+    streams += _mne_markers(raw, path, () if table is None else table.happened)
+    if table is not None and table.happened:
+        streams.append(table.stream(path))
     return Recording(path, streams, suffix.upper(), notes)
 
 
@@ -56,11 +60,11 @@ def _damage_said(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _mne_signal(raw: BaseRaw, path: Path) -> RecordedStream:
+def _mne_signal(raw: BaseRaw, path: Path, missing: Sequence[tuple[float, float]]) -> RecordedStream:
     kinds = raw.get_channel_types()
     picks = [i for i, kind in enumerate(kinds) if kind != "stim"]
     sfreq = float(raw.info["sfreq"])
-    keep = _acquired(raw)
+    keep = _acquired(raw, missing)
     values = np.empty((int(keep.sum()), len(picks)), np.float32)
     factors, units = zip(*(_mne_unit(raw, i) for i in picks), strict=True) if picks else ((), ())
     # Whole channels, few at a time: MNE holds float64, and resamples an EDF of several rates by what is asked for
@@ -69,6 +73,7 @@ def _mne_signal(raw: BaseRaw, path: Path) -> RecordedStream:
         x = raw.get_data(picks=picks[a : a + group])
         for column, row in enumerate(x, start=a):
             values[:, column] = row[keep] * factors[column]
+    maker = read_bids_maker(path)
     info = SignalInfo(
         name=path.name,
         sfreq=sfreq,
@@ -77,18 +82,22 @@ def _mne_signal(raw: BaseRaw, path: Path) -> RecordedStream:
         ch_types=tuple(_channel_type(raw.ch_names[i], kinds[i]) for i in picks),
         source_id=replay_source_id(path),
         positions_m=_mne_positions(raw, picks),
+        manufacturer=maker.manufacturer,
+        reference=maker.reference,
+        simulated=maker.simulated,
     )
     return signal_stream(info, values, np.flatnonzero(keep) / sfreq)
 
 
-def _acquired(raw: BaseRaw) -> NDArray[np.bool_]:
-    """Return which samples were recorded: a pause is zeros under `BAD_ACQ_SKIP` in MNE, a gap here."""
+def _acquired(raw: BaseRaw, missing: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Return which samples were recorded: a pause is zeros under `BAD_ACQ_SKIP` in MNE and BIDS, a gap here."""
+    notes = zip(raw.annotations.onset, raw.annotations.duration, raw.annotations.description, strict=True)
+    skipped = [(onset - raw.first_time, duration) for onset, duration, text in notes if text == MISSING]
     keep = np.ones(raw.n_times, np.bool_)
-    for note in raw.annotations:
-        if note["description"] == "BAD_ACQ_SKIP":
-            start = round((note["onset"] - raw.first_time) * raw.info["sfreq"])
-            stop = start + round(note["duration"] * raw.info["sfreq"])
-            keep[max(0, start) : max(0, stop)] = False
+    for onset_s, duration_s in (*skipped, *missing):
+        start = round(onset_s * raw.info["sfreq"])
+        stop = start + round(duration_s * raw.info["sfreq"])
+        keep[max(0, start) : max(0, stop)] = False
     return keep
 
 
@@ -127,12 +136,15 @@ def _mne_positions(raw: BaseRaw, picks: list[int]) -> dict[str, tuple[float, flo
     return found if on_a_head else {}
 
 
-def _mne_markers(raw: BaseRaw, path: Path) -> list[RecordedStream]:
-    found: list[tuple[str, list[tuple[float, str]]]] = []
+def _mne_markers(raw: BaseRaw, path: Path, table: Sequence[tuple[float, str]]) -> list[RecordedStream]:
+    """Return the events that the file holds; of its annotations those that an events table does not say as well."""
+    sfreq, found = float(raw.info["sfreq"]), list[tuple[str, list[tuple[float, str]]]]()
+    said = {(round(onset * sfreq), text) for onset, text in table}
     notes = [
         (float(onset) - raw.first_time, str(text))
         for onset, text in zip(raw.annotations.onset, raw.annotations.description, strict=True)
     ]
+    notes = [(onset, text) for onset, text in notes if (round(onset * sfreq), text) not in said]
     found.append(("annotations", notes))
     for name, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True):
         if kind == "stim":

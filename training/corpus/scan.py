@@ -12,8 +12,8 @@ from pathlib import Path
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings.read import SUFFIXES, is_recording
 
-_NOT_DATA = ("derivatives", "code", "stimuli")
-"""Folders of BIDS that hold no recordings as they were made."""
+_NOT_DATA = ("derivatives", "sourcedata", "code", "stimuli")
+"""Folders of BIDS that hold no recordings, or the same ones once more as they were before."""
 _BIDS = re.compile(r"(?:^|/)sub-(?P<subject>[0-9A-Za-z]+)(?=[_/.])")
 _COMMON = re.compile(r"(?:^|[/_.-])(?P<subject>(?i:subject|subj|sub)[-_ ]?\d+|S\d+(?=R\d+\b)|chb\d+(?=[_/]))")
 _COMPANIONS = {".vhdr": (".eeg", ".vmrk", ".dat"), ".set": (".fdt",)}

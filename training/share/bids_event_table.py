@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuript.realtime.lsl.gdf import PHASE_CODES, UNKNOWN_CUE, gdf_codes
+from neuript.realtime.recordings.bids_sidecars import MISSING
+from neuript.realtime.recordings.cue_markers import cue_label
 from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.training.share.bids_signal import BidsSignal
 from neuript.training.share.hed_tags import hed_of
 
-MISSING = "BAD_ACQ_SKIP"
-"""Trial type of a stretch in which nothing was recorded; MNE leaves it out by this name."""
 _MOST_OTHERS = 64
 """Of more kinds of other markers than this none gets a code: they are remarks, not events of a design."""
 _MEANING = {
@@ -102,9 +102,20 @@ def events_table(rows: Sequence[EventRow], sfreq: float) -> bytes:
     return text.getvalue().encode()
 
 
-def events_sidecar(rows: Sequence[EventRow], *, hed: bool) -> dict[str, Any]:
-    """Return the content of `*_events.json`; `hed` says whether events are tagged."""
-    kinds = dict.fromkeys(row.trial_type for row in rows)
+def events_sidecar(rows: Sequence[EventRow], classes: Sequence[str] = (), *, hed: bool) -> dict[str, Any]:
+    """Return the content of `*_events.json`.
+
+    Parameters
+    ----------
+    rows : sequence of EventRow
+        The table.
+    classes : sequence of str
+        Classes of a session with cues: their cues come first, in the order that a model will have.
+    hed : bool
+        Whether events are tagged.
+    """
+    there = dict.fromkeys(row.trial_type for row in rows)
+    kinds = dict.fromkeys([cue for cue in map(cue_label, classes) if cue in there]) | there
     kind: dict[str, Any] = {
         "Description": "What happened, as neuript names it",
         "Levels": {name: _meaning(name) for name in kinds},

@@ -9,8 +9,9 @@ from typing import Any
 from neuript import __version__
 from neuript.errors import NeuriptError
 from neuript.files import file_sha256, write_atomically, write_json
+from neuript.realtime.recordings.bids_sidecars import read_tsv
 from neuript.training.share.bids_extra import of_bids
-from neuript.training.share.bids_tables import PEOPLE, read_rows, write_rows
+from neuript.training.share.bids_tables import PEOPLE, write_rows
 from neuript.training.share.hed_tags import HED_VERSION
 
 DESCRIPTION = "dataset_description.json"
@@ -75,7 +76,7 @@ def known_aliases(root: Path) -> dict[str, str]:
     path = root / PEOPLE
     if not path.is_file():
         return {}
-    rows = read_rows(path)
+    rows = read_tsv(path)
     labels = [str(row.get("participant_id", "")).removeprefix("sub-") for row in rows]
     aliases = [row.get(_ALIAS) or "n/a" for row in rows]
     return {label if alias == "n/a" else alias: label for alias, label in zip(aliases, labels, strict=True)}
@@ -84,7 +85,7 @@ def known_aliases(root: Path) -> dict[str, str]:
 def note_alias(root: Path, alias: str, label: str) -> None:
     """Write into the table of people which alias a label stands for, where it is not there yet."""
     path = root / PEOPLE
-    rows = read_rows(path)
+    rows = read_tsv(path)
     if any(row["participant_id"] == f"sub-{label}" and row.get(_ALIAS) == alias for row in rows):
         return
     for row in rows:

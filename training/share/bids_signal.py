@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +63,11 @@ class BidsSignal:
 
 
 def bids_signal(
-    recording: Recording, cap: Montage | None = None, unit: str | None = None, mains: float | str | None = "auto"
+    recording: Recording,
+    cap: Montage | None = None,
+    unit: str | None = None,
+    mains: float | str | None = "auto",
+    left_out: Sequence[int] = (),
 ) -> BidsSignal:
     """Turn the EEG stream of a recording into what BIDS wants.
 
@@ -77,6 +81,8 @@ def bids_signal(
         Unit of the numbers, where the stream says nothing or the wrong thing.
     mains : float, "auto" or None
         Mains frequency in Hz; "auto" measures it, None says that it is not known.
+    left_out : sequence of int
+        Channels that are not wanted, by their place in the stream.
 
     Raises
     ------
@@ -85,6 +91,7 @@ def bids_signal(
     """
     import mne
 
+    recording = _without(recording, left_out) if left_out else recording
     stream, name = recording.eeg, short_name(recording)
     info = explained(stream.info, cap, unit)
     _check_names(info.ch_names, name)
@@ -104,6 +111,20 @@ def bids_signal(
     times = _even_times(stream)
     order = np.argsort(times, kind="stable")
     return BidsSignal(raw, info, times[order], samples[order], gaps, scale.note)
+
+
+def _without(recording: Recording, left_out: Sequence[int]) -> Recording:
+    """Return a recording whose EEG lacks some of its channels."""
+    info, data = recording.eeg.info, recording.eeg.data
+    keep = [i for i in range(len(info.ch_names)) if i not in left_out]
+
+    def kept(values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(values[i] for i in keep) if values else values
+
+    fewer = replace(info, ch_names=kept(info.ch_names), ch_types=kept(info.ch_types), units=kept(info.units))
+    stream = replace(recording.eeg, info=fewer, values=data[:, keep], _data=None)
+    streams = [stream if i == recording.eeg_index else s for i, s in enumerate(recording.streams)]
+    return replace(recording, streams=streams)
 
 
 def _check_names(names: Sequence[str], recording: str) -> None:
@@ -134,7 +155,7 @@ def _kinds(info: SignalInfo, scale: NDArray[np.float64]) -> tuple[list[str], NDA
     eeg, blank = set(eeg_channels(info)), ("",) * len(info.ch_names)
     kinds, factors = [], np.ones(len(info.ch_names))
     for i, (sent, unit) in enumerate(zip(info.ch_types or blank, info.units or blank, strict=True)):
-        kind = "eeg" if i in eeg else _KINDS.get(sent, "misc")
+        kind = "eeg" if i in eeg else _kind(sent, info.ch_names[i])
         known = unit_name(unit)
         if kind not in ("eeg", "misc"):
             kind = "misc" if known is None else kind
@@ -143,6 +164,12 @@ def _kinds(info: SignalInfo, scale: NDArray[np.float64]) -> tuple[list[str], NDA
             factors[i] = scale[i]
         kinds.append(kind)
     return kinds, factors
+
+
+def _kind(sent: str, label: str) -> str:
+    """Kind of a channel that is no EEG: by its type, or by its label where the type says EEG all the same."""
+    said = (sent, *(kind for kind in _KINDS if kind in label.upper()))
+    return next((_KINDS[kind] for kind in said if kind in _KINDS), "misc")
 
 
 def _positions(info: SignalInfo, cap: Montage | None) -> DigMontage | None:

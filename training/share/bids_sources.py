@@ -11,6 +11,7 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.files import replacing
+from neuript.realtime.recordings.given_channels import parse_channels
 from neuript.training.guided.guided_spec import check_alias
 from neuript.training.guided.session_folder import CONFIG, REPORT, SessionFolder
 from neuript.training.share.bids_labels import bids_label, session_label
@@ -30,6 +31,8 @@ class BidsSource:
     """Label of the session."""
     montage: str | None = None
     """What was on the head; None where the recording says it."""
+    channels: tuple[str, ...] | None = None
+    """Names of the channels of the EEG in order, "-" for one to leave out; None where the recording says them."""
     unit: str | None = None
     """Unit of the numbers; None where the recording says it."""
     report: Path | None = None
@@ -47,6 +50,7 @@ def sources_of(
     subject: str | None = None,
     session: str | None = None,
     montage: str | None = None,
+    channels: Sequence[str] | None = None,
     unit: str | None = None,
 ) -> list[BidsSource]:
     """Return the recordings of session folders, and single recordings, in the order given.
@@ -61,26 +65,34 @@ def sources_of(
         Label of their session; None is `01`.
     montage, unit : str, optional
         What was on the head and the unit of the numbers, where a recording does not say it.
+    channels : sequence of str, optional
+        Names of the channels of the EEG, where a recording does not say them.
 
     Raises
     ------
     NeuriptError
         If something is not there or is no session, or whose a recording is is not said.
     """
+    if sessions and (subject or session) and all(Path(path).is_dir() for path in sessions):
+        raise NeuriptError("a session folder says itself whose it is and when; leave out --subject and --session")
     found: list[BidsSource] = []
+    names = None if channels is None else parse_channels(channels)
     for path in map(Path, sessions):
         if path.is_dir():
-            found += _of_session(path, montage, unit)
+            found += _of_session(path, montage, names, unit)
             continue
         if subject is None:
             raise NeuriptError(f"{path} does not say whose it is; give an alias as well, such as --subject S01")
         check_alias(subject)
         label = bids_label(session or "01", "--session")
-        found.append(BidsSource(path=path, alias=subject, session=label, montage=montage, unit=unit))
+        one = BidsSource(path=path, alias=subject, session=label, montage=montage, channels=names, unit=unit)
+        found.append(one)
     return found
 
 
-def _of_session(path: Path, montage: str | None, unit: str | None) -> Iterator[BidsSource]:
+def _of_session(
+    path: Path, montage: str | None, channels: tuple[str, ...] | None, unit: str | None
+) -> Iterator[BidsSource]:
     if not (path / CONFIG).is_file():
         raise NeuriptError(
             f"{path} is no session folder: it has no {CONFIG}; name one such as sessions/S01/2026-11-30-1, or a file"
@@ -95,6 +107,7 @@ def _of_session(path: Path, montage: str | None, unit: str | None) -> Iterator[B
             alias=folder.spec.subject,
             session=session_label(path.resolve().name),
             montage=montage or folder.spec.montage,
+            channels=channels or folder.spec.calibration.channels,
             unit=unit or folder.spec.unit,
             report=report if report.is_file() else None,
         )
@@ -128,3 +141,10 @@ def kept_source(recording: Path, root: Path, place: Path, stem: str) -> Iterator
         for path in beside:
             shutil.copyfile(path, folder / path.name)
         yield
+
+
+def run_of_copy(root: Path, copy: Path) -> Path:
+    """Return the run of a copy that `kept_source` made: its folder in the data set, and what its names begin with."""
+    place = copy.relative_to(root / "sourcedata")
+    named = place.parent if place.parent.name.endswith("_eeg") else place
+    return named.with_name(named.name.rpartition("_eeg")[0])

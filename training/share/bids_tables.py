@@ -9,26 +9,12 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.files import write_atomically
+from neuript.realtime.recordings.bids_sidecars import read_tsv
 
 PEOPLE = "participants.tsv"
 _SCANS = "_scans.tsv"
 _README = "README"
 _OF_THE_DATA_SET = ("dataset_description.json", "participants.json", _README)
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a table by the names of its columns.
-
-    Raises
-    ------
-    NeuriptError
-        If it cannot be read.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NeuriptError(f"{path} cannot be read ({error}); mend it first") from error
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, str]]) -> None:
@@ -72,8 +58,8 @@ def take_in(stage: Path, root: Path) -> None:
 
 def _add_rows(new: Path, old: Path) -> None:
     """Add the rows whose first column names what is not in a table yet."""
-    rows = read_rows(old) if old.is_file() else []
+    rows = read_tsv(old) if old.is_file() else []
     known = {next(iter(row.values())) for row in rows}
-    more = [row for row in read_rows(new) if next(iter(row.values())) not in known]
+    more = [row for row in read_tsv(new) if next(iter(row.values())) not in known]
     if more:
         write_rows(old, [*rows, *more])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +16,22 @@ import numpy as np
 from neuript.errors import NeuriptError
 from neuript.files import unwritable, write_atomically, write_json
 from neuript.montages import load_montage
+from neuript.realtime.recordings.bids_sidecars import MISSING
+from neuript.realtime.recordings.given_channels import SKIP
 from neuript.realtime.recordings.read import read_recording
-from neuript.realtime.recordings.recording import Recording
-from neuript.training.calibration.recorded_decisions import decoder_streams
-from neuript.training.share.bids_decisions import copy_report, write_decisions
-from neuript.training.share.bids_event_table import MISSING, EventRow, event_rows, events_sidecar, events_table
+from neuript.training.share.bids_decisions import (
+    DecoderRows,
+    copy_report,
+    recorded_rows,
+    replayed_rows,
+    write_decisions,
+)
+from neuript.training.share.bids_event_table import EventRow, event_rows, events_sidecar, events_table
 from neuript.training.share.bids_extra import of_bids
 from neuript.training.share.bids_labels import bids_label, check_aliases, next_run
 from neuript.training.share.bids_root import is_there, known_aliases, note_alias, open_dataset, open_derivatives
 from neuript.training.share.bids_signal import BidsSignal, bids_signal
-from neuript.training.share.bids_sources import BidsSource, kept_source, sources_of
+from neuript.training.share.bids_sources import BidsSource, kept_source, run_of_copy, sources_of
 from neuript.training.share.bids_tables import take_in
 from neuript.training.share.hed_tags import HED_VERSION, check_hed
 
@@ -52,8 +59,10 @@ def to_bids(
     session: str | None = None,
     task: str = "imagery",
     montage: str | None = None,
+    channels: Sequence[str] | None = None,
     unit: str | None = None,
     eeg: str | None = None,
+    decisions: str | Path | None = None,
     mains: float | str | None = "auto",
     done: Callable[[BidsRun], None] = lambda run: None,
 ) -> list[BidsRun]:
@@ -74,10 +83,15 @@ def to_bids(
         What was done; letters and digits are kept.
     montage : str, optional
         What was on the head, by its name or file, where a recording does not say it.
+    channels : sequence of str, optional
+        Names of the channels of the EEG in order, "-" for one to leave out; None takes what a recording says.
     unit : str, optional
         Unit of the numbers, where a recording says nothing or the wrong thing.
     eeg : str, optional
         Name of the stream to take as EEG; None takes the one whose type says so.
+    decisions : str or Path, optional
+        Lines that `neuript-live --replay --json` printed of the one recording that is given; they are added also where
+        it is in the data set already. Decisions that are in a recording need no second file.
     mains : float, "auto" or None
         Mains frequency in Hz; "auto" measures it, None leaves it unsaid.
     done : callable
@@ -94,9 +108,10 @@ def to_bids(
         If a recording cannot be read, two aliases want one label, `out` is something else, or a package is missing.
     """
     given = [sessions] if isinstance(sessions, str | Path) else list(sessions)
-    sources = sources_of(given, subject=subject, session=session, montage=montage, unit=unit)
+    sources = sources_of(given, subject=subject, session=session, montage=montage, channels=channels, unit=unit)
     if not sources:
         raise NeuriptError("no session was given; name at least one, such as sessions/S01/2026-11-30-1")
+    log = None if decisions is None else replayed_rows(decisions, len(sources))
     of_bids("mne_bids")
     of_bids("pybv")
     of_bids("hed")
@@ -106,22 +121,33 @@ def to_bids(
     runs = []
     for source in sources:
         there = is_there(root, source.label, source.path)
-        if there is not None:
-            run = BidsRun(source=source.path, path=there, is_new=False)
+        if there is None:
+            run = _add(source, root, name, log, eeg=eeg, mains=mains, tagged=tagged)
         else:
-            run = _add(source, root, name, eeg=eeg, mains=mains, tagged=tagged)
+            run = BidsRun(source=source.path, path=there, is_new=False)
+            if log is not None:
+                _add_decisions(root, there, log)
         done(run)
         runs.append(run)
     return runs
 
 
 def _add(
-    source: BidsSource, root: Path, task: str, *, eeg: str | None, mains: float | str | None, tagged: bool
+    source: BidsSource,
+    root: Path,
+    task: str,
+    log: DecoderRows | None,
+    *,
+    eeg: str | None,
+    mains: float | str | None,
+    tagged: bool,
 ) -> BidsRun:
-    recording = read_recording(source.path, eeg=eeg)
-    signal = bids_signal(recording, load_montage(source.montage) if source.montage else None, source.unit, mains)
+    recording = read_recording(source.path, eeg=eeg, channels=source.channels)
+    cap = load_montage(source.montage) if source.montage else None
+    left_out = [i for i, name in enumerate(source.channels or ()) if name == SKIP]
+    signal = bids_signal(recording, cap, source.unit, mains, left_out)
     rows, n_outside = event_rows(recording, signal)
-    sidecar = events_sidecar(rows, hed=tagged)
+    sidecar = events_sidecar(rows, recording.cue_classes, hed=tagged)
     if tagged and rows:
         check_hed(sidecar)
     folder = root / f"sub-{source.label}" / f"ses-{source.session}" / "eeg"
@@ -131,7 +157,8 @@ def _add(
         _write_raw(signal, rows, sidecar, stage, stage / folder.relative_to(root) / stem)
         take_in(stage, root)
     note_alias(root, source.alias, source.label)
-    _derive(source, root, recording, signal, stem)
+    decoders = recorded_rows(recording, float(signal.times_s[0]))
+    _derive(source, root, decoders if log is None else [*decoders, log], stem)
     return BidsRun(
         source=source.path,
         path=folder / f"{stem}_eeg.vhdr",
@@ -139,6 +166,12 @@ def _add(
         n_events=len(rows),
         notes=_notes(signal, n_outside, tagged=tagged),
     )
+
+
+def _add_decisions(root: Path, copy: Path, log: DecoderRows) -> None:
+    """Write the decisions over a recording that is in the data set already, by where its copy lies."""
+    run = run_of_copy(root, copy)
+    write_decisions(log, open_derivatives(root) / run.parent, run.name)
 
 
 @contextlib.contextmanager
@@ -157,15 +190,17 @@ def _write_raw(signal: BidsSignal, rows: Sequence[EventRow], sidecar: dict[str, 
 
     coded = [(row.sample, 0, row.code) for row in rows if row.code is not None]
     where = mne_bids.get_bids_path_from_fname(stem.with_name(f"{stem.name}_eeg.vhdr"), check=False)
-    mne_bids.write_raw_bids(
-        signal.raw,
-        where.update(root=root, datatype="eeg"),
-        events=np.array(coded, dtype=np.int64).reshape(-1, 3),
-        event_id={str(code): int(code) for code in dict.fromkeys(code for _, _, code in coded)},
-        allow_preload=True,
-        format="BrainVision",
-        verbose="error",
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Encountered unsupported non-voltage units")  # they are what they are
+        mne_bids.write_raw_bids(
+            signal.raw,
+            where.update(root=root, datatype="eeg"),
+            events=np.array(coded, dtype=np.int64).reshape(-1, 3),
+            event_id={str(code): int(code) for code in dict.fromkeys(code for _, _, code in coded)},
+            allow_preload=True,
+            format="BrainVision",
+            verbose="error",
+        )
     if rows:
         table = stem.with_name(f"{stem.name}_events.tsv")
         write_atomically(table, events_table(rows, signal.info.sfreq))
@@ -176,18 +211,22 @@ def _write_raw(signal: BidsSignal, rows: Sequence[EventRow], sidecar: dict[str, 
 def _describe(signal: BidsSignal, path: Path) -> None:
     """Add to the sidecar of a run what MNE does not know."""
     said = json.loads(path.read_text(encoding="utf-8"))
+    maker = signal.info.manufacturer
+    if signal.info.simulated and "simulated" not in maker.lower():
+        maker = f"{maker} (simulated)".strip()
     said["EEGReference"] = signal.info.reference or "n/a"
-    said["Manufacturer"] = signal.info.manufacturer or ("simulated" if signal.info.simulated else "n/a")
+    said["Manufacturer"] = maker or "n/a"
     said["EEGPlacementScheme"] = "names of the 10-20 system and its extensions; positions are those of a template head"
     write_json(path, said, indent=4)
 
 
-def _derive(source: BidsSource, root: Path, recording: Recording, signal: BidsSignal, stem: str) -> None:
+def _derive(source: BidsSource, root: Path, decoders: Sequence[DecoderRows], stem: str) -> None:
     """Write what was made of a recording, where anything was."""
-    if not decoder_streams(recording) and source.report is None:
+    if not decoders and source.report is None:
         return
     person = open_derivatives(root) / f"sub-{source.label}" / f"ses-{source.session}"
-    write_decisions(recording, signal, person / "eeg", stem)
+    for decoder in decoders:
+        write_decisions(decoder, person / "eeg", stem)
     if source.report is not None:
         copy_report(source.report, person, f"sub-{source.label}_ses-{source.session}")
 

@@ -22,8 +22,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_csv(root / "sub-02" / "eeg" / "sub-02_task-muse_eeg.csv", MUSE, 16.0, 256.0, seed=3)
     write_csv(root / "sub-03" / "eeg" / "sub-03_eeg.csv", ("Fp1", "A1", "X1", "M2"), 16.0, seed=4)
     (root / "participants.csv").write_text("id,age\nsub-01,33\n")
-    (root / "derivatives").mkdir()
-    shutil.copy(root / "sub-01/eeg/sub-01_task-rest_eeg.csv", root / "derivatives" / "a.csv")
+    for folder in ("derivatives", "sourcedata"):
+        (root / folder).mkdir()
+        shutil.copy(root / "sub-01/eeg/sub-01_task-rest_eeg.csv", root / folder / "a.csv")
     return root
 
 

@@ -6,27 +6,19 @@ import csv
 import json
 import shutil
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import xdf_writer
+from cue_sessions import CLASSES, ZERO, write_cue_session
 from processes import finished
 from twin_recordings import NAMES, SFREQ
 
 from neuript.cli import main
 from neuript.errors import NeuriptError
-from neuript.montages import load_montage
-from neuript.realtime.decoding.decision import Decision
-from neuript.realtime.decoding.proba_row import pack_row, row_labels
-from neuript.realtime.decoding.states import State
 from neuript.realtime.lsl.gdf import UNKNOWN_CUE
-from neuript.realtime.recordings.cue_markers import MARKERS, CueHeader, cue_header_xml, cue_marker
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of
-from neuript.realtime.twin.cues import CueProtocol
-from neuript.realtime.twin.signal import record_session
-from neuript.realtime.twin.subject import Subject
 from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.session_folder import SessionFolder
@@ -37,46 +29,9 @@ from neuript.training.share.bids_signal import bids_signal
 from neuript.training.share.hed_tags import check_hed, hed_of
 from neuript.training.windows.dataset import load_dataset
 from neuript.training.windows.dataset_spec import DatasetSpec
-from neuript.training.windows.events import own_event_map
 
-CLASSES = ("left_hand", "right_hand")
-ZERO = 700.0
 GAP = (4000, 25)
 """First sample that is missing from the second recording, and how many are."""
-
-
-def write_cue_session(path: Path, seed: int, gap: tuple[int, int] = (0, 0)) -> Path:
-    """A session with cues: one practised, one rejected and repeated, some samples lost, and a decoder's rows."""
-    protocol = CueProtocol(classes=CLASSES, trials_per_class=5, pre_cue_s=0.5, pause_s=(0.5, 0.8), lead_in_s=4.0)
-    montage = load_montage("10-20").pick(NAMES)
-    run = record_session(montage, SFREQ, Subject(skill=1.0), protocol=protocol, seed=seed)
-    cues = [event for event in run.events if event.label in CLASSES]
-    said = [
-        (2.0, "beep", "left_hand", 90, True),
-        (2.0, "cue", "left_hand", 90, True),
-        (3.0, "trial_end", "left_hand", 90, True),
-    ]
-    said += [(3.2, "cue", "right_hand", 0, False), (3.4, "rejected", "right_hand", 0, False)]
-    for trial, cue in enumerate(cues):
-        said += [(cue.time_s, "cue", cue.label, trial, False), (cue.time_s + 3, "trial_end", cue.label, trial, False)]
-    markers = [
-        (ZERO + t, cue_marker(ev, cls=cls, trial=n, block=1, gdf=769, practice=practice, late=False))
-        for t, ev, cls, n, practice in said
-    ]
-    kept = np.delete(np.arange(len(run.data)), np.arange(gap[0], sum(gap)))
-    stamps = ZERO + kept / SFREQ
-    file = xdf_writer.session(run.data[kept], stamps, [], sfreq=SFREQ, labels=list(NAMES), name="amp")
-    header = CueHeader(subject="S01", classes=dict(zip(CLASSES, (769, 770), strict=True)), events={}, timing={})
-    desc = ElementTree.tostring(cue_header_xml(header, MARKERS), encoding="unicode")
-    file.stream(7, "neuript-cues-markers", "Markers", 1, 0.0, "string", desc)
-    file.samples(7, [t for t, _ in markers], [text for _, text in markers])
-    rows = [Decision(t=ZERO + 8.0, window_index=0, state=State.OK, proba={"left_hand": 0.75, "right_hand": 0.25})]
-    rows.append(Decision(t=ZERO + 8.1, window_index=0, state=State.GAP, proba=None))
-    labels = row_labels(CLASSES)
-    desc = xdf_writer.channels_xml(labels, unit="none", kind="Probability")
-    file.stream(8, "neuript-mi-proba", "Predictions", n_chans=len(labels), desc=desc)
-    file.samples(8, [row.t for row in rows], [pack_row(row, CLASSES) for row in rows])
-    return file.save(path)
 
 
 @pytest.fixture(scope="module")
@@ -145,19 +100,35 @@ def test_a_tag_that_is_not_of_the_schema_is_found(dataset, tmp_path):
         check_hed(json.loads(path.read_text()))
 
 
-def test_the_same_trials_and_windows_come_out_of_it(session, dataset):
-    original = read_recording(session / "session.xdf")
-    there = read_recording(run_of(dataset, 1, "eeg.vhdr"))
-    settings = {"montage": "10-20", "mains_hz": None, "window_s": 2.0}
-    one = load_dataset(original, DatasetSpec(event_map=own_event_map([original]), **settings))
-    codes = {"left_hand": "Stimulus/S 769", "right_hand": "Stimulus/S 770"}
-    two = load_dataset(there, DatasetSpec(event_map=codes, **settings))
+@pytest.mark.parametrize("n", [1, 2])
+def test_what_is_read_back_is_what_a_calibration_takes_from_the_recording(session, dataset, n):
+    """Trials, windows, and what they are seen from; samples are missing from the second recording."""
+    original = read_recording(session / ("session.xdf", "session-2.xdf")[n - 1])
+    there = read_recording(run_of(dataset, n, "eeg.vhdr"))
+    assert there.cue_classes == original.cue_classes == CLASSES
+    lost = [[gap.n_missing for gap in read.eeg.gaps] for read in (original, there)]
+    assert lost == [[GAP[1]][: n - 1]] * 2
+    assert len(there.eeg) == len(original.eeg)
+    spec = DatasetSpec(montage="10-20", mains_hz=None, window_s=2.0, min_trials_per_class=2)
+    one, two = (load_dataset(read, spec) for read in (original, there))
     assert [trial.label for trial in one.trials] == [trial.label for trial in two.trials]
     apart = [a.onset_s - ZERO - b.onset_s for a, b in zip(one.trials, two.trials, strict=True)]
     assert np.abs(apart).max() <= 0.5 / SFREQ
-    assert len(one) == len(two) > 50
+    assert len(one) == len(two) > 30
     np.testing.assert_array_equal(two.y, one.y)
-    np.testing.assert_allclose(two.x, one.x, rtol=1e-5, atol=1e-5 * np.abs(one.x).max())
+    for name in ("x", "signal", "tangent"):
+        expected = getattr(one, name)
+        np.testing.assert_allclose(getattr(two, name), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(two.reference.mean, one.reference.mean, rtol=1e-4)
+
+
+def test_what_a_gap_would_be_without_the_table(dataset, tmp_path):
+    """The zeros, so the table is what makes the difference."""
+    for path in run_of(dataset, 2, "eeg.vhdr").parent.glob("*_run-02_eeg.*"):
+        shutil.copy(path, tmp_path / path.name)
+    bare = read_recording(tmp_path / run_of(dataset, 2, "eeg.vhdr").name)
+    assert bare.eeg.gaps == ()
+    assert not bare.eeg.data[GAP[0] : sum(GAP)].any()
 
 
 def test_mne_reads_events_gaps_channels_and_places(session, dataset):
@@ -205,6 +176,51 @@ def test_the_recording_and_what_was_made_of_it_are_kept(session, dataset):
     assert [(row["state"], row["p_left_hand"]) for row in rows] == [("OK", "0.750000"), ("GAP", "n/a")]
     assert (made / "sub-S01_ses-20261130n1_desc-calibration1_report.html").read_text() == "<html>report</html>"
     assert table(dataset / "participants.tsv")[0]["alias"] == "S-01"
+
+
+def decision_lines(path: Path, **time: float) -> Path:
+    """Two lines of `neuript-live --json`."""
+    said = [("OK", {"left_hand": 0.75, "right_hand": 0.25}), ("GAP", None)]
+    lines = [
+        json.dumps({**{k: t + i for k, t in time.items()}, "proba": proba, "decision": None, "state": state})
+        for i, (state, proba) in enumerate(said)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_what_was_decoded_later_is_added_to_a_recording_that_is_there(session, dataset, tmp_path):
+    root = shutil.copytree(dataset, tmp_path / "dataset")
+    before = everything(root)
+    log = decision_lines(tmp_path / "run.jsonl", t=1.0, rec_t=5.0)
+    for _ in range(2):
+        (run,) = to_bids(session / "session.xdf", root, subject="S-01", decisions=log)
+        assert not run.is_new
+        new = sorted(set(everything(root)) - set(before))
+        assert [path.name.rpartition("desc-")[2] for path in new] == ["decisions2_events.json", "decisions2_events.tsv"]
+    assert [(row["onset"], row["p_left_hand"]) for row in table(new[1])] == [
+        ("5.000000", "0.750000"),
+        ("6.000000", "n/a"),
+    ]
+    with pytest.raises(NeuriptError, match="of one recording, and 2 were given"):
+        to_bids(session, root, decisions=log)
+    with pytest.raises(NeuriptError, match="stamps of the LSL clock"):
+        to_bids(session / "session.xdf", root, subject="S-01", decisions=decision_lines(tmp_path / "live.jsonl", t=1.0))
+
+
+def test_channels_without_names_are_named_and_left_out(tmp_path):
+    pytest.importorskip("mne_bids")
+    x = np.random.default_rng(1).normal(size=(1250, 4)) * 10
+    bare = xdf_writer.session(x, np.arange(1250) / SFREQ, [], sfreq=SFREQ, labels=[""] * 4).save(tmp_path / "bare.xdf")
+    words = ["bids", str(bare), "--subject", "S01", "--unit", "microvolts", "--out", str(tmp_path / "dataset")]
+    assert main(words) == 2
+    assert main([*words, "--channels", "C3,-,C4,EOG"]) == 0
+    (path,) = (tmp_path / "dataset").rglob("*_eeg.vhdr")
+    there = read_recording(path).eeg
+    assert (there.info.ch_names, there.info.ch_types) == (("C3", "C4", "EOG"), ("EEG", "EEG", "EOG"))
+    assert set(there.info.units) == {"microvolts"}
+    np.testing.assert_allclose(there.data[:, 2], x[:, 3], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(there.data[:, :2], x[:, [0, 2]], rtol=1e-4, atol=1e-3)
 
 
 def test_a_data_set_is_added_to_and_never_overwritten(session, dataset, tmp_path):
@@ -256,6 +272,8 @@ def test_what_is_no_data_set_and_whose_nobody_said_is_refused(session, tmp_path)
         to_bids(session, tmp_path)
     with pytest.raises(NeuriptError, match="--subject S01"):
         to_bids(session / "session.xdf", tmp_path / "dataset")
+    with pytest.raises(NeuriptError, match="leave out --subject and --session"):
+        to_bids(session, tmp_path / "dataset", subject="S02")
     with pytest.raises(NeuriptError, match="is no session folder"):
         to_bids(tmp_path, tmp_path / "dataset")
     with pytest.raises(NeuriptError, match="letters, digits"):
