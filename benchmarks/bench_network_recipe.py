@@ -232,9 +232,9 @@ def main() -> None:
     torch.set_num_threads(1)
     done = [json.loads(line) for line in args.out.read_text().splitlines()] if args.out.exists() else []
     spec = PopulationSpec(**window_settings(args))
-    config = spec.network_config()
-    assert config is not None
     people = datasets_of(people_of(args.sources, ScanOptions(include=tuple(args.include))), spec, print)
+    config = spec.network_config(len(next(iter(people.values())).classes))
+    assert config is not None
     n_classes = config.n_outputs
     if any(sorted(row["people"]) != sorted(people) for row in done):
         raise SystemExit(f"{args.out} holds rows of other people; give another --out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_unit, mains_hz
@@ -35,10 +36,11 @@ def add_window_options(parser: argparse._ActionsContainer, montage: str) -> None
 
 def window_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Return what the options say, as keyword arguments of `DatasetSpec` and of the settings that extend it."""
+    from neuript.files import file_sha256
     from neuript.training.windows.dataset_spec import DatasetSpec
     from neuript.training.windows.events import parse_event_map
 
-    window_s = args.window
+    window_s, config = args.window, getattr(args, "config", None)
     if window_s is None and getattr(args, "population", None):
         from neuript.training.population.population_file import load_population
         from neuript.weights import population_file
@@ -56,4 +58,5 @@ def window_settings(args: argparse.Namespace) -> dict[str, Any]:
         "epoch_s": tuple(args.epoch),
         "window_s": DatasetSpec.window_s if window_s is None else window_s,
         "hop_s": args.hop,
+        "config_file_sha256": "" if config is None else file_sha256(Path(config)),
     }

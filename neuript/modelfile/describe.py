@@ -58,6 +58,7 @@ def _describe(m: Manifest) -> list[tuple[str, str]]:
         ("trained on", simulated + _names(p.get("data", []))),
         ("counts", _pairs(p.get("counts", {}))),
         ("notes", str(p.get("notes", ""))),
+        ("--config SHA-256", str(p.get("config_file_sha256", ""))),
         ("date", str(p.get("date", ""))),
         ("git revision", str(p.get("git_revision") or "")),
         ("versions", _pairs(p.get("versions", {}))),

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from cue_sessions import write_cue_session
 from twin_recordings import write_run
 
 from neuript import cli
@@ -207,6 +208,18 @@ def test_events_that_are_not_there_and_other_tasks_are_refused(runs, population,
     options = ("--cs-mode", "TRAIN_AND_TARGET_LABELED_50P", "--population", population)
     assert evaluate("--calibrate", runs[0], "--test", *runs[1:], *EVENTS, *SHORT, *options) == 2
     assert "50% of 72 trials are 36, but the calibration recordings hold 24" in capsys.readouterr().err
+
+
+def test_sessions_that_neuript_cued_say_their_classes_themselves(tmp_path, capsys):
+    cued = [str(write_cue_session(tmp_path / f"cued{k}.xdf", k)) for k in (1, 2)]
+    out = tmp_path / "online.json"
+    options = ("--window", "2", "--epoch", "0", "3", "--hop", "0.5", "--network", "none", "--trials", "5")
+    assert evaluate("--calibrate", cued[0], "--test", cued[1], *options, "--out", str(out)) == 0
+    assert "the recordings say their classes themselves: left_hand, right_hand" in capsys.readouterr().err
+    figures = json.loads(out.read_text())
+    assert figures["classes"] == ["left_hand", "right_hand"]
+    assert figures["people"]["person"]["calibration_trials"] == {"left_hand": 5, "right_hand": 5}
+    assert figures["settings"]["event_map"]["left_hand"] == ["cue/left_hand"]
 
 
 def test_options_of_this_mode_are_refused_without_it(runs, capsys):

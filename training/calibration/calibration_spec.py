@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -11,7 +11,7 @@ import neuript.weights
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings.recording import Recording
 from neuript.training.windows.dataset_spec import DatasetSpec
-from neuript.training.windows.events import Markers, checked_event_map, own_event_map
+from neuript.training.windows.events import own_event_map
 
 PRETRAINED = neuript.weights.SHIPPED_POPULATION
 """The encoder shipped with the package, in the population of six people that is shipped."""
@@ -29,9 +29,6 @@ class CalibrationSpec(DatasetSpec):
         If a value is not allowed, naming it and what is.
     """
 
-    event_map: Mapping[str, Markers] = field(default_factory=dict)
-    """Class to its marker or markers, texts or whole numbers; the order is that of the model's classes. May be empty
-    where the recordings say it themselves (sessions with cues), or with a `population`."""
     network: str = "pretrained"
     """The network's encoder: "pretrained" (the one shipped with the package), "none" (the Riemannian branch alone), or
     a file of `neuript-train pretrain` or `population`. It is not trained on the person; a read-out of it is."""
@@ -65,12 +62,8 @@ class CalibrationSpec(DatasetSpec):
         if self.population is not None:
             neuript.weights.population_file(self.population)
 
-    def _checked_event_map(self) -> dict[str, tuple[str, ...]]:
-        """Markers of each class as texts; none at all is allowed, for the recordings or a population may say them."""
-        return super()._checked_event_map() if self.event_map or not isinstance(self.event_map, Mapping) else {}
-
     def completed(self, recordings: Sequence[Recording]) -> Self:
-        """Return these settings with the event map that the recordings say themselves, where none was given.
+        """Return these settings as `DatasetSpec.completed` does; with a population there may be no class.
 
         Raises
         ------
@@ -78,14 +71,11 @@ class CalibrationSpec(DatasetSpec):
             If neither these settings, nor the recordings, nor a population say what the classes are; if the class of no
             command is none of them.
         """
-        if self.event_map:
-            return self
-        found = own_event_map(recordings)
-        if not found and self.population is None:
-            checked_event_map(found)
-        if not found and self.idle_class is not None:
+        if self.event_map or self.population is None or own_event_map(recordings):
+            return super().completed(recordings)
+        if self.idle_class is not None:
             raise NeuriptError(f"--idle {self.idle_class} names a class, and --event none (in Python: idle_class)")
-        return replace(self, event_map=found)
+        return self
 
 
 def encoder_file(network: str) -> Path | None:

@@ -147,6 +147,7 @@ def to_model(
             simulated=decoder.simulated,
             counts=data.counts,
             subject=spec.subject,
+            config_file_sha256=spec.config_file_sha256,
             **_people(decoder, spec),
         ),
         metrics={

@@ -183,11 +183,11 @@ def learn_population(
         )
     hashes = _hashes(people)
     data = datasets_of(people, spec, tell)
-    learning = Learning(data, spec.network_config(), seed=spec.seed, report=report)
+    first = next(iter(data.values()))
+    learning = Learning(data, spec.network_config(len(first.classes)), seed=spec.seed, report=report)
     table = leave_one_out(learning) if spec.table else None
     curve = people_curve(learning) if spec.table else {}
     learnt = learning.learn(list(data))
-    first = next(iter(data.values()))
     manifest = replace(
         first.manifest,
         model={},
@@ -201,6 +201,7 @@ def learn_population(
             people=list(data),
             file_hashes=sorted(hashes),
             seed=spec.seed,
+            config_file_sha256=spec.config_file_sha256,
         ),
         metrics=_metrics(learnt, table, curve, data, time.monotonic() - began),
     )
@@ -218,7 +219,11 @@ def datasets_of(
         If a recording cannot be used; the sentence says whose.
     """
     read = {alias: read_each([*paths], eeg=spec.eeg, channels=spec.channels) for alias, paths in people.items()}
-    montage, notes = montage_of_all([one for mine in read.values() for one in mine], spec)
+    everything = [one for mine in read.values() for one in mine]
+    if not spec.event_map:
+        spec = spec.completed(everything)
+        tell(f"the recordings say their classes themselves: {', '.join(spec.event_map)}")
+    montage, notes = montage_of_all(everything, spec)
     for note in notes:
         tell(note)
     data: dict[str, Dataset] = {}

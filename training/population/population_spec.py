@@ -43,9 +43,9 @@ class PopulationSpec(DatasetSpec):
         specs.require(self.alignment is not None, self, "alignment", "given: people are seen each from their own mean")
         specs.require(0 <= self.seed < 2**63, self, "seed", "a whole number from 0 to 2**63 - 1")
 
-    def network_config(self) -> NetworkConfig | None:
+    def network_config(self, n_classes: int) -> NetworkConfig | None:
         """Return the shape of the network: one block on patches of 1/4 s, read out by second-order pooling."""
         if not self.network:
             return None
         n_times = round(self.window_s * self.sfreq)
-        return NetworkConfig(n_outputs=len(self.event_map), n_times=n_times, **PATCHES)
+        return NetworkConfig(n_outputs=n_classes, n_times=n_times, **PATCHES)

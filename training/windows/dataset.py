@@ -231,7 +231,8 @@ def load_dataset(recordings: Recordings, spec: DatasetSpec) -> Dataset:
     NeuriptError
         For an unreadable file, a class without trials, too few trials, channels that do not fit, unknown units.
     """
-    return build_dataset(read_each(recordings, eeg=spec.eeg, channels=spec.channels), spec)
+    read = read_each(recordings, eeg=spec.eeg, channels=spec.channels)
+    return build_dataset(read, spec.completed(read))
 
 
 def _first_reference(

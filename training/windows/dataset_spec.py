@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
+from typing import Self
 
 from neuript import specs
 from neuript.errors import NeuriptError
@@ -15,7 +16,8 @@ from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.units import to_volts
 from neuript.realtime.recordings.given_channels import check_channels, montage_of_names, parse_channels
-from neuript.training.windows.events import Markers, checked_event_map
+from neuript.realtime.recordings.recording import Recording
+from neuript.training.windows.events import Markers, checked_event_map, own_event_map
 
 MIN_TRIALS_PER_CLASS = 5
 DEFAULT_MONTAGE = "10-20"
@@ -35,8 +37,9 @@ class DatasetSpec:
         If a value is not allowed, naming it and what is.
     """
 
-    event_map: Mapping[str, Markers]
-    """Class to its marker or markers, texts or whole numbers; the order is that of the model's classes."""
+    event_map: Mapping[str, Markers] = field(default_factory=dict)
+    """Class to its marker or markers, texts or whole numbers; the order is that of the model's classes. May be empty
+    where the recordings say it themselves: sessions with cues (`completed`)."""
     montage: str | None = None
     """What was on the head: the name of a montage, or a YAML file. None: what `channels` names, else what the recorder
     noted (`neuript record --montage`), else 10-20."""
@@ -71,6 +74,8 @@ class DatasetSpec:
     """Short name, part of the published streams' names."""
     idle_class: str | None = None
     """Class that means "no command"; None: `rest`, if there is one."""
+    config_file_sha256: str = ""
+    """SHA-256 of the file that the options came from (`--config`), noted in the model file; empty: none."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without the recordings, and bring the event map into one form."""
@@ -87,8 +92,8 @@ class DatasetSpec:
         self._check_rate()
 
     def _checked_event_map(self) -> dict[str, tuple[str, ...]]:
-        """Markers of each class as texts; at least two classes."""
-        return checked_event_map(self.event_map)
+        """Markers of each class as texts; none at all is allowed, for others may say them."""
+        return checked_event_map(self.event_map) if self.event_map or not isinstance(self.event_map, Mapping) else {}
 
     def _check_times(self) -> None:
         """Refuse spans of time that cannot be, with the option's name; `check_types` refuses what is no number."""
@@ -132,6 +137,19 @@ class DatasetSpec:
         specs.require(self.step_s > 0, self, "step_s", "larger than 0 s")
         specs.require(self.min_trials_per_class >= 0, self, "min_trials_per_class", "0 or more")
 
+    def completed(self, recordings: Sequence[Recording]) -> Self:
+        """Return these settings with the classes that the recordings say themselves, where no marker was given.
+
+        Raises
+        ------
+        NeuriptError
+            If neither these settings nor the recordings say what the classes are; if the class of no command is none of
+            them.
+        """
+        if self.event_map:
+            return self
+        return replace(self, event_map=checked_event_map(own_event_map(recordings)))
+
     @cached_property
     def cap(self) -> Montage:
         """Montage of what was on the head: by name or file, else the electrodes that are named, else 10-20."""
@@ -141,7 +159,7 @@ class DatasetSpec:
 
     @property
     def markers(self) -> dict[str, tuple[str, ...]]:
-        """Markers of each class as texts, keyed by its name."""
+        """Markers of each class as texts, keyed by its name; there must be some."""
         return checked_event_map(self.event_map)
 
     @property

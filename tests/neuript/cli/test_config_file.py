@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from neuript.cli.calibrate import build_parser as calibrate
@@ -9,6 +11,7 @@ from neuript.cli.config_file import parse_with_config
 from neuript.cli.live import build_parser as live
 from neuript.cli.record import build_parser as record
 from neuript.cli.train.population import build_parser as population
+from neuript.cli.window_options import window_settings
 from neuript.errors import NeuriptError
 from neuript.realtime.live.options import LiveOptions
 
@@ -60,6 +63,13 @@ def test_one_file_serves_all_verbs(config):
     assert of_calibrate.epoch == [0.5, 4.0]
     learn = parse_with_config("population", population(), ["--config", path, "--out", "lab.safetensors"])
     assert learn.sources == ["P1=a.xdf", "P2=b"]
+
+
+def test_a_model_can_say_which_file_its_settings_came_from(config):
+    path = config(BOTH)
+    settings = window_settings(parse_with_config("calibrate", calibrate(), ["--config", path]))
+    assert settings["config_file_sha256"] == hashlib.sha256(BOTH.encode()).hexdigest()
+    assert window_settings(calibrate().parse_args([]))["config_file_sha256"] == ""
 
 
 def test_the_command_line_wins_also_where_options_add_up_and_for_arguments(config):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from made_up_windows import dataset, fitted
 
 from neuript.errors import NeuriptError
 from neuript.modelfile.deployable import open_model
+from neuript.modelfile.describe import describe_model
 from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.recordings.recording import Recording
 from neuript.training.calibration.calibration_spec import CalibrationSpec
@@ -34,8 +37,11 @@ def test_figures_are_plain_json(rng):
 
 def test_a_saved_result_tells_figures_and_provenance_and_decodes(rng, tmp_path):
     data = dataset(rng)
-    result = to_model(data, fitted(data, alone=True), None, (), SPEC, RUNS, 12.34)
+    result = to_model(
+        data, fitted(data, alone=True), None, (), replace(SPEC, config_file_sha256="ab" * 32), RUNS, 12.34
+    )
     written = result.save(tmp_path / "mi.ts")
+    assert re.search(f"^--config SHA-256 +{'ab' * 32}$", describe_model(tmp_path / "mi.ts"), re.MULTILINE)
     engine = open_model(tmp_path / "mi.ts")
     assert engine.manifest == written
     assert engine.manifest.metrics == result.figures

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 import twin_people
+from cue_sessions import as_cue_session
 from made_up_people import QUICK
-from twin_people import NAMES, population_spec, session, write, write_people
+from twin_people import CLASSES, NAMES, population_spec, session, write, write_people
 
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
@@ -19,9 +20,10 @@ from neuript.modelfile.deployable import open_model
 from neuript.modelfile.manifest import POPULATION_KIND, Manifest
 from neuript.network.config import NetworkConfig
 from neuript.network.stack import PRIOR_PREFIX
+from neuript.realtime.recordings.recording import events_of
 from neuript.training.population import population_file
 from neuript.training.population.learning import Learning
-from neuript.training.population.population_file import Population, learn_population, load_population
+from neuript.training.population.population_file import Population, datasets_of, learn_population, load_population
 from neuript.training.population.population_spec import PopulationSpec
 from neuript.training.windows.dataset import build_dataset
 
@@ -177,6 +179,21 @@ def test_a_class_that_somebody_lacks_is_refused_with_their_alias(
         learn_population({**recorded, "04": [lazy]}, population_spec())
 
 
+def test_people_who_were_cued_by_neuript_say_their_classes_themselves() -> None:
+    """Also where their files hold a practised, a rejected and a repeated trial."""
+    mine = session(1, trials=5)
+    cued = as_cue_session(mine, {name: name for name in CLASSES})
+    said: list[str] = []
+    data = datasets_of({"a": [cued]}, population_spec(event_map={}), said.append)["a"]
+    assert said[0].startswith("the recordings say their classes themselves: ")
+    assert sorted(data.classes) == sorted(CLASSES)
+    expected = {(event.label, event.time_s) for event in events_of(mine) if event.label in CLASSES}
+    assert {(trial.label, trial.onset_s) for trial in data.trials} <= expected
+    assert len(data.trials) >= len(expected) - 1  # the first one may come before there is a whole window
+    with pytest.raises(NeuriptError, match="--event names 0 classes"):
+        datasets_of({"a": [mine]}, population_spec(event_map={}), said.append)
+
+
 def test_somebody_with_another_cap_shares_channels_with_the_others(
     recorded: dict[str, list[Path]], tmp_path: Path
 ) -> None:
@@ -190,7 +207,7 @@ def test_somebody_with_another_cap_shares_channels_with_the_others(
 
 def test_the_network_is_that_of_the_spec(with_network: Population) -> None:
     assert with_network.learnt.network is not None
-    config = population_spec(network=True).network_config()
+    config = population_spec(network=True).network_config(2)
     assert with_network.learnt.network.config == config
     assert NetworkConfig.from_dict(with_network.manifest.metrics["opinions"]["network"]) == config
     assert "left_out" not in with_network.manifest.metrics
@@ -279,7 +296,7 @@ def test_a_setting_that_cannot_be_is_refused(wrong: dict, words: str) -> None:
 
 
 def test_the_network_fits_the_windows_of_the_spec() -> None:
-    config = population_spec(network=True).network_config()
+    config = population_spec(network=True).network_config(2)
     assert config is not None
     assert (config.n_outputs, config.n_times, config.pooling) == (2, 128, "covariance")
-    assert population_spec(network=False).network_config() is None
+    assert population_spec(network=False).network_config(2) is None

@@ -68,6 +68,8 @@ class PersonWalks:
         After `run`: what was calibrated on, policies, notes.
     task : OnlineTask
         After `run`: what the walks are scored against.
+    spec : PseudoOnlineSpec
+        After `run` with the classes, also where the recordings said them.
     """
 
     task: OnlineTask
@@ -97,6 +99,8 @@ class PersonWalks:
         spec, began = self.spec, time.monotonic()
         tests = read_each([*split.test], eeg=spec.eeg, channels=spec.channels)
         calibration = read_each([*split.calibrate], eeg=spec.eeg, channels=spec.channels) if split.calibrate else []
+        if not spec.event_map:
+            self.spec = spec = self._completed([*calibration, *tests])
         trials = self._test_trials(tests)
         there = calibration
         if self.access.calibration_size:
@@ -121,6 +125,14 @@ class PersonWalks:
                 walks |= {(name, other): walks[name, ALL] for other in self._same}
         self._say(f"{self.alias}: {n_test} trials decoded; {time.monotonic() - began:.0f} s")
         return walks
+
+    def _completed(self, recordings: Sequence[Recording]) -> PseudoOnlineSpec:
+        """Settings with the classes that the recordings say themselves; the test needs its labels in any case."""
+        spec = self.spec.completed(recordings)
+        if self.population is not None:
+            self.population.check_classes(tuple(spec.markers))
+        self._say(f"{self.alias}: the recordings say their classes themselves: {', '.join(spec.markers)}")
+        return spec
 
     @property
     def _main(self) -> Key:

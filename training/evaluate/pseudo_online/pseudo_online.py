@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def evaluate_pseudo_online(
     """
     tell = say or (lambda _text: None)
     population = None if spec.population is None else load_population(population_file(spec.population))
-    if population is not None:
+    if population is not None and spec.event_map:
         population.check_classes(tuple(spec.event_map))
     for alias, split in people.items():
         _check(alias, split, spec, population)
@@ -99,7 +99,7 @@ def evaluate_pseudo_online(
     for alias, split in people.items():
         person = PersonWalks(alias, spec, population, tell, progress)
         mine = person.run(split)
-        task = person.task
+        task, spec = person.task, replace(spec, event_map=person.spec.event_map)  # one set of classes for all
         for key, found in mine.items():
             walks.setdefault(key, []).extend(found)
         reports[alias] = {**person.about, "decoders": _by_decoder(mine, task, main)}

@@ -8,7 +8,6 @@ from neuript import specs
 from neuript.errors import NeuriptError
 from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.evaluate.pseudo_online.target_data import access_of
-from neuript.training.windows.events import checked_event_map
 
 LAST_S = 0.5
 """The windows that say a trial's class end in the last part of the task, so many seconds long."""
@@ -40,7 +39,6 @@ class PseudoOnlineSpec(CalibrationSpec):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         super().__post_init__()
-        checked_event_map(self.event_map)  # the test needs its labels in any case
         access = access_of(self.cs_mode)
         if self.cs_mode is not None and self.population is None:
             raise NeuriptError(
