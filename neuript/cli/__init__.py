@@ -21,7 +21,7 @@ VERBS: dict[str, str] = {
     "view": "see a signal, its quality and its spectrum; needs no model",
     "record": "all LSL streams into one XDF file; needs no model",
     "dashboard": "show a decoder that runs, again; closing it changes nothing",
-    "calibrate": "fine-tune a model on one person, from recordings",
+    "calibrate": "make a model for one person, in a guided session or from recordings",
     "bridge": "a decoder's commands to OSC, web pages and key presses",
     "feedback": "a bar or a cursor that a decoder moves, with targets, hits and times",
     "rehearse": "the cues of a guided session, without an amplifier; measures the screen",

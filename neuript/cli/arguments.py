@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from neuript.errors import NeuriptError
 
 
 def command(prog: str, description: str, examples: str = "", **options: Any) -> argparse.ArgumentParser:
@@ -97,3 +99,24 @@ def given_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> dict[
         for action in parser._actions
         if getattr(there, action.dest, None) not in (_NotGiven, None)
     }
+
+
+def refuse(given: Mapping[str, str], names: Collection[str], why: str) -> None:
+    """Refuse options that would change nothing.
+
+    Parameters
+    ----------
+    given : mapping of str to str
+        As `given_options` returns it.
+    names : collection of str
+        Destinations of the options that do nothing here.
+    why : str
+        Why they do nothing.
+
+    Raises
+    ------
+    NeuriptError
+        If one of them was given.
+    """
+    if extra := sorted(given[name] for name in names if name in given):
+        raise NeuriptError(f"{', '.join(extra)}: leave out; {why}")

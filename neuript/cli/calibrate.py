@@ -6,9 +6,9 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import command, given_options
+from neuript.cli.arguments import command, given_options, refuse
 from neuript.cli.config_file import add_config, parse_with_config
-from neuript.cli.guided import refuse, run_session
+from neuript.cli.guided import run_session
 from neuript.cli.guided_options import FILES, SESSION, add_guided_options, fit_to_session
 from neuript.cli.progress import ProgressLine, say
 from neuript.cli.window_options import add_window_options, window_settings

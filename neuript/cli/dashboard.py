@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuript.cli.arguments import command
-from neuript.cli.view_options import add_window
+from neuript.cli.arguments import command, given_options
+from neuript.cli.view_options import add_window, check_window
 
 _EXAMPLES = """\
 examples:
@@ -29,7 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(argv: list[str]) -> int:
     """Find the decoder, show it, return the exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    check_window(given_options(parser, argv))
 
     from neuript.realtime.dashboard.show import DashboardOptions, find_decoder, show
 

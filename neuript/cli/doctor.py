@@ -40,7 +40,7 @@ def run(argv: list[str]) -> int:
     if args.json:
         print(json.dumps([asdict(f) for f in findings], indent=1))
     else:
-        print(f"\n{len(findings)} checks: {n_failed} failed, {n_warned} warnings")
+        print(f"\n{len(findings)} checks: {n_failed} failed, {n_warned} warning{'' if n_warned == 1 else 's'}")
     return 2 if n_failed else 0
 
 

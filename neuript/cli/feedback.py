@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from neuript.cli.arguments import add_seed, command
+from neuript.cli.arguments import add_seed, command, given_options, refuse
 from neuript.cli.option_values import whole_numbers, words
 
 _EXAMPLES = """\
@@ -44,7 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(argv: list[str]) -> int:
     """Show the task until its end; return the exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args, given = parser.parse_args(argv), given_options(parser, argv)
+    if args.kind == "bar":
+        refuse(given, {"speed"}, "it is the cursor's, of --task cursor")
+    if args.screenshot is None:
+        refuse(given, {"after"}, "it says when the picture of --screenshot is taken")
 
     from neuript.realtime.feedback.feedback_session import run_feedback
 

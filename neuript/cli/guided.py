@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neuript.cli.arguments import refuse
 from neuript.cli.guided_options import VIEW, view_of
 from neuript.cli.guided_settings import next_session_of, session_of
 from neuript.cli.progress import ProgressLine, say
@@ -52,12 +53,6 @@ def run_session(args: argparse.Namespace, given: dict[str, str], calibration: Ca
     print_calibration(result)
     say(_next(result, folder.spec, folder.path))
     return 0
-
-
-def refuse(given: dict[str, str], names: set[str], why: str) -> None:
-    """Refuse options that would change nothing."""
-    if extra := sorted(given[name] for name in names if name in given):
-        raise NeuriptError(f"{', '.join(extra)}: leave out; {why}")
 
 
 def _next(result: CalibrationResult, spec: GuidedSpec, folder: Path) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from neuript.cli.arguments import add_montage, add_unit, command
+from neuript.cli.arguments import add_montage, add_unit, command, given_options
 from neuript.cli.channel_options import add_channels, given_channels
-from neuript.cli.view_options import add_window
+from neuript.cli.view_options import add_window, check_window
 
 _EXAMPLES = """\
 examples:
@@ -35,7 +35,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(argv: list[str]) -> int:
     """Show the signal until the view is closed; return the exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    check_window(given_options(parser, argv))
 
     from neuript.realtime.view.viewing import ViewOptions, run_view
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+
+from neuript.cli.arguments import refuse
 
 
 def add_window(parser: argparse.ArgumentParser) -> None:
@@ -17,3 +20,11 @@ def add_window(parser: argparse.ArgumentParser) -> None:
         help="write a picture and end: .png of the window, .svg or .txt of the console view",
     )
     group.add_argument("--after", type=float, default=10.0, metavar="S", help="seconds until the picture (default 10)")
+
+
+def check_window(given: Mapping[str, str]) -> None:
+    """Refuse options of `add_window` that do nothing together; `given` is what stands on the command line."""
+    if "screenshot" not in given:
+        refuse(given, {"after"}, "it says when the picture of --screenshot is taken")
+    if "console" in given:
+        refuse(given, {"theme", "size"}, "a terminal has its own, and --console draws on it")

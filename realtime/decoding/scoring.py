@@ -139,7 +139,7 @@ class ScoreCard:
         """What the accuracy is against what guessing reaches, in words that follow it."""
         if self.bound > 1:
             return f"with {self.n_trials} trials no accuracy is above what guessing may reach"
-        verdict = "above" if self.above_chance else "NOT above"
+        verdict = "above" if self.accuracy > self.bound else "at" if self.above_chance else "NOT above"
         return f"{verdict} the {self.bound:.1%} that guessing stays below in 95 of 100 cases"
 
     @property

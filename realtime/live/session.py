@@ -467,7 +467,7 @@ def _summary(report: dict[str, Any]) -> str:
     commands = ", ".join(f"{n} {name}" for name, n in report["commands"].items()) or "none"
     lines = [
         f"{_short(report['ended'])}: {report['samples']} samples, {report['windows_decoded']} windows decoded, "
-        f"{report['skipped_hops']} hops skipped, {report['gaps']} gaps",
+        f"{report['skipped_hops']} hops skipped, {report['gaps']} gap{'' if report['gaps'] == 1 else 's'}",
         f"states: {states}; commands: {commands}",
     ]
     if total["n"]:

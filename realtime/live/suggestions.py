@@ -29,11 +29,15 @@ def cued_classes(labels: Mapping[str, int]) -> dict[str, str]:
 
 
 def after_recording(report: RecordingReport) -> str:
-    """Return the command that makes a model of a recording; empty where its markers do not tell two tasks apart."""
+    """Return the command that makes a model of a recording; empty where its markers do not tell two tasks apart.
+
+    A session with cues says its classes itself.
+    """
+    told = next((s.cue_classes for s in report.streams if len(s.cue_classes) > 1), ())
     cues = max((cued_classes(s.events) for s in report.streams if s.stype.lower() != "intent"), key=len, default={})
-    if report.eeg is None or len(cues) < 2:
+    if report.eeg is None or len(told or cues) < 2:
         return ""
-    events = [word for name, marker in cues.items() for word in ("--event", f"{name}={marker}")]
+    events = [word for name, marker in cues.items() if not told for word in ("--event", f"{name}={marker}")]
     more = []
     labels = [channel.label for channel in report.eeg.channels if not is_auxiliary(channel.label)]
     if not any(map(names_electrode, labels)):

@@ -75,6 +75,8 @@ class StreamReport:
     is_markers: bool
     events: dict[str, int]
     """Label to number of times, in order of appearance; empty for sampled signals."""
+    cue_classes: tuple[str, ...]
+    """Classes of the session whose cues this stream holds; none for any other stream."""
     n_positions: int
     """Number of electrodes with a position."""
     reference: str
@@ -129,6 +131,7 @@ def _stream(stream: RecordedStream, is_eeg: bool) -> StreamReport:
         gaps_after_s=tuple(float(stream.timestamps[g.index - 1] - stream.timestamps[0]) for g in stream.gaps),
         n_clock_resets=stream.n_clock_resets,
         is_eeg=is_eeg,
+        cue_classes=stream.cue_classes,
         is_markers=stream.is_markers,
         events=dict(Counter(stream.event_labels)) if stream.is_markers else {},
         n_positions=len(info.positions_m),

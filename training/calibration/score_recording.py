@@ -98,7 +98,11 @@ def _read(
     decisions: str | Path, recording: str | Path | Recording | None, eeg: str | None
 ) -> tuple[Recording, DecisionLog]:
     """Read both, from two files or from one."""
-    if Path(decisions).suffix.lower() == ".xdf" and recording is None:
+    if Path(decisions).suffix.lower() == ".xdf":
+        if recording is not None:
+            raise NeuriptError(
+                f"{decisions} is a recording, which holds its own markers; leave out --recording (in Python: recording)"
+            )
         read = read_recording(decisions, eeg=eeg)
         return read, recorded_decisions(read)
     if recording is None:

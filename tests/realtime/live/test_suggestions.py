@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
+from cue_sessions import write_cue_session
 from twin_recordings import NAMES, write_run
 
 from neuript import inspect
@@ -23,6 +24,11 @@ def test_a_recording_with_cues_leads_to_a_calibration(tmp_path):
     assert sorted(parsed.event) == ["left_hand=769", "right_hand=770"]
     nameless = inspect(path, channels=["Ch 1", *NAMES[1:]])
     assert "--montage" not in after_recording(nameless)
+
+
+def test_a_session_that_neuript_cued_needs_no_event(tmp_path):
+    path = write_cue_session(tmp_path / "session.xdf", 1)
+    assert after_recording(inspect(path)) == f"neuript-calibrate --from {path} --out mi.ts"
 
 
 def test_markers_that_are_no_cues_lead_nowhere(tmp_path):
