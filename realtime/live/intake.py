@@ -21,6 +21,7 @@ from neuript.montages import ChannelPlan, Montage
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, Source, SourceStatus
 from neuript.realtime.chain.quality import Verdict
 from neuript.realtime.recordings.channel_plan import assumed_cap, plan_signal
+from neuript.realtime.recordings.explanation import explained
 from neuript.realtime.recordings.look import Look
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Intake:
     """Channels that are dead from the start, and interpolated."""
     notes: tuple[str, ...]
     """Sentences for the user."""
+    header: SignalInfo
+    """What the stream should have said of itself: the names, places and unit that are taken."""
 
 
 class Rewound:
@@ -169,7 +172,13 @@ def take_in(
         mains = look.mains_hz(scale, tuple(plan.used))
         notes.append(f"mains: {mains:g} Hz measured" if mains else "mains: none measured")
     return Intake(
-        source=Rewound(chunks, source), plan=plan, scale=scale, mains_hz=mains or None, bads=names, notes=tuple(notes)
+        source=Rewound(chunks, source),
+        plan=plan,
+        scale=scale,
+        mains_hz=mains or None,
+        bads=names,
+        notes=tuple(notes),
+        header=explained(info, cap, unit),
     )
 
 

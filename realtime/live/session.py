@@ -302,16 +302,19 @@ class _Session:
         self.stack.callback(outlets.close)
         logger.info("publishing neuript-%s-proba and -events on LSL", header.task)
         if self.options.record is not None:
-            self._start_recorder(self.options.record, intake.source.info, outlets)
+            self._start_recorder(self.options.record, intake.header, outlets)
         if self.view is not None:
             self._open_dashboard(self.view, header, intake.source.info)
         return outlets
 
     def _start_recorder(self, path: str, eeg: SignalInfo, outlets: DecisionOutlets) -> None:
-        """EEG, this decoder's streams, and the markers of whatever program."""
+        """EEG, what explains it, this decoder's streams, and the markers of whatever program."""
+        from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
         from neuript.realtime.lsl.labrecorder import MARKERS, Recorder, bytes_per_s
 
-        wanted = [f"uid='{uid}'" for uid in (eeg.uid, outlets.proba_uid)]
+        explanation = ExplanationOutlet(eeg)
+        self.stack.callback(explanation.close)
+        wanted = [f"uid='{uid}'" for uid in (eeg.uid, explanation.uid, outlets.proba_uid)]
         self.recorder = Recorder(path, [*wanted, MARKERS], bytes_per_s=bytes_per_s(eeg))
         self.stack.callback(self.recorder.close)  # before the outlets close
         self.recorder.start()

@@ -339,7 +339,7 @@ def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path,
     from neuript.realtime.recordings.read import read_recording
 
     path = tmp_path / "session.xdf"
-    with amplifier() as source_id:
+    with amplifier("--labels", "," * (len(NAMES) - 1)) as source_id:  # bare numbers, in the order of the model
         code = live(model, source_id, "--json", "--duration", "8", "--record", str(path))
         out, err = capsys.readouterr()
         assert code == 0, err
@@ -366,7 +366,7 @@ def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path,
     assert eeg["time_stamps"][-1] >= rows[-1]["t"]
     for stamp in events["time_stamps"]:
         assert np.abs(stamps - stamp).min() < 1e-6
-    # and neuript itself reads it
+    # and neuript itself reads it, with the names that were assumed
     recording = read_recording(path)
     assert recording.eeg.info.source_id == source_id
     assert recording.eeg.info.ch_names == NAMES
