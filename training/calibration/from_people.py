@@ -30,7 +30,8 @@ from neuript.training.population.adaptation import PersonFit, adapt
 from neuript.training.population.learning import person_trials, tangent_trials
 from neuript.training.population.network_training import features_of
 from neuript.training.population.population_file import Population
-from neuript.training.windows.dataset import Dataset, build_dataset, fitting_montage
+from neuript.training.windows.dataset import Dataset, build_dataset
+from neuript.training.windows.dataset_channels import fitting_montage
 
 LEAST_TRIALS = 5
 """With fewer trials of a class nothing is held out, and no accuracy is said."""

@@ -34,7 +34,8 @@ from neuript.training.population.population_spec import (
 )
 from neuript.training.population.prior import CANDIDATES, Opinion, PersonTrials
 from neuript.training.population.stacking import STACKS
-from neuript.training.windows.dataset import Dataset, build_dataset, montage_of_all, read_each
+from neuript.training.windows.dataset import Dataset, build_dataset, read_each
+from neuript.training.windows.dataset_channels import montage_of_all
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,25 +13,23 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.modelfile.manifest import Manifest
 from neuript.montages import Montage
-from neuript.montages.names import names_electrode
 from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
-from neuript.realtime.recordings.channel_plan import absent_electrodes, draft_signal_plan, plan_signal, with_estimated
-from neuript.realtime.recordings.given_channels import montage_of_names, renamed
-from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, short_name, volts_per_number
+from neuript.realtime.recordings.channel_plan import plan_signal
+from neuript.realtime.recordings.given_channels import renamed
+from neuript.realtime.recordings.look import look_at, short_name
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.windows.around_trials import PRE_CUE_S, Pauses, PreCue, TaskSpans, pauses_of
+from neuript.training.windows.dataset_channels import bad_labels, cap_of, choose_channels, noted_scale
 from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.epochs import TrialWindows, ends_within, first_reference, labels_of, windows_of_trials
 from neuript.training.windows.events import require_classes, trials_of
 from neuript.training.windows.hops import Hops, walk_hops
 from neuript.training.windows.labelled import LabelledWindows
-
-logger = logging.getLogger(__name__)
 
 Recordings = str | Path | Recording | Sequence[str | Path | Recording]
 """One recording or several: files, or what was read of them."""
@@ -278,7 +275,7 @@ def build_dataset(
         for i, found in enumerate(events)
     ]
     _require_trials([t for part in trials for t in part], [e for part in events for e in part], spec)
-    scales = [_scale(recording, spec.unit) for recording in recordings]
+    scales = [noted_scale(recording, spec.unit) for recording in recordings]
     notes: list[str] = []
     if montage is None:
         montage, notes = choose_channels(recordings, scales, spec)
@@ -298,7 +295,7 @@ def build_dataset(
     cap = cap_of(recordings, spec)
     matrices = []
     for recording, scale in zip(recordings, scales, strict=True):
-        bads = _bad_labels(recording, scale) if montage.estimated else ()
+        bads = bad_labels(recording, scale) if montage.estimated else ()
         plan = plan_signal(recording.eeg.info, montage, cap, bads=bads)
         notes += [note for note in plan.notes if note not in notes]
         matrices.append(plan.matrix)
@@ -356,112 +353,6 @@ def _require_trials(trials: Sequence[Trial], events: Sequence[Event], spec: Data
                 f"{spec.min_trials_per_class} are needed (20 or more are worth the person's time); "
                 "record more, or add recordings of the same person"
             )
-
-
-def _scale(recording: Recording, unit: str | None) -> NDArray[np.float64]:
-    """Volts per number of each stream channel."""
-    found = volts_per_number(recording, unit)
-    if found.note:
-        logger.warning("%s: %s", short_name(recording), found.note)
-    return found.scale
-
-
-def montage_of_all(recordings: Sequence[Recording], spec: DatasetSpec) -> tuple[Montage, list[str]]:
-    """Return the cap's channels that all recordings have and that are good in all of them, and remarks."""
-    return choose_channels(recordings, [_scale(recording, spec.unit) for recording in recordings], spec)
-
-
-def fitting_montage(
-    recordings: Sequence[Recording], spec: DatasetSpec, wanted: Montage, what: str
-) -> tuple[Montage, list[str]]:
-    """Return the channels of an earlier model as they can be made from some recordings, or refuse.
-
-    Parameters
-    ----------
-    recordings : sequence of Recording
-        Recordings of one person.
-    spec : DatasetSpec
-        What was on the head, and the unit of the numbers.
-    wanted : Montage
-        Channels of the earlier model.
-    what : str
-        What wants them, for the sentence of a refusal.
-
-    Returns
-    -------
-    Montage
-        `wanted`, with the electrodes that are interpolated in some recording named as `estimated`.
-    list of str
-        A sentence, where there are such electrodes.
-
-    Raises
-    ------
-    NeuriptError
-        If too few electrodes are shared.
-    """
-    absent: set[str] = set()
-    cap = cap_of(recordings, spec)
-    for recording in recordings:
-        bads = _bad_labels(recording, _scale(recording, spec.unit))
-        absent |= absent_electrodes(recording.eeg.info, wanted, cap, bads=bads)
-    montage = with_estimated(wanted, absent, what)
-    if not montage.estimated:
-        return montage, []
-    return montage, [f"estimated from the other electrodes: {', '.join(montage.estimated)}"]
-
-
-def _bad_labels(recording: Recording, scale: NDArray[np.float64]) -> tuple[str, ...]:
-    """Labels of the channels that are flat, stuck or not a number for too much of a recording."""
-    bad = bad_channels(recording.eeg, scale)
-    return tuple(name for name, is_bad in zip(recording.eeg.info.ch_names, bad, strict=True) if is_bad and name)
-
-
-def cap_of(recordings: Sequence[Recording], spec: DatasetSpec) -> Montage:
-    """Return the montage of what was on the head: the given one, else what the recorder noted, else 10-20."""
-    infos = [recording.eeg.info for recording in recordings]
-    if spec.montage is not None or spec.channels is not None or not all(info.explained for info in infos):
-        return spec.cap
-    named = [name for name in infos[0].ch_names if names_electrode(name)]
-    return montage_of_names(named) if len(named) > 1 else spec.cap
-
-
-def choose_channels(
-    recordings: Sequence[Recording], scales: Sequence[NDArray[np.float64]], spec: DatasetSpec
-) -> tuple[Montage, list[str]]:
-    """Return the cap's channels that every recording has and that are good in all of them, and remarks."""
-    worn = cap_of(recordings, spec)
-    cap = worn.with_reference(spec.reference) if spec.reference != "as recorded" else worn
-    # electrodes are judged one by one; an average would mix the good with the bad and the missing
-    plain = cap.with_reference("as recorded") if cap.reference == "average" else cap
-    usable = list(cap.ch_names)
-    notes = []
-    for recording, scale in zip(recordings, scales, strict=True):
-        info = recording.eeg.info
-        plan = draft_signal_plan(info, plain, worn, max_interpolated=1.0)
-        if plan.problems and not plan.matrix.any():  # nothing of it can be named; the plan says what to do
-            raise NeuriptError(f"{short_name(recording)}: {plan.problems[0]}")
-        measured = plan.expected_error <= 0
-        bad = bad_channels(recording.eeg, scale)
-        for i, name in enumerate(cap.ch_names):
-            if name not in usable:
-                continue
-            if not measured[i] or not plan.matrix[i].any():
-                usable.remove(name)
-                if recording is not recordings[0]:
-                    notes.append(f"{name} is left out: {short_name(recording)} does not have it, other recordings do")
-            elif bad[plan.matrix[i] != 0].any():
-                usable.remove(name)
-                notes.append(
-                    f"{name} is left out: flat, stuck or not a number for more than {BAD_SHARE:.0%} of "
-                    f"{short_name(recording)}"
-                )
-    if len(usable) < 2:
-        labels = ", ".join(name or "(no label)" for name in recordings[0].eeg.info.ch_names[:20])
-        raise NeuriptError(
-            f"montage {cap.name} and the recordings share {len(usable)} good channels, at least 2 are needed; the "
-            f"first recording has {labels}; choose another --montage"
-        )
-    return cap.pick(usable), notes
 
 
 def _choose_mains(

@@ -19,7 +19,8 @@ from neuript.realtime.recordings.given_channels import check_channels, parse_cha
 from neuript.realtime.recordings.header import header_xml, signal_info
 from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
-from neuript.training.windows.dataset import cap_of, choose_channels, read_each
+from neuript.training.windows.dataset import read_each
+from neuript.training.windows.dataset_channels import cap_of, choose_channels
 from neuript.training.windows.dataset_spec import DatasetSpec
 
 SFREQ = 125.0
