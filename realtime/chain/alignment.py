@@ -375,8 +375,7 @@ class AlignedWindows:
                 distance = usual
         self._distance[k] += max(share, float(usual == 0)) * (distance - usual)
         half = self._root[k] @ (vectors * np.exp(0.5 * share * logs))
-        moved = half @ half.T
-        self._stand_at(k, 0.5 * (moved + moved.T))
+        self._stand_at(k, half @ half.T)
 
     def _stand_at(self, k: int, mean: F64) -> None:
         """Put one reference somewhere."""
@@ -407,13 +406,46 @@ class AlignedWindows:
         ValueError
             Before the first clean window, or if part of the window is not there.
         """
-        if not min(self._seconds) > 0:
-            raise ValueError("there is no reference yet; follow a clean window first")
+        away = self.away(end)
         volts: NDArray[np.float32] = self._volts.window(end, self._n_times)  # type: ignore[assignment]
         signal = seen(self._bank.window(end, self._n_times)[:, 0], self.to_signal)
-        away = spd.logarithm(self._whitener[1:] @ self._covariances(end)[1:] @ self._whitener[1:])
-        tangent = spd.upper(away) / np.maximum(self._distance[1:, None], SMALLEST_DISTANCE)
-        return Window(volts, signal, tangent.ravel().astype(np.float32))
+        return Window(volts, signal, tangent_of(*away))
+
+    def away(self, end: int) -> tuple[F64, F64]:
+        """Return what `tangent_of` makes a tangent vector of, for the window that ends before sample `end`.
+
+        Returns
+        -------
+        covariances : ndarray, shape (K, D, D)
+            Covariances of the bands as seen from the references.
+        distances : ndarray, shape (K,)
+            Typical distances of each.
+
+        Raises
+        ------
+        ValueError
+            As `window` does.
+        """
+        if not min(self._seconds) > 0:
+            raise ValueError("there is no reference yet; follow a clean window first")
+        whitener = self._whitener[1:]
+        return whitener @ self._covariances(end)[1:] @ whitener, self._distance[1:].copy()
+
+
+def tangent_of(covariances: F64, distances: F64) -> NDArray[np.float32]:
+    """Return tangent vectors of windows, shape (..., n_tangent), from what `AlignedWindows.away` gives for each.
+
+    Many windows at once get the bits that each would get alone.
+
+    Parameters
+    ----------
+    covariances : ndarray, shape (..., K, D, D)
+        Covariances of the bands as seen from the references.
+    distances : ndarray, shape (..., K)
+        Typical distances.
+    """
+    vectors = spd.upper(spd.logarithm(covariances)) / np.maximum(distances[..., None], SMALLEST_DISTANCE)
+    return vectors.reshape(*vectors.shape[:-2], -1).astype(np.float32)
 
 
 def seen(x: F64, to_signal: F64) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,7 +14,9 @@ class WindowMoments:
     """Means and second moments of windows that overlap, one hop apart.
 
     A window is a whole number of blocks, and all but the newest of them were in the windows before; what each block
-    adds is kept. The bits depend on the samples of the window and on where it ends, on nothing that was asked before.
+    adds is kept. Blocks are counted in groups as long as a window, so that every window is the end of a group and the
+    beginning of the next: what the end adds was summed when its group was full, and the beginning grows by a block a
+    hop. The bits depend on the samples of the window and on where it ends, on nothing that was asked before.
 
     Parameters
     ----------
@@ -31,8 +33,12 @@ class WindowMoments:
         self._size = math.gcd(n_times, hop)
         n_blocks = n_times // self._size
         self._first = np.full(n_blocks, -1, dtype=np.int64)  # first sample of the block that each place holds
-        self._sums = np.zeros((n_blocks, n_bands, n_chans))
-        self._squares = np.zeros((n_blocks, n_bands, n_chans, n_chans))
+        # of each block, and of it with all that follow in its group: products, and in a last column the samples
+        self._blocks = np.zeros((n_blocks, n_bands, n_chans, n_chans + 1))
+        self._tails = np.zeros((n_blocks + 1, n_bands, n_chans, n_chans + 1))
+        self._head = np.zeros((n_bands, n_chans, n_chans + 1))  # of the newest block and all before it in its group
+        self._newest = -1  # place of the newest block
+        self._end = -1  # of the window that was asked for last
 
     def at(self, end: int, samples: Callable[[int, int], F64]) -> tuple[F64, F64]:
         """Return means and second moments of the window before sample `end`.
@@ -50,18 +56,35 @@ class WindowMoments:
         second : ndarray, shape (n_bands, n_chans, n_chans)
             Means of the products of two channels.
         """
-        first = np.arange(end - self._n_times, end, self._size)
-        place = first // self._size % len(first)
-        new = first[self._first[place] != first]
-        if len(new):
-            self._learn(new, samples(end, end - int(new[0])))
-        return self._sums.sum(axis=0) / self._n_times, self._squares.sum(axis=0) / self._n_times
+        if self._end >= 0 and end == self._end + self._size:
+            new = [self._end]
+        elif end != self._end:
+            first = np.arange(end - self._n_times, end, self._size)
+            new = first[self._first[first // self._size % len(first)] != first].tolist()
+        else:
+            new = []
+        if new:
+            self._learn(new, samples(end, end - new[0]))
+            self._put_together((end // self._size - 1) % len(self._first), one_more=end == self._end + self._size)
+        self._end = end
+        moments = (self._head + self._tails[self._newest + 1]) / self._n_times
+        return moments[..., -1], moments[..., :-1]
 
-    def _learn(self, first: np.ndarray, x: F64) -> None:
+    def _learn(self, first: Sequence[int], x: F64) -> None:
         """Take the blocks that begin at these samples, of which the samples from the first one on are given."""
-        for start in first.tolist():
+        for start in first:
             block = x[start - first[0] :][: self._size].transpose(1, 2, 0)  # (n_bands, n_chans, size)
             place = start // self._size % len(self._first)
             self._first[place] = start
-            self._sums[place] = block.sum(axis=-1)
-            np.matmul(block, block.swapaxes(-1, -2), out=self._squares[place])
+            np.matmul(block, block.swapaxes(-1, -2), out=self._blocks[place, ..., :-1])
+            self._blocks[place, ..., -1] = block.sum(axis=-1)
+
+    def _put_together(self, newest: int, *, one_more: bool) -> None:
+        """Sum the groups anew, or just the one block more; in both cases one by one from the groups' outer ends."""
+        if one_more and newest == self._newest + 1:
+            self._head += self._blocks[newest]
+        else:
+            self._head = np.add.accumulate(self._blocks[: newest + 1])[-1]
+            older = self._blocks[:newest:-1]
+            self._tails[newest + 1 : -1] = np.add.accumulate(older)[::-1]
+        self._newest = newest

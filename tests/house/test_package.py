@@ -44,8 +44,8 @@ MAY_IMPORT = {
     "realtime.view": "realtime.chain realtime.recordings realtime.lsl realtime.dashboard realtime.live montages",
     "training.windows": "realtime.chain realtime.recordings realtime.decoding montages neuript.modelfile",
     "training.fitting": "training.windows realtime.chain realtime.decoding neuript.network neuript.modelfile montages",
-    "training.population": "training.windows training.fitting training.corpus realtime.chain montages neuript.network "
-    "neuript.modelfile",
+    "training.population": "training.windows training.fitting training.corpus realtime.chain realtime.decoding "
+    "montages neuript.network neuript.modelfile",
     "training.calibration": "training.windows training.fitting training.population realtime.chain realtime.recordings "
     "realtime.decoding montages neuript.network neuript.modelfile neuript.weights",
     "training.guided": "training.windows training.calibration realtime.chain realtime.dashboard realtime.recordings "

@@ -16,8 +16,9 @@ from neuript.training.calibration.fitted_decoder import FittedDecoder, fit_decod
 from neuript.training.calibration.from_people import calibrate_from_people
 from neuript.training.calibration.frozen_network import EncoderFile, build_frozen
 from neuript.training.calibration.held_out import ReportStep
-from neuript.training.calibration.operating_point import OperatingPoint, Rows, choose_operating_point, held_out_rows
+from neuript.training.calibration.operating_point import OperatingPoint, choose_operating_point, held_out_rows
 from neuript.training.calibration.to_model import CalibrationResult, to_model
+from neuript.training.fitting.policy_scan import Rows
 from neuript.training.population.population_file import load_population
 from neuript.training.windows.dataset import Dataset, Recordings, build_dataset, one_or_more, read_each
 from neuript.weights import population_file
@@ -126,6 +127,7 @@ def operating_point(
         manifest.hop_s,
         duration_s=spec.epoch_s[1],
         max_false_per_minute=spec.max_false_per_minute,
+        people=decoder.commands,
     )
 
 

@@ -35,6 +35,7 @@ from neuript.training.calibration.stack_weights import fit_stack, nested_stack
 from neuript.training.fitting.gate import GateWindows, fit_gate, with_gate
 from neuript.training.fitting.plain_features import N_TAPS
 from neuript.training.fitting.tangent_readout import Readout
+from neuript.training.population.command_evidence import CommandPrior
 from neuript.training.population.learning import person_trials, tangent_trials
 from neuript.training.population.prior import PersonTrials
 from neuript.training.windows.dataset import Dataset
@@ -68,6 +69,8 @@ class FittedDecoder:
         The decoder as it is without each block: from signals and tangent vectors to logits.
     centre_s : float
         Memory in seconds of the running mean that its logits are taken relative to (`PolicySpec.centre_s`).
+    commands : CommandPrior or None
+        What earlier people say of when to command; None without a population.
     """
 
     module: HybridClassifier
@@ -79,6 +82,7 @@ class FittedDecoder:
     blocks: tuple[Masks, ...] = ()
     without_block: tuple[Logits, ...] = ()
     centre_s: float = 0.0
+    commands: CommandPrior | None = None
 
     @property
     def n_outputs(self) -> int:

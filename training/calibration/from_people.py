@@ -121,6 +121,7 @@ def fit_from_people(data: Dataset, population: Population, *, n_folds: int = 4) 
     scores = {name: score_held_out(log_proba, data) for name, log_proba in said.items()}
     own = {name: said[name] for name in (NETWORK, TANGENT, STACK) if name in said}
     nll = {name: nll_per_trial(log_proba, data) for name, log_proba in own.items()}
+    per_class = min(data.counts.values())
     simulated = data.manifest.simulated or population.manifest.simulated
 
     def without(block: int, signals: NDArray[np.float32], tangents: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -136,7 +137,8 @@ def fit_from_people(data: Dataset, population: Population, *, n_folds: int = 4) 
         people=population.people,
         blocks=tuple(blocks),
         without_block=tuple(partial(without, block) for block in range(len(blocks))),
-        centre_s=centre_s_of(min(data.counts.values())),
+        centre_s=centre_s_of(per_class),
+        commands=None if learnt.commands is None else learnt.commands.at(per_class),
     )
 
 

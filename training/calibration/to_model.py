@@ -15,7 +15,8 @@ from neuript.realtime.recordings.recording import Recording
 from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.calibration.controls import Control
 from neuript.training.calibration.fitted_decoder import STACK, FittedDecoder
-from neuript.training.calibration.operating_point import OperatingPoint, Rows
+from neuript.training.calibration.operating_point import OperatingPoint
+from neuript.training.fitting.policy_scan import Rows
 from neuript.training.windows.dataset import Dataset
 
 

@@ -19,6 +19,7 @@ from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.centring import running_centre
 from neuript.training.fitting.gate import GateWindows, fit_people_gate
 from neuript.training.fitting.tangent_readout import F64, Readout, feature_scale
+from neuript.training.population.command_evidence import CommandEvidence
 from neuript.training.population.network_training import GroupedWindows, NetworkTraining, features_of, train_network
 from neuript.training.population.prior import (
     Opinion,
@@ -78,6 +79,8 @@ class Learnt:
         How well each of `STACKS` served people left out.
     gate : Readout or None
         Of the tangent vectors, parting tasks from everything else; None without a class of no command.
+    commands : CommandEvidence or None
+        What was commanded to people left out, at every setting of the policy; None where nobody was asked.
     """
 
     tangent: BranchPrior
@@ -86,6 +89,7 @@ class Learnt:
     scale: float
     stack: Opinion
     gate: Readout | None = None
+    commands: CommandEvidence | None = None
 
 
 def person_trials(data: Dataset, x: NDArray[np.floating], between: NDArray[np.floating] | None = None) -> PersonTrials:
@@ -190,6 +194,31 @@ class Learning:
         ]
         gate = self._gate(aliases)
         return Learnt(tangent, features, trained.network, trained.scale, opinion_of(rows, judges), gate)
+
+    def without(self, left_out: Collection[str], learnt: Learnt) -> Learnt:
+        """Return what is said by all but a few of the people, with the opinions that everybody has of the candidates.
+
+        Parameters
+        ----------
+        left_out : collection of str
+            Aliases of those who have no part in it.
+        learnt : Learnt
+            What all of them say.
+        """
+        kept = [alias for alias in self.people if alias not in left_out]
+        tangent = self._said_by(kept, learnt.tangent, self.tangent)
+        gate = self._gate(kept)
+        if learnt.features is None:
+            return replace(learnt, tangent=tangent, gate=gate)
+        trained = self._trained(frozenset(kept))
+        features = self._said_by(kept, learnt.features, trained.features)
+        return replace(
+            learnt, tangent=tangent, features=features, network=trained.network, scale=trained.scale, gate=gate
+        )
+
+    def _said_by(self, kept: Sequence[str], prior: BranchPrior, trials: Mapping[str, PersonTrials]) -> BranchPrior:
+        readout = fit_prior([trials[alias] for alias in kept], self.n_classes, prior.variance)
+        return replace(prior, readout=readout)
 
     def learn_features(self, aliases: Sequence[str], features: Mapping[str, PersonTrials]) -> Learnt:
         """Learn a read-out of other features in the place of the tangent vectors, without a network."""

@@ -24,6 +24,8 @@ from neuript.training.fitting.centring import centre_s_of
 from neuript.training.fitting.heads import readout_as_head
 from neuript.training.fitting.tangent_readout import Readout
 from neuript.training.population.adaptation import PersonFit, adapt
+from neuript.training.population.command_evidence import CommandEvidence
+from neuript.training.population.commanded_people import command_evidence
 from neuript.training.population.learning import BranchPrior, Learning, Learnt, Report
 from neuript.training.population.leave_one_out import Table, leave_one_out, people_curve
 from neuript.training.population.population_spec import (
@@ -189,6 +191,7 @@ def learn_population(
     table = leave_one_out(learning) if spec.table else None
     curve = people_curve(learning) if spec.table else {}
     learnt = learning.learn(list(data))
+    learnt = replace(learnt, commands=command_evidence(learning, learnt, spec.epoch_s[1]))
     manifest = replace(
         first.manifest,
         model={},
@@ -272,6 +275,8 @@ def _metrics(
     for name, branch in (("tangent", learnt.tangent), ("features", learnt.features)):
         if branch is not None:
             opinions[name] = {"opinion": branch.opinion.to_dict(), "variance": branch.variance}
+    if learnt.commands is not None:
+        opinions["commands"] = learnt.commands.to_dict()
     if learnt.network is not None:
         opinions["network"] = learnt.network.config.to_dict()
     shown: dict[str, Any] = {}
@@ -336,4 +341,5 @@ def _learnt(manifest: Manifest, state: Mapping[str, Tensor]) -> Learnt:
         network.eval()
     gate = readout("gate") if f"{PRIOR_PREFIX}gate.weight" in state else None
     stack = Opinion.from_dict(opinions["stack"])
-    return Learnt(tangent, branch("features"), network, float(opinions["scale"]), stack, gate)
+    commands = CommandEvidence.from_dict(opinions["commands"]) if "commands" in opinions else None
+    return Learnt(tangent, branch("features"), network, float(opinions["scale"]), stack, gate, commands)

@@ -10,8 +10,8 @@ import numpy as np
 
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
-from neuript.training.calibration.operating_point import Rows
 from neuript.training.calibration.to_model import CalibrationGrounds
+from neuript.training.fitting.policy_scan import Rows
 from neuript.training.report.electrode_quality import BadSpell
 from neuript.training.windows.epochs import ends_within
 

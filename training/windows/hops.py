@@ -7,14 +7,14 @@ bits that a walk of their own would.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuript.realtime.chain.alignment import AlignedWindows, Reference, Window, Windows, seen
+from neuript.realtime.chain.alignment import AlignedWindows, Reference, Window, Windows, seen, tangent_of
 from neuript.realtime.chain.filter_bank import FilterBank
 from neuript.realtime.decoding.decoder import Decoder
 from neuript.realtime.decoding.policy import DecisionPolicy, PolicyResult
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from neuript.realtime.chain.chunk import Source
 
 F32 = NDArray[np.float32]
+
+BATCH_BYTES = 4_000_000
+"""Covariances of so many bytes become tangent vectors at once, while the walk goes on."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -117,15 +120,60 @@ class NoDecision(DecisionPolicy):
         return PolicyResult(proba, None, 0.0, None, committed=False)
 
 
-class HopTap:
-    """The decoder's windows, of which is kept what `Hops` needs."""
+class TangentBatches:
+    """Tangent vectors of the windows of a walk, computed beside it: most of that time is LAPACK's, in C.
 
-    def __init__(self, windows: Windows) -> None:
+    Parameters
+    ----------
+    workers : Executor
+        Where they are computed.
+    """
+
+    def __init__(self, workers: Executor) -> None:
+        self._submit = workers.submit
+        self._waiting: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        self._bytes = 0
+        self._found: list[Future[F32]] = []
+
+    def append(self, covariances: NDArray[np.float64], distances: NDArray[np.float64]) -> None:
+        """Take what `tangent_of` needs for the next window."""
+        self._waiting.append((covariances, distances))
+        self._bytes += covariances.nbytes
+        if self._bytes >= BATCH_BYTES:
+            self._work_off()
+
+    def vectors(self, n_windows: int, n_tangent: int) -> F32:
+        """Wait for what is left, and return the vectors of all windows; of none where there was nothing to take."""
+        self._work_off()
+        parts = [found.result() for found in self._found]
+        return np.concatenate(parts) if parts else np.empty((n_windows, n_tangent), dtype=np.float32)
+
+    def _work_off(self) -> None:
+        if not self._waiting:
+            return
+        covariances, distances = zip(*self._waiting, strict=True)
+        self._found.append(self._submit(tangent_of, np.stack(covariances), np.stack(distances)))
+        self._waiting, self._bytes = [], 0
+
+
+class HopTap:
+    """The decoder's windows, of which is kept what `Hops` needs; the decoder itself is given nothing to read.
+
+    Parameters
+    ----------
+    windows : Windows
+        The decoder's.
+    workers : Executor
+        Where tangent vectors are computed.
+    """
+
+    def __init__(self, windows: Windows, workers: Executor) -> None:
         self._windows = windows
+        self._none = Window(*(np.empty(0, dtype=np.float32),) * 3)
         self.parts: list[F32] = []
         self.breaks: list[int] = []  # number of parts when the stream broke
         self.ends: list[int] = []
-        self.tangents: list[F32] = []
+        self.tangents = TangentBatches(workers)
         self.to_signal: list[NDArray[np.float64]] = []
 
     @property
@@ -148,13 +196,12 @@ class HopTap:
         return self._windows.follow(end)
 
     def window(self, end: int) -> Window:
-        """Return the window that ends before sample `end`, and keep what it was seen through."""
-        found = self._windows.window(end)
+        """Keep where the window ends that ends before sample `end`, and what it is seen through."""
         self.ends.append(end)
-        self.tangents.append(found.tangent)
         if isinstance(self._windows, AlignedWindows):
+            self.tangents.append(*self._windows.away(end))
             self.to_signal.append(self._windows.to_signal)
-        return found
+        return self._none
 
     def filtered(self, n_chans: int) -> NDArray[np.float64] | None:
         """Return the signal that is seen from the reference, filtered as it was for the windows."""
@@ -175,8 +222,13 @@ def walk_hops(
     """Run the decoder over a recording, from its first sample to its last; arguments as in `collect_windows`."""
     nobody = NoOpinion(len(manifest.classes))
     decoder = Decoder.from_manifest(source, matrix, scale, manifest, nobody, reference=reference)
+    with ThreadPoolExecutor(1) as workers:
+        return _walk(decoder, manifest, workers)
+
+
+def _walk(decoder: Decoder, manifest: Manifest, workers: Executor) -> Hops:
     windows = decoder.windows
-    decoder.windows = tap = HopTap(windows)
+    decoder.windows = tap = HopTap(windows, workers)
     decoder.policy = NoDecision(decoder.policy.spec, manifest.classes, manifest.hop_s)
     t: list[float] = []
     state: list[State] = []
@@ -193,7 +245,7 @@ def walk_hops(
         np.array(t, dtype=np.float64),
         tuple(state),
         np.array(row, dtype=np.int64),
-        stacked(tap.tangents, (manifest.n_tangent,)),
+        tap.tangents.vectors(len(tap.ends), manifest.n_tangent),
         found,
         manifest.n_times,
         np.array(tap.ends, dtype=np.int64),
@@ -201,8 +253,3 @@ def walk_hops(
         tap.filtered(n_chans),
         tuple(tap.to_signal),
     )
-
-
-def stacked(parts: Sequence[F32], shape: tuple[int, ...]) -> F32:
-    """One contiguous array of the parts, each of this shape; also where there are none."""
-    return np.ascontiguousarray(np.stack(parts)) if parts else np.empty((0, *shape), dtype=np.float32)

@@ -42,13 +42,22 @@ def test_they_are_those_of_numpy(n_times: int, hop: int) -> None:
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
-@given(ends=st.lists(st.integers(24, 200), min_size=1, max_size=15))
-def test_the_bits_do_not_depend_on_what_was_asked_before(ends: list[int]) -> None:
-    signal, running = Signal(200), moments(24, 8)
+@given(
+    shape=st.sampled_from([(24, 8), (16, 8), (24, 24), (24, 3)]),
+    ends=st.lists(st.integers(24, 200) | st.integers(3, 25).map(lambda k: 8 * k), min_size=1, max_size=15),
+)
+def test_the_bits_do_not_depend_on_what_was_asked_before(shape: tuple[int, int], ends: list[int]) -> None:
+    signal, running = Signal(200), moments(*shape)
     for end in ends:
-        asked, alone = running.at(end, signal), moments(24, 8).at(end, signal)
+        asked, alone = running.at(end, signal), moments(*shape).at(end, signal)
         for one, other in zip(asked, alone, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_hops_back_and_forth_have_the_bits_of_each_window_alone() -> None:
+    signal, running = Signal(300), moments(16, 8)
+    for end in (96, 104, 96, 88, 96, 104, 112, 112, 120, 104, 112, 120, 128):
+        np.testing.assert_array_equal(running.at(end, signal)[1], moments(16, 8).at(end, signal)[1])
 
 
 def test_each_sample_is_read_once() -> None:

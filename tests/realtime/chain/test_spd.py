@@ -56,6 +56,23 @@ def test_a_stack_gives_what_its_matrices_give_alone(rng: np.random.Generator) ->
         np.testing.assert_array_equal(together[i], spd.logarithm(matrices[i]))
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 15, 32])
+def test_one_matrix_by_itself_is_decomposed_as_in_a_stack(rng: np.random.Generator, n: int) -> None:
+    matrices = covariances(rng, 4, n)
+    values, vectors = spd.eigh(matrices)
+    for i, matrix in enumerate(matrices):
+        own_values, own_vectors = spd.eigh(matrix)
+        np.testing.assert_allclose(own_values, values[i], rtol=1e-12)
+        np.testing.assert_allclose((own_vectors * own_values) @ own_vectors.T, matrix, atol=1e-12 * values.max())
+        np.testing.assert_array_equal(np.sign(own_vectors), np.sign(vectors[i]))
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 3, 3)])
+def test_what_is_no_number_has_no_eigenvalues(shape: tuple[int, ...]) -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="not converge"):
+        spd.eigh(np.full(shape, np.nan))
+
+
 def test_the_norm_of_the_vector_is_the_riemannian_distance(rng: np.random.Generator) -> None:
     one, other = covariances(rng, 2, 5)
     _, inverse = spd.roots(one)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import gamma
 from twin_people import CLASSES, SFREQ, calibration_spec, session
 
 from neuript.network.stack import HybridClassifier
@@ -20,18 +21,17 @@ from neuript.realtime.decoding.states import State
 from neuript.training.calibration import operating_point
 from neuript.training.calibration.fitted_decoder import FittedDecoder
 from neuript.training.calibration.held_out import blocks_of
-from neuript.training.calibration.operating_point import (
+from neuript.training.calibration.operating_point import OperatingPoint, choose_operating_point, held_out_rows
+from neuript.training.fitting.policy_scan import (
     DWELLS_S,
     RELEASE_SHARE,
     THRESHOLDS,
-    OperatingPoint,
     Rows,
-    choose_operating_point,
     evidence_of,
-    held_out_rows,
     run_policy,
     score_policy,
 )
+from neuript.training.population.command_evidence import CommandPrior
 from neuript.training.windows.dataset import Dataset, build_dataset
 
 GO = ("go", "rest")
@@ -138,6 +138,38 @@ def test_where_no_setting_could_promise_the_bound_the_usual_one_stays_if_it_was_
     assert point.card.n_hits > 0
     mistaken = chosen(made_up(rng, seconds=150.0, mistakes=0.3), 1.0)
     assert mistaken.policy.threshold > BASE.threshold
+
+
+def people_say(n_false: float, minutes: float) -> CommandPrior:
+    """The same rate at every setting below .7, and none above; hits in half of the tasks below, in none above."""
+    below = np.broadcast_to(np.array(THRESHOLDS) < 0.7, (len(DWELLS_S), len(THRESHOLDS)))
+    return CommandPrior(np.where(below, n_false, 0.5), np.full(below.shape, minutes), np.where(below, 0.5, 0.0))
+
+
+def test_earlier_people_make_up_for_rest_that_is_missing(rng: np.random.Generator) -> None:
+    rows = [made_up(rng, seconds=150.0, mistakes=0.0)]
+    kind = {"duration_s": LAST_S, "max_false_per_minute": 1.0}
+    alone = choose_operating_point(rows, BASE, GO, HOP_S, **kind)
+    assert not alone.kept
+    calm = choose_operating_point(rows, BASE, GO, HOP_S, people=people_say(2.0, 20.0), **kind)
+    assert calm.kept
+    assert calm.policy.threshold < 0.7
+    assert calm.upper == pytest.approx(gamma.ppf(0.95, 2 + calm.card.n_false) / (20 + calm.card.rest_s / 60))
+    assert "together with what earlier people say, with 95 % confidence at most" in calm.describe()
+    assert calm.to_dict()["earlier_people"] == {"n_false": 2.0, "minutes": 20.0, "hit_share": 0.5}
+    assert alone.to_dict()["earlier_people"] is None
+    restless = choose_operating_point(rows, BASE, GO, HOP_S, people=people_say(30.0, 20.0), **kind)
+    assert restless.kept
+    assert restless.policy.threshold > 0.7  # with a margin of one threshold
+
+
+def test_people_who_say_nothing_change_nothing(rng: np.random.Generator) -> None:
+    rows = made_up(rng, seconds=1200.0)
+    own = chosen(rows, 3.0)
+    people = CommandPrior(*(np.full((len(DWELLS_S), len(THRESHOLDS)), v) for v in (1.0, 1e-9, 0.0)))  # Poisson's limit
+    both = choose_operating_point([rows], BASE, GO, HOP_S, duration_s=LAST_S, max_false_per_minute=3.0, people=people)
+    assert both.policy == own.policy
+    assert both.upper == pytest.approx(own.upper)
 
 
 def test_where_nothing_keeps_the_bound_the_strictest_is_taken_and_it_is_said(rng: np.random.Generator) -> None:

@@ -65,6 +65,9 @@ def assert_same(a: Population, b: Population) -> None:
             assert one.variance == two.variance
     assert same_opinion(a.learnt.stack, b.learnt.stack)
     assert a.learnt.scale == b.learnt.scale
+    assert a.learnt.commands is not None
+    assert b.learnt.commands is not None
+    assert a.learnt.commands.to_dict() == b.learnt.commands.to_dict()
     if a.learnt.network is not None:
         for name, values in a.learnt.network.state_dict().items():
             assert torch.equal(values, b.learnt.network.state_dict()[name]), name

@@ -8,8 +8,8 @@ import pytest
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
-from neuript.training.calibration.operating_point import Rows
 from neuript.training.evaluate.pseudo_online.walks import decided
+from neuript.training.fitting.policy_scan import Rows
 from neuript.training.report.certainty import calibration_curve, probability_course, risk_and_coverage
 
 CLASSES = ("a", "b")

@@ -100,6 +100,15 @@ def test_rows_and_windows_are_those_of_the_live_decoder(
     assert hops.tangent.shape == (len(hops.row), manifest.n_tangent)
 
 
+@pytest.mark.parametrize("batch_bytes", [1, 7000])
+def test_tangent_vectors_do_not_depend_on_how_many_are_computed_at_once(
+    broken: tuple[np.ndarray, np.ndarray], manifest: Manifest, batch_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = walked(broken, manifest)
+    monkeypatch.setattr("neuript.training.windows.hops.BATCH_BYTES", batch_bytes)
+    np.testing.assert_array_equal(walked(broken, manifest).tangent, together.tangent)
+
+
 def test_a_window_may_be_asked_for_alone_and_in_any_order(
     broken: tuple[np.ndarray, np.ndarray], manifest: Manifest
 ) -> None:

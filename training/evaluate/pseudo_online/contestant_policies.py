@@ -18,9 +18,11 @@ from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
 from neuript.training.calibration.calibration_spec import CalibrationSpec
-from neuript.training.calibration.operating_point import Rows, choose_operating_point, nearest_fold
+from neuript.training.calibration.operating_point import choose_operating_point, nearest_fold
 from neuript.training.evaluate.pseudo_online.contestants import ALL, Contestant
 from neuript.training.evaluate.pseudo_online.walks import BATCH, F64, Key, OtherDecoder, WindowBatch
+from neuript.training.fitting.policy_scan import Rows
+from neuript.training.population.command_evidence import CommandPrior
 from neuript.training.windows.dataset import Dataset
 
 
@@ -42,7 +44,10 @@ def choose_policies(contestants: Sequence[Contestant], data: Dataset, spec: Cali
         Policy of each, keyed by name and number of trials; the draft's where nothing was held out.
     """
     rows = held_out_decisions(contestants, data, spec.epoch_s[1])
-    return {one.key: policy_of(rows[one.key], _base(one, data.manifest), data.manifest, spec) for one in contestants}
+    manifest = data.manifest
+    return {
+        one.key: policy_of(rows[one.key], _base(one, manifest), manifest, spec, one.commands) for one in contestants
+    }
 
 
 def _base(one: Contestant, manifest: Manifest) -> PolicySpec:
@@ -54,7 +59,13 @@ def _base(one: Contestant, manifest: Manifest) -> PolicySpec:
     return replace(draft, gate=one.gate, centre_s=one.centre_s)
 
 
-def policy_of(rows: Sequence[Rows], base: PolicySpec, manifest: Manifest, spec: CalibrationSpec) -> PolicySpec:
+def policy_of(
+    rows: Sequence[Rows],
+    base: PolicySpec,
+    manifest: Manifest,
+    spec: CalibrationSpec,
+    people: CommandPrior | None = None,
+) -> PolicySpec:
     """Return the policy that held-out decisions over the calibration recordings lead to; the same way for everybody."""
     if not rows:
         return base
@@ -65,6 +76,7 @@ def policy_of(rows: Sequence[Rows], base: PolicySpec, manifest: Manifest, spec: 
         manifest.hop_s,
         duration_s=spec.epoch_s[1],
         max_false_per_minute=spec.max_false_per_minute,
+        people=people,
     )
     return point.policy
 

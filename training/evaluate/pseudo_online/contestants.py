@@ -22,6 +22,7 @@ from neuript.training.calibration.fitted_decoder import STACK, FittedDecoder
 from neuript.training.calibration.held_out import Masks
 from neuript.training.evaluate.pseudo_online.walks import F64, Key, LogitsOf, WindowBatch
 from neuript.training.fitting.plain import BASELINES
+from neuript.training.population.command_evidence import CommandPrior
 from neuript.training.population.prior import first_trials
 from neuript.training.windows.dataset import Dataset
 
@@ -74,6 +75,8 @@ class Contestant:
         Whether the last of its outputs is the gate.
     centre_s : float
         As in `FittedDecoder.centre_s`.
+    commands : CommandPrior or None
+        As in `FittedDecoder.commands`.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Contestant:
     model: dict[str, Any] | None = None
     gate: bool = False
     centre_s: float = 0.0
+    commands: CommandPrior | None = None
 
     @property
     def key(self) -> Key:
@@ -175,6 +179,7 @@ def _published(part: Dataset, count: str, decoder: FittedDecoder, folds: WindowB
         decoder.describe(),
         decoder.module.gate is not None,
         decoder.centre_s,
+        decoder.commands,
     )
 
 

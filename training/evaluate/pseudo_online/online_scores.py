@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from neuript.realtime.decoding.event_scoring import EventCard, joined, last_onset_s, score_events
 from neuript.realtime.decoding.scoring import ScoreCard, TrialScore
 from neuript.realtime.decoding.states import State
-from neuript.training.calibration.operating_point import RELEASE_SHARE, THRESHOLDS, Rows, evidence_of, score_policy
 from neuript.training.evaluate.pseudo_online.online_figures import (
     decision_table,
     expected_calibration_error,
@@ -26,6 +25,7 @@ from neuript.training.evaluate.pseudo_online.online_figures import (
 )
 from neuript.training.evaluate.pseudo_online.walks import Walk
 from neuript.training.fitting.metrics import confusion
+from neuript.training.fitting.policy_scan import RELEASE_SHARE, THRESHOLDS, Rows, evidence_of, score_policy
 
 N_BINS = 15
 """Bins of equal mass of the calibration error."""

@@ -27,7 +27,7 @@ from neuript.realtime.decoding.states import State
 from neuript.realtime.live.intake import Intake, take_in
 from neuript.realtime.recordings.recording import Recording
 from neuript.realtime.recordings.replay_source import ReplaySource
-from neuript.training.calibration.operating_point import Rows
+from neuript.training.fitting.policy_scan import Rows
 from neuript.training.windows.epochs import WindowTap
 
 if TYPE_CHECKING:
