@@ -70,8 +70,8 @@ class WatchedRecording:
         check : callable
             Called between the steps; may raise to end it.
         wanted : collection of str
-            Source ids of streams that must be in the file. If there are some, other people's EEG and cues stay out:
-            what is learnt of the file must be this person's.
+            Source ids of streams that must be in the file. If there are some, other people's EEG, cues and decisions
+            stay out: what is learnt of the file must be this person's.
 
         Raises
         ------
@@ -96,8 +96,8 @@ class WatchedRecording:
         assert self._explanation is not None
         if stream.uid in (self._source.info.uid, self._explanation.uid) or stream.source_id in wanted:
             return False
-        explains = stream.stype == STREAM_TYPE
-        return explains or is_eeg_stream(stream.stype) or stream.source_id.startswith(CUE_SOURCE_IDS)
+        explains_or_decodes = stream.stype in (STREAM_TYPE, "Predictions")
+        return explains_or_decodes or is_eeg_stream(stream.stype) or stream.source_id.startswith(CUE_SOURCE_IDS)
 
     @property
     def n_bytes(self) -> int:

@@ -53,7 +53,7 @@ class GuidedSession:
         with ExitStack() as stack:
             parts.open(stack)
             self._check_signal()
-            parts.start_feedback(stack)
+            parts.start_decoder(stack)
             parts.start_recording(stack)
             self._practise()
             while not parts.stopped and (left := self._left()):

@@ -12,6 +12,7 @@ from neuript.training.calibration.fitted_decoder import STACK
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.refit import FittedSoFar
+from neuript.training.report.verdict import about_today
 
 GO_ON = "Space: go on"
 
@@ -129,5 +130,6 @@ def so_far(fitted: FittedSoFar) -> list[str]:
     return [
         f"after {len(fitted.shown)} trials: {card['accuracy']:.0%} right on trials held out ({low:.0%} to {high:.0%}), "
         f"{verdict} chance ({card['chance_bound_5']:.0%})",
+        *about_today(fitted.figures),
         *([f"stop now (q and Enter), or go on: {fitted.forecast}"] if fitted.forecast else []),
     ]

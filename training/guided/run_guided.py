@@ -18,12 +18,14 @@ from neuript.training.calibration.held_out import ReportStep
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided.guided_session import GuidedSession
 from neuript.training.guided.guided_spec import GuidedSpec
+from neuript.training.guided.guided_view import GuidedView
 from neuript.training.guided.guided_words import resume
 from neuript.training.guided.kept_trials import kept_trials, note_lost_trials, readable, without_replaced
 from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, sessions_of
-from neuript.training.guided.session_parts import GuidedView, SessionParts, Show
+from neuript.training.guided.session_parts import SessionParts, Show
 from neuript.training.guided.session_plan import plan_session, still_to_do
 from neuript.training.report.calibration_report import report
+from neuript.training.report.verdict import about_live, about_today
 
 
 def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], None]) -> SessionFolder:
@@ -118,7 +120,10 @@ def _learn(folder: SessionFolder, say: Callable[[str], None], progress: ReportSt
     result = calibrate([*earlier, *without_replaced(recordings)], spec.calibration, say=say, progress=progress)
     model = folder.path / MODEL
     result.save(model)
-    report(result, *(folder.path / f"{REPORT}{suffix}" for suffix in (".html", ".json")))
+    pages = (folder.path / f"{REPORT}{suffix}" for suffix in (".html", ".json"))
+    figures = report(result, *pages, n_earlier=len(earlier), cue_windows=folder.cue_windows())
+    for sentence in (*about_today(figures), *about_live(figures)):
+        say(sentence)
     folder.keep_private()
     folder.note("finished")
     _copy_out(folder, say)

@@ -145,6 +145,16 @@ class SessionFolder:
         last = {line["trial"]: line["status"] for line in self.journal() if line["event"] == "trial"}
         return {trial for trial, status in last.items() if status == "done"}
 
+    def cue_windows(self) -> list[dict[str, Any]]:
+        """What each cue window that was opened measured of its frames, by its last word about them."""
+        windows: list[dict[str, Any]] = []
+        for line in self.journal():
+            if line["event"] == "window":
+                windows.append({name: line.get(name) for name in ("refresh_hz", "stamps")})
+            elif line["event"] == "jitter" and windows:
+                windows[-1] |= {name: value for name, value in line.items() if name != "event"}
+        return [window for window in windows if window.get("n")]
+
     def is_finished(self) -> bool:
         """Say whether a model came of it."""
         return any(line["event"] == "finished" for line in self.journal())
