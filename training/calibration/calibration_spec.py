@@ -9,9 +9,9 @@ from typing import Self
 
 import neuript.weights
 from neuript.errors import NeuriptError
-from neuript.realtime.recordings.recording import Recording
+from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.training.windows.dataset_spec import DatasetSpec
-from neuript.training.windows.events import Markers, checked_event_map, own_event_map
+from neuript.training.windows.events import Markers, own_event_map, unnamed_classes
 
 PRETRAINED = neuript.weights.SHIPPED_POPULATION
 """The encoder shipped with the package, in the population of six people that is shipped."""
@@ -82,7 +82,7 @@ class CalibrationSpec(DatasetSpec):
             return self
         found = own_event_map(recordings)
         if not found and self.population is None:
-            checked_event_map(found)
+            raise unnamed_classes([event for recording in recordings for event in events_of(recording)])
         if not found and self.idle_class is not None:
             raise NeuriptError(f"--idle {self.idle_class} names a class, and --event none (in Python: idle_class)")
         return replace(self, event_map=found)

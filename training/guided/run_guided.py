@@ -27,6 +27,12 @@ from neuript.training.guided.session_plan import plan_session, still_to_do
 from neuript.training.report.calibration_report import report
 from neuript.training.report.verdict import about_live, about_today
 
+WITHOUT_RECORDER = (
+    "without it: neuript rehearse shows the cues, LabRecorder records them beside the EEG, and "
+    "neuript-calibrate --from FILE learns from that"
+)
+"""What there is instead of a guided session where it cannot record."""
+
 
 def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], None]) -> SessionFolder:
     """Check what can be checked before anybody waits, and make the folder of a new session.
@@ -36,7 +42,7 @@ def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], No
     NeuriptError
         If the model could not be written, is there already, or LabRecorder is missing.
     """
-    find_labrecorder()
+    find_labrecorder(WITHOUT_RECORDER)
     if spec.out is not None:
         path = check_model_name(spec.out)
         if path.exists():
