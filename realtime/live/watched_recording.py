@@ -88,6 +88,9 @@ class WatchedRecording:
         self._late = LateStreams(streams)
         if wanted:
             streams = [stream for stream in streams if not self._is_foreign(stream, wanted)]
+        for stream in streams:
+            if stream.uid != self._explanation.uid:
+                logger.info("records %s", stream.describe())
         rate = bytes_per_s(self._source.info)
         self._recorder = Recorder(self.path, [f"uid='{s.uid}'" for s in streams], bytes_per_s=rate)
         self._recorder.start()
@@ -167,15 +170,13 @@ def _keep(path: Path) -> None:
 
 
 def _around(own_uid: str) -> list[StreamSummary]:
-    """Everything that is visible, the explanation of the EEG included; says what it is, and whether markers are."""
+    """Everything that is visible, the explanation of the EEG included; says where no markers are."""
     streams = visible_streams(LOOK_AROUND_S)
     if own_uid not in {s.uid for s in streams}:
         raise StreamNotFoundError(
             "our own stream is not visible, so multicast does not work on this computer; neuript doctor says why"
         )
     others = [s for s in streams if s.uid != own_uid]
-    for stream in others:
-        logger.info("records %s", stream.describe())
     if not any(is_event_stream(s.stype, s.channel_format, s.sfreq, s.n_chans) for s in others):
         logger.warning("there is no marker stream: no cue will be in the file; start the program that sends them first")
     return streams
