@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from neuript.errors import NeuriptError
 from neuript.interrupt import Interrupt
 from neuript.realtime.dashboard.head_points import Level
 from neuript.training.calibration.to_model import CalibrationResult
@@ -58,6 +59,8 @@ class GuidedSession:
             self._practise()
             while not parts.stopped and (left := self._left()):
                 self._hold(left[0])
+            if not self._folder.shown_trials():
+                raise NeuriptError("the session was ended before a trial was over, so there is nothing to learn from")
             self._cues.send(do="message", **guided_words.goodbye())
             parts.end_recording()
             return self._finish(learn)
@@ -92,8 +95,8 @@ class GuidedSession:
         if block is None or done or self._parts.stopped:
             return
         self._show_trials(block, practice=True)
-        self._folder.note("practised")
         if not self._parts.stopped:
+            self._folder.note("practised")
             self._pause_at(guided_words.after_practice)
 
     def _hold(self, block: SessionBlock) -> None:

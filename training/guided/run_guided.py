@@ -14,6 +14,7 @@ from neuript.interrupt import Interrupt
 from neuript.realtime.live.typed import TypedLines
 from neuript.realtime.lsl.labrecorder import find_labrecorder
 from neuript.training.calibration.calibration import calibrate
+from neuript.training.calibration.from_people import check_population
 from neuript.training.calibration.held_out import ReportStep
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided.guided_session import GuidedSession
@@ -40,7 +41,8 @@ def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], No
     Raises
     ------
     NeuriptError
-        If the model could not be written, is there already, or LabRecorder is missing.
+        If the model could not be written, is there already, LabRecorder is missing, or the earlier people are of other
+        classes.
     """
     find_labrecorder(WITHOUT_RECORDER)
     if spec.out is not None:
@@ -51,6 +53,7 @@ def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], No
         raise NeuriptError(
             f"the recording {gone[0]} of an earlier day is not there any more; begin without --from-last"
         )
+    check_population(spec.calibration, spec.classes)
     for folder in [f for f in sessions_of(root, spec.subject) if not f.is_finished()][-1:]:
         say(f"{spec.subject} has a session that was not finished; {resume(folder.path)}")
     return SessionFolder.begin(root, spec, time.strftime("%Y-%m-%d"))

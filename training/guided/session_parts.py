@@ -84,7 +84,7 @@ class SessionParts:
         self._decoder: SessionDecoder | None = None
         self._recording: WatchedRecording | None = None
         self._window: dict[str, Any] = {}
-        self._key = ""
+        self._key, self._n_late = "", 0
         self._held_by_hand = False
 
     # --- begin and end -------------------------------------------------------------------------------------------
@@ -128,6 +128,8 @@ class SessionParts:
             f"cue window at {self._window.get('refresh_hz', 0):g} Hz, cues stamped {how}"
             + ("" if self._window.get("sound") else ", without sound")
         )
+        for note in guided_words.about_window(self._window):
+            self.tell(note)
         self.folder.note("window", **{k: v for k, v in self._window.items() if k != "said"})
 
     def start_decoder(self, stack: ExitStack) -> None:
@@ -243,6 +245,9 @@ class SessionParts:
             self._wish(str(said.get("key")))
         elif what == "jitter":
             self.folder.note("jitter", **{k: v for k, v in said.items() if k != "said"})
+            if (n_late := said["late"] - self._n_late) > 0:
+                self.tell(guided_words.late_trials(n_late))
+            self._n_late = said["late"]
         elif what == "error":
             raise NeuriptError(f"the cue window says: {said.get('text')}")
         elif what == "closed":
