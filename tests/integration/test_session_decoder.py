@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.lsl, pytest.mark.timeout(300)]
 
 
 def test_the_next_model_takes_over_without_a_hole_in_the_one_stream():
-    twin = neuript("simulate", "--source-id", "decoded-twin", "--seed", "2")
+    twin = neuript("simulate", "--montage", "unicorn-8", "--source-id", "decoded-twin", "--seed", "2")
     with running(twin) as amplifier:
         amplifier.wait_until_it_says("Ctrl-C ends")
         eeg = SignalInfo(name="twin", sfreq=250.0, ch_names=("",), source_id="decoded-twin")
@@ -34,6 +34,7 @@ def test_the_next_model_takes_over_without_a_hole_in_the_one_stream():
 
             def answers(name: str) -> bool:
                 stamps.extend(inlet.pull_chunk()[1])
+                assert not (problem := decoder.problem()), problem
                 return decoder.began() == name
 
             for n_trials in (10, 20):
@@ -42,7 +43,7 @@ def test_the_next_model_takes_over_without_a_hole_in_the_one_stream():
             wait_for(lambda: (row := decoder.newest()) is not None and row.state is State.OK, 30)
             n_before = len(stamps)
             wait_for(lambda: answers("") or len(stamps) > n_before + 8, 30)
-            assert len(_decoders()) == 1  # the first one was let go
+            wait_for(lambda: len(_decoders()) == 1, 60, "the end of the first one")
         finally:
             decoder.close()
         assert not _decoders()

@@ -11,6 +11,7 @@ from typing import Any
 
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.states import State
+from neuript.training.guided.decode_in_background import PROBLEM
 
 _END_S = 5.0
 
@@ -37,6 +38,7 @@ class BackgroundDecoder:
         self._names: dict[int, str] = {}
         self._newest: Decision | None = None
         self._began: str | None = None
+        self._problem = ""
         self._last_t = -float("inf")
 
     def use(self, name: str, **which: str) -> None:
@@ -75,6 +77,11 @@ class BackgroundDecoder:
         name, self._began = self._began, None
         return name
 
+    def problem(self) -> str:
+        """Return why a decoder has ended on its own, once; empty if none has."""
+        problem, self._problem = self._problem, ""
+        return problem
+
     def close(self) -> None:
         """End what runs; harmless when called twice."""
         with self._lock:
@@ -92,7 +99,10 @@ class BackgroundDecoder:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
-                if (row := _row(line)) is not None:
+                said = _said(line)
+                if PROBLEM in said and process in (self._answers, self._coming):
+                    self._problem = str(said[PROBLEM])
+                elif (row := _row(said)) is not None:
                     self._take(process, row)
 
     def _take(self, process: subprocess.Popen[bytes], row: Decision) -> None:
@@ -108,10 +118,17 @@ class BackgroundDecoder:
             self._publish(row)
 
 
-def _row(line: bytes) -> Decision | None:
-    """Read a line of `decode_in_background`; None for anything else."""
+def _said(line: bytes) -> dict[str, Any]:
+    """Read a line of `decode_in_background`; empty for anything else."""
     try:
         said = json.loads(line)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _row(said: Mapping[str, Any]) -> Decision | None:
+    try:
         return Decision(**{**said, "state": State(said["state"])})
     except (ValueError, TypeError, KeyError):
         return None

@@ -12,6 +12,9 @@ from neuript.errors import NeuriptError
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.live.options import LiveOptions
 
+PROBLEM = "problem"
+"""Key of the one line that says why there are no more rows."""
+
 
 class WholeRows:
     """Every field of each row as one line: what is published elsewhere must lack nothing.
@@ -41,8 +44,11 @@ def main() -> int:
 
     try:
         return run_live(options, publish=WholeRows(sys.stdout))
-    except (NeuriptError, BrokenPipeError):
+    except BrokenPipeError:
         return 1
+    except NeuriptError as error:
+        sys.stdout.write(json.dumps({PROBLEM: str(error)}) + "\n")
+        return error.exit_code
 
 
 if __name__ == "__main__":

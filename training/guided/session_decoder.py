@@ -61,6 +61,10 @@ class SessionDecoder:
             self._outlets.tell("model", name)
         return name
 
+    def problem(self) -> str:
+        """Return why a decoder has ended on its own, once; empty if none has."""
+        return self._decoder.problem()
+
     def close(self) -> None:
         """End the decoder and take its stream off the network; harmless when called twice."""
         self._decoder.close()

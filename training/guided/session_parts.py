@@ -199,6 +199,8 @@ class SessionParts:
         if (name := decoder.began()) is not None:
             self.decoded_by = name
             self.folder.note("decodes", by=name)
+        if problem := decoder.problem():
+            self.tell(f"nothing is decoded at the moment, and the session goes on: {problem}")
         if self.spec.feedback and (row := decoder.newest()) is not None:
             self.cues.send(do="feedback", proba=row.proba or {}, state=str(row.state))
 
