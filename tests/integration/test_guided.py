@@ -16,6 +16,7 @@ import yaml
 from processes import finished, neuript, running
 from waiting import wait_for
 
+from neuript import cli
 from neuript.modelfile.deployable import read_manifest
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of
@@ -74,6 +75,15 @@ def test_from_the_cap_to_a_command(tmp_path):
     over = finished(neuript("calibrate", "--resume", folder, *SHOWN), within_s=60)
     assert over.returncode == 2
     assert "is finished" in over.stderr
+
+
+def test_without_eeg_nothing_is_left_behind(tmp_path, capsys):
+    options = ("--subject", "S01", "--classes", "left_hand,rest", "--sessions", str(tmp_path), "--wait", "0.1")
+    assert cli.main(["calibrate", *options, "--source-id", "nobody-there"]) == 3
+    err = capsys.readouterr().err
+    assert "nothing was recorded yet, so no session is left behind" in err
+    assert "--resume" not in err
+    assert list((tmp_path / "S01").iterdir()) == []
 
 
 def _the_session_is_whole(folder: Path, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from contextlib import ExitStack
 from neuript.errors import NeuriptError
 from neuript.interrupt import Interrupt
 from neuript.realtime.dashboard.head_points import Level
+from neuript.realtime.live.signal_check import SignalCheck
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided import guided_words
 from neuript.training.guided.session_parts import PULL_S, SessionParts
@@ -16,6 +18,8 @@ from neuript.training.guided.session_plan import SessionBlock, plan_session, pra
 
 READ_S = 120.0
 """Longest time in seconds for which the result stays on the screen."""
+SAY_AGAIN_S = 5.0
+"""Seconds between two sentences about what is wrong with the signal before the session."""
 _ANSWERS = ("go_on", "repeat", "stop")
 
 
@@ -70,13 +74,14 @@ class GuidedSession:
 
     def _check_signal(self) -> None:
         self._parts.tell("signal check: look at the window; Space goes on when it says GO")
-        began, shown = time.monotonic(), None
+        began, shown, told = time.monotonic(), None, ("", -math.inf)
         while True:
             self._parts.tend()
             check = self._parts.signal.watch.latest
             if check is not None and check is not shown:
                 shown = check
                 self._cues.send(do="check", **guided_words.check_screen(check))
+                told = self._tell_what_is_wrong(check, told)
             key = self._parts.take_key()
             if key == "stop":
                 raise KeyboardInterrupt
@@ -84,9 +89,17 @@ class GuidedSession:
                 if shown.go:
                     break
                 if key:
-                    self._parts.tell(f"not yet: {shown.fix}")
+                    told = self._tell_what_is_wrong(shown, ("", -math.inf))
         self._parts.tell(f"signal: {shown.verdict}")
         self._folder.note("check", go=True, bad=[e.name for e in shown.with_level(Level.BAD, Level.ABSENT)])
+
+    def _tell_what_is_wrong(self, check: SignalCheck, told: tuple[str, float]) -> tuple[str, float]:
+        """Say what keeps the session from going on, when it is something else than what was told, and when."""
+        now = time.monotonic()
+        if check.go or check.fix == told[0] or now - told[1] < SAY_AGAIN_S:
+            return told
+        self._parts.tell(f"not yet: {check.fix}")
+        return check.fix, now
 
     def _practise(self) -> None:
         block = practice(self._spec)

@@ -112,7 +112,10 @@ def run_guided(
             parts = SessionParts(folder, view, tell=say, show=show, stop=stop, typed=typed)
             return GuidedSession(parts, stop).run(learn)
         except (NeuriptError, KeyboardInterrupt):
-            say(f"all that was recorded is kept; {resume(folder.path)}")
+            if folder.give_up_empty():
+                say("nothing was recorded yet, so no session is left behind")
+            else:
+                say(f"all that was recorded is kept; {resume(folder.path)}")
             raise
         finally:
             typed.close()

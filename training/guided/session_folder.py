@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from neuript.training.guided.guided_spec import GuidedSpec, check_alias
 logger = logging.getLogger(__name__)
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
-CONFIG, JOURNAL, MODEL, REPORT = "config.yaml", "journal.jsonl", "model.ts", "report"
+CONFIG, JOURNAL, LOCK, MODEL, REPORT = "config.yaml", "journal.jsonl", ".lock", "model.ts", "report"
 _RECORDING = re.compile(r"session(?:-(\d+))?\.xdf")
 _FORMAT = "neuript-session-1"
 
@@ -105,7 +105,7 @@ class SessionFolder:
         NeuriptError
             If one is in it.
         """
-        with locked(self.path / ".lock") as free:
+        with locked(self.path / LOCK) as free:
             if not free:
                 raise NeuriptError(f"the session {self.path} is running in another program; end that one first")
             yield
@@ -158,6 +158,17 @@ class SessionFolder:
     def is_finished(self) -> bool:
         """Say whether a model came of it."""
         return any(line["event"] == "finished" for line in self.journal())
+
+    def give_up_empty(self) -> bool:
+        """Remove a session of which nothing was recorded, and return whether it was one."""
+        if self.recordings:
+            return False
+        for name in (CONFIG, JOURNAL, LOCK):
+            with suppress(OSError):  # the lock may be held, and then stays with its folder
+                (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
+        return True
 
     def keep_private(self) -> None:
         """Let only the owner read what other programs have written here."""
