@@ -100,6 +100,22 @@ def check_recording(path: str | Path) -> Path:
     return path
 
 
+def check_space(folder: Path, seconds: float, info: SignalInfo) -> None:
+    """Refuse a disk on which a recording of so many seconds of a stream would not come to its end.
+
+    Raises
+    ------
+    NeuriptError
+        If there is too little space.
+    """
+    free, needed = shutil.disk_usage(folder).free, LEAST_FREE_BYTES + seconds * bytes_per_s(info)
+    if free < needed:
+        raise NeuriptError(
+            f"the disk of {folder} has {free / 1e6:.0f} MB left, and {needed / 1e6:.0f} MB are needed; make space, or "
+            "record to another disk"
+        )
+
+
 def bytes_per_s(info: SignalInfo) -> float:
     """Return about how many bytes a second a stream adds to an XDF file."""
     size = {"int8": 1, "int16": 2, "float32": 4, "int32": 4}.get(info.channel_format, 8)

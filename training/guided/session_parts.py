@@ -17,7 +17,7 @@ from neuript.interrupt import Interrupt
 from neuript.realtime.chain.chunk import Chunk
 from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.live.watched_recording import WatchedRecording
-from neuript.realtime.lsl.labrecorder import check_recording
+from neuript.realtime.lsl.labrecorder import check_recording, check_space
 from neuript.realtime.paradigm.cue_process import CueProcess
 from neuript.realtime.paradigm.cue_settings import CueSettings
 from neuript.training.guided import guided_words
@@ -33,6 +33,8 @@ FEEDBACK_S = 20.0
 """Seconds that a decoder may take to start before the session goes on without it."""
 FIRST_BYTE_S = 40.0
 """Seconds that the recording may take until its first byte."""
+WITH_BREAKS = 2.0
+"""How much longer than its trials a session may take, breaks and repeated blocks included."""
 _CLOSED = "the cue window was closed, and the session ends with it"
 Show = Callable[[str, float, float], None]
 """Progress: words, trials so far, trials in all."""
@@ -118,6 +120,7 @@ class SessionParts:
         source.start()
         self.signal = SessionSignal(self.spec, source)
         self.signal.same_as_before(self.folder)
+        check_space(self.folder.path, WITH_BREAKS * 60 * self.spec.minutes, source.info)
         self.tell(f"'{source.info.name}': {len(source.info.ch_names)} channels at {source.info.sfreq:g} Hz")
 
     def _open_window(self, stack: ExitStack) -> None:
