@@ -57,8 +57,9 @@ class GuidedSession:
         parts = self._parts
         with ExitStack() as stack:
             parts.open(stack)
-            self._check_signal()
             parts.start_decoder(stack)
+            self._check_signal()
+            parts.await_decoder()
             parts.start_recording(stack)
             self._practise()
             while not parts.stopped and (left := self._left()):

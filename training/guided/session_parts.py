@@ -84,6 +84,7 @@ class SessionParts:
         """Gives the words that are on the screen, which change when a fit brings news; None while cues are shown."""
         self._show, self._stop, self._typed = show, stop, typed
         self._decoder: SessionDecoder | None = None
+        self._await_s = 0.0
         self._recording: WatchedRecording | None = None
         self._window: dict[str, Any] = {}
         self._key, self._n_late = "", 0
@@ -136,15 +137,18 @@ class SessionParts:
         self.folder.note("window", **{k: v for k, v in self._window.items() if k != "said"})
 
     def start_decoder(self, stack: ExitStack) -> None:
-        """Publish whatever decoder there is, before the recording starts, which then has its rows from the first."""
+        """Publish whatever decoder there is; what is known already gets ready while the signal is checked."""
         decoder = self._decoder = SessionDecoder(self.spec, self.signal.source.info)
         stack.callback(decoder.close)
-        if decoder.begin() and self.spec.feedback:
-            began = time.monotonic()
-            while time.monotonic() - began < FEEDBACK_S and self.decoded_by is None:
-                self.tend()
+        self._await_s = FEEDBACK_S if decoder.begin() and self.spec.feedback else 0.0
         if shown := self.folder.shown_trials():  # resumed: what was learnt is to be learnt again
             self.refit.ask(self.folder.recordings, shown)
+
+    def await_decoder(self) -> None:
+        """Wait for a decoder that is there before the first trial, where the person is to see what it says."""
+        until = time.monotonic() + self._await_s
+        while self.decoded_by is None and time.monotonic() < until:
+            self.tend()
 
     def start_recording(self, stack: ExitStack) -> None:
         """Record everything that is on the network, from before the first trial on."""

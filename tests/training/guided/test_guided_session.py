@@ -32,7 +32,7 @@ def parts(folder: SessionFolder, *, checks: list[object], stops: bool) -> Parts:
         cues=SimpleNamespace(send=lambda **said: shown.append(said)), stopped=False, block_over=False, so_far=None,
         signal=SimpleNamespace(watch=SimpleNamespace(latest=None), away=False, begin_block=nothing), screen=None,
         open=nothing, start_decoder=nothing, start_recording=nothing, take_key=lambda: "", checks=checks, stops=stops,
-        end_recording=nothing,
+        end_recording=nothing, await_decoder=lambda: None,
     )  # fmt: skip
 
 
