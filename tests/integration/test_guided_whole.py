@@ -129,13 +129,15 @@ def test_somebody_in_whom_nothing_can_be_decoded_is_told_so_on_both_days(tmp_pat
         options = (*CAP, *fast, "--classes", ",".join(CLASSES), "--source-id", "nobody", "--seed", "1")
         first, said = calibrated("nobody", tmp_path, "mi.ts", *options, within_s=300)
         _told_kindly(report_of(first), said)
-        second, again = calibrated("nobody", tmp_path, "again.ts", "--from-last", "--seed", "2", within_s=300)
+        second, again = calibrated(
+            "nobody", tmp_path, "again.ts", "--from-last", "--feedback", "--seed", "2", within_s=300
+        )
     figures = report_of(second)
     _told_kindly(figures, again)
     assert figures["today"]["n_trials"] == 10
     assert "Of today's trials alone" in again
     assert figures["decoders"][0]["trials"] == 20
-    assert figures["live"]["n_trials"] >= 5, again  # by the decoder of the first day, as soon as it was loaded
+    assert figures["live"]["n_trials"] >= 3, again  # by the decoder of the first day, as soon as it was loaded
     (stream,) = decoder_streams(read_recording(second / "session.xdf"))
     assert np.isfinite(stream.data[:, :2]).any()
 
