@@ -15,6 +15,15 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes a quarter of an hour, unless it is asked for."""
+    if "guided" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("guided")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def started_as_from_a_terminal() -> Iterator[None]:
     """Tests that press Ctrl-C in their own process work where the suite was started with SIGINT ignored."""

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from neuript.training.guided.session_parts import GuidedView
+    from neuript.training.guided.guided_view import GuidedView
 
 VIEW = ("windowed", "screen", "no_sound", "go_on_after", "wait")
 """Options of how a session is shown: they may differ when it goes on."""
@@ -67,7 +67,7 @@ def fit_to_session(args: argparse.Namespace, given: dict[str, str]) -> None:
 
 def view_of(args: argparse.Namespace) -> GuidedView:
     """Return how the session is shown."""
-    from neuript.training.guided.session_parts import GuidedView
+    from neuript.training.guided.guided_view import GuidedView
 
     return GuidedView(
         fullscreen=not args.windowed,

@@ -12,20 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError
+from neuript.errors import NeuriptError
 from neuript.files import check_writable
 from neuript.interrupt import Interrupt
-from neuript.montages import Montage, load_montage
+from neuript.montages import load_montage
 from neuript.pasteable import pasteable
-from neuript.realtime.chain.alignment import Reference
 from neuript.realtime.chain.conditioner import Conditioner
-from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.windowing import hop_samples
 from neuript.realtime.decoding.decoder import Decoder
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.latency import LatencyLedger
-from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
+from neuript.realtime.decoding.policy import DecisionPolicy
 from neuript.realtime.live.intake import Intake, Paced, take_in
+from neuript.realtime.live.last_words import reason_of, summary_of
+from neuript.realtime.live.model_settings import model_montage, policy_here, preprocess_here, reference_here
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.own_header import own_header
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
@@ -54,8 +54,16 @@ EXIT_INTERRUPTED = 130
 _TIMEOUT_S = 0.1
 
 
-def run_live(options: LiveOptions) -> int:
+def run_live(options: LiveOptions, *, publish: Sink | None = None) -> int:
     """Run a session and return the exit code.
+
+    Parameters
+    ----------
+    options : LiveOptions
+        What is asked for.
+    publish : Sink, optional
+        Takes the rows in the place of the LSL outlets and of all lines on stdout, for a program that publishes them
+        itself.
 
     Raises
     ------
@@ -64,7 +72,7 @@ def run_live(options: LiveOptions) -> int:
         closed, and the report is written.
     """
     stop = Interrupt()
-    session = _Session(options, stop)
+    session = _Session(options, stop, publish)
     try:
         with stop, session.stack:
             return session.run()
@@ -76,8 +84,8 @@ def run_live(options: LiveOptions) -> int:
 class _Session:
     """Puts the pieces together; the stack closes them in reverse order, whatever happens."""
 
-    def __init__(self, options: LiveOptions, stop: Interrupt) -> None:
-        self.options, self.stop, self.stack = options, stop, ExitStack()
+    def __init__(self, options: LiveOptions, stop: Interrupt, rows_to: Sink | None) -> None:
+        self.options, self.stop, self.rows_to, self.stack = options, stop, rows_to, ExitStack()
         self.last_words: list[str] = []
         self.demo: Demo | None = None
         self.view: View | None = None
@@ -108,7 +116,7 @@ class _Session:
         source = self._open_source()
         self.stack.callback(source.close)
         _announce(source.info, manifest)
-        montage = _model_montage(manifest)
+        montage = model_montage(manifest)
         if self.options.population is not None:
             worn = cap or assumed_cap(source.info, montage)
             montage = with_estimated(montage, absent_electrodes(source.info, montage, worn), "the population")
@@ -200,12 +208,12 @@ class _Session:
 
     def _decode(self, engine: Engine, intake: Intake) -> int:
         manifest, options = engine.manifest, self.options
-        spec = _preprocess(manifest, intake.mains_hz, options.mains)
+        spec = preprocess_here(manifest, intake.mains_hz, options.mains)
         conditioner = Conditioner(spec, intake.plan.matrix, intake.scale, intake.source.info.sfreq)
-        policy = DecisionPolicy(_policy(manifest, options), manifest.classes, options.hop_s or manifest.hop_s)
+        policy = DecisionPolicy(policy_here(manifest, options), manifest.classes, options.hop_s or manifest.hop_s)
         ledger = LatencyLedger()
         sinks: list[Sink] = [ledger, *self._listeners(manifest), *filter(None, [self.demo])]
-        if self.live:
+        if self.live and self.rows_to is None:
             sinks.insert(0, self._open_outlets(engine, intake, conditioner, policy))
         clock = _lsl_clock() if self.live else None
         decoder = Decoder(
@@ -215,7 +223,7 @@ class _Session:
             policy,
             manifest.n_times,
             sinks,
-            reference=_reference(engine, spec, options),
+            reference=reference_here(engine, spec, options),
             moving=options.alignment != "frozen",
             clock=clock,
         )
@@ -225,7 +233,7 @@ class _Session:
             with _no_garbage():
                 ended = self._loop(decoder, costs)
         except BaseException as error:
-            ended = _reason(error)
+            ended = reason_of(error)
             raise
         finally:
             self._finish(engine.manifest, intake, decoder, ledger, costs, ended)
@@ -285,6 +293,8 @@ class _Session:
                 self.dashboard.tell(**steering.now(), text=sentence)
 
     def _listeners(self, manifest: Manifest) -> list[Sink]:
+        if self.rows_to is not None:
+            return [self.rows_to]
         trained_on = self.options.replay is not None and manifest.has_learnt_from(self.options.replay)
         if trained_on:
             logger.warning("the model has learnt from this very recording, so its answers are no measure")
@@ -354,7 +364,7 @@ class _Session:
             ended=ended,
             more=more,
         )
-        self.last_words = [_summary(report), *texts]
+        self.last_words = [summary_of(report), *texts]
         if self.options.report is not None:
             try:
                 write_report(self.options.report, report)
@@ -388,69 +398,11 @@ def _announce(info: SignalInfo, manifest: Manifest) -> None:
         )
 
 
-def _model_montage(manifest: Manifest) -> Montage:
-    try:
-        return Montage.from_dict(manifest.montage)
-    except (ValueError, KeyError, TypeError, NeuriptError) as error:
-        raise ModelRefusedError(f"the model's montage cannot be used: {error}") from error
-
-
-def _preprocess(manifest: Manifest, measured_hz: float | None, told_hz: float | None) -> PreprocessSpec:
-    """Return the model's preprocessing, with the notch at the mains of this place if one is heard."""
-    try:
-        spec = PreprocessSpec.from_dict(manifest.preprocess)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelRefusedError(f"the model's preprocessing cannot be used: {error}") from error
-    if told_hz is None and measured_hz is None:
-        return spec
-    return replace(spec, mains_hz=measured_hz)
-
-
-def _reference(engine: Engine, spec: PreprocessSpec, options: LiveOptions) -> Reference | None:
-    """What windows are first seen from: what the calibration left in the model file, or the stream's own beginning."""
-    try:
-        reference = None if options.alignment == "new" else Reference.of(engine.reference)
-        if reference is not None and spec.alignment is not None:
-            reference.check(spec.alignment, engine.manifest.n_chans)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelRefusedError(f"the model's reference cannot be used: {error}") from error
-    if options.alignment == "frozen" and reference is None:
-        raise NeuriptError(
-            "--alignment frozen stays with the reference of the calibration, but the model has none; leave it out"
-        )
-    return reference
-
-
-def _policy(manifest: Manifest, options: LiveOptions) -> PolicySpec:
-    try:
-        spec = PolicySpec.from_dict(manifest.policy)
-    except (ValueError, TypeError) as error:
-        raise ModelRefusedError(f"the model's decision policy cannot be used: {error}") from error
-    spec = replace(spec, idle_class=spec.idle_class or manifest.idle_class)
-    if options.threshold is not None:
-        spec = replace(spec, threshold=options.threshold, release=min(spec.release, options.threshold))
-    return spec
-
-
 def _lsl_clock() -> Callable[[], float]:
     """Only a live session loads LSL."""
     from neuript.realtime.lsl.library import lsl_clock
 
     return lsl_clock
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, BrokenPipeError):
-        return "the reader of our output went away"
-    return f"{type(error).__name__}: {error}"
-
-
-def _short(ended: str) -> str:
-    """The reason for the summary; what went wrong is said after it, once."""
-    kind, colon, _ = ended.partition(": ")
-    if not colon:
-        return ended
-    return "the stream was lost" if kind == StreamLostError.__name__ else "ended by an error"
 
 
 class _no_garbage:  # noqa: N801
@@ -462,21 +414,3 @@ class _no_garbage:  # noqa: N801
 
     def __exit__(self, *error: object) -> None:
         gc.unfreeze()
-
-
-def _summary(report: dict[str, Any]) -> str:
-    total, age = report["latency_ms"]["total"], report["sample_age_ms"]
-    states = ", ".join(f"{name} {n}" for name, n in report["states"].items()) or "no rows"
-    commands = ", ".join(f"{n} {name}" for name, n in report["commands"].items()) or "none"
-    lines = [
-        f"{_short(report['ended'])}: {report['samples']} samples, {report['windows_decoded']} windows decoded, "
-        f"{report['skipped_hops']} hops skipped, {report['gaps']} gap{'' if report['gaps'] == 1 else 's'}",
-        f"states: {states}; commands: {commands}",
-    ]
-    if total["n"]:
-        lines.append(
-            f"latency pull to published: p50 {total['p50']:.1f} ms, p99 {total['p99']:.1f} ms, "
-            f"max {total['max']:.1f} ms"
-            + (f"; sample age p50 {age['p50']:.1f} ms, p99 {age['p99']:.1f} ms" if age["n"] else "")
-        )
-    return "\n".join(lines)

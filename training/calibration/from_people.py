@@ -29,9 +29,10 @@ from neuript.training.fitting.gate import GateWindows
 from neuript.training.population.adaptation import PersonFit, adapt
 from neuript.training.population.learning import person_trials, tangent_trials
 from neuript.training.population.network_training import features_of
-from neuript.training.population.population_file import Population
+from neuript.training.population.population_file import Population, load_population
 from neuript.training.windows.dataset import Dataset, build_dataset
 from neuript.training.windows.dataset_channels import fitting_montage
+from neuript.weights import population_file
 
 LEAST_TRIALS = 5
 """With fewer trials of a class nothing is held out, and no accuracy is said."""
@@ -76,6 +77,21 @@ def calibrate_from_people(
             "from their own mean; check the electrodes (neuript inspect FILE) and record again"
         )
     return data, fit_from_people(data, population, n_folds=spec.n_folds)
+
+
+def check_population(spec: CalibrationSpec, classes: Sequence[str]) -> None:
+    """Refuse a population that a calibration to come could not begin with, before anybody waits for it.
+
+    Raises
+    ------
+    NeuriptError
+        If it has other classes, or other windows than are asked for.
+    """
+    if spec.population is None:
+        return
+    population = load_population(population_file(spec.population))
+    population.check_classes(tuple(classes))
+    spec_like(spec, population)
 
 
 def spec_like(spec: CalibrationSpec, population: Population) -> CalibrationSpec:

@@ -89,7 +89,9 @@ def score(
     within = recording is None and replay_log is None
     offset_s = 0.0 if within else _offset_s(log, replay_log, float(read.eeg.timestamps[0]))
     trials = [trial.shifted(offset_s) for trial in found]
-    if say is not None and (note := _note_outside(log, trials, window_end_s, str(decisions))):
+    if within:
+        trials = _during(log, trials, window_end_s, say)
+    elif say is not None and (note := _note_outside(log, trials, window_end_s, str(decisions))):
         say(note)
     return score_trials(log.rows, trials, _classes(log, tuple(markers)), window_end_s=(low, high))
 
@@ -124,6 +126,20 @@ def _offset_s(log: DecisionLog, replay_log: str | Path | None, first_stamp: floa
             "(in Python: replay_log)"
         )
     return read_clock_offset(replay_log)
+
+
+def _during(
+    log: DecisionLog, trials: list[Trial], window_end_s: tuple[float, float], say: Callable[[str], None] | None
+) -> list[Trial]:
+    """Leave out the trials during which no decoder ran: in a guided session there is none at the beginning."""
+    (first, last), (low, high) = log.span_s, window_end_s
+    mine = [t for t in trials if t.onset_s + high >= first and t.onset_s + low <= last]
+    n_without = len(trials) - len(mine)
+    if not mine:
+        raise NeuriptError("no decoder ran during any trial of this recording, so there is nothing to score")
+    if n_without and say is not None:
+        say(f"during {n_without} of {len(trials)} trials no decoder ran; they do not count")
+    return mine
 
 
 def _note_outside(log: DecisionLog, trials: Sequence[Trial], window_end_s: tuple[float, float], name: str) -> str:

@@ -23,6 +23,7 @@ def main() -> int:
     from neuript.training.calibration.calibration_spec import CalibrationSpec
     from neuript.training.guided.kept_trials import kept_trials, readable, without_replaced
     from neuript.training.report.curve_of_calibration import curve_of_calibration
+    from neuript.training.report.decoder_table import today
 
     answer: dict[str, object] = {}
     try:
@@ -33,7 +34,7 @@ def main() -> int:
             [*earlier, *without_replaced(recordings)], specs.from_dict(CalibrationSpec, task["spec"], "the task")
         )
         result.save(task["model"])
-        answer["figures"] = json_safe(dict(result.figures))
+        answer["figures"] = json_safe({**result.figures, "today": today(result.published, len(earlier))})
         curve = curve_of_calibration(result)
         answer["forecast"] = "" if curve is None or curve.forecast is None else curve.forecast.describe()
     except NeuriptError as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from neuript.errors import NeuriptError
 from neuript.interrupt import Interrupt
 from neuript.realtime.dashboard.head_points import Level
+from neuript.realtime.live.signal_check import SignalCheck
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided import guided_words
 from neuript.training.guided.session_parts import PULL_S, SessionParts
@@ -15,6 +18,8 @@ from neuript.training.guided.session_plan import SessionBlock, plan_session, pra
 
 READ_S = 120.0
 """Longest time in seconds for which the result stays on the screen."""
+SAY_AGAIN_S = 5.0
+"""Seconds between two sentences about what is wrong with the signal before the session."""
 _ANSWERS = ("go_on", "repeat", "stop")
 
 
@@ -52,12 +57,15 @@ class GuidedSession:
         parts = self._parts
         with ExitStack() as stack:
             parts.open(stack)
+            parts.start_decoder(stack)
             self._check_signal()
-            parts.start_feedback(stack)
+            parts.await_decoder()
             parts.start_recording(stack)
             self._practise()
             while not parts.stopped and (left := self._left()):
                 self._hold(left[0])
+            if not self._folder.shown_trials():
+                raise NeuriptError("the session was ended before a trial was over, so there is nothing to learn from")
             self._cues.send(do="message", **guided_words.goodbye())
             parts.end_recording()
             return self._finish(learn)
@@ -67,13 +75,14 @@ class GuidedSession:
 
     def _check_signal(self) -> None:
         self._parts.tell("signal check: look at the window; Space goes on when it says GO")
-        began, shown = time.monotonic(), None
+        began, shown, told = time.monotonic(), None, ("", -math.inf)
         while True:
             self._parts.tend()
             check = self._parts.signal.watch.latest
             if check is not None and check is not shown:
                 shown = check
                 self._cues.send(do="check", **guided_words.check_screen(check))
+                told = self._tell_what_is_wrong(check, told)
             key = self._parts.take_key()
             if key == "stop":
                 raise KeyboardInterrupt
@@ -81,9 +90,17 @@ class GuidedSession:
                 if shown.go:
                     break
                 if key:
-                    self._parts.tell(f"not yet: {shown.fix}")
+                    told = self._tell_what_is_wrong(shown, ("", -math.inf))
         self._parts.tell(f"signal: {shown.verdict}")
         self._folder.note("check", go=True, bad=[e.name for e in shown.with_level(Level.BAD, Level.ABSENT)])
+
+    def _tell_what_is_wrong(self, check: SignalCheck, told: tuple[str, float]) -> tuple[str, float]:
+        """Say what keeps the session from going on, when it is something else than what was told, and when."""
+        now = time.monotonic()
+        if check.go or check.fix == told[0] or now - told[1] < SAY_AGAIN_S:
+            return told
+        self._parts.tell(f"not yet: {check.fix}")
+        return check.fix, now
 
     def _practise(self) -> None:
         block = practice(self._spec)
@@ -92,8 +109,8 @@ class GuidedSession:
         if block is None or done or self._parts.stopped:
             return
         self._show_trials(block, practice=True)
-        self._folder.note("practised")
         if not self._parts.stopped:
+            self._folder.note("practised")
             self._pause_at(guided_words.after_practice)
 
     def _hold(self, block: SessionBlock) -> None:

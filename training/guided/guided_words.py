@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ from neuript.training.calibration.fitted_decoder import STACK
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.refit import FittedSoFar
+from neuript.training.report.verdict import about_today
 
 GO_ON = "Space: go on"
+SLOW_HZ = 50.0
+"""Frames a second below which the screen is too slow for cues."""
 
 
 def resume(path: Path) -> str:
@@ -34,6 +37,21 @@ def check_screen(check: SignalCheck) -> dict[str, Any]:
         for e in check.electrodes
     ]
     return {"electrodes": electrodes, "say": list(check.sentences), "fix": check.fix, "go": check.go}
+
+
+def about_window(ready: Mapping[str, Any]) -> list[str]:
+    """Return what whoever leads the session should know of the cue window, from what it said when it was ready."""
+    hz = float(ready.get("refresh_hz") or 0)
+    slow = f"the screen shows only {hz:g} frames a second: a cue comes up to {2e3 / hz:.0f} ms late; set it to 60 Hz"
+    return [*([slow] if 0 < hz < SLOW_HZ else []), *ready.get("notes", ())]
+
+
+def late_trials(n: int) -> str:
+    """Return what is said of the trials of a block in which something was late."""
+    return (
+        f"{n} trial{'s' if n > 1 else ''} of this block had a late frame, or a window that was moved or covered; leave "
+        "this screen to the cues. They count, and their markers say so"
+    )
 
 
 def preparing() -> dict[str, str]:
@@ -129,5 +147,6 @@ def so_far(fitted: FittedSoFar) -> list[str]:
     return [
         f"after {len(fitted.shown)} trials: {card['accuracy']:.0%} right on trials held out ({low:.0%} to {high:.0%}), "
         f"{verdict} chance ({card['chance_bound_5']:.0%})",
+        *about_today(fitted.figures),
         *([f"stop now (q and Enter), or go on: {fitted.forecast}"] if fitted.forecast else []),
     ]

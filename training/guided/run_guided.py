@@ -14,16 +14,25 @@ from neuript.interrupt import Interrupt
 from neuript.realtime.live.typed import TypedLines
 from neuript.realtime.lsl.labrecorder import find_labrecorder
 from neuript.training.calibration.calibration import calibrate
+from neuript.training.calibration.from_people import check_population
 from neuript.training.calibration.held_out import ReportStep
 from neuript.training.calibration.to_model import CalibrationResult
 from neuript.training.guided.guided_session import GuidedSession
 from neuript.training.guided.guided_spec import GuidedSpec
+from neuript.training.guided.guided_view import GuidedView
 from neuript.training.guided.guided_words import resume
 from neuript.training.guided.kept_trials import kept_trials, note_lost_trials, readable, without_replaced
 from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, sessions_of
-from neuript.training.guided.session_parts import GuidedView, SessionParts, Show
+from neuript.training.guided.session_parts import SessionParts, Show
 from neuript.training.guided.session_plan import plan_session, still_to_do
 from neuript.training.report.calibration_report import report
+from neuript.training.report.verdict import about_live, about_today
+
+WITHOUT_RECORDER = (
+    "without it: neuript rehearse shows the cues, LabRecorder records them beside the EEG, and "
+    "neuript-calibrate --from FILE learns from that"
+)
+"""What there is instead of a guided session where it cannot record."""
 
 
 def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], None]) -> SessionFolder:
@@ -32,9 +41,10 @@ def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], No
     Raises
     ------
     NeuriptError
-        If the model could not be written, is there already, or LabRecorder is missing.
+        If the model could not be written, is there already, LabRecorder is missing, or the earlier people are of other
+        classes.
     """
-    find_labrecorder()
+    find_labrecorder(WITHOUT_RECORDER)
     if spec.out is not None:
         path = check_model_name(spec.out)
         if path.exists():
@@ -43,6 +53,7 @@ def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], No
         raise NeuriptError(
             f"the recording {gone[0]} of an earlier day is not there any more; begin without --from-last"
         )
+    check_population(spec.calibration, spec.classes)
     for folder in [f for f in sessions_of(root, spec.subject) if not f.is_finished()][-1:]:
         say(f"{spec.subject} has a session that was not finished; {resume(folder.path)}")
     return SessionFolder.begin(root, spec, time.strftime("%Y-%m-%d"))
@@ -101,7 +112,10 @@ def run_guided(
             parts = SessionParts(folder, view, tell=say, show=show, stop=stop, typed=typed)
             return GuidedSession(parts, stop).run(learn)
         except (NeuriptError, KeyboardInterrupt):
-            say(f"all that was recorded is kept; {resume(folder.path)}")
+            if folder.give_up_empty():
+                say("nothing was recorded yet, so no session is left behind")
+            else:
+                say(f"all that was recorded is kept; {resume(folder.path)}")
             raise
         finally:
             typed.close()
@@ -118,7 +132,10 @@ def _learn(folder: SessionFolder, say: Callable[[str], None], progress: ReportSt
     result = calibrate([*earlier, *without_replaced(recordings)], spec.calibration, say=say, progress=progress)
     model = folder.path / MODEL
     result.save(model)
-    report(result, *(folder.path / f"{REPORT}{suffix}" for suffix in (".html", ".json")))
+    pages = (folder.path / f"{REPORT}{suffix}" for suffix in (".html", ".json"))
+    figures = report(result, *pages, n_earlier=len(earlier), cue_windows=folder.cue_windows())
+    for sentence in (*about_today(figures), *about_live(figures)):
+        say(sentence)
     folder.keep_private()
     folder.note("finished")
     _copy_out(folder, say)

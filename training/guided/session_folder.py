@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from neuript.training.guided.guided_spec import GuidedSpec, check_alias
 logger = logging.getLogger(__name__)
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
-CONFIG, JOURNAL, MODEL, REPORT = "config.yaml", "journal.jsonl", "model.ts", "report"
+CONFIG, JOURNAL, LOCK, MODEL, REPORT = "config.yaml", "journal.jsonl", ".lock", "model.ts", "report"
 _RECORDING = re.compile(r"session(?:-(\d+))?\.xdf")
 _FORMAT = "neuript-session-1"
 
@@ -105,7 +105,7 @@ class SessionFolder:
         NeuriptError
             If one is in it.
         """
-        with locked(self.path / ".lock") as free:
+        with locked(self.path / LOCK) as free:
             if not free:
                 raise NeuriptError(f"the session {self.path} is running in another program; end that one first")
             yield
@@ -145,9 +145,30 @@ class SessionFolder:
         last = {line["trial"]: line["status"] for line in self.journal() if line["event"] == "trial"}
         return {trial for trial, status in last.items() if status == "done"}
 
+    def cue_windows(self) -> list[dict[str, Any]]:
+        """What each cue window that was opened measured of its frames, by its last word about them."""
+        windows: list[dict[str, Any]] = []
+        for line in self.journal():
+            if line["event"] == "window":
+                windows.append({name: line.get(name) for name in ("refresh_hz", "stamps")})
+            elif line["event"] == "jitter" and windows:
+                windows[-1] |= {name: value for name, value in line.items() if name != "event"}
+        return [window for window in windows if window.get("n")]
+
     def is_finished(self) -> bool:
         """Say whether a model came of it."""
         return any(line["event"] == "finished" for line in self.journal())
+
+    def give_up_empty(self) -> bool:
+        """Remove a session of which nothing was recorded, and return whether it was one."""
+        if self.recordings:
+            return False
+        for name in (CONFIG, JOURNAL, LOCK):
+            with suppress(OSError):  # the lock may be held, and then stays with its folder
+                (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
+        return True
 
     def keep_private(self) -> None:
         """Let only the owner read what other programs have written here."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from neuript.errors import NeuriptError
@@ -18,13 +17,14 @@ from neuript.interrupt import Interrupt
 from neuript.realtime.chain.chunk import Chunk
 from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.live.watched_recording import WatchedRecording
-from neuript.realtime.lsl.labrecorder import check_recording
+from neuript.realtime.lsl.labrecorder import check_recording, check_space
 from neuript.realtime.paradigm.cue_process import CueProcess
 from neuript.realtime.paradigm.cue_settings import CueSettings
 from neuript.training.guided import guided_words
+from neuript.training.guided.guided_view import GuidedView
 from neuript.training.guided.kept_trials import note_lost_trials
-from neuript.training.guided.live_feedback import LiveFeedback
 from neuript.training.guided.refit import FittedSoFar, Refit
+from neuript.training.guided.session_decoder import SessionDecoder
 from neuript.training.guided.session_folder import SessionFolder
 from neuript.training.guided.session_signal import SessionSignal, session_source
 
@@ -33,29 +33,15 @@ FEEDBACK_S = 20.0
 """Seconds that a decoder may take to start before the session goes on without it."""
 FIRST_BYTE_S = 40.0
 """Seconds that the recording may take until its first byte."""
+WITH_BREAKS = 2.0
+"""How much longer than its trials a session may take, breaks and repeated blocks included."""
 _CLOSED = "the cue window was closed, and the session ends with it"
 Show = Callable[[str, float, float], None]
 """Progress: words, trials so far, trials in all."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class GuidedView:
-    """How a session is shown; nothing of it changes what is learnt."""
-
-    fullscreen: bool = True
-    """False opens an ordinary window."""
-    screen: int = 0
-    """Number of the screen."""
-    sound: bool = True
-    """False never beeps."""
-    go_on_after_s: float | None = None
-    """Seconds after which every screen that waits for a key goes on by itself; None waits."""
-    wait_s: float = 10.0
-    """Seconds to wait for the EEG stream."""
-
-
 class SessionParts:
-    """Amplifier, cue window, recording, fit and feedback of one session.
+    """Amplifier, cue window, recording, fit and decoder of one session.
 
     Parameters
     ----------
@@ -92,13 +78,16 @@ class SessionParts:
         """True once the last block that was shown has ended."""
         self.so_far: FittedSoFar | None = None
         """What the last fit in the background brought."""
+        self.decoded_by: str | None = None
+        """What the decoder has learnt from that answers at the moment; None while there is none."""
         self.screen: Callable[[], dict[str, str]] | None = None
         """Gives the words that are on the screen, which change when a fit brings news; None while cues are shown."""
         self._show, self._stop, self._typed = show, stop, typed
-        self._feedback: LiveFeedback | None = None
+        self._decoder: SessionDecoder | None = None
+        self._await_s = 0.0
         self._recording: WatchedRecording | None = None
         self._window: dict[str, Any] = {}
-        self._key = ""
+        self._key, self._n_late = "", 0
         self._held_by_hand = False
 
     # --- begin and end -------------------------------------------------------------------------------------------
@@ -132,6 +121,7 @@ class SessionParts:
         source.start()
         self.signal = SessionSignal(self.spec, source)
         self.signal.same_as_before(self.folder)
+        check_space(self.folder.path, WITH_BREAKS * 60 * self.spec.minutes, source.info)
         self.tell(f"'{source.info.name}': {len(source.info.ch_names)} channels at {source.info.sfreq:g} Hz")
 
     def _open_window(self, stack: ExitStack) -> None:
@@ -142,20 +132,23 @@ class SessionParts:
             f"cue window at {self._window.get('refresh_hz', 0):g} Hz, cues stamped {how}"
             + ("" if self._window.get("sound") else ", without sound")
         )
+        for note in guided_words.about_window(self._window):
+            self.tell(note)
         self.folder.note("window", **{k: v for k, v in self._window.items() if k != "said"})
 
-    def start_feedback(self, stack: ExitStack) -> None:
-        """Begin with what earlier people say, if there are some; before the recording, which then has the rows too."""
-        if not self.spec.feedback:
-            return
-        feedback = LiveFeedback(self.spec, self.signal.source.info.source_id)
-        stack.callback(feedback.close)
-        if self.spec.calibration.population is not None:
-            feedback.use_population()
-            began = time.monotonic()
-            while time.monotonic() - began < FEEDBACK_S and feedback.newest() is None:
-                self.tend()
-        self._feedback = feedback
+    def start_decoder(self, stack: ExitStack) -> None:
+        """Publish whatever decoder there is; what is known already gets ready while the signal is checked."""
+        decoder = self._decoder = SessionDecoder(self.spec, self.signal.source.info)
+        stack.callback(decoder.close)
+        self._await_s = FEEDBACK_S if decoder.begin() and self.spec.feedback else 0.0
+        if shown := self.folder.shown_trials():  # resumed: what was learnt is to be learnt again
+            self.refit.ask(self.folder.recordings, shown)
+
+    def await_decoder(self) -> None:
+        """Wait for a decoder that is there before the first trial, where the person is to see what it says."""
+        until = time.monotonic() + self._await_s
+        while self.decoded_by is None and time.monotonic() < until:
+            self.tend()
 
     def start_recording(self, stack: ExitStack) -> None:
         """Record everything that is on the network, from before the first trial on."""
@@ -163,7 +156,10 @@ class SessionParts:
         self._recording = WatchedRecording(path, self.signal.source, self.spec.cap, self.spec.unit)
         stack.callback(self._recording.close)
         self.cues.send(do="message", **guided_words.preparing())
-        self._recording.start(self._stop.check, [str(self._window["markers"]), str(self._window["gdf"])])
+        wanted = [str(self._window["markers"]), str(self._window["gdf"])]
+        if self._decoder is not None:
+            wanted.append(self._decoder.source_id)
+        self._recording.start(self._stop.check, wanted)
         recording = self._recording
         self._until(lambda: recording.n_bytes > 0, FIRST_BYTE_S, f"nothing was written to {path.name}")
         self.folder.note("recording", file=path.name)
@@ -171,12 +167,13 @@ class SessionParts:
     def end_recording(self) -> None:
         """Close the file and all that goes with it; the cue window stays."""
         self.refit.close()
-        if self._feedback is not None:
-            self._feedback.close()
-        if self._recording is not None:
-            self._recording.close()
-            self._recording.read_again()
-            self._recording = None
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            recording.close()  # before what it records goes
+        if self._decoder is not None:
+            self._decoder.close()
+        if recording is not None:
+            recording.read_again()
         self.folder.keep_private()
 
     # --- what is asked of them -----------------------------------------------------------------------------------
@@ -200,9 +197,19 @@ class SessionParts:
             self.tell(sentence)
         if (fitted := self.refit.poll()) is not None:
             self._take(fitted)
-        if self._feedback is not None and (row := self._feedback.newest()) is not None:
-            self.cues.send(do="feedback", proba=row["proba"] or {}, state=row["state"])
+        if self._decoder is not None:
+            self._tend_decoder(self._decoder)
         self._stop.check()
+
+    def _tend_decoder(self, decoder: SessionDecoder) -> None:
+        """Note which decoder answers, and show what it says to who asked for it."""
+        if (name := decoder.began()) is not None:
+            self.decoded_by = name
+            self.folder.note("decodes", by=name)
+        if problem := decoder.problem():
+            self.tell(f"nothing is decoded at the moment, and the session goes on: {problem}")
+        if self.spec.feedback and (row := decoder.newest()) is not None:
+            self.cues.send(do="feedback", proba=row.proba or {}, state=str(row.state))
 
     def _until(self, condition: Callable[[], bool], within_s: float, otherwise: str) -> None:
         began = time.monotonic()
@@ -247,6 +254,9 @@ class SessionParts:
             self._wish(str(said.get("key")))
         elif what == "jitter":
             self.folder.note("jitter", **{k: v for k, v in said.items() if k != "said"})
+            if (n_late := said["late"] - self._n_late) > 0:
+                self.tell(guided_words.late_trials(n_late))
+            self._n_late = said["late"]
         elif what == "error":
             raise NeuriptError(f"the cue window says: {said.get('text')}")
         elif what == "closed":
@@ -288,7 +298,7 @@ class SessionParts:
         self.folder.note("fitted", n_trials=len(fitted.shown), figures=fitted.figures, problem=fitted.problem)
         if fitted.kept is not None:
             note_lost_trials(self.folder, fitted.shown, fitted.kept, self.tell)
-        if self._feedback is not None and fitted.model is not None:
-            self._feedback.use_model(fitted.model)
+        if self._decoder is not None and fitted.model is not None:
+            self._decoder.use(fitted.model, len(fitted.kept or fitted.shown))
         if self.screen is not None:
             self.cues.send(do="message", **self.screen())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from neuript.training.calibration.to_model import CalibrationResult
 
 
-def report(result: CalibrationResult, *paths: str | Path) -> dict[str, Any]:
+def report(
+    result: CalibrationResult, *paths: str | Path, n_earlier: int = 0, cue_windows: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Write what a calibration measured on trials that it had not learnt from.
 
     The page is one file with its pictures inside: it needs no network and no folder beside it.
@@ -24,6 +27,10 @@ def report(result: CalibrationResult, *paths: str | Path) -> dict[str, Any]:
         As `neuript.calibrate` returned it.
     *paths : str or Path
         Files to write, `NAME.html` for the page and `NAME.json` for the figures; none only returns the figures.
+    n_earlier : int
+        Number of recordings, the first ones, that are of earlier days: what is said of today leaves them out.
+    cue_windows : sequence of mapping of str to Any
+        What the cue windows of a guided session measured of their frames, as its journal has it.
 
     Returns
     -------
@@ -43,7 +50,7 @@ def report(result: CalibrationResult, *paths: str | Path) -> dict[str, Any]:
     from neuript.training.report.report_figures import report_figures
 
     suffixes = [report_suffix(path) for path in paths]
-    figures = report_figures(result)
+    figures = report_figures(result, n_earlier=n_earlier, cue_windows=cue_windows)
     page = _page(result, figures) if ".html" in suffixes else ""
     for path, suffix in zip(paths, suffixes, strict=True):
         text = page if suffix == ".html" else json.dumps(figures, indent=1, allow_nan=False) + "\n"

@@ -91,6 +91,22 @@ def decoder_table(data: Dataset, decoder: FittedDecoder) -> list[dict[str, Any]]
     return rows
 
 
+def today(card: ScoreCard | None, n_earlier: int) -> dict[str, Any] | None:
+    """Return the figures of the trials that are not of earlier days, decoded while they were held out.
+
+    Parameters
+    ----------
+    card : ScoreCard or None
+        Of the published decoder, over all trials.
+    n_earlier : int
+        Number of recordings, the first ones, that are of earlier days; with 0 all is today's, and nothing is returned.
+    """
+    if card is None or not n_earlier:
+        return None
+    mine = tuple(trial for trial in card.trials if trial.trial.recording >= n_earlier)
+    return ScoreCard(mine, card.classes).to_dict() if mine else None
+
+
 def shuffled_accuracy(data: Dataset, decoder: FittedDecoder, *, seed: int = 0) -> dict[str, Any] | None:
     """Judge the Riemannian read-out on trials drawn at random instead of blocks: the figure of many papers.
 

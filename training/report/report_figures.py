@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,10 @@ from neuript.training.calibration.controls import warnings_of
 from neuript.training.calibration.to_model import CalibrationGrounds, CalibrationResult
 from neuript.training.evaluate.pseudo_online.online_scores import event_card, figures_of
 from neuript.training.report.certainty import calibration_curve, probability_course, risk_and_coverage
+from neuript.training.report.cue_timing import cue_timing
 from neuript.training.report.curve_of_calibration import curve_of_calibration
-from neuript.training.report.decoder_table import choice, decoder_table, shuffled_accuracy
+from neuript.training.report.decided_live import decided_live
+from neuript.training.report.decoder_table import choice, decoder_table, shuffled_accuracy, today
 from neuript.training.report.electrode_quality import bad_spells, quality_figures
 from neuript.training.report.electrode_use import electrode_use
 from neuript.training.report.held_out_trials import HeldOutTrials, held_out_trials
@@ -29,13 +31,17 @@ FORMAT = 1
 """Of the JSON; a key that is renamed or means something else raises it, a key that is added does not."""
 
 
-def report_figures(result: CalibrationResult) -> dict[str, Any]:
+def report_figures(
+    result: CalibrationResult, *, n_earlier: int = 0, cue_windows: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Measure all that the report says.
 
     Parameters
     ----------
     result : CalibrationResult
         As `calibrate` returned it, with its grounds.
+    n_earlier, cue_windows
+        As in `neuript.report`.
 
     Raises
     ------
@@ -46,6 +52,7 @@ def report_figures(result: CalibrationResult) -> dict[str, Any]:
         raise ValueError("the result does not say what it rests on; give one that calibrate returned")
     began = time.monotonic()
     data = result.grounds.data
+    recordings = [played.recording for played in data.played]
     spells = bad_spells(data)
     figures: dict[str, Any] = {
         "format": FORMAT,
@@ -56,13 +63,15 @@ def report_figures(result: CalibrationResult) -> dict[str, Any]:
         "idle_class": data.manifest.idle_class,
         "calibration": result.figures,
         **(_held_out(result, result.grounds) if result.decoder.blocks else dict.fromkeys(HELD_OUT)),
+        "today": today(result.published, n_earlier),
+        "live": decided_live(result.grounds, n_earlier),
         "electrodes": {"use": electrode_use(data, result.decoder), "quality": quality_figures(data, spells)},
         "controls": {
             "figures": {control.name: control.to_dict() for control in result.controls},
             "warnings": list(warnings_of(result.controls)),
         },
         "trials": {"used": result.counts, "rejected": rejected_trials(result.grounds, spells)},
-        "timing": _timing(data),
+        "timing": {**_timing(data), "cues": cue_timing(recordings[n_earlier:], cue_windows)},
         "provenance": _provenance(result, data),
     }
     figures["headline"] = headline(figures)

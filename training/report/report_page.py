@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from neuript.training.report.cue_timing import frame_sentence
 from neuript.training.report.explained import (
     about_certainty,
     about_choice,
@@ -179,11 +180,20 @@ def _timing(figures: Figures) -> Html:
             "no cue" if apart is None else f"{apart['median']:.1f} s (median), at least {apart['least']:.1f} s",
         ),
     ]
+    rows += _cues(timing.get("cues"))
     meaning = (
         "A command comes later than the imagery by the part of the window that must fill with it, which is most of the "
         "delay; the filters add some milliseconds."
     )
     return _section("Timing", paragraphs(meaning), table(("", ""), rows))
+
+
+def _cues(cues: Figures | None) -> list[tuple[str, str]]:
+    """How punctual the cues were, where that is known."""
+    if cues is None:
+        return []
+    rows = [("late cues", f"{cues['late']} of {cues['shown']}, by a frame that was missed or a window that was moved")]
+    return rows + [("a cue was shown", frame_sentence(window)) for window in cues["windows"]]
 
 
 def _provenance(figures: Figures) -> Html:

@@ -27,14 +27,15 @@ def headline(figures: Figures) -> dict[str, Any]:
         return {"verdict": "not_judged", "title": f"Not judged{who} yet", "sentences": _not_judged(figures)}
     names = in_words(figures["classes"], "from")
     above, by_permutation = published["above_chance"], published["permutation_p"] < BY_LUCK
+    more = [*about_today(figures), *about_live(figures), _commands(figures)]
     if above != by_permutation:
         title = f"It is not certain that this decoder tells {names}{who}"
-        return {"verdict": "uncertain", "title": title, "sentences": [*_uncertain(figures), _commands(figures)]}
+        return {"verdict": "uncertain", "title": title, "sentences": [*_uncertain(figures), *more]}
     if not above:
         title = f"This decoder cannot tell {names}{who} today"
-        return {"verdict": "at_chance", "title": title, "sentences": [*_at_chance(figures), _commands(figures)]}
+        return {"verdict": "at_chance", "title": title, "sentences": [*_at_chance(figures), *more]}
     verdict = "suspicious" if figures["controls"]["warnings"] else "above_chance"
-    sentences = [_right(figures), _commands(figures)]
+    sentences = [_right(figures), *more]
     if verdict == "suspicious":
         sentences.append(
             "Read the controls below first: something other than the task may be what is decoded, and then it will not "
@@ -74,6 +75,31 @@ def _right(figures: Figures) -> str:
         f"It was right in {row['hits']} of {row['trials']} trials that it had not learnt from ({row['accuracy']:.0%}; "
         f"with 95 % confidence between {low:.0%} and {high:.0%}). Guessing stays below {bound:.0%}."
     )
+
+
+def about_today(figures: Figures) -> list[str]:
+    """Say how good it was on the trials of today alone, where earlier days were learnt from as well."""
+    return [f"Of today's trials alone {_counted(figures['today'])}"] if figures.get("today") else []
+
+
+def about_live(figures: Figures) -> list[str]:
+    """Say how good the decoders of the moment were while the trials were recorded."""
+    live = figures.get("live")
+    if not live:
+        return []
+    without = live["not_decoded"]
+    rest = f" During {without} trial{'s' if without > 1 else ''} no decoder ran yet." if without else ""
+    return [f"Decided live, by the decoder of that moment, before it could learn them: {_counted(live)}{rest}"]
+
+
+def _counted(card: Figures) -> str:
+    """So many of so many, with interval and what guessing reaches."""
+    low, high = card["interval_95"]
+    said = f"{card['n_hits']} of {card['n_trials']} right ({card['accuracy']:.0%}; {low:.0%} to {high:.0%})"
+    if card["chance_bound_5"] > 1:
+        return f"{said}, too few to be above what guessing may reach."
+    verdict = "" if card["above_chance"] else "not "
+    return f"{said}, {verdict}above guessing, which stays below {card['chance_bound_5']:.0%}."
 
 
 def _uncertain(figures: Figures) -> list[str]:

@@ -16,8 +16,8 @@ from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.units import to_volts
 from neuript.realtime.recordings.given_channels import check_channels, montage_of_names, parse_channels
-from neuript.realtime.recordings.recording import Recording
-from neuript.training.windows.events import Markers, checked_event_map, own_event_map
+from neuript.realtime.recordings.recording import Recording, events_of
+from neuript.training.windows.events import Markers, checked_event_map, own_event_map, unnamed_classes
 
 MIN_TRIALS_PER_CLASS = 5
 DEFAULT_MONTAGE = "10-20"
@@ -148,7 +148,10 @@ class DatasetSpec:
         """
         if self.event_map:
             return self
-        return replace(self, event_map=checked_event_map(own_event_map(recordings)))
+        found = own_event_map(recordings)
+        if not found:
+            raise unnamed_classes([event for recording in recordings for event in events_of(recording)])
+        return replace(self, event_map=found)
 
     @cached_property
     def cap(self) -> Montage:

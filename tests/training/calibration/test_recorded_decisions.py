@@ -31,7 +31,7 @@ def rows() -> list[Decision]:
     return out
 
 
-def session(decoders: int = 1) -> xdf_writer.XdfWriter:
+def session(decoders: int = 1, *, first: int = 0) -> xdf_writer.XdfWriter:
     n = round(35 * SFREQ)
     x = np.random.default_rng(2).normal(size=(n, 2)) * 10
     markers = [(ZERO + s, EVENTS[name]) for s, name in ONSETS]
@@ -40,7 +40,9 @@ def session(decoders: int = 1) -> xdf_writer.XdfWriter:
     for k in range(decoders):
         desc = xdf_writer.channels_xml(labels, unit="none", kind="Probability")
         writer.stream(20 + k, f"neuript-mi{k}-proba", "Predictions", n_chans=len(labels), desc=desc)
-        writer.samples(20 + k, [row.t for row in rows()], [pack_row(row, CLASSES) for row in rows()])
+        writer.samples(
+            20 + k, [row.t for row in rows()[2 * first :]], [pack_row(row, CLASSES) for row in rows()[2 * first :]]
+        )
     return writer
 
 
@@ -49,6 +51,14 @@ def test_one_file_is_enough(tmp_path):
     card = neuript.score(path, event_map=EVENTS)
     assert (card.n_hits, card.n_trials) == (3, 4)
     assert card.to_dict()["confusion"] == [[1, 1, 0], [0, 2, 0]]
+
+
+def test_trials_during_which_no_decoder_ran_do_not_count(tmp_path):
+    said: list[str] = []
+    path = session(first=1).save(tmp_path / "session.xdf")  # the first decoder of a guided session comes later
+    card = neuript.score(path, event_map=EVENTS, say=said.append)
+    assert (card.n_hits, card.n_trials) == (2, 3)
+    assert said == ["during 1 of 4 trials no decoder ran; they do not count"]
 
 
 def test_rows_come_back_as_they_were_published(tmp_path):

@@ -59,6 +59,14 @@ def test_nobody_is_to_blame_for_chance():
     assert "9 of 10" in good["text"]
 
 
+def test_what_a_screen_cannot_do_is_said():
+    assert guided_words.about_window({"refresh_hz": 60.0, "notes": []}) == []
+    slow, note = guided_words.about_window({"refresh_hz": 30.0, "notes": ["no sound"]})
+    assert "only 30 frames a second: a cue comes up to 67 ms late" in slow
+    assert note == "no sound"
+    assert guided_words.late_trials(1).startswith("1 trial of this block had a late frame, or a window that was moved")
+
+
 def test_the_command_that_goes_on_can_be_pasted():
     words = shlex.split(guided_words.resume(Path("my sessions/S01/2026-11-30-1")).removeprefix("go on with: "))
     assert words == ["neuript-calibrate", "--resume", "my sessions/S01/2026-11-30-1"]

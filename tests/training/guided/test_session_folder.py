@@ -74,6 +74,18 @@ def test_one_program_at_a_time(tmp_path):
         pass
 
 
+def test_a_session_of_which_nothing_was_recorded_leaves_nothing_behind(tmp_path):
+    folder = SessionFolder.begin(tmp_path, spec(), "2026-11-30")
+    folder.note("stream", ch_names=["C3"], sfreq=250.0)
+    with folder.held():
+        assert folder.give_up_empty()
+    assert list((tmp_path / "S01").iterdir()) == []
+    folder = SessionFolder.begin(tmp_path, spec(), "2026-11-30")
+    (folder.path / "session.xdf").write_bytes(b"XDF:")
+    assert not folder.give_up_empty()
+    assert SessionFolder.resume(folder.path).spec == folder.spec
+
+
 def test_the_last_session_with_a_model_is_found(tmp_path):
     assert sessions_of(tmp_path, "S01") == []
     with pytest.raises(NeuriptError, match="no session that was finished"):
