@@ -29,6 +29,7 @@ from neuript.realtime.dashboard.qt.window_frame import (
     simulated_banner,
 )
 from neuript.realtime.dashboard.show import DashboardOptions
+from neuript.realtime.dashboard.stream_head import QUALITY, SHOWS
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
 from neuript.realtime.dashboard.words import Tone, duration
@@ -45,7 +46,7 @@ SIZE = "1360x900"
 CARD_PX = 370
 STEERING_KEYS = "P pause commands   ·   M mark   ·   R recentre   ·   U undo   ·   ↑ ↓ threshold   ·   "
 KEYS = (
-    "space hold the picture   ·   + − scale   ·   A auto scale   ·   F filter   ·   "
+    "space hold the picture   ·   + − scale   ·   A auto scale   ·   F filter   ·   H head map   ·   "
     "C channels per page   ·   PgUp PgDn page   ·   Q quit"
 )
 
@@ -143,6 +144,7 @@ class Dashboard(QtWidgets.QMainWindow):
         self._command = CommandCard(self._theme)
         self._bars = BarsCard(self._theme)
         self._electrodes = ElectrodeCard(self._theme)
+        self._electrodes.chosen.connect(self.show_on_head)
         self._recent = RecentCard(self._theme)
         self._timing = TimingCard(self._theme)
         cards = (self._state, self._command, self._bars, self._electrodes, self._recent, self._timing)
@@ -252,11 +254,19 @@ class Dashboard(QtWidgets.QMainWindow):
             **self.traces.key_actions(),
             **self.steering.key_actions(),
             key.Key_F: self._toggle_filter,
+            key.Key_H: self._electrodes.choose_next,
             key.Key_Q: self.close,
         }
         action = actions.get(key(event.key()))
         if action is not None:
             action()
+            self._refresh_cards()
+
+    def show_on_head(self, shows: str) -> None:
+        """Show on the head map from now on one of `stream_head.SHOWS`; anything else changes nothing."""
+        if shows in SHOWS:
+            with self._client.lock:
+                self._client.model.head.choose(shows)
             self._refresh_cards()
 
     def _toggle_filter(self) -> None:
@@ -286,9 +296,10 @@ def run(options: DashboardOptions) -> int:
     memory = WindowMemory("dashboard", remembers=options.screenshot is None)
     window = Dashboard(client, memory.theme(options.theme), options.parent, steers=options.steer)
     memory.place(window, SIZE, options.size)
+    window.show_on_head(memory.recall("head", QUALITY))
     window.start()
     saved = show_until_closed(app, window, options.screenshot, options.after)
-    memory.keep(window)
+    memory.keep(window, head=client.model.head.shows)
     client.stop()
     cpu = (time.process_time() - began[0]) / (time.perf_counter() - began[1])
     logger.log(logging.INFO if options.stats else logging.DEBUG, "%s; %.0f %% of a core", window.stats(), 100 * cpu)

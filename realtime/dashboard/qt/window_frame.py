@@ -98,9 +98,17 @@ class WindowMemory:
             window.move(at)
         keep_inside(window)
 
-    def keep(self, window: QtWidgets.QWidget) -> None:
-        """Remember where the window is and how large."""
-        if self._settings is None or window.isFullScreen() or window.isMaximized():
+    def recall(self, what: str, usual: str) -> str:
+        """Return what was kept under this name the last time, else `usual`."""
+        return usual if self._settings is None else str(self._settings.value(f"{self._name}/{what}", usual))
+
+    def keep(self, window: QtWidgets.QWidget, **also: str) -> None:
+        """Remember where the window is and how large, and whatever else `recall` is to return."""
+        if self._settings is None:
+            return
+        for what, value in also.items():
+            self._settings.setValue(f"{self._name}/{what}", value)
+        if window.isFullScreen() or window.isMaximized():
             return
         self._settings.setValue(f"{self._name}/size", window.size())
         self._settings.setValue(f"{self._name}/at", window.pos())
