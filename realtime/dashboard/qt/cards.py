@@ -18,14 +18,24 @@ N_RECENT = 14
 class Card(QtWidgets.QFrame):
     """A panel with a small heading."""
 
+    grows = False
+    """Whether it takes the room that is left over."""
+    empty = False
+    """Whether it has nothing to show, so that it is left out."""
+
     def __init__(self, theme: Theme, heading: str) -> None:
         super().__init__()
-        self.theme = theme
+        self.theme, self.name = theme, heading
         self.setObjectName("card")
         self.box = QtWidgets.QVBoxLayout(self)
         self.box.setContentsMargins(14, 8, 14, 9)
         self.box.setSpacing(3)
         self.heading = self.label(heading.upper(), 11, theme.muted, bold=True)
+
+    def needs_px(self) -> int:
+        """Height without which something of it would be cut."""
+        height = self.box.totalHeightForWidth(self.maximumWidth()) if self.box.hasHeightForWidth() else -1
+        return max(height, self.minimumSizeHint().height(), self.minimumHeight())
 
     def label(self, text: str, pixels: int, color: str, *, bold: bool = False, wrap: bool = False) -> QtWidgets.QLabel:
         """Add a line of text."""
@@ -79,7 +89,6 @@ class CommandCard(Card):
         self._now = self.label("", 28, theme.text, bold=True)
         self._more = self.label("", 13, theme.muted)
         self._cue = self.label("", 13, theme.text)
-        self._cue.hide()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Say the command, and how the cues were answered where there are any."""
@@ -108,7 +117,6 @@ class CommandCard(Card):
         parts += [snapshot.score.words] if snapshot.score.words else []
         self.heading.setText("COMMAND" + (f"  ·  {parts.pop(0)}" if now else ""))
         self._cue.setText(" · ".join(parts))
-        self._cue.setVisible(bool(parts))
 
 
 class Bars(QtWidgets.QWidget):
@@ -234,6 +242,8 @@ class BarsCard(Card):
 class RecentCard(Card):
     """Commands and changes of state, newest first."""
 
+    grows = True
+
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme, "Recent")
         self._grid = QtWidgets.QGridLayout()
@@ -252,6 +262,10 @@ class RecentCard(Card):
         self.box.addStretch(1)
         self.setMinimumHeight(86)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Ignored)
+
+    def needs_px(self) -> int:
+        """Height of its heading and two lines."""
+        return self.minimumHeight()
 
     def show_snapshot(self, snapshot: Snapshot, wall_offset_s: float) -> None:
         """List what happened."""

@@ -17,7 +17,7 @@ MAP_PX = 150
 
 
 class ElectrodeCard(Card):
-    """Electrodes at their places, with the wrong ones in words beside them; hidden where the decoder names none."""
+    """Electrodes at their places, with the wrong ones in words beside them; empty where the decoder names none."""
 
     chosen = QtCore.pyqtSignal(str)
     """What the map is to show next: one of `SHOWS`."""
@@ -40,7 +40,7 @@ class ElectrodeCard(Card):
         row.addWidget(self.head)
         row.addLayout(beside, 1)
         self.box.addLayout(row)
-        self.hide()
+        self.empty = True
 
     def _build_choice(self) -> QtWidgets.QPushButton:
         theme, button = self.theme, QtWidgets.QPushButton()
@@ -62,7 +62,7 @@ class ElectrodeCard(Card):
         """Draw the electrodes as they are now."""
         points = snapshot.electrodes
         self._shows = snapshot.head_shows
-        self.setVisible(bool(points))
+        self.empty = not points
         self.head.show_points(points)
         self._legend.show_scale(snapshot.power)
         self._choice.setText(f"map: {self._shows}  H")
@@ -77,7 +77,7 @@ def _sentences(points: tuple[HeadPoint, ...]) -> list[str]:
     absent = [point.name for point in points if point.level is Level.ABSENT]
     said = [f"■ {point.name} {point.why}" for point in bad[:MOST_NAMED]]
     said += [f"■ {len(bad) - MOST_NAMED} more"] if len(bad) > MOST_NAMED else []
-    said = said or ["● the decoder has nothing against any of them"]
+    said = said or ["● all in order"]
     return said + ([f"○ {_listed(absent)}: made of other channels"] if absent else [])
 
 

@@ -199,21 +199,6 @@ def base_style(theme: Theme) -> str:
     )
 
 
-def scrolling(column: QtWidgets.QLayout, width: int) -> QtWidgets.QScrollArea:
-    """Return a column of cards that scrolls where the window is too low for it."""
-    inside = QtWidgets.QWidget()
-    inside.setObjectName("page")
-    column.setContentsMargins(0, 0, 0, 0)
-    inside.setLayout(column)
-    area = QtWidgets.QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFixedWidth(width)
-    area.setWidget(inside)
-    return area
-
-
 def application() -> QtWidgets.QApplication:
     """Return the application; Ctrl-C and SIGTERM end it at the next frame, and what Qt says goes to the log."""
     QtCore.qInstallMessageHandler(lambda kind, where, text: logger.debug("Qt: %s", text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,9 @@ KEYS = (
 class SignalWindow(QtWidgets.QMainWindow):
     """Draws what the client's model says; it never touches LSL."""
 
-    def __init__(self, client: SignalClient, theme: Theme) -> None:
+    def __init__(self, client: SignalClient, theme: Theme, *, clock: Callable[[], float] = lsl_clock) -> None:
         super().__init__()
+        self._clock = clock
         self._client, self._theme = client, theme
         self._frames = 0
         self._picked = ""
@@ -97,7 +99,7 @@ class SignalWindow(QtWidgets.QMainWindow):
         font = self.traces.font()
         font.setFamilies(FONTS)
         self.traces.setFont(font)
-        self.traces.shown.wall_offset_s = time.time() - lsl_clock()
+        self.traces.shown.wall_offset_s = time.time() - self._clock()
         self._caption, self._spectrum_caption = ElidedLabel(), ElidedLabel()
         for label in (self._caption, self._spectrum_caption):
             paint(label, self._theme.muted, 12)
@@ -150,7 +152,7 @@ class SignalWindow(QtWidgets.QMainWindow):
 
     def refresh(self) -> None:
         """Show everything but the traces as it is now."""
-        now = lsl_clock()
+        now = self._clock()
         with self._client.lock:
             snapshot = self._client.model.snapshot(now)
         self._snapshot = snapshot
