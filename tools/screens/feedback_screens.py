@@ -27,7 +27,7 @@ LOST_S = (0.2, 0.9)
 def views(kind: str) -> dict[str, FeedbackView]:
     """Return what is seen in a session in which everything happens, by phase and outcome."""
     session = twin_session()
-    task = FeedbackTask(FeedbackSpec(kind=kind, n_per_class=2, seed=5, target_s=3.0), session.header)  # type: ignore[arg-type]
+    task = FeedbackTask(FeedbackSpec(kind=kind, n_per_class=8, seed=5, target_s=3.0), session.header)  # type: ignore[arg-type]
     rows = [row for at, row in session.rows if row.state == "OK" and row.evidence is not None]
     seen: dict[str, FeedbackView] = {}
     now, k, in_target_s = 0.0, 0, 0.0

@@ -44,8 +44,7 @@ def so_far(skill: float) -> FittedSoFar:
     """Return what a fit in the background brings."""
     result = twin_calibration(skill)
     shown = frozenset(range(result.n_trials))
-    forecast = "12 more trials would bring about +3 % (-1 to 6 %)"
-    return FittedSoFar(shown, shown, Path("model.ts"), result.figures, forecast, "")
+    return FittedSoFar(shown=shown, kept=shown, model=Path("model.ts"), figures=result.figures, forecast="", problem="")
 
 
 def told(do: str, words: dict[str, Any]) -> Command:

@@ -39,12 +39,12 @@ from neuript.realtime.twin.subject import Subject
 from neuript.realtime.twin.twin_source import twin_info
 from screens.shots import once
 
-FAULTS = "gap@34:0.7,clock@48:12,flat:C3@64:4,stall@80:1.5,unplug@112:6"
-OVERLOAD_S = (90.0, 96.0)
+FAULTS = "gap@34:0.7,flat:C3@48:4,stall@64:1.5,unplug@98:6,clock@118:12"
+OVERLOAD_S = (74.0, 80.0)
 """Seconds in which the computer is too slow."""
-PAUSED_S = (102.0, 108.0)
+PAUSED_S = (86.0, 92.0)
 """Seconds in which somebody has paused the commands."""
-END_S = 132.0
+END_S = 126.0
 STALE_S, LOST_S = 0.25, 3.0
 """Seconds of silence after which an LSL inlet calls a stream stale, and lost."""
 SFREQ = 250.0

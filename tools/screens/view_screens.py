@@ -26,7 +26,7 @@ from screens.shots import BOTH, Screen, once
 SECONDS = 16.0
 VIEWS = {
     "good": ("openbci-8", "", True),
-    "bad": ("openbci-16", "flat:C3@0:99,mains:Pz@0:99:150", True),
+    "bad": ("openbci-16", "flat:C3@0:99,mains:P4@0:99:150", True),
     "unnamed": ("openbci-8", "", False),
     "64": ("biosemi-64", "flat:C3@0:99,rail:Fp1@0:99", True),
     "gone": ("openbci-8", "", True),

@@ -29,6 +29,7 @@ class CardColumn(QtWidgets.QWidget):
         super().__init__()
         self.setObjectName("page")
         self._always, self._others = tuple(always), tuple(others)
+        self._chosen: Card | None = None
         self._current, self._room = others[0], 10_000
         self._turns: tuple[Card, ...] = ()
         self._box = QtWidgets.QVBoxLayout(self)
@@ -66,7 +67,7 @@ class CardColumn(QtWidgets.QWidget):
             self._choose(turns[(at + 1) % len(turns)])
 
     def _choose(self, card: Card) -> None:
-        self._current = card
+        self._chosen = card
         self.arrange(self._room)
 
     def arrange(self, room: int) -> None:
@@ -75,8 +76,8 @@ class CardColumn(QtWidgets.QWidget):
         others = [card for card in self._others if not card.empty]
         n_fit = next((n for n in range(len(others), 0, -1) if self._needs(others, n) <= room), 0)
         turns = tuple(others[n_fit:]) if n_fit < len(others) else ()
-        if turns and self._current not in turns:
-            self._current = turns[0]
+        if turns:
+            self._current = self._chosen if self._chosen in turns else turns[0]
         self._place_tabs(turns)
         for card in self._others:
             card.setVisible(card in others[:n_fit] or (card in turns and card is self._current))

@@ -53,9 +53,13 @@ class PowerLegend(QtWidgets.QWidget):
         painter.drawImage(bar, _gradient())
         below = QtCore.QRect(0, bar.bottom() + 2, self.width(), line)
         painter.setPen(QtGui.QColor(self._theme.muted))
-        painter.drawText(below, int(QtCore.Qt.AlignmentFlag.AlignLeft), f"{scale.low:.2g}")
-        painter.drawText(below, int(QtCore.Qt.AlignmentFlag.AlignRight), f"{scale.high:.2g} {scale.unit}")
+        painter.drawText(below, int(QtCore.Qt.AlignmentFlag.AlignLeft), _number(scale.low))
+        painter.drawText(below, int(QtCore.Qt.AlignmentFlag.AlignRight), f"{_number(scale.high)} {scale.unit}")
         painter.end()
+
+
+def _number(power: float) -> str:
+    return f"{power:.2g}" if power < 100 else f"{power:.0f}"
 
 
 def _gradient() -> QtGui.QImage:

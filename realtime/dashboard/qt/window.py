@@ -47,9 +47,8 @@ SIZE = "1360x900"
 CARD_PX = 370
 LOW_PX = 600
 """Height of a window below which the line of keys is left out."""
-STEERING_KEYS = "P pause commands   ·   M mark   ·   R recentre   ·   U undo   ·   ↑ ↓ threshold   ·   "
 KEYS = (
-    "space hold the picture   ·   + − scale   ·   A auto scale   ·   F filter   ·   H head map   ·   "
+    "space hold   ·   + − scale   ·   A auto scale   ·   F filter   ·   H head map   ·   N next card   ·   "
     "C channels per page   ·   PgUp PgDn page   ·   Q quit"
 )
 
@@ -105,7 +104,7 @@ class Dashboard(QtWidgets.QMainWindow):
         self.steering = SteeringBar(theme, steers=self._steers)
         self.steering.heard.connect(self._hear)
         outer.addWidget(self.steering)
-        self._foot = ElidedLabel((STEERING_KEYS if self._steers else "") + KEYS)
+        self._foot = ElidedLabel(KEYS)
         self._foot.setStyleSheet(f"color: {theme.muted}; font-size: 12px;")
         outer.addWidget(self._foot)
         self.setCentralWidget(page)
