@@ -153,7 +153,7 @@ def window(monkeypatch) -> Iterator[Any]:
     from neuript.realtime.view.qt.signal_window import SignalWindow
 
     app = QApplication.instance() or QApplication(["test"])
-    view = SignalWindow(SignalClient(INFO, "name='nobody'"), DARK)
+    view = SignalWindow(SignalClient(INFO, "name='nobody'"), DARK, clock=lambda: 104.1)
     view.resize(1024, 640)
     view.show()
     app.processEvents()
@@ -163,8 +163,7 @@ def window(monkeypatch) -> Iterator[Any]:
 
 
 @pytest.mark.qt
-def test_the_window_shows_head_table_spectrum_and_follows_a_click(window, eeg, monkeypatch):
-    monkeypatch.setattr("neuript.realtime.view.qt.signal_window.lsl_clock", lambda: 104.1)
+def test_the_window_shows_head_table_spectrum_and_follows_a_click(window, eeg):
     eeg[:, 2] = 0
     fed(window._client.model, INFO, eeg)
     window.refresh()
