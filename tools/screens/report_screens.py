@@ -6,9 +6,10 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PyQt6.QtCore import QEventLoop, QSize, QTimer, QUrl
-from PyQt6.QtGui import QImage
+from PyQt6.QtGui import QImage, QPainter
 
 from screens.shots import KEPT_IN, Screen
 from screens.twin_calibration import twin_calibration
@@ -45,23 +46,47 @@ def wait(begin: object = None, signal: object = None, ms: int = 20_000) -> None:
     loop.exec()
 
 
-def section(name: str, at: int, size: QSize, theme: str) -> QImage:
-    """Return what a browser's window shows when it is scrolled to a heading of the page; 0 is its beginning."""
+def opened(name: str, size: QSize) -> Any:
+    """Return a browser's window that shows the page."""
     from PyQt6.QtWebEngineWidgets import QWebEngineView
 
     view = QWebEngineView()
     view.resize(size)
     view.show()
     wait(lambda: view.load(QUrl.fromLocalFile(str(page_of(name)))), view.loadFinished)
-    page = view.page()
-    assert page is not None
-    where = f"document.querySelectorAll('h1, h2')[{at}]"
-    page.runJavaScript(f"{where} ? {where}.scrollIntoView() : window.scrollTo(0, 1e9)")
+    return view
+
+
+def closed(view: Any) -> QImage:
+    """Return what the window shows, and close it."""
     wait(ms=SETTLE_MS)
     image = view.grab().toImage()
     view.close()
     view.deleteLater()
     return image
+
+
+def whole(name: str, size: QSize, theme: str) -> QImage:
+    """Return all of the page in two columns, as wide as the window."""
+    view = opened(name, QSize(size.width() // 2, size.height()))
+    height = int(view.page().contentsSize().height()) // 2 + 40
+    view.resize(size.width() // 2, 2 * height)
+    page = closed(view)
+    columns = QImage(2 * page.width(), page.height() // 2, QImage.Format.Format_RGB32)
+    painter = QPainter(columns)
+    for at in (0, 1):
+        painter.drawImage(at * page.width(), 0, page, 0, at * columns.height(), page.width(), columns.height())
+    painter.end()
+    return columns
+
+
+def section(name: str, at: int, size: QSize, theme: str) -> QImage:
+    """Return what a browser's window shows when it is scrolled to a heading of the page; 0 is its beginning."""
+    view = opened(name, size)
+    page = view.page()
+    where = f"document.querySelectorAll('h1, h2')[{at}]"
+    page.runJavaScript(f"{where} ? {where}.scrollIntoView() : window.scrollTo(0, 1e9)")
+    return closed(view)
 
 
 def screens() -> list[Screen]:
@@ -72,5 +97,6 @@ def screens() -> list[Screen]:
     found = []
     for name in PEOPLE:
         n_heads = len(re.findall(r"<h[12][ >]", page_of(name).read_text("utf-8")))
+        found += [Screen(f"{name}-whole", partial(whole, name), shows=name, long=True)]
         found += [Screen(f"{name}-{k:02d}", partial(section, name, k), shows=name) for k in range(n_heads)]
     return found

@@ -41,6 +41,8 @@ class Screen:
     themes: tuple[str, ...] = ("dark",)
     shows: str = ""
     """The state, phase or scene that it covers, by the name that it has in the program."""
+    long: bool = False
+    """Whether it is a page that scrolls, shown in its whole length."""
 
     @property
     def group(self) -> str:
@@ -92,14 +94,15 @@ def keep(image: Image.Image, path: Path) -> None:
     image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-def sheets(pictures: dict[str, Image.Image], columns: int, width: int = 640) -> Iterator[Image.Image]:
-    """Put pictures beside each other, in their order, up to four rows a sheet."""
-    images = [image.resize((width, round(width * image.height / image.width))) for image in pictures.values()]
-    for first in range(0, len(images), 4 * columns):
-        part = images[first : first + 4 * columns]
+def sheets(pictures: dict[str, Image.Image], columns: int, width: int, rows: int = 4) -> Iterator[Image.Image]:
+    """Put pictures of one size beside each other, in their order, up to so many rows a sheet."""
+    smooth = Image.Resampling.LANCZOS
+    images = [image.resize((width, round(width * image.height / image.width)), smooth) for image in pictures.values()]
+    for first in range(0, len(images), rows * columns):
+        part = images[first : first + rows * columns]
         height = max(image.height for image in part)
-        rows = -(-len(part) // columns)
-        sheet = Image.new("RGB", (min(columns, len(part)) * (width + 6), rows * (height + 6)), "white")
+        n_rows = -(-len(part) // columns)
+        sheet = Image.new("RGB", (min(columns, len(part)) * (width + 6), n_rows * (height + 6)), "white")
         for at, image in enumerate(part):
             sheet.paste(image, (at % columns * (width + 6), at // columns * (height + 6)))
         yield sheet
