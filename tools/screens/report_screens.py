@@ -85,7 +85,8 @@ def section(name: str, at: int, size: QSize, theme: str) -> QImage:
     view = opened(name, size)
     page = view.page()
     where = f"document.querySelectorAll('h1, h2')[{at}]"
-    page.runJavaScript(f"{where} ? {where}.scrollIntoView() : window.scrollTo(0, 1e9)")
+    if at:
+        page.runJavaScript(f"{where} ? {where}.scrollIntoView() : window.scrollTo(0, 1e9)")
     return closed(view)
 
 

@@ -216,7 +216,7 @@ class Bars(QtWidgets.QWidget):
             x = value * self.width()
             painter.setPen(QtGui.QPen(QtGui.QColor(color), 2, style))
             painter.drawLine(QtCore.QPointF(x, self.TOP - 4), QtCore.QPointF(x, bottom))
-            words = f"{text} {value:g}"
+            words = f"{text} {value:.2f}"
             width = metrics.horizontalAdvance(words)
             at = x - width - 3 if text == "release" else min(x - 2, self.width() - width)
             painter.drawText(QtCore.QPointF(at, self.TOP - 7), words)
