@@ -20,7 +20,7 @@ from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.refit import FittedSoFar
 from screens.cue_screens import draw
 from screens.shots import Screen, once
-from screens.twin_calibration import CLASSES, twin_calibration
+from screens.twin_calibration import CLASSES, SKILLED, twin_calibration
 
 LISTENED_S = 12.0
 
@@ -64,12 +64,12 @@ def messages() -> dict[str, Any]:
         "preparing": guided_words.preparing,
         "after-practice": guided_words.after_practice,
         "goodbye": guided_words.goodbye,
-        "result": lambda: guided_words.result_screen(twin_calibration(0.8)),
+        "result": lambda: guided_words.result_screen(twin_calibration(SKILLED)),
         "result-at-chance": lambda: guided_words.result_screen(twin_calibration(0.0)),
         "block-learning": lambda: block(lost=(), so_far=None, fitting=True),
-        "block-so-far": lambda: block(lost=(), so_far=so_far(0.8), fitting=False),
+        "block-so-far": lambda: block(lost=(), so_far=so_far(SKILLED), fitting=False),
         "block-at-chance": lambda: block(lost=(), so_far=so_far(0.0), fitting=False),
-        "block-electrode-lost": lambda: block(lost=("C4", "Pz"), so_far=so_far(0.8), fitting=False),
+        "block-electrode-lost": lambda: block(lost=("C4", "Pz"), so_far=so_far(SKILLED), fitting=False),
     }
 
 

@@ -12,10 +12,12 @@ from PyQt6.QtCore import QEventLoop, QSize, QTimer, QUrl
 from PyQt6.QtGui import QImage, QPainter
 
 from screens.shots import KEPT_IN, Screen
-from screens.twin_calibration import twin_calibration
+from screens.twin_calibration import SKILLED, twin_calibration
 
-PEOPLE = {"report": 0.8, "report-chance": 0.0}
+PEOPLE = {"report": SKILLED, "report-chance": 0.0}
 SETTLE_MS = 400
+COLUMN_PX = 850
+"""Width of a page in its whole length, of which two halves stand beside each other."""
 
 
 def prepare() -> bool:
@@ -57,9 +59,9 @@ def opened(name: str, size: QSize) -> Any:
     return view
 
 
-def closed(view: Any) -> QImage:
+def closed(view: Any, settle_ms: int = SETTLE_MS) -> QImage:
     """Return what the window shows, and close it."""
-    wait(ms=SETTLE_MS)
+    wait(ms=settle_ms)
     image = view.grab().toImage()
     view.close()
     view.deleteLater()
@@ -67,11 +69,12 @@ def closed(view: Any) -> QImage:
 
 
 def whole(name: str, size: QSize, theme: str) -> QImage:
-    """Return all of the page in two columns, as wide as the window."""
-    view = opened(name, QSize(size.width() // 2, size.height()))
-    height = int(view.page().contentsSize().height()) // 2 + 40
-    view.resize(size.width() // 2, 2 * height)
-    page = closed(view)
+    """Return all of the page in two columns."""
+    view = opened(name, QSize(COLUMN_PX, size.height()))
+    told: list[int] = []
+    wait(lambda: view.page().runJavaScript("document.documentElement.scrollHeight", told.append), ms=SETTLE_MS)
+    view.resize(COLUMN_PX, told[0] + told[0] % 2)
+    page = closed(view, 10 * SETTLE_MS)
     columns = QImage(2 * page.width(), page.height() // 2, QImage.Format.Format_RGB32)
     painter = QPainter(columns)
     for at in (0, 1):

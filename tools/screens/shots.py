@@ -91,7 +91,9 @@ def as_pillow(image: QImage) -> Image.Image:
 def keep(image: Image.Image, path: Path) -> None:
     """Write a PNG of at most 256 colours, a third of the size."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    # the rare colours of classes and states must not be lost among those of the traces
+    few = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 def sheets(pictures: dict[str, Image.Image], columns: int, width: int, rows: int = 4) -> Iterator[Image.Image]:

@@ -19,6 +19,7 @@ from neuript.training.report.calibration_report import report
 from screens.shots import once
 
 CLASSES = ("left_hand", "right_hand", "rest")
+SKILLED = 0.9
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Calibrated:
 def twin_calibration(skill: float, trials: int = 20) -> Calibrated:
     """Calibrate on one session of a person of a skill; 0 has no rhythms that imagery would weaken."""
     protocol = CueProtocol(classes=CLASSES, trials_per_class=trials, pause_s=(1.5, 2.0))
-    signal = TwinSignal(load_montage("openbci-8"), 250.0, Subject(skill=skill, seed=3), protocol=protocol, seed=3)
-    spec = CalibrationSpec(event_map={name: name for name in CLASSES}, network="none", window_s=2.0)
+    signal = TwinSignal(load_montage("openbci-16"), 250.0, Subject(skill=skill, seed=3), protocol=protocol, seed=3)
+    spec = CalibrationSpec(event_map={name: name for name in CLASSES}, network="none", window_s=2.0, subject="S01")
     result = calibrate(session_recording(signal, "S01.xdf"), spec)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"

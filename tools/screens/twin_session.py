@@ -151,6 +151,9 @@ class TwinSession:
         rows_until_s = until_s if rows_until_s is None else rows_until_s
         for chunk in self.chunks:
             if until_s - 40 <= chunk.pulled_at <= until_s:
+                if chunk.status is SourceStatus.RECOVERED:  # another stream of the same name
+                    model.disconnect_eeg()
+                    model.connect_eeg(self.info)
                 model.add_eeg(chunk.data, chunk.timestamps + zero, chunk.pulled_at + zero)
         for at, row in self.rows:
             if at <= rows_until_s:

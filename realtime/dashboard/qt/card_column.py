@@ -99,6 +99,7 @@ class CardColumn(QtWidgets.QWidget):
         for card, button in self._buttons.items():
             button.setVisible(card in turns)
             button.setChecked(card is self._current)
+            button.setText(f"■ {card.name}" if card.alarmed else card.name)
 
 
 class ColumnArea(QtWidgets.QScrollArea):

@@ -22,6 +22,8 @@ class Card(QtWidgets.QFrame):
     """Whether it takes the room that is left over."""
     empty = False
     """Whether it has nothing to show, so that it is left out."""
+    alarmed = False
+    """Whether it has something to show that should be looked at."""
 
     def __init__(self, theme: Theme, heading: str) -> None:
         super().__init__()
@@ -232,6 +234,7 @@ class BarsCard(Card):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show the bars, or say why there are none."""
+        self.empty = snapshot.decoder is None
         self._bars.show_snapshot(snapshot)
         empty = snapshot.proba is None and snapshot.decoder is not None
         seconds = snapshot.decoder.smoothing_s if snapshot.decoder else None

@@ -62,7 +62,7 @@ class ElectrodeCard(Card):
         """Draw the electrodes as they are now."""
         points = snapshot.electrodes
         self._shows = snapshot.head_shows
-        self.empty = not points
+        self.empty, self.alarmed = not points, any(point.level is Level.BAD for point in points)
         self.head.show_points(points)
         self._legend.show_scale(snapshot.power)
         self._choice.setText(f"map: {self._shows}  H")
