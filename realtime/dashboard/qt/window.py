@@ -21,6 +21,7 @@ from neuript.realtime.dashboard.qt.steering_bar import SteeringBar
 from neuript.realtime.dashboard.qt.trace_view import TraceView
 from neuript.realtime.dashboard.qt.window_frame import (
     FONTS,
+    LOW_PX,
     ElidedLabel,
     WindowMemory,
     application,
@@ -45,8 +46,6 @@ GRACE_S = 30.0
 """Seconds for which the window stays when the process that opened it has ended."""
 SIZE = "1360x900"
 CARD_PX = 370
-LOW_PX = 600
-"""Height of a window below which the line of keys is left out."""
 KEYS = (
     "space hold   ·   + − scale   ·   A auto scale   ·   F filter   ·   H head map   ·   N next card   ·   "
     "C channels per page   ·   PgUp PgDn page   ·   Q quit"

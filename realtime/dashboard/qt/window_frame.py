@@ -20,6 +20,8 @@ from neuript.user_folders import config_dir
 logger = logging.getLogger(__name__)
 
 FONTS = ["Inter", "Segoe UI", "SF Pro Text", "Helvetica Neue", "Noto Sans", "DejaVu Sans"]
+LOW_PX = 600
+"""Height of a window below which what can be known elsewhere is left out."""
 FRAME_PX = QtCore.QSize(4, 36)
 """Room that the borders and the title bar of a window may take."""
 

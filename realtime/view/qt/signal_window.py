@@ -16,6 +16,7 @@ from neuript.realtime.dashboard.qt.head_map import HeadMap
 from neuript.realtime.dashboard.qt.trace_view import TraceView
 from neuript.realtime.dashboard.qt.window_frame import (
     FONTS,
+    LOW_PX,
     ElidedLabel,
     WindowMemory,
     application,
@@ -130,6 +131,12 @@ class SignalWindow(QtWidgets.QMainWindow):
         self.head.picked.connect(self.pick)
         self.table.picked.connect(self.pick)
         return side
+
+    def resizeEvent(self, event: QtGui.QResizeEvent | None) -> None:  # noqa: N802
+        """Leave the table and the line of keys out of a low window; the head and the tooltips tell them too."""
+        super().resizeEvent(event)
+        for part in (self._table_card, self._foot):
+            part.setVisible(self.height() >= LOW_PX)
 
     def pick(self, name: str) -> None:
         """Choose an electrode, on the head, in the table and in the spectrum; an empty text chooses none."""
