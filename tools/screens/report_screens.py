@@ -16,6 +16,8 @@ from screens.twin_calibration import SKILLED, twin_calibration
 
 PEOPLE = {"report": SKILLED, "report-chance": 0.0}
 SETTLE_MS = 400
+N_HEADS = 14
+"""Headings of a page; where one has fewer its end is shown."""
 COLUMN_PX = 850
 """Width of a page in its whole length, of which two halves stand beside each other."""
 
@@ -96,11 +98,8 @@ def section(name: str, at: int, size: QSize, theme: str) -> QImage:
 def screens() -> list[Screen]:
     if not prepare():
         return []
-    import re
-
     found = []
     for name in PEOPLE:
-        n_heads = len(re.findall(r"<h[12][ >]", page_of(name).read_text("utf-8")))
         found += [Screen(f"{name}-whole", partial(whole, name), shows=name, long=True)]
-        found += [Screen(f"{name}-{k:02d}", partial(section, name, k), shows=name) for k in range(n_heads)]
+        found += [Screen(f"{name}-{k:02d}", partial(section, name, k), shows=name) for k in range(N_HEADS)]
     return found
