@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.montages.loader import template_positions
 from neuript.realtime.dashboard.following_client import FollowingClient
 from neuript.realtime.dashboard.view_model import ViewModel
 from neuript.realtime.decoding.decoder_header import read_decoder_header
@@ -107,6 +108,7 @@ class DashboardClient(FollowingClient):
         info = signal_info(header)
         if info.channel_format == "string":
             raise NeuriptError(f"the stream {info.name!r} carries text, not samples; it is not drawn")
+        template_positions()  # read once, while nobody waits for the lock
         with self.lock:
             self.model.connect_eeg(info)
 

@@ -54,7 +54,13 @@ class HeadPoint:
     """To the front, in the unit disc; NaN where nobody knows the place."""
     level: Level = Level.GOOD
     why: str = ""
-    """What is wrong, in words; empty where nothing is."""
+    """What is wrong, in words, or what else there is to say of it; empty where nothing is."""
+    channel: int | None = None
+    """Index of the stream's channel that carries it; None if no single one does."""
+    used: bool = True
+    """False for an electrode that the decoder leaves alone."""
+    share: float = math.nan
+    """How strong its rhythm is, from 0 for the weakest on the map to 1; NaN shows how good it is instead."""
 
     @property
     def placed(self) -> bool:

@@ -14,7 +14,6 @@ from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.console_frames import TRACE_S, show_on_console, trace_lines
 from neuript.realtime.dashboard.parent import parent_lives
 from neuript.realtime.dashboard.show import DashboardOptions
-from neuript.realtime.dashboard.traces import channel_verdicts
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
 from neuript.realtime.dashboard.words import Tone, describe, duration
 from neuript.realtime.lsl.library import lsl_clock
@@ -46,11 +45,13 @@ def frame(client: DashboardClient, width: int, height: int) -> RenderableType:
         model = client.model
         snapshot = model.snapshot(lsl_clock())
         extremes = np.empty((0, 2, 0), np.float32) if model.ring is None else model.ring.newest(TRACE_S)
-        unit = model.unit
-    return render(snapshot, extremes, unit, width, height)
+        unit, verdicts = model.unit, model.verdicts()
+    return render(snapshot, extremes, verdicts, unit, width, height)
 
 
-def render(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: int, height: int) -> RenderableType:
+def render(
+    snapshot: Snapshot, extremes: NDArray[np.float32], verdicts: list[str], unit: str, width: int, height: int
+) -> RenderableType:
     """Lay a snapshot out on `width` x `height` characters.
 
     Parameters
@@ -59,6 +60,8 @@ def render(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: 
         State of the session to show.
     extremes : ndarray, shape (n_columns, 2, n_chans)
         The newest columns of the traces.
+    verdicts : list of str
+        A word on each channel; empty where it is good.
     unit : str
         Unit of `extremes`.
     width, height : int
@@ -81,7 +84,7 @@ def render(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: 
     room = height - 4 - hint_lines - int(snapshot.simulated)
     n_bars = n_classes + 4
     traces = Panel(
-        _traces(snapshot, extremes, unit, left_width - 4, max(1, room - n_bars - 3)),
+        _traces(snapshot, extremes, verdicts, unit, left_width - 4, max(1, room - n_bars - 3)),
         title=_trace_title(snapshot),
         title_align="left",
     )
@@ -159,10 +162,11 @@ def _bars(snapshot: Snapshot, width: int) -> RenderableType:
     return Group(*lines, Text(""), Text(legend, "dim"))
 
 
-def _traces(snapshot: Snapshot, extremes: NDArray[np.float32], unit: str, width: int, n_rows: int) -> RenderableType:
+def _traces(
+    snapshot: Snapshot, extremes: NDArray[np.float32], verdicts: list[str], unit: str, width: int, n_rows: int
+) -> RenderableType:
     if snapshot.eeg is None or len(extremes) == 0:
         return Text("no samples yet", "dim")
-    verdicts = channel_verdicts(extremes, in_uv=unit == "µV")
     return trace_lines(snapshot.eeg.ch_names, verdicts, extremes, unit, width, n_rows)
 
 

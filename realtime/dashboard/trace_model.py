@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.timestamps import STEP_S
 from neuript.realtime.chain.units import to_volts, unit_name
-from neuript.realtime.dashboard.traces import DisplayFilter, EnvelopeRing, GapFinder, channel_verdicts
+from neuript.realtime.dashboard.traces import DisplayFilter, EnvelopeRing, GapFinder
 
 
 class TraceModel:
@@ -106,18 +106,28 @@ class TraceModel:
             x = x * scale
         gap = self._gaps.find(stamps)
         if gap is None:
-            self.ring.append(self._filter.process(x), stamps)
+            self._extend(self.ring, self._filter, x, stamps)
             return
         at, missing_s = gap
-        self.ring.append(self._filter.process(x[:at]), stamps[:at])
+        self._extend(self.ring, self._filter, x[:at], stamps[:at])
         # a jump that the decoder takes for a step of the clock is no hole of that length
         self.ring.append_gap(missing_s if missing_s <= STEP_S else 0.0, float(stamps[at]))
-        self._filter.reset()
-        self.ring.append(self._filter.process(x[at:]), stamps[at:])
+        self._break_off(self._filter)
+        self._extend(self.ring, self._filter, x[at:], stamps[at:])
 
-    def verdicts(self, recent: NDArray[np.float32]) -> list[str]:
-        """Say in a word what is wrong with each channel in the newest columns, shape (n, 2, n_chans)."""
-        return channel_verdicts(recent, in_uv=self.unit == "µV")
+    def _extend(
+        self, ring: EnvelopeRing, chain: DisplayFilter, x: NDArray[np.float32], stamps: NDArray[np.float64]
+    ) -> None:
+        """Take samples that join on to those so far."""
+        ring.append(chain.process(x), stamps)
+
+    def _break_off(self, chain: DisplayFilter) -> None:
+        """Note a hole in the samples."""
+        chain.reset()
+
+    def verdicts(self) -> list[str]:
+        """Say in a word what is wrong with each channel; empty where nothing is, or nobody has said anything."""
+        return [""] * (len(self.eeg.ch_names) if self.eeg is not None else 0)
 
     @property
     def display_filter(self) -> str:

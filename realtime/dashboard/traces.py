@@ -5,13 +5,9 @@ All of it is arithmetic by sample counts: no clock, no thread, no Qt.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
-
-from neuript.realtime.chain.quality import BAND_LIMITS
 
 _SCALES_UV = tuple(m * 10.0**e for e in range(-3, 10) for m in (1.0, 2.0, 5.0))
 MAX_GAP_S = 30.0
@@ -276,28 +272,3 @@ def next_scale(scale: float, steps: int) -> float:
     """Move along the series 1, 2, 5 by `steps` (negative: finer)."""
     at = int(np.argmin(np.abs(np.log(np.array(_SCALES_UV) / scale))))
     return _SCALES_UV[min(len(_SCALES_UV) - 1, max(0, at + steps))]
-
-
-def channel_verdicts(extremes: NDArray[np.float32], *, in_uv: bool) -> list[str]:
-    """Name channels that look wrong on screen: "flat", "no data", "huge"; empty where fine.
-
-    The limits are those of the decoder behind its own filters.
-
-    Parameters
-    ----------
-    extremes : ndarray, shape (n_columns, 2, n_chans)
-        About the last two seconds of drawn columns.
-    in_uv : bool
-        True where the numbers are microvolts; otherwise only "no data" and exactly flat are told.
-    """
-    if len(extremes) == 0:
-        return [""] * extremes.shape[-1]
-    flat = extremes.reshape(-1, extremes.shape[-1])
-    dead = np.isnan(flat).mean(axis=0) > 0.5
-    filled = np.where(np.isnan(flat), 0.0, flat)
-    span = filled.max(axis=0) - filled.min(axis=0)
-    floor, ceiling = (1e6 * BAND_LIMITS.flat_pp_v, 1e6 * BAND_LIMITS.huge_pp_v) if in_uv else (0.0, math.inf)
-    return [
-        "no data" if d else "flat" if s <= floor else "huge" if s > ceiling else ""
-        for d, s in zip(dead, span, strict=True)
-    ]

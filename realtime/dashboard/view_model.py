@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.timestamps import STEP_S
 from neuript.realtime.dashboard.cue_lane import CueLane, CueScore, LaneMark
-from neuript.realtime.dashboard.head_points import HeadPoint, Level, top_view
+from neuript.realtime.dashboard.head_points import HeadPoint
+from neuript.realtime.dashboard.stream_head import QUALITY, PowerScale, StreamHead
 from neuript.realtime.dashboard.trace_model import TraceModel
+from neuript.realtime.dashboard.traces import DisplayFilter, EnvelopeRing
 from neuript.realtime.dashboard.words import StateWords, describe, naming
+from neuript.realtime.decoding.bad_channels import BAD
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.proba_row import unpack_row
 from neuript.realtime.decoding.states import State, state_name
@@ -27,10 +30,8 @@ from neuript.realtime.decoding.states import State, state_name
 LATENCY_S = 30.0
 LATEST_EVENT_S = 5.0
 """Seconds by which an event may come after rows that are newer."""
-JUDGED_S = 2.0
-"""Seconds of traces by which channels are judged."""
-JUDGE_EVERY_S = 0.5
-_VERBS = {"flat": "is flat", "huge": "is far too large", "no data": "sends no numbers"}
+QUIET_S = 2.0
+"""Seconds without samples after which nothing is said of an electrode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,11 @@ class Snapshot:
     simulated: bool
     display_filter: str
     electrodes: tuple[HeadPoint, ...] = ()
-    """What the model sees, on the head; empty where the decoder's header does not say."""
+    """What the model sees, and the stream's other electrodes; empty where the decoder's header does not say."""
+    power: PowerScale | None = None
+    """What the colours of the electrodes stand for; None where they stand for their quality."""
+    head_shows: str = QUALITY
+    """What the head map shows."""
     used: frozenset[int] = frozenset()
     """Channels of the stream that reach the model; empty where the header does not say."""
     cue: LaneMark | None = None
@@ -174,10 +179,9 @@ class ViewModel(TraceModel):
         self._decision: int | None = None
         self._confidence: float | None = None
         self.cues = CueLane()
+        self.head = StreamHead()
         self._sent_names: tuple[str, ...] = ()
         self._own_release: float | None = None
-        self._verdicts: list[str] = []
-        self._judged_at = -math.inf
 
     # --- streams come and go -------------------------------------------------------------------
 
@@ -187,6 +191,7 @@ class ViewModel(TraceModel):
             self._proba.clear()
             self._log.clear()
         self.decoder, self._own_release = info, info.release
+        self.head.take_decoder(info)
         self._name_channels()
         self._connected = True
         self._last_row_at = now
@@ -202,18 +207,20 @@ class ViewModel(TraceModel):
     def connect_eeg(self, info: SignalInfo) -> None:
         """Take the header of the EEG stream and start its traces anew."""
         super().connect_eeg(info)
-        self._verdicts, self._sent_names = [], self.eeg.ch_names if self.eeg else ()
+        self._sent_names = self.eeg.ch_names if self.eeg else ()
+        self.head.broke()
         self._name_channels()
 
     def _name_channels(self) -> None:
         """Call the channels by the electrodes that the decoder takes them for."""
-        if self.eeg is None or self.decoder is None:
+        if self.eeg is None:
             return
         names = list(self._sent_names)
-        for electrode in self.decoder.electrodes:
+        for electrode in self.decoder.electrodes if self.decoder is not None else ():
             if electrode.channel is not None and electrode.channel < len(names):
                 names[electrode.channel] = electrode.name
         self.eeg = replace(self.eeg, ch_names=tuple(names))
+        self.head.take_eeg(self.eeg)
 
     # --- data ----------------------------------------------------------------------------------
 
@@ -223,6 +230,20 @@ class ViewModel(TraceModel):
         if self.eeg is not None and self.decoder is not None and self.decoder.eeg_scale_volts is not None:
             return np.full(len(self.eeg.ch_names), 1e6 * self.decoder.eeg_scale_volts, np.float32)
         return super().scale_uv
+
+    def _extend(
+        self, ring: EnvelopeRing, chain: DisplayFilter, x: NDArray[np.float32], stamps: NDArray[np.float64]
+    ) -> None:
+        super()._extend(ring, chain, x, stamps)
+        self.head.add(x, in_uv=self.unit == "µV")
+
+    def _break_off(self, chain: DisplayFilter) -> None:
+        super()._break_off(chain)
+        self.head.broke()
+
+    def verdicts(self) -> list[str]:
+        """Say in a word what the decoder has against each channel."""
+        return self.head.verdicts()
 
     def add_rows(self, rows: NDArray[np.float32], stamps: NDArray[np.float64], now: float) -> None:
         """Add rows (n, n_channels) of the decoder's stream with their stamps (n,)."""
@@ -258,7 +279,8 @@ class ViewModel(TraceModel):
             parts = marker.split("/", 2)
             if len(parts) == 3 and parts[0] == "neuript" and parts[1] in {"decision", "state"}:
                 self._note(LogEntry(float(stamp), parts[1], parts[2], self._heard(float(stamp), now)))
-
+            elif len(parts) == 3 and parts[:2] == ["neuript", BAD]:
+                self.head.take_bad(parts[2])
             elif len(parts) == 3 and parts[:2] == ["neuript", "threshold"]:
                 self.take_threshold(_number(parts[2]))
             elif len(parts) == 3 and parts[:2] == ["neuript", "mark"]:
@@ -312,13 +334,14 @@ class ViewModel(TraceModel):
         live = self._connected and state != "SILENT"
         proba, evidence = self._proba[-1][1:] if self._proba and live else (None, None)
         decisions = [entry for entry in self._log if entry.kind == "decision"]
-        self._judge(now)
+        silence_s = self.silence_s(now)
+        silent = silence_s is None or silence_s > QUIET_S
         words = describe(state, window_s)
         return Snapshot(
             now=now,
             connected=self._connected,
             state=state,
-            words=naming(words, self._wrong()) if state == State.BAD_SIGNAL else words,
+            words=naming(words, self.head.wrong) if state == State.BAD_SIGNAL else words,
             since_s=max(0.0, now - since),
             decoder=info,
             eeg=self.eeg,
@@ -335,57 +358,18 @@ class ViewModel(TraceModel):
             sample_age_p99_ms=_percentile(age, 99),
             rows_per_s=self._rows_per_s() if live else None,
             sfreq_measured=self.measured_rate(now),
-            eeg_silence_s=self.silence_s(now),
+            eeg_silence_s=silence_s,
             simulated=bool((info and info.simulated) or (self.eeg and self.eeg.simulated)),
             display_filter=self.display_filter,
-            electrodes=self._electrodes(),
+            electrodes=self.head.points(silent=silent),
+            power=None if silent else self.head.scale,
+            head_shows=self.head.shows,
             used=frozenset(info.used if info else ()),
             cue=self.cues.newest_cue,
             score=self.cues.score,
             newest_stamp=self._rows[-1][1] if self._rows else None,
             recording=info.recording if info and self._connected else "",
         )
-
-    def _judge(self, now: float) -> None:
-        """Judge the newest seconds of every channel, twice a second."""
-        silence_s = self.silence_s(now)
-        if silence_s is None or silence_s > JUDGED_S:
-            self._verdicts = []
-        elif self.ring is not None and now - self._judged_at >= JUDGE_EVERY_S:
-            n = round(JUDGED_S / self.ring.column_s)
-            recent, _ = self.ring.columns(self.ring.total - n, self.ring.total)
-            self._judged_at, self._verdicts = now, self.verdicts(recent) if self.ring.total >= n else []
-
-    def verdicts(self, recent: NDArray[np.float32]) -> list[str]:
-        """Say in a word what is wrong with each channel; a hole in the stream says nothing of a channel."""
-        whole = recent[~np.isnan(recent).all(axis=(1, 2))]
-        return super().verdicts(whole) if len(whole) > 0.25 * len(recent) else [""] * recent.shape[-1]
-
-    def _verdict(self, channel: int | None) -> str:
-        return "" if channel is None or channel >= len(self._verdicts) else self._verdicts[channel]
-
-    def _wrong(self) -> list[str]:
-        """Say of each channel in use what is wrong with it."""
-        names = self.eeg.ch_names if self.eeg else ()
-        used = (self.decoder.used if self.decoder else ()) or range(len(names))
-        return [
-            f"{names[k]} {_VERBS.get(self._verdict(k), self._verdict(k))}"
-            for k in used
-            if k < len(names) and self._verdict(k)
-        ]
-
-    def _electrodes(self) -> tuple[HeadPoint, ...]:
-        electrodes = self.decoder.electrodes if self.decoder else ()
-        nowhere = (math.nan, math.nan, math.nan)
-        xy = top_view([e.pos_m or nowhere for e in electrodes])
-        points = []
-        for electrode, (x, y) in zip(electrodes, xy.tolist(), strict=True):
-            why = self._verdict(electrode.channel)
-            level = Level.BAD if why else Level.GOOD
-            if electrode.channel is None:
-                level, why = Level.ABSENT, "made of other channels, as the channel table says"
-            points.append(HeadPoint(name=electrode.name, x=x, y=y, level=level, why=why))
-        return tuple(points)
 
     def _shown_state(self, now: float) -> tuple[str, float]:
         """The decoder's own state, unless it has fallen silent."""

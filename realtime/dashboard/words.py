@@ -78,10 +78,10 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
     "SEARCHING": (
         "SEARCHING",
         "Waiting for the decoder's stream. If this stays: is neuript-live running? "
-        "`neuript doctor` says why a stream cannot be seen.",
+        "neuript doctor says why a stream cannot be seen.",
         Tone.BUSY,
     ),
-    "SILENT": ("DECODER SILENT", "The decoder publishes nothing any more; what is shown below is old.", Tone.BAD),
+    "SILENT": ("DECODER SILENT", "The decoder publishes nothing any more; what is shown is old.", Tone.BAD),
     "LATE": (
         "ROWS COME LATE",
         "What the decoder publishes is too old to act on when it arrives; no commands. "
@@ -90,7 +90,7 @@ _WORDS: dict[str, tuple[str, str, Tone]] = {
     ),
     "GONE": (
         "DECODER GONE",
-        "The decoder has stopped; what is shown below is old. This view connects again when the decoder is back.",
+        "The decoder has stopped; what is shown is old. This view connects again when the decoder is back.",
         Tone.BAD,
     ),
 }

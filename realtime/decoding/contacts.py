@@ -1,4 +1,4 @@
-"""Log, once for each channel, that its signal or its contact is lost."""
+"""Which channels are bad now by the decoder's verdicts; logged once for each channel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMED = 6
 
 
 class ContactLog:
-    """Says in words which channels went bad.
+    """Keeps which channels are bad, and says in words which ones went bad.
 
     Parameters
     ----------
@@ -41,14 +41,32 @@ class ContactLog:
         self._used = np.abs(matrix).sum(axis=0) > 0
         self._strongest = np.abs(matrix).argmax(axis=1)
         self._told: set[int] = set()
+        self._input: NDArray[np.int8] = np.zeros(matrix.shape[1], dtype=np.int8)
+        self._band: NDArray[np.int8] = np.zeros(matrix.shape[0], dtype=np.int8)
+
+    @property
+    def bad(self) -> dict[int, Verdict]:
+        """The channels in use that are bad now, by their index in the stream, with what is wrong."""
+        band = {int(self._strongest[k]): Verdict(int(self._band[k])) for k in np.flatnonzero(self._band)}
+        raw = {int(i): Verdict(int(self._input[i])) for i in np.flatnonzero(self._used & (self._input != Verdict.OK))}
+        return dict(sorted((band | raw).items()))
 
     def note(self, piece: Piece) -> None:
-        """Log what a piece of the conditioned stream says of channels not named yet."""
+        """Take what a piece of the conditioned stream says of channels, and log what was not named yet."""
         if isinstance(piece, Stretch):
             for change in piece.band:
+                self._band = change.verdicts
                 self._lost_contact(change.verdicts)
-        elif isinstance(piece, InputChange) and self._live:
-            self._dead(piece.verdicts)
+        elif isinstance(piece, InputChange):
+            self._input = piece.verdicts
+            if self._live:
+                self._dead(piece.verdicts)
+        elif piece.breaks:
+            self.restart()
+
+    def restart(self) -> None:
+        """Forget the verdicts behind the filters, which have started anew."""
+        self._band = np.zeros_like(self._band)
 
     def _lost_contact(self, verdicts: NDArray[np.int8]) -> None:
         text = self._unnamed(int(i) for i in self._strongest[verdicts != Verdict.OK])

@@ -100,7 +100,8 @@ class Decoder:
         if conditioner.spec.alignment is not None:
             shape = n_times, conditioner.n_chans, conditioner.spec.sfreq, capacity
             self.windows = AlignedWindows(conditioner.spec.alignment, *shape, hop=hop, start=reference, moving=moving)
-        self._contacts = ContactLog(source.info.ch_names, conditioner.matrix, live=clock is not None)
+        self.contacts = ContactLog(source.info.ch_names, conditioner.matrix, live=clock is not None)
+        """Which channels are bad now."""
         self._clock, self._perf = clock, perf
         self._uid = source.info.uid
         self._silence: tuple[State, float] | None = None
@@ -241,7 +242,7 @@ class Decoder:
             self._rec_zero = float(stamps[0])
         due: list[DueWindow] = []
         for piece in self.conditioner.push(data, stamps):
-            self._contacts.note(piece)
+            self.contacts.note(piece)
             due += self.admission.take(piece)
             if isinstance(piece, Stretch):
                 self.windows.append(piece.y)
@@ -256,6 +257,7 @@ class Decoder:
         if info.uid != self._uid:
             self._uid = info.uid
             conditioner.restart_stream()
+            self.contacts.restart()
             self.windows.restart()
             self.admission.start_over(State.RECOVERED)
 

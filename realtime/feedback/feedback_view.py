@@ -56,7 +56,7 @@ def view_of(task: FeedbackTask | None, heard: Heard, state: str) -> FeedbackView
     simulated = heard.header is not None and heard.header.simulated
     if task is None:
         words = describe(state)
-        return FeedbackView(headline=words.title, hint=words.hint, tone=words.tone)
+        return FeedbackView(headline=f"{words.mark} {words.title}", hint=words.hint, tone=words.tone)
     done = hit_rate(task.results, task.idle_class)
     if task.phase is TargetPhase.DONE:
         return FeedbackView(headline=done.words, lines=_lines(task), simulated=simulated)

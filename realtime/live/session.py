@@ -23,6 +23,7 @@ from neuript.realtime.decoding.decoder import Decoder
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.latency import LatencyLedger
 from neuript.realtime.decoding.policy import DecisionPolicy
+from neuript.realtime.live.bad_news import BadNews
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.last_words import reason_of, summary_of
 from neuript.realtime.live.model_settings import model_montage, policy_here, preprocess_here, reference_here
@@ -242,9 +243,10 @@ class _Session:
     def _loop(self, decoder: Decoder, costs: ProcessCosts) -> str:
         began, limit = time.monotonic(), self.options.duration_s
         steering = self.steering = Steering(decoder, self.outlets)
-        typed = self._listen(steering)
+        typed, news = self._listen(steering), BadNews(decoder, self.outlets)
         while not self.stop.requested:
             decoder.step(_TIMEOUT_S)
+            news.tell(time.monotonic())
             self._obey(typed, steering)
             if decoder.ended:
                 return "end of the recording"

@@ -151,6 +151,8 @@ def without_samples(check: SignalCheck, silent_s: float) -> SignalCheck:
 
 def _scale(look: Look, unit: str | None) -> tuple[UnitScale, str]:
     """Volts per number, or those of a typical EEG and what is wrong with the unit."""
+    if look.silent:  # no amplitude that a unit could be judged by
+        return UnitScale(np.full(look.x.shape[1], 1e-6)), ""
     try:
         return look.scale(unit), ""
     except NeuriptError as error:

@@ -39,6 +39,7 @@ class DecisionOutlets:
     """
 
     def __init__(self, header: DecoderHeader, *, stim: bool = False) -> None:
+        self.header = header
         self._classes = header.classes
         self._state: State | None = None
         self._codes = gdf_codes(header.classes)

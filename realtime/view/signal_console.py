@@ -50,7 +50,7 @@ def signal_frame(client: SignalClient, width: int, height: int) -> RenderableTyp
         model = client.model
         snapshot = model.snapshot(lsl_clock())
         extremes = np.empty((0, 2, 0), np.float32) if model.ring is None else model.ring.newest(TRACE_S)
-        unit, verdicts = model.unit, model.verdicts(extremes)
+        unit, verdicts = model.unit, model.verdicts()
     return render_signal(snapshot, extremes, verdicts, unit, width, height)
 
 

@@ -152,10 +152,9 @@ class SignalModel(TraceModel):
         """Microvolts per stream unit, one per channel, as the check takes them."""
         return self._scale_uv if self._scale_uv is not None else super().scale_uv
 
-    def verdicts(self, recent: NDArray[np.float32]) -> list[str]:
+    def verdicts(self) -> list[str]:
         """Say in a word how good each channel is, as the check has it."""
-        n_chans = recent.shape[-1]
-        out = [""] * n_chans
+        out = super().verdicts()
         for electrode in self._check.electrodes if self._check else ():
             if electrode.channel is not None and electrode.level is not Level.GOOD:
                 out[electrode.channel] = electrode.level.value

@@ -126,7 +126,7 @@ def test_every_relative_link_and_picture_exists(page):
             assert anchor in slugs, f"{name(page)} links to {target}"
 
 
-@pytest.mark.parametrize("picture", sorted((ROOT / "docs").glob("*.png")), ids=name)
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs").rglob("*.png")), ids=name)
 def test_every_picture_is_whole_and_shown(picture):
     data = picture.read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")

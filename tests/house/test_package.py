@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "realtime.decoding": "realtime.chain neuript.modelfile",
     "realtime.lsl": "realtime.chain realtime.recordings realtime.decoding montages",
     "realtime.twin": "realtime.chain realtime.recordings realtime.lsl montages",
-    "realtime.dashboard": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
+    "realtime.dashboard": "realtime.chain realtime.recordings realtime.decoding realtime.lsl montages",
     "realtime.paradigm": "realtime.recordings realtime.lsl realtime.dashboard",
     "realtime.bridge": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
     "realtime.feedback": "realtime.chain realtime.recordings realtime.decoding realtime.lsl realtime.dashboard",

@@ -36,7 +36,8 @@ def check_screen(check: SignalCheck) -> dict[str, Any]:
         }
         for e in check.electrodes
     ]
-    return {"electrodes": electrodes, "say": list(check.sentences), "fix": check.fix, "go": check.go}
+    say = [sentence for sentence in check.sentences if sentence != check.fix]
+    return {"electrodes": electrodes, "say": say, "fix": check.fix, "go": check.go}
 
 
 def about_window(ready: Mapping[str, Any]) -> list[str]:
@@ -116,7 +117,8 @@ def block_summary(
     """
     lines = ["Take a break, as long as you like."]
     if lost:
-        lines.append(f"In this block {', '.join(lost)} lost contact: press it down, then R repeats the block.")
+        them = "it" if len(lost) == 1 else "them"
+        lines.append(f"In this block {', '.join(lost)} lost contact: press {them} down, then R repeats the block.")
     if so_far is not None and so_far.model is not None:
         lines += [_person_words(so_far)]
     elif fitting:

@@ -18,14 +18,26 @@ N_RECENT = 14
 class Card(QtWidgets.QFrame):
     """A panel with a small heading."""
 
+    grows = False
+    """Whether it takes the room that is left over."""
+    empty = False
+    """Whether it has nothing to show, so that it is left out."""
+    alarmed = False
+    """Whether it has something to show that should be looked at."""
+
     def __init__(self, theme: Theme, heading: str) -> None:
         super().__init__()
-        self.theme = theme
+        self.theme, self.name = theme, heading
         self.setObjectName("card")
         self.box = QtWidgets.QVBoxLayout(self)
         self.box.setContentsMargins(14, 8, 14, 9)
         self.box.setSpacing(3)
         self.heading = self.label(heading.upper(), 11, theme.muted, bold=True)
+
+    def needs_px(self) -> int:
+        """Height without which something of it would be cut."""
+        height = self.box.totalHeightForWidth(self.maximumWidth()) if self.box.hasHeightForWidth() else -1
+        return max(height, self.minimumSizeHint().height(), self.minimumHeight())
 
     def label(self, text: str, pixels: int, color: str, *, bold: bool = False, wrap: bool = False) -> QtWidgets.QLabel:
         """Add a line of text."""
@@ -79,7 +91,6 @@ class CommandCard(Card):
         self._now = self.label("", 28, theme.text, bold=True)
         self._more = self.label("", 13, theme.muted)
         self._cue = self.label("", 13, theme.text)
-        self._cue.hide()
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Say the command, and how the cues were answered where there are any."""
@@ -108,7 +119,6 @@ class CommandCard(Card):
         parts += [snapshot.score.words] if snapshot.score.words else []
         self.heading.setText("COMMAND" + (f"  ·  {parts.pop(0)}" if now else ""))
         self._cue.setText(" · ".join(parts))
-        self._cue.setVisible(bool(parts))
 
 
 class Bars(QtWidgets.QWidget):
@@ -208,7 +218,7 @@ class Bars(QtWidgets.QWidget):
             x = value * self.width()
             painter.setPen(QtGui.QPen(QtGui.QColor(color), 2, style))
             painter.drawLine(QtCore.QPointF(x, self.TOP - 4), QtCore.QPointF(x, bottom))
-            words = f"{text} {value:g}"
+            words = f"{text} {value:.2f}"
             width = metrics.horizontalAdvance(words)
             at = x - width - 3 if text == "release" else min(x - 2, self.width() - width)
             painter.drawText(QtCore.QPointF(at, self.TOP - 7), words)
@@ -224,6 +234,7 @@ class BarsCard(Card):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show the bars, or say why there are none."""
+        self.empty = snapshot.decoder is None
         self._bars.show_snapshot(snapshot)
         empty = snapshot.proba is None and snapshot.decoder is not None
         seconds = snapshot.decoder.smoothing_s if snapshot.decoder else None
@@ -233,6 +244,8 @@ class BarsCard(Card):
 
 class RecentCard(Card):
     """Commands and changes of state, newest first."""
+
+    grows = True
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme, "Recent")
@@ -252,6 +265,10 @@ class RecentCard(Card):
         self.box.addStretch(1)
         self.setMinimumHeight(86)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Ignored)
+
+    def needs_px(self) -> int:
+        """Height of its heading and two lines."""
+        return self.minimumHeight()
 
     def show_snapshot(self, snapshot: Snapshot, wall_offset_s: float) -> None:
         """List what happened."""

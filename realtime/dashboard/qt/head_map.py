@@ -1,4 +1,4 @@
-"""The head from above with its electrodes: colour, shape and name tell which one is in order."""
+"""The head from above with its electrodes: which one is in order, by colour, shape and name; or how strong a rhythm."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import numpy as np
 from PyQt6 import QtCore, QtGui, QtWidgets
 
 from neuript.realtime.dashboard.head_points import RIM, HeadPoint, Level, nearest_px
+from neuript.realtime.dashboard.qt.power_legend import color_of
 from neuript.realtime.dashboard.theme import Theme
 
 _CENTER = int(QtCore.Qt.AlignmentFlag.AlignCenter | QtCore.Qt.TextFlag.TextDontClip)
 _ORDER = (Level.ABSENT, Level.GOOD, Level.DOUBTFUL, Level.BAD)
+_INKS = ("#101418", "#f2f5f8")
+"""On a light colour, and on a dark one."""
 MIN_PX = 160
 
 
@@ -119,10 +122,14 @@ class HeadMap(QtWidgets.QWidget):
         painter.drawEllipse(middle, r, r)
 
     def _draw_symbol(self, painter: QtGui.QPainter, point: HeadPoint, at: QtCore.QPointF, size: float) -> None:
-        color = QtGui.QColor(self._theme.muted if point.level is Level.ABSENT else self._theme.tones[point.level.tone])
+        plain = point.level is Level.ABSENT or not point.used
+        color = QtGui.QColor(self._theme.muted if plain else self._theme.tones[point.level.tone])
         painter.setPen(QtGui.QPen(color, 1.5, QtCore.Qt.PenStyle.SolidLine))
         painter.setBrush(color)
-        if point.level is Level.ABSENT:
+        if math.isfinite(point.share):
+            painter.setPen(QtGui.QPen(QtGui.QColor(self._theme.muted), 0.8))
+            painter.setBrush(color_of(point.share))
+        elif plain and point.level is not Level.BAD:
             painter.setPen(QtGui.QPen(color, 1.2, QtCore.Qt.PenStyle.DotLine))
             painter.setBrush(QtCore.Qt.BrushStyle.NoBrush)
         if point.level is Level.BAD:
@@ -163,9 +170,14 @@ class HeadMap(QtWidgets.QWidget):
             back = QtGui.QColor(self._theme.background)
             back.setAlpha(210)
             painter.fillRect(box, back)
-        inside = self._theme.panel if point.level is Level.GOOD else self._theme.muted
-        painter.setPen(QtGui.QColor(self._theme.text if wrong else inside))
+        painter.setPen(QtGui.QColor(self._theme.text if wrong else self._ink(point)))
         painter.drawText(box, _CENTER, point.name)
+
+    def _ink(self, point: HeadPoint) -> str:
+        """Colour of a name inside its symbol."""
+        if math.isfinite(point.share):
+            return _INKS[color_of(point.share).lightnessF() < 0.4]
+        return self._theme.panel if point.level is Level.GOOD and point.used else self._theme.muted
 
     # --- mouse ---------------------------------------------------------------------------------
 

@@ -50,7 +50,8 @@ class ProbabilityPlot(QtWidgets.QWidget):
 
     def _line(self) -> pg.InfiniteLine:
         pen = pg.mkPen(self._theme.threshold, width=1, style=QtCore.Qt.PenStyle.DashLine)
-        options = {"position": 0.0, "anchors": [(0.0, 1.0), (0.0, 0.0)], "color": self._theme.threshold}
+        options = {"position": 0.0, "anchors": [(0.0, 1.0), (0.0, 0.0)], "color": self._theme.threshold,
+                   "fill": self._theme.panel}  # fmt: skip
         return pg.InfiniteLine(angle=0, pen=pen, label="commit {value:.2f}", labelOpts=options)
 
     def _build_head(self) -> QtWidgets.QHBoxLayout:

@@ -137,7 +137,7 @@ class SteeringBar(QtWidgets.QWidget):
         self._paused = said.get("paused") is True
         if isinstance(value := said.get("threshold"), int | float):
             self.threshold = float(value)
-            self._value.setText(f"threshold {self.threshold:.2f}")
+            self._value.setText(f"threshold {self.threshold:.2f}  ↑ ↓")
         if self._buttons:
             self._buttons[PAUSE].setText("Go on  P" if said.get("paused") else "Pause commands  P")
             for do in (RECENTRE, UNDO):

@@ -108,13 +108,10 @@ class TraceLabels:
         if len(channels) == 0:
             return
         row = rect.height() / len(channels)
-        every = max(1, math.ceil(MIN_ROW_PX / row))
         right = QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter
-        for at, k in enumerate(channels):
-            wrong = bool(self.shown.verdicts[k])
-            if at % every and not wrong and k not in self.shown.used:
-                continue
-            decoded = k in self.shown.used
+        for at in self._named(row):
+            k = channels[at]
+            wrong, decoded = bool(self.shown.verdicts[k]), k in self.shown.used
             painter.setFont(self._name_font(row, bold=decoded))
             color = self.theme.trace_bad if wrong else self.theme.text if decoded else self.theme.muted
             painter.setPen(QtGui.QColor(color))
@@ -124,6 +121,13 @@ class TraceLabels:
                 painter.fillRect(
                     QtCore.QRectF(LEFT - 5, rect.top() + (at + 0.15) * row, 3, 0.7 * row), painter.pen().color()
                 )
+
+    def _named(self, row: float) -> list[int]:
+        """Rows whose names are written: those of bad channels and of channels in use, and the others between them."""
+        every = max(1, math.ceil(MIN_ROW_PX / row))
+        rows = range(len(self.channels))
+        first = [at for at in rows if self.shown.verdicts[self.channels[at]] or self.channels[at] in self.shown.used]
+        return first + [at for at in rows[::every] if all(abs(at - other) >= every for other in first)]
 
     def verdicts(self) -> None:
         """Write "flat" and the like where a channel's trace begins."""

@@ -338,11 +338,7 @@ class TraceView(QtWidgets.QWidget):
             return
         self._verdicts_at = now
         with self._client.lock:
-            ring = self._client.model.ring
-            if ring is None or ring.total * ring.column_s < 2.0:
-                return
-            recent, _ = ring.columns(ring.total - round(2.0 / ring.column_s), ring.total)
-            verdicts = self._client.model.verdicts(recent) if len(recent) else self.shown.verdicts
+            verdicts = self._client.model.verdicts()
         before, self.shown.verdicts = self.shown.verdicts, verdicts
         if before != verdicts:
             self.update()

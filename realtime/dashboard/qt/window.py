@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 from PyQt6 import QtCore, QtGui, QtWidgets
@@ -12,6 +13,7 @@ from PyQt6 import QtCore, QtGui, QtWidgets
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.cue_lane import LaneMark
 from neuript.realtime.dashboard.parent import parent_lives
+from neuript.realtime.dashboard.qt.card_column import CardColumn, ColumnArea
 from neuript.realtime.dashboard.qt.cards import BarsCard, CommandCard, RecentCard, StateCard, TimingCard, paint
 from neuript.realtime.dashboard.qt.electrode_card import ElectrodeCard
 from neuript.realtime.dashboard.qt.probability_plot import ProbabilityPlot
@@ -19,16 +21,17 @@ from neuript.realtime.dashboard.qt.steering_bar import SteeringBar
 from neuript.realtime.dashboard.qt.trace_view import TraceView
 from neuript.realtime.dashboard.qt.window_frame import (
     FONTS,
+    LOW_PX,
     ElidedLabel,
     WindowMemory,
     application,
     base_style,
     empty_page,
-    scrolling,
     show_until_closed,
     simulated_banner,
 )
 from neuript.realtime.dashboard.show import DashboardOptions
+from neuript.realtime.dashboard.stream_head import QUALITY, SHOWS
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
 from neuript.realtime.dashboard.words import Tone, duration
@@ -43,9 +46,8 @@ GRACE_S = 30.0
 """Seconds for which the window stays when the process that opened it has ended."""
 SIZE = "1360x900"
 CARD_PX = 370
-STEERING_KEYS = "P pause commands   ·   M mark   ·   R recentre   ·   U undo   ·   ↑ ↓ threshold   ·   "
 KEYS = (
-    "space hold the picture   ·   + − scale   ·   A auto scale   ·   F filter   ·   "
+    "space hold   ·   + − scale   ·   A auto scale   ·   F filter   ·   H head map   ·   N next card   ·   "
     "C channels per page   ·   PgUp PgDn page   ·   Q quit"
 )
 
@@ -54,15 +56,22 @@ class Dashboard(QtWidgets.QMainWindow):
     """The window: it draws what the client's model says, thirty times a second."""
 
     def __init__(
-        self, client: DashboardClient, theme: Theme, parent: int | None = None, *, steers: bool = False
+        self,
+        client: DashboardClient,
+        theme: Theme,
+        parent: int | None = None,
+        *,
+        steers: bool = False,
+        clock: Callable[[], float] = lsl_clock,
     ) -> None:
         super().__init__()
+        self._clock = clock
         self._steers = steers
         self._client, self._theme, self._parent = client, theme, parent
         self._orphan_since: float | None = None
         self._frames = 0
         self._last_frame = time.perf_counter()
-        self._wall_offset_s = time.time() - lsl_clock()
+        self._wall_offset_s = time.time() - clock()
         self.frame_ms: deque[float] = deque(maxlen=2000)
         self.interval_ms: deque[float] = deque(maxlen=2000)
         self.setWindowTitle("neuript")
@@ -88,12 +97,13 @@ class Dashboard(QtWidgets.QMainWindow):
         middle = QtWidgets.QHBoxLayout()
         middle.setSpacing(8)
         middle.addLayout(self._build_left(), 1)
-        middle.addWidget(scrolling(self._build_right(), CARD_PX))
+        self._cards = ColumnArea(self._build_right(), CARD_PX)
+        middle.addWidget(self._cards)
         outer.addLayout(middle, 1)
         self.steering = SteeringBar(theme, steers=self._steers)
         self.steering.heard.connect(self._hear)
         outer.addWidget(self.steering)
-        self._foot = ElidedLabel((STEERING_KEYS if self._steers else "") + KEYS)
+        self._foot = ElidedLabel(KEYS)
         self._foot.setStyleSheet(f"color: {theme.muted}; font-size: 12px;")
         outer.addWidget(self._foot)
         self.setCentralWidget(page)
@@ -136,20 +146,24 @@ class Dashboard(QtWidgets.QMainWindow):
         left.addWidget(self._plot)
         return left
 
-    def _build_right(self) -> QtWidgets.QVBoxLayout:
-        right = QtWidgets.QVBoxLayout()
-        right.setSpacing(8)
+    def _build_right(self) -> CardColumn:
         self._state = StateCard(self._theme)
         self._command = CommandCard(self._theme)
         self._bars = BarsCard(self._theme)
         self._electrodes = ElectrodeCard(self._theme)
+        self._electrodes.chosen.connect(self.show_on_head)
         self._recent = RecentCard(self._theme)
         self._timing = TimingCard(self._theme)
-        cards = (self._state, self._command, self._bars, self._electrodes, self._recent, self._timing)
-        for card in cards:
+        always, others = (self._state, self._command), (self._bars, self._electrodes, self._recent, self._timing)
+        for card in (*always, *others):
             card.setMaximumWidth(CARD_PX)
-            right.addWidget(card, 1 if card is self._recent else 0)
-        return right
+        self._column = CardColumn(self._theme, always, others)
+        return self._column
+
+    def resizeEvent(self, event: QtGui.QResizeEvent | None) -> None:  # noqa: N802
+        """Leave the line of keys out of a low window; the tooltips tell them too."""
+        super().resizeEvent(event)
+        self._foot.setVisible(self.height() >= LOW_PX)
 
     # --- frames --------------------------------------------------------------------------------
 
@@ -164,7 +178,7 @@ class Dashboard(QtWidgets.QMainWindow):
         self.frame_ms.append(1000 * (time.perf_counter() - began))
 
     def _refresh_cards(self) -> None:
-        now = lsl_clock()
+        now = self._clock()
         with self._client.lock:
             snapshot = self._client.model.snapshot(now)
             shown_since = now - self.traces.span_s - 2.0
@@ -231,6 +245,7 @@ class Dashboard(QtWidgets.QMainWindow):
         for card in (self._state, self._command, self._bars, self._electrodes, self._timing):
             card.show_snapshot(snapshot)
         self._recent.show_snapshot(snapshot, self._wall_offset_s)
+        self._cards.arrange()
 
     def _check_health(self) -> None:
         if self._client.failure is not None:
@@ -252,11 +267,20 @@ class Dashboard(QtWidgets.QMainWindow):
             **self.traces.key_actions(),
             **self.steering.key_actions(),
             key.Key_F: self._toggle_filter,
+            key.Key_H: self._electrodes.choose_next,
+            key.Key_N: self._column.show_next,
             key.Key_Q: self.close,
         }
         action = actions.get(key(event.key()))
         if action is not None:
             action()
+            self._refresh_cards()
+
+    def show_on_head(self, shows: str) -> None:
+        """Show on the head map from now on one of `stream_head.SHOWS`; anything else changes nothing."""
+        if shows in SHOWS:
+            with self._client.lock:
+                self._client.model.head.choose(shows)
             self._refresh_cards()
 
     def _toggle_filter(self) -> None:
@@ -286,9 +310,10 @@ def run(options: DashboardOptions) -> int:
     memory = WindowMemory("dashboard", remembers=options.screenshot is None)
     window = Dashboard(client, memory.theme(options.theme), options.parent, steers=options.steer)
     memory.place(window, SIZE, options.size)
+    window.show_on_head(memory.recall("head", QUALITY))
     window.start()
     saved = show_until_closed(app, window, options.screenshot, options.after)
-    memory.keep(window)
+    memory.keep(window, head=client.model.head.shows)
     client.stop()
     cpu = (time.process_time() - began[0]) / (time.perf_counter() - began[1])
     logger.log(logging.INFO if options.stats else logging.DEBUG, "%s; %.0f %% of a core", window.stats(), 100 * cpu)

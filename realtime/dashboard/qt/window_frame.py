@@ -20,6 +20,8 @@ from neuript.user_folders import config_dir
 logger = logging.getLogger(__name__)
 
 FONTS = ["Inter", "Segoe UI", "SF Pro Text", "Helvetica Neue", "Noto Sans", "DejaVu Sans"]
+LOW_PX = 600
+"""Height of a window below which what can be known elsewhere is left out."""
 FRAME_PX = QtCore.QSize(4, 36)
 """Room that the borders and the title bar of a window may take."""
 
@@ -98,9 +100,17 @@ class WindowMemory:
             window.move(at)
         keep_inside(window)
 
-    def keep(self, window: QtWidgets.QWidget) -> None:
-        """Remember where the window is and how large."""
-        if self._settings is None or window.isFullScreen() or window.isMaximized():
+    def recall(self, what: str, usual: str) -> str:
+        """Return what was kept under this name the last time, else `usual`."""
+        return usual if self._settings is None else str(self._settings.value(f"{self._name}/{what}", usual))
+
+    def keep(self, window: QtWidgets.QWidget, **also: str) -> None:
+        """Remember where the window is and how large, and whatever else `recall` is to return."""
+        if self._settings is None:
+            return
+        for what, value in also.items():
+            self._settings.setValue(f"{self._name}/{what}", value)
+        if window.isFullScreen() or window.isMaximized():
             return
         self._settings.setValue(f"{self._name}/size", window.size())
         self._settings.setValue(f"{self._name}/at", window.pos())
@@ -189,21 +199,6 @@ def base_style(theme: Theme) -> str:
         "QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page "
         "{ height: 0; background: none; }"
     )
-
-
-def scrolling(column: QtWidgets.QLayout, width: int) -> QtWidgets.QScrollArea:
-    """Return a column of cards that scrolls where the window is too low for it."""
-    inside = QtWidgets.QWidget()
-    inside.setObjectName("page")
-    column.setContentsMargins(0, 0, 0, 0)
-    inside.setLayout(column)
-    area = QtWidgets.QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFixedWidth(width)
-    area.setWidget(inside)
-    return area
 
 
 def application() -> QtWidgets.QApplication:

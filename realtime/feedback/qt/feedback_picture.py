@@ -81,9 +81,8 @@ class FeedbackPicture:
             full.setTop(track.bottom() - level * track.height())
             self._field(painter, full, self._color(view, view.target))
             beside = _part(box, 0.61, 0.33, 0.3, 0.55)
-            percent = f"{100 * level:.0f} %"
             align = QtCore.Qt.AlignmentFlag.AlignLeft | QtCore.Qt.AlignmentFlag.AlignBottom
-            self._words(painter, beside, percent, LARGE, self._theme.text, bold=True, align=align)
+            self._words(painter, beside, f"{level:.2f}", LARGE, self._theme.text, bold=True, align=align)
         if view.threshold is not None:
             y = track.bottom() - view.threshold * track.height()
             painter.setPen(QtGui.QPen(QtGui.QColor(self._theme.threshold), max(3.0, 0.006 * box.height())))

@@ -12,6 +12,8 @@ from neuript.realtime.paradigm.scenes import Scene, TrialScene
 
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
 _AMBER = "#f2a922"
+MOST_NAMED = 6
+"""More electrodes than this are counted."""
 
 
 def draw_scene(painter: QPainter, rect: QRectF, scene: Scene, overlay: str = "") -> None:
@@ -86,8 +88,7 @@ def _check(painter: QPainter, rect: QRectF, scene: ShowCheck) -> None:
 def _sentences(painter: QPainter, box: QRectF, u: float, scene: ShowCheck) -> None:
     """The one thing to do, then what is wrong with each electrode, then what else there is to say."""
     blocks = [(scene.fix, 0.052, _AMBER)] if scene.fix else []
-    wrong = [one for one in reversed(worst_last(scene.electrodes)) if one.why]
-    blocks += [(f"{one.name}: {one.why}", 0.04, LEVEL_COLORS.get(one.level, DIM)) for one in wrong]
+    blocks += [(words, 0.04, LEVEL_COLORS.get(level, DIM)) for words, level in _wrong(scene)]
     blocks += [(text, 0.04, INK) for text in scene.say]
     shrink = 1.0
     while shrink > 0.5 and _height(painter, box, u * shrink, blocks) > box.height():
@@ -98,6 +99,21 @@ def _sentences(painter: QPainter, box: QRectF, u: float, scene: ShowCheck) -> No
         if room.height() < 10:
             break
         top = write(painter, room, text, size * shrink * u, color=color, flags=_LEFT).bottom() + 0.018 * shrink * u
+
+
+def _wrong(scene: ShowCheck) -> list[tuple[str, str]]:
+    """What is wrong with electrodes, and its level, the worst first; the same about several in one sentence."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for one in reversed(worst_last(scene.electrodes)):
+        if one.why and not scene.fix.startswith(f"{one.name} {one.why}"):
+            said.setdefault((one.why, one.level), []).append(one.name)
+    return [(f"{_listed(names)} {why}", level) for (why, level), names in said.items()]
+
+
+def _listed(names: list[str]) -> str:
+    """Name some, count the rest; an explanation begins behind a colon."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more + ":"
 
 
 def _height(painter: QPainter, box: QRectF, u: float, blocks: list[tuple[str, float, str]]) -> float:

@@ -60,6 +60,8 @@ class ChannelTable(QtWidgets.QTableWidget):
         units, given = snapshot.eeg.units, snapshot.check.unit
         electrodes = worst_first(snapshot.check.electrodes)
         rows = [_row(e, units[e.channel] if units and e.channel is not None else "", given) for e in electrodes]
+        self.setColumnHidden(2, all(row[1] == row[2] for row in rows))  # room for what is wrong
+        self.setColumnHidden(3, len({row[3] for row in rows}) == 1 and rows[0][3] != "none")
         if len(rows) != len(self._rows):
             self._rows = [()] * len(rows)
             self.setRowCount(len(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from neuript.realtime.dashboard.qt.head_map import HeadMap
 from neuript.realtime.dashboard.qt.trace_view import TraceView
 from neuript.realtime.dashboard.qt.window_frame import (
     FONTS,
+    LOW_PX,
     ElidedLabel,
     WindowMemory,
     application,
@@ -48,8 +50,9 @@ KEYS = (
 class SignalWindow(QtWidgets.QMainWindow):
     """Draws what the client's model says; it never touches LSL."""
 
-    def __init__(self, client: SignalClient, theme: Theme) -> None:
+    def __init__(self, client: SignalClient, theme: Theme, *, clock: Callable[[], float] = lsl_clock) -> None:
         super().__init__()
+        self._clock = clock
         self._client, self._theme = client, theme
         self._frames = 0
         self._picked = ""
@@ -97,7 +100,7 @@ class SignalWindow(QtWidgets.QMainWindow):
         font = self.traces.font()
         font.setFamilies(FONTS)
         self.traces.setFont(font)
-        self.traces.shown.wall_offset_s = time.time() - lsl_clock()
+        self.traces.shown.wall_offset_s = time.time() - self._clock()
         self._caption, self._spectrum_caption = ElidedLabel(), ElidedLabel()
         for label in (self._caption, self._spectrum_caption):
             paint(label, self._theme.muted, 12)
@@ -129,6 +132,12 @@ class SignalWindow(QtWidgets.QMainWindow):
         self.table.picked.connect(self.pick)
         return side
 
+    def resizeEvent(self, event: QtGui.QResizeEvent | None) -> None:  # noqa: N802
+        """Leave the table and the line of keys out of a low window; the head and the tooltips tell them too."""
+        super().resizeEvent(event)
+        for part in (self._table_card, self._foot):
+            part.setVisible(self.height() >= LOW_PX)
+
     def pick(self, name: str) -> None:
         """Choose an electrode, on the head, in the table and in the spectrum; an empty text chooses none."""
         self._picked = "" if name == self._picked else name
@@ -150,7 +159,7 @@ class SignalWindow(QtWidgets.QMainWindow):
 
     def refresh(self) -> None:
         """Show everything but the traces as it is now."""
-        now = lsl_clock()
+        now = self._clock()
         with self._client.lock:
             snapshot = self._client.model.snapshot(now)
         self._snapshot = snapshot

@@ -6,12 +6,12 @@ import numpy as np
 import pyqtgraph as pg
 from PyQt6 import QtCore, QtGui
 
+from neuript.realtime.dashboard.band_power import BANDS
 from neuript.realtime.dashboard.qt.trace_labels import LEFT
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.words import Tone
 from neuript.realtime.view.signal_model import HIGHEST_HZ, Spectrum
 
-BANDS = (("mu", 8.0, 13.0), ("beta", 13.0, 30.0))
 _FLOOR = 1e-6
 
 

@@ -12,7 +12,6 @@ from neuript.realtime.dashboard.traces import (
     EnvelopeRing,
     GapFinder,
     ScrollPacer,
-    channel_verdicts,
     fitting_scale,
     next_scale,
 )
@@ -156,17 +155,10 @@ def test_pacer_shows_a_long_backlog_at_once():
     assert pacer.step(4, 1 / 30) <= 4
 
 
-def test_scale_follows_the_series_and_verdicts_name_bad_channels(rng):
+def test_scale_follows_the_series(rng):
     x = rng.normal(0, 10, size=(500, 2, 8)).astype(np.float32)
     assert fitting_scale(x) in (20, 50)
     assert fitting_scale(x * 1000) == 1000 * fitting_scale(x)
     assert fitting_scale(x[:0]) == 100
     assert next_scale(50, 1) == 100
     assert next_scale(50, -1) == 20
-    x[:, :, 1] = 0
-    x[:, :, 2] = np.nan
-    x[::2, :, 3] = 5000
-    x[:, :, 4] *= 0.001  # 0.06 µV peak to peak is little, and more than nothing
-    x[::2, :, 5] = 1400  # a strong movement, which the decoder bears
-    assert channel_verdicts(x, in_uv=True) == ["", "flat", "no data", "huge", "", "", "", ""]
-    assert channel_verdicts(x, in_uv=False) == ["", "flat", "no data", "", "", "", "", ""]

@@ -178,17 +178,22 @@ def test_channels_are_called_by_the_electrodes_of_the_plan_and_the_bad_one_is_na
     model.connect_eeg(signal_info(eeg_header(("", "", "", ""))))
     assert model.snapshot(100.0).eeg.ch_names == ("1", "C3", "C4", "4")
     x = rng.normal(0, 10, size=(1000, 4)).astype(np.float32)
-    x[:, [0, 1]] = 7.0  # the first is flat too, and nobody asks for it
     model.add_eeg(x, 96 + np.arange(1000) / 250, 100.0)
     model.add_rows(row((0.5, 0.5), state="BAD_SIGNAL"), np.array([100.0]), 100.0)
+    assert model.snapshot(100.1).words.hint.startswith("A channel that the model needs")  # not told which yet
+    model.add_events(["neuript/bad/C3=flat"], np.array([100.0]), 100.0)
     snapshot = model.snapshot(100.1)
     assert snapshot.words.hint.startswith("C3 is flat: no commands")
+    assert model.verdicts() == ["", "flat", "", ""]
     points = {p.name: p for p in snapshot.electrodes}
     assert [points[name].level for name in ("C3", "C4", "Oz")] == ["bad", "good", "absent"]
-    assert points["C3"].why == "flat"
+    assert points["C3"].why == "is flat"
     assert points["C3"].x < -0.3 < 0.3 < points["C4"].x
     assert points["Oz"].y < -0.5
     assert snapshot.used == {1, 2}
+    assert model.snapshot(104.0).electrodes[1].level == "good"  # no samples: nothing is known
+    model.add_events(["neuript/bad/none"], np.array([101.0]), 101.0)
+    assert model.snapshot(101.0).electrodes[1].level == "good"
     model.connect_decoder(header(), 101.0)  # another decoder that says nothing of electrodes
     assert model.snapshot(101.0).eeg.ch_names == ("1", "2", "3", "4")
 
@@ -379,7 +384,7 @@ def test_console_view_says_what_the_window_says(size):
     snapshot = model.snapshot(100.4)
     extremes, _ = model.ring.columns(0, model.ring.total)
     console = Console(record=True, width=size[0], height=size[1], file=io.StringIO())
-    console.print(text_view.render(snapshot, extremes, model.unit, *size))
+    console.print(text_view.render(snapshot, extremes, model.verdicts(), model.unit, *size))
     text = console.export_text()
     assert len(text.splitlines()) <= size[1] + 1
     assert "SIMULATED" in text

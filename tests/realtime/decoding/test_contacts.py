@@ -8,6 +8,7 @@ import numpy as np
 
 from neuript.realtime.chain.conditioner import InputChange, Stretch
 from neuript.realtime.chain.quality import QualityChange, Verdict
+from neuript.realtime.chain.timestamps import StampEvent, StampKind
 from neuript.realtime.decoding.contacts import ContactLog
 
 NAMES = ("C3", "", "C4", "Aux")
@@ -53,3 +54,16 @@ def test_many_channels_are_counted(caplog):
     assert caplog.messages == [
         "E0, E1, E2, E3, E4, E5 and 3 more: no numbers (NaN); check the electrodes and the cable"
     ]
+
+
+def test_what_is_bad_now_is_kept_by_the_streams_channel():
+    """Raw verdicts of channels in use, and those behind the filters, which a hole in the stream takes back."""
+    log = ContactLog(NAMES, MATRIX, live=False)
+    assert log.bad == {}
+    log.note(InputChange(5, verdicts(C4=Verdict.FLAT, Aux=Verdict.FLAT), lost=True))
+    log.note(in_band(Verdict.HUGE, Verdict.OK, Verdict.OK))
+    assert log.bad == {0: Verdict.HUGE, 2: Verdict.FLAT}
+    log.note(StampEvent(20, StampKind.GAP, 19, 0.04, 9.0, 250.0))
+    assert log.bad == {2: Verdict.FLAT}
+    log.note(InputChange(30, verdicts(), lost=False))
+    assert log.bad == {}

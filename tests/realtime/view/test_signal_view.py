@@ -88,7 +88,7 @@ def test_the_verdict_ends_when_samples_end_and_when_the_stream_goes(eeg):
 def test_bad_electrodes_are_marked_at_their_traces_as_the_check_has_them(eeg):
     eeg[:, 2] = 0
     model = fed(SignalModel(), INFO, eeg)
-    assert model.verdicts(np.zeros((10, 2, 8), np.float32)) == ["", "", "bad", "", "", "", "", ""]
+    assert model.verdicts() == ["", "", "bad", "", "", "", "", ""]
 
 
 def test_what_the_openbci_gui_sends_is_answered_with_a_command_that_works(eeg):
@@ -131,7 +131,7 @@ def test_the_console_names_the_bad_electrode_and_what_to_do(eeg, size):
     snapshot = model.snapshot(104.1)
     extremes, _ = model.ring.columns(0, model.ring.total)
     console = Console(width=size[0], height=size[1], record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(render_signal(snapshot, extremes, model.verdicts(extremes), model.unit, *size))
+    console.print(render_signal(snapshot, extremes, model.verdicts(), model.unit, *size))
     console.file.close()
     text = console.export_text()
     assert len(text.splitlines()) <= size[1]
@@ -153,7 +153,7 @@ def window(monkeypatch) -> Iterator[Any]:
     from neuript.realtime.view.qt.signal_window import SignalWindow
 
     app = QApplication.instance() or QApplication(["test"])
-    view = SignalWindow(SignalClient(INFO, "name='nobody'"), DARK)
+    view = SignalWindow(SignalClient(INFO, "name='nobody'"), DARK, clock=lambda: 104.1)
     view.resize(1024, 640)
     view.show()
     app.processEvents()
@@ -163,8 +163,7 @@ def window(monkeypatch) -> Iterator[Any]:
 
 
 @pytest.mark.qt
-def test_the_window_shows_head_table_spectrum_and_follows_a_click(window, eeg, monkeypatch):
-    monkeypatch.setattr("neuript.realtime.view.qt.signal_window.lsl_clock", lambda: 104.1)
+def test_the_window_shows_head_table_spectrum_and_follows_a_click(window, eeg):
     eeg[:, 2] = 0
     fed(window._client.model, INFO, eeg)
     window.refresh()
