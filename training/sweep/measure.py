@@ -44,17 +44,26 @@ class Network:
         Pretrained weights; None starts at random ones.
     seed : int
         Seed of the initial weights and of the training.
+    encoder_channels : tuple of str, optional
+        Names of the channels that `encoder` was trained on, for learned positions.
     """
 
     size: str
     model: Mapping[str, Any]
     encoder: Mapping[str, Tensor] | None
     seed: int
+    encoder_channels: tuple[str, ...] | None = None
 
     def build(self, data: EvalData, montage: Montage | None = None) -> NeurIPTNetwork:
         """Return a classifier for some data, on their montage or another."""
         config = network_config(self.size, n_outputs=data.n_outputs, n_times=data.n_times, options=self.model)
-        return build_network(config, montage or data.montage, seed=self.seed, encoder=self.encoder)
+        return build_network(
+            config,
+            montage or data.montage,
+            seed=self.seed,
+            encoder=self.encoder,
+            encoder_channels=self.encoder_channels,
+        )
 
 
 def spec_of(settings: Mapping[str, Any], seed: int) -> SupervisedSpec:

@@ -87,8 +87,8 @@ class RealRunner:
 
         config = job.config
         data = self.load(config["data"], folder.parent / CACHE)
-        encoder = self._encoder(config["pretrained"], needs, data)
-        network = Network(config["size"], config["model"], encoder, config["seed"])
+        encoder, channels = self._encoder(config["pretrained"], needs, data)
+        network = Network(config["size"], config["model"], encoder, config["seed"], channels)
         windows = fingerprint(data)
         if job.kind == "transfer":
             results = transfer(data, network, config["settings"], say)
@@ -101,9 +101,10 @@ class RealRunner:
 
     def _encoder(
         self, pretrained: str | None, needs: Mapping[str, Path], data: EvalData
-    ) -> Mapping[str, Tensor] | None:
+    ) -> tuple[Mapping[str, Tensor] | None, tuple[str, ...] | None]:
+        """Weights of a pretraining, and the channels that it was on."""
         if pretrained is None:
-            return None
+            return None, None
         from neuript.modelfile.checkpoint import load_checkpoint
         from neuript.training.evaluate.leaks import check_leak
         from neuript.training.pretrain.result import ENCODER
@@ -111,7 +112,7 @@ class RealRunner:
         path = needs[pretrained] / PRETRAIN / ENCODER
         manifest, state = load_checkpoint(path)
         check_leak(manifest, data, path)
-        return state
+        return state, manifest.ch_names
 
     def _read(self, name: str, cache_folder: Path) -> EvalData:
         from neuript.training.evaluate.protocols import get_protocol
