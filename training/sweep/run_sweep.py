@@ -17,7 +17,7 @@ from neuript.training.sweep.markdown import tabulate
 from neuript.training.sweep.request import left_behind, read_plan, write_request
 from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.runner import RealRunner, corpus_fingerprint, preflight
-from neuript.training.sweep.sweep_tables import load_sweep, restrict
+from neuript.training.sweep.sweep_tables import load_sweep, refuse_unused, restrict
 from neuript.training.sweep.worker import work
 
 CHILD = "NEURIPT_SWEEP_CHILD"
@@ -150,6 +150,7 @@ def run_sweep(request: SweepRequest, command: Sequence[str], say: Callable[[str]
 def _plan(request: SweepRequest, say: Callable[[str], None]) -> tuple[SweepPlan, str | None]:
     """The plan, and the fingerprint of the corpora that it pretrains on."""
     sweep = restrict(load_sweep(request.table, request.overrides), request.only)
+    refuse_unused(sweep, request.overrides)
     corpus = corpus_fingerprint(list(request.corpora)) if request.corpora else None
     plan = make_plan(sweep, data=list(request.data), seeds=list(request.seeds), corpus=corpus)
     if note := left_behind(request.out, request.table, plan, request.store):

@@ -150,6 +150,33 @@ def _switched_on(overrides: Mapping[str, Any], setting: Mapping[str, Any]) -> di
     return kept
 
 
+def refuse_unused(sweep: Sweep, overrides: Mapping[str, Any]) -> None:
+    """Refuse overrides of a part that no setting of a sweep has, such as `pretrain.steps` where none pretrains.
+
+    Raises
+    ------
+    NeuriptError
+        Naming the entry.
+    """
+    used = {path for setting in sweep.settings.values() for path in _paths(_switched_on(overrides, setting))}
+    for path in _paths(overrides):
+        if path not in used:
+            part = path.rpartition(".")[0] or path
+            raise NeuriptError(
+                f"sweep {sweep.name}: {path} would change nothing, as none of {', '.join(sweep.settings)} has {part}; "
+                "leave it out, or switch that part on in a table of your own (FILE.yaml#NAME)"
+            )
+
+
+def _paths(values: Mapping[str, Any], before: str = "") -> list[str]:
+    """Names of all entries, `a.b.c`."""
+    found = []
+    for key, value in values.items():
+        inside = _paths(value, f"{before}{key}.") if isinstance(value, Mapping) else []
+        found += inside or [f"{before}{key}"]
+    return found
+
+
 def _refuse_texts_of_numbers(where: str, value: Any) -> None:
     """YAML reads 1e-3 as text (it wants 1.0e-3); a learning rate must not be a word."""
     if isinstance(value, Mapping):

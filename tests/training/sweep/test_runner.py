@@ -245,6 +245,9 @@ def test_a_part_of_a_corpus_holds_whole_subjects_and_their_windows():
     assert part.groups[0].read([0, 3])[:, 0, 0].tolist() == [1.0, 10.0]
     assert part.hours == pytest.approx(12 * 0.5 / 3600)
     assert part.subjects == {"s1"}
+    assert not part.simulated
+    whole.simulated = True
+    assert limit_hours([whole], whole.hours / 2)[0].simulated
 
 
 def test_more_hours_hold_all_of_fewer():

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from neuript.training.sweep.markdown import tabulate
 from neuript.training.sweep.request import read_plan, write_request
 from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.statistics import over_runs, over_subjects, paired
-from neuript.training.sweep.sweep_tables import available_tables, load_sweep, restrict
+from neuript.training.sweep.sweep_tables import available_tables, load_sweep, refuse_unused, restrict
 from neuript.training.sweep.worker import work
 
 TABLE = """
@@ -156,6 +157,18 @@ def test_overrides_reach_only_what_is_switched_on(tmp_path):
     assert sweep.settings["a"]["evaluate"]["svm"] == {"n_train": 7}
     assert sweep.settings["mean"]["evaluate"]["svm"] is None
     assert {s["size"] for s in sweep.settings.values()} == {"tiny"}
+
+
+def test_overrides_that_reach_no_setting_are_refused(tmp_path):
+    (tmp_path / "t.yaml").write_text(TABLE)
+    overrides = {"pretrain": {"steps": 99}, "evaluate": {"svm": {"n_train": 7}}, "size": "tiny"}
+    sweep = load_sweep(f"{tmp_path / 't.yaml'}#mine", overrides)
+    refuse_unused(sweep, overrides)
+    alone = replace(sweep, settings={"scratch": sweep.settings["scratch"]})
+    with pytest.raises(NeuriptError, match=r"mine: pretrain.steps would change nothing.* scratch has pretrain"):
+        refuse_unused(alone, overrides)
+    with pytest.raises(NeuriptError, match=r"evaluate\.transfer\.target\.n_epochs would"):
+        refuse_unused(sweep, {"evaluate": {"transfer": {"target": {"n_epochs": 2}}}})
 
 
 @pytest.mark.parametrize(
