@@ -82,7 +82,7 @@ class RealRunner:
     ) -> Iterator[dict[str, Any]]:
         from neuript.training.evaluate.evaluation import fingerprint
         from neuript.training.sweep.frozen_features import frozen_svm
-        from neuript.training.sweep.measure import Network, finetune
+        from neuript.training.sweep.measure import Network, finetune, on_channels
         from neuript.training.sweep.transfer import transfer
 
         config = job.config
@@ -91,13 +91,15 @@ class RealRunner:
         network = Network(config["size"], config["model"], encoder, config["seed"], channels)
         windows = fingerprint(data)
         if job.kind == "transfer":
-            results = transfer(data, network, config["settings"], say)
-        elif job.kind == "svm":
-            results = iter([frozen_svm(data, network, config["settings"])])
-        else:
-            results = iter([finetune(data, network, config["settings"], say)])
-        for result in results:
-            yield {**result, "windows_sha256": windows}
+            for result in transfer(data, network, config["settings"], say):
+                yield {**result, "windows_sha256": windows}
+            return
+        for condition, part in on_channels(data, config["settings"]):
+            if job.kind == "svm":
+                result = frozen_svm(part, network, config["settings"])
+            else:
+                result = finetune(part, network, config["settings"], say)
+            yield {**result, **condition, "windows_sha256": windows}
 
     def _encoder(
         self, pretrained: str | None, needs: Mapping[str, Path], data: EvalData
