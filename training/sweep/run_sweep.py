@@ -91,6 +91,26 @@ def known_results(table: str, out: Path) -> str:
     return tabulate(read_plan(out, table), ResultsFolder(out))
 
 
+def pretraining_folders(table: str, out: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the folders of the pretrainings of a sweep that have begun, by the setting, in the order of its seeds.
+
+    Raises
+    ------
+    NeuriptError
+        If this sweep was never started in `out`, or none of its pretrainings has begun.
+    """
+    plan, store = read_plan(out, table), ResultsFolder(out)
+    needs = {job.id: job.needs for job in plan.jobs}
+    found: dict[str, dict[str, Path]] = {}
+    for cell in plan.cells:
+        for need in needs[cell.job_id]:
+            if (folder := store.folder(need) / PRETRAIN).is_dir():
+                found.setdefault(cell.setting, {})[need] = folder
+    if not found:
+        raise NeuriptError(f"no pretraining of the sweep {table!r} has begun in {out}")
+    return {setting: tuple(folders.values()) for setting, folders in found.items()}
+
+
 def list_jobs(request: SweepRequest, say: Callable[[str], None]) -> Iterator[str]:
     """Give a line per job, with its state and how long it will take, and one for all of them; nothing is run.
 

@@ -16,6 +16,7 @@ VERBS: dict[str, str] = {
     "evaluate": "run a published protocol, or decode recordings as if live, plain decoders beside",
     "sweep": "run, resume and tabulate a table of configurations (ablations)",
     "pictures": "show what a model learned, as one report",
+    "curves": "draw the losses of pretrainings side by side",
     "export": "take the encoder out of a pretraining checkpoint",
 }
 """Verb to its one line of help; the code is `neuript.cli.train.<verb>.run(argv) -> exit code`."""
