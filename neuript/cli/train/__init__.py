@@ -14,6 +14,7 @@ VERBS: dict[str, str] = {
     "finetune": "train a classifier on labelled recordings, from a pretrained encoder or from scratch",
     "population": "turn labelled recordings of several people into a prior for the next person",
     "evaluate": "run a published protocol, or decode recordings as if live, plain decoders beside",
+    "clinical": "judge an evaluation of two classes at an operating point: false alarms per hour, decision curves",
     "sweep": "run, resume and tabulate a table of configurations (ablations)",
     "pictures": "show what a model learned, as one report",
     "curves": "draw the losses of pretrainings side by side",
