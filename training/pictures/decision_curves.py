@@ -38,7 +38,7 @@ def decision_figure(rows: Sequence[ClinicalRow]) -> Figure:
         axes.plot(THRESHOLDS, row.net_benefit, color=style.class_colour(i), label=row.method)
     best = max(float(rows[0].treat_all.max()), *(float(row.net_benefit.max()) for row in rows), 1e-3)
     axes.set(xlim=(0, 1), ylim=(-0.35 * best, 1.15 * best))
-    axes.set_xlabel("threshold probability (odds: false alarms worth one hit)")
+    axes.set_xlabel("threshold probability t (a false alarm costs t : (1 - t) hits)")
     axes.set_ylabel("net benefit per window")
     axes.legend(loc="upper right")
     return figure
