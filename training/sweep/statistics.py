@@ -157,7 +157,8 @@ def _stack(runs: Sequence[Confusions], subjects: Sequence[str]) -> NDArray[np.fl
 
 
 def _sum(counts_BS: NDArray[np.float64], terms: Sequence[tuple[float, NDArray[np.float64]]]) -> NDArray[np.float64]:
-    return np.sum([weight * _accuracy(counts_BS, tables_RSKK) for weight, tables_RSKK in terms], axis=0)
+    parts = [weight * _accuracy(counts_BS, tables_RSKK) for weight, tables_RSKK in terms]
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
 
 def _accuracy(counts_BS: NDArray[np.float64], tables_RSKK: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -132,8 +132,9 @@ class Reconstructor(nn.Module):
     def _predict_nothing(self) -> None:
         """Start at a constant 0: summed Kaiming maps start at 20 to 75 times the variance of the target."""
         for layer in self.layers:
-            nn.init.zeros_(layer.predict.weight)
-            nn.init.zeros_(layer.predict.bias)
+            if isinstance(layer, ReconstructorLayer):
+                nn.init.zeros_(layer.predict.weight)
+                nn.init.zeros_(layer.predict.bias)
 
     def forward(self, q_BDLC: Tensor, scales: Sequence[Tensor], points_BDn: Tensor | None = None) -> Tensor:
         """Predict the signal.
