@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuript.files import write_atomically
-from neuript.training.evaluate.clinical import THRESHOLDS
+from neuript.training.evaluate.clinical_report import THRESHOLDS
 from neuript.training.pictures import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from neuript.training.evaluate.clinical import ClinicalRow
+    from neuript.training.evaluate.clinical_report import ClinicalRow
 
 
 def draw_decision_curves(rows: Sequence[ClinicalRow], out: Path) -> None:

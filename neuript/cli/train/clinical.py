@@ -48,7 +48,7 @@ def run(argv: list[str]) -> int:
 
     from neuript.files import json_safe, write_json
     from neuript.training.evaluate.alarm_counts import AlarmTarget
-    from neuript.training.evaluate.clinical import clinical_rows, clinical_table
+    from neuript.training.evaluate.clinical_report import clinical_rows, clinical_table
 
     wanted: Any = goal
     target = AlarmTarget(goal=wanted, value=number, n_consecutive=args.consecutive)

@@ -12,7 +12,7 @@ from dataset_folders import tones, write_edf
 from neuript.__main__ import main
 from neuript.errors import NeuriptError
 from neuript.training.evaluate.alarm_counts import AlarmTarget
-from neuript.training.evaluate.clinical import clinical_rows
+from neuript.training.evaluate.clinical_report import clinical_rows
 from neuript.training.evaluate.evaluation import EvaluateSpec, evaluate
 from neuript.training.evaluate.protocols import get_protocol
 from neuript.training.evaluate.protocols.seizures import read_summary

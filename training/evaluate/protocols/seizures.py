@@ -1,7 +1,7 @@
 """Seizures against everything else in long clinical recordings: TUSZ, and CHB-MIT.
 
 Whole recordings are cut into windows that follow each other, so that false alarms can be counted per hour
-(`evaluate.clinical`). A window is a seizure where at least half of it lies in one.
+(`evaluate.clinical_report`). A window is a seizure where at least half of it lies in one.
 """
 
 from __future__ import annotations
