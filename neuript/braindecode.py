@@ -22,7 +22,8 @@ from neuript.modelfile.encoders import network_in
 from neuript.modelfile.hub import find_checkpoint
 from neuript.montages import Montage, load_montage, montage_of
 from neuript.network.config import NetworkConfig, PresetName, preset
-from neuript.network.network import BIAS_KEYS, POSITION_KEYS, NeurIPTNetwork
+from neuript.network.learned_positions import POSITION_KEYS
+from neuript.network.network import BIAS_KEYS, NeurIPTNetwork
 from neuript.network.resampling import MODEL_SFREQ, resampled_length, resampling_matrix
 from neuript.specs import changed
 

@@ -184,7 +184,9 @@ def main() -> None:
     generator = torch.Generator().manual_seed(args.seed)
     spec = AugmentSpec(recombine=0.0, channel_dropout=0.0, gain_log_sd=0.0, channel_gain_log_sd=0.0)
     optimizer = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.98), weight_decay=0.005)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=args.steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, args.lr, total_steps=args.steps, pct_start=0.1, cycle_momentum=False
+    )
 
     def losses(which: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         own, sites, aux = readouts(models[which], x[:, picks[which]])

@@ -225,7 +225,8 @@ def activate(up: Tensor, activation: Activation) -> Tensor:
 class TimeMerge(nn.Module):
     """Join `factor` consecutive time tokens: LayerNorm of their concatenation, then linear.
 
-    A length that `factor` does not divide is filled up with copies of the last token.
+    A length that `factor` does not divide is filled up with its last tokens once more, as in Crossformer: behind the
+    last of L tokens come those from L - pad on, in their order.
     """
 
     def __init__(self, d_model: int, factor: int) -> None:
@@ -237,9 +238,14 @@ class TimeMerge(nn.Module):
     def forward(self, h_BDLC: Tensor, length: int) -> Tensor:
         """Merge; `length` is L, given so that a traced program has no test on a shape."""
         if pad := -length % self.factor:
-            h_BDLC = torch.cat([h_BDLC, h_BDLC[:, :, -1:].expand(-1, -1, pad, -1)], dim=2)
+            h_BDLC = torch.cat([h_BDLC, h_BDLC[:, :, repeated(length, pad)]], dim=2)
         merged = h_BDLC.reshape(*h_BDLC.shape[:2], -1, self.norm.normalized_shape[0])
         return self.linear(self.norm(merged))  # type: ignore[no-any-return]
+
+
+def repeated(length: int, pad: int) -> slice | list[int]:
+    """Which of `length` tokens fill up a group that lacks `pad`: the last ones, round again where there are fewer."""
+    return slice(length - pad, length) if pad <= length else [(i - pad) % length for i in range(pad)]
 
 
 def init_linear(weight: Tensor, bias: Tensor | None, fan_in: int, init: Init) -> None:

@@ -13,13 +13,12 @@ from neuript.errors import NeuriptError
 from neuript.network.companding import compand_volts, scale_volts
 from neuript.network.config import NetworkConfig
 from neuript.network.encoder import Encoder, init_modules
+from neuript.network.learned_positions import POSITION_KEYS, carried
 from neuript.network.pooling import Flatten, GroupPool, pooling_groups
 from neuript.network.second_order import CovariancePool
 
 BIAS_KEYS = ("spatial_bias.",)
 """Encoder entries that start as exactly nothing, so that older encoders may lack them."""
-POSITION_KEYS = ("pe_time.", "pe_space.")
-"""Encoder entries that belong to one montage and window length."""
 
 
 class NeurIPTNetwork(nn.Module):
@@ -99,17 +98,25 @@ class NeurIPTNetwork(nn.Module):
             return scale_volts(x_BDT)
         return x_BDT
 
-    def load_encoder(self, state_dict: Mapping[str, Tensor]) -> None:
+    def load_encoder(self, state_dict: Mapping[str, Tensor], rows: Sequence[int | None] | None = None) -> list[str]:
         """Load pretrained encoder weights.
 
-        They may come from another montage, window length or task: position tables and head stay
-        as they are here. All else must match exactly; only the weights of `spatial_bias` may be
-        missing, and stay as they are.
+        They may come from another montage, window length or task: the head stays as it is here, and learned
+        positions are taken over for the channels and samples that both have, if `rows` says which. All else must
+        match exactly; only the weights of `spatial_bias` may be missing, and stay as they are.
 
         Parameters
         ----------
         state_dict : mapping of str to Tensor
             State of a `NeurIPTNetwork`, whose entries "encoder.*" are used, or of an `Encoder`.
+        rows : sequence of (int or None), optional
+            For each channel here its index in the montage of the weights, None for one that is not in it. Without
+            it, all learned positions stay as they are here.
+
+        Returns
+        -------
+        list of str
+            Learned positions that `rows` asks for and the weights do not have, in words; they stay as they are.
 
         Raises
         ------
@@ -124,7 +131,9 @@ class NeurIPTNetwork(nn.Module):
         left = POSITION_KEYS if has_bias else (*POSITION_KEYS, *BIAS_KEYS)
         own = {k: v for k, v in self.encoder.state_dict().items() if not k.startswith(left)}
         _check_match(given, own)
-        self.encoder.load_state_dict(given, strict=False)
+        tables, new = carried(state_dict, self.encoder.state_dict(), rows) if rows is not None else ({}, [])
+        self.encoder.load_state_dict({**given, **tables}, strict=False)
+        return new
 
     @property
     def pooled_scales(self) -> tuple[int, ...]:

@@ -133,6 +133,7 @@ def main() -> int:
             make_corpus(),
             out,
             progress=lambda s: print("STEP", s.step, flush=True),
+            checks=[lambda i=i: print("CHECK", i, torch.distributed.is_initialized(), flush=True) for i in range(3)],
         )
     except NeuriptError as error:
         print(error, file=sys.stderr)

@@ -35,16 +35,17 @@ def command(out: Path, settings: dict) -> list[str]:
     return [sys.executable, "-P", str(HELPER), str(out), json.dumps({**SETTINGS, **settings})]
 
 
-def run_two(out: Path, settings: dict, **environment: str) -> list[tuple[int, str]]:
-    """Return the exit codes and stderrs of two processes that pretrain together."""
+def run_two(out: Path, settings: dict, **environment: str) -> list[tuple[int, str, str]]:
+    """Return the exit codes, stderrs and stdouts of two processes that pretrain together."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    common = {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **environment}
+    common = {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    common |= {"LOCAL_WORLD_SIZE": "2", **environment}
     with ExitStack() as stack:
         ranks = [{"RANK": str(r), "LOCAL_RANK": str(r)} for r in range(2)]
         children = [stack.enter_context(running(command(out, settings), env=common | rank)) for rank in ranks]
-        return [(child.wait(LIMIT_S), child.err) for child in children]
+        return [(child.wait(LIMIT_S), child.err, child.out) for child in children]
 
 
 def losses(out: Path) -> list[float]:
@@ -96,7 +97,7 @@ def test_sharded_over_two_processes_goes_on_with_the_run_of_one(run, whole, tmp_
     with pytest.raises(KeyboardInterrupt):
         pretrain(run, fake_corpus.make_corpus(), tmp_path, progress=stop)
     ends = run_two(tmp_path, {"shard": True})
-    assert [code for code, _ in ends] == [0, 0], ends
+    assert [code for code, *_ in ends] == [0, 0], ends
     assert [e["processes"] for e in read_log(tmp_path, "start")] == [1, 2]
     assert losses(tmp_path) == pytest.approx(losses(whole), rel=1e-4)
     a, b = (load_file(snapshots.find_checkpoints(d)[0]) for d in (tmp_path, whole))
@@ -112,3 +113,16 @@ def test_sharded_over_two_processes_goes_on_with_the_run_of_one(run, whole, tmp_
             value = b[f"{moment}.{name}"]
             size = 1e-3 * float(value.abs().max())
             torch.testing.assert_close(a[f"{moment}.{name}"], value, rtol=0, atol=size)
+
+
+def test_copies_check_shards_once_they_are_together_and_train_below_the_last_scale(tmp_path):
+    """Blocks above the last scale that the decoder reads have no gradient, which copies must not wait for."""
+    settings = {"steps": 2, "spec": {"decoder_scales": (0, 1)}}
+    ends = run_two(tmp_path, settings)
+    assert [code for code, *_ in ends] == [0, 0], ends
+    said = [[line for line in out.splitlines() if line.startswith("CHECK")] for *_, out in ends]
+    assert [sorted(lines) for lines in said] == [["CHECK 0 True", "CHECK 2 True"], ["CHECK 1 True"]]
+    alone = tmp_path / "alone"
+    pretrain(PretrainRun(**{**fake_corpus.TINY, **settings}), fake_corpus.make_corpus(), alone)
+    two, one = ([e["loss"] for e in read_log(out, "train")] for out in (tmp_path, alone))
+    assert two == pytest.approx(one, rel=1e-5)

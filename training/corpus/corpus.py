@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +225,10 @@ class Corpus:
         """SHA-256 of every source file in hexadecimal digits, for leak checks."""
         return {digest for entry in self.entries for digest in entry.files.values()}
 
+    def shard_checks(self) -> list[Callable[[], None]]:
+        """Return a check of each shard, which raises NeuriptError where its SHA-256 is not that of the index."""
+        return [partial(_check_hash, self.path, entry) for entry in self.entries]
+
     def describe(self) -> dict[str, Any]:
         """Return what a checkpoint or a model card should say about it, JSON-safe."""
         hours: dict[str, float] = defaultdict(float)
@@ -311,11 +315,17 @@ def _check_shards(folder: Path, entries: Sequence[ShardEntry], *, verify: bool) 
     if not verify:
         return
     with ThreadPoolExecutor(_HASHERS) as pool:  # hashing and reading leave the interpreter free
-        hashes = pool.map(file_sha256, [folder / entry.shard for entry in entries])
-        for entry, sha256 in zip(entries, hashes, strict=True):
-            if sha256 != entry.sha256:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise _changed(folder / entry.shard, "has another SHA-256 than its index says")
+        try:
+            for _ in pool.map(partial(_check_hash, folder), entries):
+                pass
+        except NeuriptError:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _check_hash(folder: Path, entry: ShardEntry) -> None:
+    if file_sha256(folder / entry.shard) != entry.sha256:
+        raise _changed(folder / entry.shard, "has another SHA-256 than its index says")
 
 
 def _changed(path: Path, what: str) -> NeuriptError:

@@ -276,13 +276,14 @@ class ResultStore:
         """Keep labels and people of the windows; return the hash of windows, labels and split."""
         digest = fingerprint(data)
         path = self.windows_path(digest)
-        if not path.exists():
+        if not _holds(path, "window_s"):
             held = {
                 f"{name}_{split}": getattr(data, name)[data.where(split)]
                 for split in ("val", "test")
-                for name in ("y", "subject")
+                for name in ("y", "subject", "recording", "start_s")
             }
-            write_atomically(path, _npz({**held, "classes": np.array(data.classes)}))
+            extra = {"classes": np.array(data.classes), "window_s": np.array(data.window_s)}
+            write_atomically(path, _npz({**held, **extra}))
         return digest
 
     def windows_path(self, digest: str) -> Path:
@@ -304,6 +305,14 @@ def fingerprint(data: EvalData) -> str:
 def _hash(about: dict[str, Any]) -> str:
     text = json.dumps(about, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _holds(path: Path, name: str) -> bool:
+    """Whether a file of arrays is there and has one of some name."""
+    if not path.exists():
+        return False
+    with np.load(path) as arrays:
+        return name in arrays.files
 
 
 def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:

@@ -22,9 +22,6 @@ from neuript.training.fitting.supervised import train_supervised
 if TYPE_CHECKING:
     from neuript.training.evaluate.protocols.eval_data import EvalData
 
-N_GOLDEN = 8
-"""Windows stored in a deployable, to check it against at every load."""
-
 
 def finetune_to_file(
     data: EvalData,
@@ -59,7 +56,7 @@ def finetune_to_file(
     -------
     Manifest
         The manifest as written: classes, montage, filters, people and files seen, and scores of the held-out
-        people.
+        people. The golden vectors of a deployable are made up: no window of the data set is in the file.
 
     Raises
     ------
@@ -88,7 +85,7 @@ def finetune_to_file(
     manifest = _manifest(data, model.config.to_dict(), start, hop_s, metrics, asdict(how))
     if out.suffix == ".safetensors":
         return save_checkpoint(out, network, manifest)
-    return save_model(out, network, manifest, np.ascontiguousarray(train.x[:N_GOLDEN]))
+    return save_model(out, network, manifest)
 
 
 def _manifest(

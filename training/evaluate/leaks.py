@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from neuript.training.evaluate.protocols.eval_data import EvalData
 
 HELD_OUT = ("val", "test")
+_OF_TUH = re.compile(r"tu[^/]*/([a-z]{8}|\d{8})", re.IGNORECASE)
+"""A patient of Temple University Hospital, in any of its sets (TUAB, TUAR, TUEG, TUEP, TUEV, TUSL, TUSZ)."""
 
 
 def overlap(people: set[str], files: set[str], seen_people: set[str], seen_files: set[str]) -> tuple[list[str], bool]:
@@ -20,7 +23,8 @@ def overlap(people: set[str], files: set[str], seen_people: set[str], seen_files
     Parameters
     ----------
     people : set of str
-        Subject ids that must not have been seen.
+        Subject ids that must not have been seen. Patients of one Temple set are those of all its sets: `tuab/aaaaaaaq`
+        is `tusz/aaaaaaaq`.
     files : set of str
         SHA-256 of the files that must not have been seen, in hexadecimal digits.
     seen_people : set of str
@@ -35,7 +39,14 @@ def overlap(people: set[str], files: set[str], seen_people: set[str], seen_files
     """
     digits = min((len(digest) for digest in seen_files), default=64)
     short = {digest[:digits] for digest in seen_files}
-    return sorted(people & seen_people), bool({digest[:digits] for digest in files} & short)
+    seen = {_person(name) for name in seen_people}
+    return sorted(name for name in people if _person(name) in seen), bool({digest[:digits] for digest in files} & short)
+
+
+def _person(subject: str) -> str:
+    """Subject id that is the same in all sets that one person may be in."""
+    match = _OF_TUH.fullmatch(subject)
+    return f"tuh/{match[1].lower()}" if match else subject
 
 
 def check_leak(manifest: Manifest, data: EvalData, name: str | Path = "the checkpoint") -> None:

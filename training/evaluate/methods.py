@@ -216,8 +216,11 @@ def build_classifier(
     pretrained : bool
         Whether the weights of `start` are taken over.
     """
-    encoder = start.state if start is not None and pretrained else None
-    return build_network(model_config(data, spec, start), data.montage, seed=seed, encoder=encoder)
+    config = model_config(data, spec, start)
+    if start is None or not pretrained:
+        return build_network(config, data.montage, seed=seed)
+    names = start.manifest.ch_names
+    return build_network(config, data.montage, seed=seed, encoder=start.state, encoder_channels=names)
 
 
 def model_config(data: EvalData, spec: MethodSpec, start: Pretrained | None) -> NetworkConfig:

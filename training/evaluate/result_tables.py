@@ -68,6 +68,21 @@ def rows(folder: str | Path, metrics: Sequence[str] | None = None) -> list[Resul
     NeuriptError
         If there is no result, or results of several data sets.
     """
+    groups, windows = results_by_method(folder)
+    metrics = metrics or (BINARY if len(windows["classes"]) == 2 else MULTICLASS)
+    return [_row(Path(folder), group, windows, metrics) for group in groups]
+
+
+def results_by_method(folder: str | Path) -> tuple[list[list[dict[str, Any]]], dict[str, Any]]:
+    """Return the newest results of a folder, one group for each method and share with its seeds, and its windows.
+
+    The windows are arrays: labels and people of each split (`y_test`, `subject_val`, ...), and `classes`.
+
+    Raises
+    ------
+    NeuriptError
+        If there is no result, or results of several data sets.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise NeuriptError(f"there is no folder {folder} with results")
@@ -85,8 +100,7 @@ def rows(folder: str | Path, metrics: Sequence[str] | None = None) -> list[Resul
         )
     with np.load(store.windows_path(next(iter(newest.values()))["windows"])) as arrays:
         windows = dict(arrays)
-    metrics = metrics or (BINARY if len(windows["classes"]) == 2 else MULTICLASS)
-    return [_row(folder, group, windows, metrics) for _, group in sorted(groups.items(), key=_order)]
+    return [group for _, group in sorted(groups.items(), key=_order)], windows
 
 
 def table(folder: str | Path, metrics: Sequence[str] | None = None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from torch import Tensor
@@ -11,6 +12,8 @@ from neuript.montages import Montage
 from neuript.network.config import NetworkConfig, PresetName, preset
 from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.forward import seeded
+
+_log = logging.getLogger(__name__)
 
 
 def network_config(
@@ -46,7 +49,12 @@ def network_config(
 
 
 def build_network(
-    config: NetworkConfig, montage: Montage, *, seed: int, encoder: Mapping[str, Tensor] | None = None
+    config: NetworkConfig,
+    montage: Montage,
+    *,
+    seed: int,
+    encoder: Mapping[str, Tensor] | None = None,
+    encoder_channels: Sequence[str] | None = None,
 ) -> NeurIPTNetwork:
     """Return an untrained network for the channels of a montage.
 
@@ -62,6 +70,9 @@ def build_network(
         Seed of the initial weights; the global generator is left as it was.
     encoder : mapping of str to Tensor, optional
         Pretrained weights to start from (see `NeurIPTNetwork.load_encoder`); None keeps the random ones.
+    encoder_channels : sequence of str, optional
+        Names of the channels that `encoder` was trained on: learned positions go to the channels of the same name,
+        and the log says what stays new. None leaves all learned positions new.
 
     Returns
     -------
@@ -76,5 +87,8 @@ def build_network(
     with seeded(seed):
         network = NeurIPTNetwork(config, montage.pos_m, montage.lobe_groups())
     if encoder is not None:
-        network.load_encoder(encoder)
+        names = None if encoder_channels is None else list(encoder_channels)
+        rows = None if names is None else [names.index(n) if n in names else None for n in montage.ch_names]
+        if new := network.load_encoder(encoder, rows):
+            _log.warning("the pretrained encoder's learned positions do not cover all: new are %s", "; ".join(new))
     return network

@@ -60,14 +60,11 @@ class FinetuneSpec:
     seed: int = 520
 
     def loop(self) -> LoopSpec:
-        """Return what the training loop is told.
-
-        The cycle is that of `torch.optim.lr_scheduler.OneCycleLR` as it comes, which also moves Adam's first beta.
-        """
+        """Return what the training loop is told."""
         return LoopSpec(
             batch_size=self.batch_size,
             max_lr=self.max_lr,
-            schedule=OneCycle(warmup=self.warmup, div=25.0, final_div=1e4, beta1=(0.95, 0.85)),
+            schedule=OneCycle(warmup=self.warmup, div=25.0, final_div=1e4),
             weight_decay=self.weight_decay,
             max_grad_norm=self.max_grad_norm,
             aux_weight=self.aux_weight,

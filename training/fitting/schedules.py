@@ -36,7 +36,7 @@ def one_cycle(step: int, total: int, *, warmup: float, div: float, final_div: fl
 
 @dataclass(frozen=True, kw_only=True)
 class OneCycle:
-    """One cycle of an optimiser's learning rates and, where asked for, of Adam's first beta.
+    """One cycle of an optimiser's learning rates; Adam's betas stay as they are, which `OneCycleLR` moves by itself.
 
     Attributes
     ----------
@@ -44,28 +44,21 @@ class OneCycle:
         Share of the steps on the way up, as in `one_cycle`.
     div, final_div : float
         Ratio of the peak to the first rate, and of the first to the last rate.
-    beta1 : tuple of two floats, optional
-        Adam's first beta at both ends of the cycle and at its peak, where it is lowest (`OneCycleLR` does so unless
-        its `cycle_momentum` is off); None leaves it alone, as the paper does.
     """
 
     warmup: float
     div: float
     final_div: float
-    beta1: tuple[float, float] | None = None
 
     def share(self, step: int, total: int) -> float:
         """Share of the peak learning rate at a step."""
         return one_cycle(step, total, warmup=self.warmup, div=self.div, final_div=self.final_div)
 
     def set(self, optimizer: torch.optim.Optimizer, step: int, total: int) -> float:
-        """Set every group's rate (a share of its entry ``max_lr``) and first beta for a step; return the share."""
+        """Set every group's rate (a share of its entry ``max_lr``) for a step; return the share."""
         share = self.share(step, total)
         for group in optimizer.param_groups:
             group["lr"] = group["max_lr"] * share
-            if self.beta1 is not None:
-                ends, peak = self.beta1
-                group["betas"] = (_flanks(step, total, self.warmup, ends, peak, ends), group["betas"][1])
         return share
 
 

@@ -205,7 +205,7 @@ def _two_bars(axes: Axes, values: tuple[float, float], chances: tuple[float, flo
         shown = value if np.isfinite(value) else 0.0
         chance = chances[at] if np.isfinite(chances[at]) else 0.0
         axes.bar(at, shown, 0.8, color=colour)
-        text = f"{100 * value:.0f} %" if np.isfinite(value) else "–"
+        text = f"{round(100 * value) + 0:d} %" if np.isfinite(value) else "–"
         axes.text(at, max(shown, chance), text, ha="center", va="bottom")
     axes.set_xticks([0, 1], ["class", "person"])
     axes.margins(y=0.15)

@@ -50,7 +50,7 @@ def attention_figure(weights: NDArray[np.float64], montage: Montage) -> Figure:
             vmax=limit,
         )
         if len(names) <= 6:
-            _write(panel, lobes[b], limit)
+            _write(panel, lobes[b], limit, decimals(lobes))
     axes[1, 0].set_ylabel("query lobe")
     axes[1, n // 2].set_xlabel("key lobe")
     bar = figure.colorbar(image, ax=list(axes[1]), shrink=0.8, aspect=14, pad=0.01)
@@ -80,18 +80,30 @@ def _heads(figure: Figure, axes: NDArray[Any], blocks: NDArray[np.float64], mont
             link_limits=(min(strengths), max(strengths)),
         )
         panel.set_title(f"block {b + 1}")
-        strongest = f"up to {pairs[b][-1][2]:.1f} ×" if pairs[b] else ""
+        strongest = f"up to {pairs[b][-1][2]:.2f} ×" if pairs[b] else ""
         panel.text(0.5, -0.02, strongest, transform=panel.transAxes, ha="center", va="top", fontsize=5.5, color="0.35")
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8, aspect=14, pad=0.01)
     bar.set_label("attention\nreceived (×)")
     bar.outline.set_linewidth(0.4)
 
 
-def _write(panel: Any, values: NDArray[np.float64], limit: float) -> None:
+def decimals(values: NDArray[np.float64]) -> int:
+    """Return so many decimals that values which differ are not written alike: 1, or up to 3 where they are close."""
+    spread = float(np.ptp(values))
+    return 1 if spread >= 0.5 else 2 if spread >= 0.05 else 3
+
+
+def _write(panel: Any, values: NDArray[np.float64], limit: float, n_decimals: int) -> None:
     for (row, column), value in np.ndenumerate(values):
         dark = abs(np.log2(max(value, 1e-3))) > 0.6 * limit
         panel.text(
-            column, row, f"{value:.1f}", ha="center", va="center", fontsize=4.2, color="white" if dark else "0.15"
+            column,
+            row,
+            f"{value:.{n_decimals}f}",
+            ha="center",
+            va="center",
+            fontsize=4.2 if n_decimals < 3 else 3.6,
+            color="white" if dark else "0.15",
         )
 
 

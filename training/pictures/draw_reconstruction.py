@@ -61,6 +61,7 @@ def traces_figure(
         column[-1].set_xlabel("s")
     for row, c in zip(axes, channels, strict=True):
         row[0].set_ylabel(montage.ch_names[c], rotation=0, ha="right", va="center")
+        row[0].set_ylim(_limits([microvolts(part.target[window, c]) for part in parts]))
         for panel in row:
             panel.set_xlim(times_s[0], times_s[-1])
             panel.locator_params(axis="y", nbins=3)
@@ -75,6 +76,13 @@ def traces_figure(
         ncols=4,
     )
     return figure
+
+
+def _limits(recorded: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    """Limits of an axis from what was recorded: a model that knows nothing yet may be anywhere, companded or not."""
+    low, high = min(float(x.min()) for x in recorded), max(float(x.max()) for x in recorded)
+    margin = 0.2 * (high - low) or 1.0
+    return low - margin, high + margin
 
 
 def _two(value: float) -> str:
@@ -134,7 +142,9 @@ def errors_figure(parts: Sequence[tuple[str, ErrorReport, Reconstruction]]) -> F
         }
         for label, colour in colours.items():
             curve.plot(middle, report.by_amplitude[label], ".-", color=colour, label=label, markersize=3)
-        curve.set_ylim(bottom=0)
+        rules = [value for label, values in report.by_amplitude.items() if label != "model" for value in values]
+        tallest = min(max(map(float, report.by_amplitude["model"])), 2 * max(map(float, rules)))
+        curve.set_ylim(0, 1.08 * max(tallest, *map(float, rules)))  # a model may be wrong by any factor
         curve.set_xlabel("recorded value (companded)")
     axes[0, 0].set_ylabel("model's value")
     axes[1, 0].set_ylabel("mean squared error")

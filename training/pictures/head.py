@@ -20,6 +20,8 @@ FEWEST_FOR_A_MAP = 8
 """With fewer channels a map between them would be invention; they are drawn as discs."""
 MOST_NAMES = 32
 """Names of more channels than this would cover each other."""
+FARTHEST_M = 0.05
+"""Along the head, to the nearest channel; farther away a map stays empty. Neighbours in 10-20 are 6 cm apart."""
 _GRID = 140
 _RADIUS_M = 0.098
 
@@ -115,16 +117,13 @@ def draw_map(
 
 
 def _interpolated(axes: Axes, montage: Montage, values: NDArray[np.float64], scale: dict[str, Any]) -> Any:
-    """Draw the values between channels by kriging on the sphere of the head.
-
-    Unlike splines in the plane (MNE's topomap) it makes no peaks where there is no channel.
-    """
+    """Draw the values between channels by kriging on the sphere of the head."""
     from matplotlib.patches import Circle
 
     reach = head_radius(montage)
     side = np.linspace(-reach, reach, _GRID)
     points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    estimate = interpolation_matrix(montage.pos_m, unproject(points)) @ values
+    estimate = between_channels(montage.pos_m, unproject(points), values)
     image = axes.imshow(
         estimate.reshape(_GRID, _GRID),
         extent=(-reach, reach, -reach, reach),
@@ -134,6 +133,26 @@ def _interpolated(axes: Axes, montage: Montage, values: NDArray[np.float64], sca
     )
     image.set_clip_path(Circle((0.0, 0.0), reach, transform=axes.transData))
     return image
+
+
+def between_channels(
+    pos_m: ArrayLike, points_m: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Krige values to places on the head: never beyond the values themselves, and NaN where no channel is near.
+
+    Parameters
+    ----------
+    pos_m : array_like, shape (n_chans, 3)
+        Channel positions in metres.
+    points_m : ndarray, shape (n, 3)
+        Places on the sphere of the head, in metres.
+    values : ndarray, shape (n_chans,)
+        Value of each channel.
+    """
+    estimate = np.clip(interpolation_matrix(pos_m, points_m) @ values, values.min(), values.max())
+    cosine = directions(points_m) @ directions(pos_m).T
+    away_m = _RADIUS_M * np.arccos(np.clip(cosine.max(axis=1), -1.0, 1.0))
+    return np.asarray(np.where(away_m <= FARTHEST_M, estimate, np.nan))
 
 
 def draw_links(

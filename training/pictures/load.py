@@ -11,7 +11,8 @@ import torch
 
 from neuript.errors import NeuriptError
 from neuript.network.config import NetworkConfig
-from neuript.network.network import POSITION_KEYS, NeurIPTNetwork
+from neuript.network.learned_positions import POSITION_KEYS
+from neuript.network.network import NeurIPTNetwork
 from neuript.training.fitting.build import build_network
 from neuript.training.fitting.forward import pooled_features
 from neuript.training.fitting.heads import init_head

@@ -39,7 +39,7 @@ class World:
         """Whether this process writes the files and the log."""
         return self.rank == 0
 
-    def wrap(self, module: nn.Module, blocks: list[nn.Module]) -> nn.Module:
+    def wrap(self, module: nn.Module, blocks: list[nn.Module], *, all_used: bool = True) -> nn.Module:
         """Return `module` ready to train with the others: sharded, copied, or as it is.
 
         Parameters
@@ -48,10 +48,12 @@ class World:
             Module whose forward is called for every micro-batch.
         blocks : list of nn.Module
             Parts whose weights are gathered one after the other when sharded.
+        all_used : bool
+            Whether every weight has a gradient in every step; copies wait for all of them otherwise.
         """
         if self.shard:
             return _sharded(module, blocks)
-        return module if self.size == 1 else _copied(module, self.device)
+        return module if self.size == 1 else _copied(module, self.device, all_used)
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum a tensor over the processes."""
@@ -87,14 +89,14 @@ def _sharded(module: nn.Module, blocks: list[nn.Module]) -> nn.Module:
     return module
 
 
-def _copied(module: nn.Module, device: torch.device) -> nn.Module:
+def _copied(module: nn.Module, device: torch.device, all_used: bool) -> nn.Module:
     from torch.nn.parallel import DistributedDataParallel
 
     # Buffers are positions, which every process computes; the option has a new name in PyTorch 2.13.
     names = inspect.signature(DistributedDataParallel).parameters
     name = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
     ids = [device.index] if device.type == "cuda" else None
-    options: dict[str, Any] = {name: False}
+    options: dict[str, Any] = {name: False, "find_unused_parameters": not all_used}
     return DistributedDataParallel(module, device_ids=ids, gradient_as_bucket_view=True, **options)
 
 

@@ -39,6 +39,7 @@ from neuript.training.pretrain.monitor import ExpertMonitor
 from neuript.training.pretrain.optimiser import build_optimizer, learning_rate
 from neuript.training.pretrain.result import ENCODER, build_manifest, describe_data, export_encoder
 from neuript.training.pretrain.run_settings import NOT_IN_SETTINGS, PretrainRun
+from neuript.training.pretrain.shard_checks import run_checks
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def pretrain(
     *,
     resume: Resume = "auto",
     progress: Progress | None = None,
+    checks: Sequence[Callable[[], None]] = (),
 ) -> Path:
     """Pretrain an encoder, or go on with a run that was interrupted.
 
@@ -87,6 +89,9 @@ def pretrain(
         "never": refuse with one.
     progress : callable, optional
         Called with a `Status` by the first process only.
+    checks : sequence of callables
+        Run first, divided among the processes of each machine when all have found each other (see
+        `Corpus.shard_checks`); one that raises NeuriptError ends the run everywhere.
 
     Returns
     -------
@@ -104,6 +109,7 @@ def pretrain(
     corpora = list(corpus) if isinstance(corpus, Sequence) else [corpus]
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with open_world(run) as world, torch.random.fork_rng(devices=devices):
+        run_checks(checks, world)
         trainer = Trainer(run, corpora, Path(out), world)
         step = trainer.restore(resume)
         if step == trainer.n_steps and (trainer.out / ENCODER).is_file():
@@ -156,7 +162,8 @@ class Trainer:
         self.model = MaskedPretrainer(self.config, self.pos_m, self.spec).to(world.device)
         self.monitor = ExpertMonitor(self.model, run.collapse_share, run.collapse_steps)
         blocks = [*self.model.encoder.blocks, *self.model.decoder.layers]
-        self.engine = world.wrap(self.model, blocks)
+        all_used = self.config.depth in self.model.decoder.scales  # blocks above the last scale read have no gradient
+        self.engine = world.wrap(self.model, blocks, all_used=all_used)
         self.optimizer = build_optimizer(self.model.parameters(), run)
         self.losses = torch.zeros(3, dtype=torch.float64, device=world.device)
 
@@ -169,6 +176,7 @@ class Trainer:
             "model": self.config.to_dict(),
             "objective": self.spec.to_dict(),
             "data": self.data.identity,
+            "device": self.world.device.type,  # draws masks and dropout: another kind draws others
         }
 
     def restore(self, resume: Resume) -> int:

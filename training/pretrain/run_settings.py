@@ -24,7 +24,6 @@ MAY_CHANGE = frozenset(
         "validate_every",
         "tensorboard",
         "timeout_s",
-        "device",
         "shard",
         "collapse_share",
         "collapse_steps",
@@ -32,7 +31,7 @@ MAY_CHANGE = frozenset(
 )
 """Fields that do not touch the numbers: another value may continue an interrupted run."""
 
-NOT_IN_SETTINGS = MAY_CHANGE | {"size", "overrides", "spec", "steps", "epochs"}
+NOT_IN_SETTINGS = MAY_CHANGE | {"size", "overrides", "spec", "steps", "epochs", "device"}
 """Fields that a checkpoint does not compare: those above, and those that it has worked out."""
 
 _POSITIVE = ("max_lr", "div", "final_div", "max_grad_norm", "timeout_s")

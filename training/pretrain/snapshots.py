@@ -163,7 +163,7 @@ def check_settings(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]
     NeuriptError
         With up to six differences.
     """
-    lines = differences(_completed(before), now)
+    lines = differences({"device": now.get("device"), **_completed(before)}, now)
     if lines:
         more = f", and {len(lines) - 6} more" if len(lines) > 6 else ""
         raise NeuriptError(

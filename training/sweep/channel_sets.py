@@ -1,4 +1,4 @@
-"""Two interleaved sets of channels out of one montage, for tests of a change of the montage."""
+"""Sets of channels out of one montage: two interleaved ones, and fewer that still cover the head."""
 
 from __future__ import annotations
 
@@ -68,6 +68,29 @@ def pick_pair(
     if not both:
         raise NeuriptError(f"montage {montage.name!r}: its two halves have no lobe in common")
     return (_with_lobes(a, both, "A"), in_a), (_with_lobes(b, both, "B"), in_b)
+
+
+def spread(montage: Montage, n: int) -> tuple[Montage, list[int]]:
+    """Return `n` channels that lie far apart, as a montage and as indices in the order of the montage.
+
+    The first is the one nearest to the middle of all, each further one that which is farthest from those chosen, so
+    the channels of a smaller set are those of a larger one.
+
+    Raises
+    ------
+    NeuriptError
+        If the montage has fewer channels.
+    """
+    if not 1 <= n <= montage.n_chans:
+        raise NeuriptError(f"channels: {n} must be 1 to the {montage.n_chans} of montage {montage.name!r}")
+    pos = montage.pos_m
+    chosen = [int(np.linalg.norm(pos - pos.mean(axis=0), axis=1).argmin())]
+    while len(chosen) < n:
+        away = np.linalg.norm(pos[:, None] - pos[chosen], axis=2).min(axis=1)
+        away[chosen] = -1.0
+        chosen.append(int(away.argmax()))
+    indices = sorted(chosen)
+    return replace(montage.pick([montage.ch_names[i] for i in indices]), name=f"{montage.name}-{n}"), indices
 
 
 def _pairs(montage: Montage) -> list[tuple[int, int]]:

@@ -73,11 +73,12 @@ class StepCosts:
 
     def _evaluation(self, job: SweepJob, data: EvalData) -> float:
         from neuript.training.sweep.channel_sets import pick_pair
-        from neuript.training.sweep.measure import Network, spec_of, with_channels
+        from neuript.training.sweep.measure import CHANNELS, Network, spec_of, with_channels
 
         config, settings = job.config, job.config["settings"]
+        times = len(settings.get(CHANNELS) or [None])
         if job.kind == "svm":
-            return SVM_S + len(data) * FORWARD_SHARE * self._per_window(config, {}, data)
+            return times * SVM_S + times * len(data) * FORWARD_SHARE * self._per_window(config, {}, data)
         if job.kind == "transfer":
             (montage, channels), _ = pick_pair(data.montage)
             data = with_channels(data, montage, channels)
@@ -90,7 +91,7 @@ class StepCosts:
         Network(config["size"], config["model"], None, 0).build(data)  # refuses what cannot be
         held = len(data.where("val")) * FORWARD_SHARE
         windows = epochs * (len(data.where("train")) + held) + len(data.where("test"))
-        return windows * self._per_window(config, {"precision": spec.precision}, data)
+        return times * windows * self._per_window(config, {"precision": spec.precision}, data)
 
     def _per_window(self, config: Mapping[str, Any], settings: Mapping[str, Any], data: EvalData) -> float:
         shape = [config["size"], config["model"], list(data.x.shape[1:]), dict(settings)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from neuript.specs import from_dict
 from neuript.training.evaluate.svm_probe import ProbeSpec, draw, extract, probe
-from neuript.training.sweep.measure import Network, outcome
+from neuript.training.sweep.measure import CHANNELS, Network, outcome
 
 if TYPE_CHECKING:
     from neuript.training.evaluate.protocols import EvalData
@@ -37,7 +37,7 @@ def frozen_svm(data: EvalData, network: Network, settings: Mapping[str, Any]) ->
         What `measure.outcome` returns, with "chosen", "cv_ba" (balanced accuracy), "folds" and "seconds".
     """
     began = time.monotonic()
-    spec = from_dict(ProbeSpec, settings, "the SVM")
+    spec = from_dict(ProbeSpec, {k: v for k, v in settings.items() if k != CHANNELS}, "the SVM")
     if spec.n_test is not None:
         test = data.where("test")
         drawn = test[draw(data.y[test], spec.n_test, spec.seed)]

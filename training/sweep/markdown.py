@@ -10,7 +10,7 @@ from typing import Any
 from neuript.training.evaluate.paper import BA, reported
 from neuript.training.sweep.jobs import Cell, SweepPlan
 from neuript.training.sweep.results_folder import ResultsFolder
-from neuript.training.sweep.statistics import Estimate, over_runs, over_subjects, paired
+from neuript.training.sweep.statistics import Estimate, interaction, over_runs, over_subjects, paired, sum_over_subjects
 
 _AUROC = "auroc"
 _KINDS = {"svm": "SVM on frozen features", "finetune": "fine-tuned", "transfer": "change of the channel set"}
@@ -54,6 +54,8 @@ def tabulate(plan: SweepPlan, store: ResultsFolder) -> str:
         entries = rows[kind, data, condition]
         name = f"{data} · {_KINDS[kind]}" + (f" · {condition}" if condition else "")
         parts += [f"## {name}", "", *_table(plan, kind, data, entries), ""]
+        if lines := _interactions(plan, entries):
+            parts += [*lines, ""]
     if rows:
         parts += [_FOOTNOTE, ""]
     return "\n".join(parts)
@@ -63,6 +65,7 @@ _FOOTNOTE = """\
 Percent. `seeds`: mean and 95 % Student interval over seeds. `people`: 95 % percentile interval over
 test people (too narrow below about ten; none for one). `against`: paired difference to the
 reference row over the same seeds, and over people; an interval that holds 0 shows no difference.
+`interaction`: (a - b) - (c - d), what the two factors do together beyond the sum of what each does.
 `paper`: as printed, other data sizes and another model size unless said."""
 
 
@@ -104,6 +107,27 @@ def _table(plan: SweepPlan, kind: str, data: str, entries: Mapping[str, TableEnt
     return lines
 
 
+def _interactions(plan: SweepPlan, entries: Mapping[str, TableEntry]) -> list[str]:
+    """A row for each difference of differences whose four settings have results."""
+    rows = []
+    ranked = any(_AUROC in metrics for entry in entries.values() for metrics in entry.metrics.values())
+    for title, labels in plan.sweep.interactions.items():
+        if not set(labels) <= set(entries):
+            continue
+        four = [entries[label] for label in labels]
+        seeds = sorted(set.intersection(*(set(entry.confusions) for entry in four)))
+        cells = [title, "({} - {}) - ({} - {})".format(*labels)]
+        cells.append(_show(interaction([entry.values(BA) for entry in four]), signed=True))
+        terms = [(w, [e.confusions[s] for s in seeds]) for w, e in zip((1.0, -1.0, -1.0, 1.0), four, strict=True)]
+        cells.append(_show(_percent(sum_over_subjects(terms)), signed=True) if seeds else "–")
+        cells += [_show(interaction([entry.values(_AUROC) for entry in four]), signed=True)] if ranked else []
+        rows.append(_line(cells))
+    if not rows:
+        return []
+    head = ["interaction", "of", "BA (seeds)", "BA (people)", *([f"{_AUROC} (seeds)"] if ranked else [])]
+    return [_line(head), _line(["---"] * len(head)), *rows]
+
+
 def _ba(entry: TableEntry | None) -> dict[int, float]:
     return {} if entry is None else entry.values(BA)
 
@@ -117,8 +141,11 @@ def _people(entry: TableEntry, reference: TableEntry | None) -> str:
     if not seeds:
         return "–"
     estimate = over_subjects([entry.confusions[seed] for seed in seeds], other)
-    percent = Estimate(100 * estimate.mean, 100 * estimate.low, 100 * estimate.high, estimate.n)
-    return _show(percent, signed=reference is not None, only_interval=reference is None)
+    return _show(_percent(estimate), signed=reference is not None, only_interval=reference is None)
+
+
+def _percent(share: Estimate) -> Estimate:
+    return Estimate(100 * share.mean, 100 * share.low, 100 * share.high, share.n)
 
 
 def _paper(plan: SweepPlan, setting: str, kind: str, data: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from neuript.training.fitting.forward import predict
 from neuript.training.fitting.metrics import confusion, score
 from neuript.training.fitting.supervised import SupervisedSpec, train_supervised
 from neuript.training.fitting.training_loop import Fitted
+from neuript.training.sweep.channel_sets import spread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from neuript.training.evaluate.protocols import EvalData
 
 Say = Callable[[str], None]
+CHANNELS = "channels"
+"""Entry of an evaluation's settings that is no field of its training: numbers of channels to do it with."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,26 @@ class Network:
         Pretrained weights; None starts at random ones.
     seed : int
         Seed of the initial weights and of the training.
+    encoder_channels : tuple of str, optional
+        Names of the channels that `encoder` was trained on, for learned positions.
     """
 
     size: str
     model: Mapping[str, Any]
     encoder: Mapping[str, Tensor] | None
     seed: int
+    encoder_channels: tuple[str, ...] | None = None
 
     def build(self, data: EvalData, montage: Montage | None = None) -> NeurIPTNetwork:
         """Return a classifier for some data, on their montage or another."""
         config = network_config(self.size, n_outputs=data.n_outputs, n_times=data.n_times, options=self.model)
-        return build_network(config, montage or data.montage, seed=self.seed, encoder=self.encoder)
+        return build_network(
+            config,
+            montage or data.montage,
+            seed=self.seed,
+            encoder=self.encoder,
+            encoder_channels=self.encoder_channels,
+        )
 
 
 def spec_of(settings: Mapping[str, Any], seed: int) -> SupervisedSpec:
@@ -65,7 +77,8 @@ def spec_of(settings: Mapping[str, Any], seed: int) -> SupervisedSpec:
     NeuriptError
         If one is unknown or not allowed.
     """
-    return from_dict(SupervisedSpec, {**settings, "seed": seed}, "the fine-tuning")
+    values = {k: v for k, v in settings.items() if k != CHANNELS}
+    return from_dict(SupervisedSpec, {**values, "seed": seed}, "the fine-tuning")
 
 
 def finetune(data: EvalData, network: Network, settings: Mapping[str, Any], say: Say) -> dict[str, Any]:
@@ -135,6 +148,21 @@ def training_of(fitted: Fitted) -> dict[str, Any]:
     """Return how a training went, with what the choice of the epoch was made on."""
     best = next((e for e in fitted.history if e["epoch"] == fitted.best_epoch), {})
     return {"best_epoch": fitted.best_epoch, "n_epochs": len(fitted.history), "val_ba": json_safe(best.get("val_ba"))}
+
+
+def on_channels(data: EvalData, settings: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], EvalData]]:
+    """Give the data as they are, or with each number of channels in `settings["channels"]`, and what to call it.
+
+    Raises
+    ------
+    NeuriptError
+        If there are fewer channels than asked for.
+    """
+    for n in settings.get(CHANNELS) or [None]:
+        if n is None:
+            yield {}, data
+        else:
+            yield {"condition": f"{n} of {data.n_chans} channels"}, with_channels(data, *spread(data.montage, n))
 
 
 def with_channels(data: EvalData, montage: Montage, indices: list[int]) -> EvalData:

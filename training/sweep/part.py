@@ -39,6 +39,7 @@ class PartCorpus:
         self.groups: Any = [group for group in groups if group.n_windows]
         self.subjects = subjects & corpus.subjects
         self.file_hashes = corpus.file_hashes
+        self.simulated = bool(getattr(corpus, "simulated", False))
         n_windows = sum(group.n_windows for group in groups)
         self.hours = n_windows * self.n_times / self.sfreq / 3600
 

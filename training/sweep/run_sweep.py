@@ -17,7 +17,7 @@ from neuript.training.sweep.markdown import tabulate
 from neuript.training.sweep.request import left_behind, read_plan, write_request
 from neuript.training.sweep.results_folder import ResultsFolder
 from neuript.training.sweep.runner import RealRunner, corpus_fingerprint, preflight
-from neuript.training.sweep.sweep_tables import load_sweep, restrict
+from neuript.training.sweep.sweep_tables import load_sweep, refuse_unused, restrict
 from neuript.training.sweep.worker import work
 
 CHILD = "NEURIPT_SWEEP_CHILD"
@@ -91,6 +91,26 @@ def known_results(table: str, out: Path) -> str:
     return tabulate(read_plan(out, table), ResultsFolder(out))
 
 
+def pretraining_folders(table: str, out: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the folders of the pretrainings of a sweep that have begun, by the setting, in the order of its seeds.
+
+    Raises
+    ------
+    NeuriptError
+        If this sweep was never started in `out`, or none of its pretrainings has begun.
+    """
+    plan, store = read_plan(out, table), ResultsFolder(out)
+    needs = {job.id: job.needs for job in plan.jobs}
+    found: dict[str, dict[str, Path]] = {}
+    for cell in plan.cells:
+        for need in needs[cell.job_id]:
+            if (folder := store.folder(need) / PRETRAIN).is_dir():
+                found.setdefault(cell.setting, {})[need] = folder
+    if not found:
+        raise NeuriptError(f"no pretraining of the sweep {table!r} has begun in {out}")
+    return {setting: tuple(folders.values()) for setting, folders in found.items()}
+
+
 def list_jobs(request: SweepRequest, say: Callable[[str], None]) -> Iterator[str]:
     """Give a line per job, with its state and how long it will take, and one for all of them; nothing is run.
 
@@ -150,6 +170,7 @@ def run_sweep(request: SweepRequest, command: Sequence[str], say: Callable[[str]
 def _plan(request: SweepRequest, say: Callable[[str], None]) -> tuple[SweepPlan, str | None]:
     """The plan, and the fingerprint of the corpora that it pretrains on."""
     sweep = restrict(load_sweep(request.table, request.overrides), request.only)
+    refuse_unused(sweep, request.overrides)
     corpus = corpus_fingerprint(list(request.corpora)) if request.corpora else None
     plan = make_plan(sweep, data=list(request.data), seeds=list(request.seeds), corpus=corpus)
     if note := left_behind(request.out, request.table, plan, request.store):

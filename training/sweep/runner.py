@@ -82,28 +82,31 @@ class RealRunner:
     ) -> Iterator[dict[str, Any]]:
         from neuript.training.evaluate.evaluation import fingerprint
         from neuript.training.sweep.frozen_features import frozen_svm
-        from neuript.training.sweep.measure import Network, finetune
+        from neuript.training.sweep.measure import Network, finetune, on_channels
         from neuript.training.sweep.transfer import transfer
 
         config = job.config
         data = self.load(config["data"], folder.parent / CACHE)
-        encoder = self._encoder(config["pretrained"], needs, data)
-        network = Network(config["size"], config["model"], encoder, config["seed"])
+        encoder, channels = self._encoder(config["pretrained"], needs, data)
+        network = Network(config["size"], config["model"], encoder, config["seed"], channels)
         windows = fingerprint(data)
         if job.kind == "transfer":
-            results = transfer(data, network, config["settings"], say)
-        elif job.kind == "svm":
-            results = iter([frozen_svm(data, network, config["settings"])])
-        else:
-            results = iter([finetune(data, network, config["settings"], say)])
-        for result in results:
-            yield {**result, "windows_sha256": windows}
+            for result in transfer(data, network, config["settings"], say):
+                yield {**result, "windows_sha256": windows}
+            return
+        for condition, part in on_channels(data, config["settings"]):
+            if job.kind == "svm":
+                result = frozen_svm(part, network, config["settings"])
+            else:
+                result = finetune(part, network, config["settings"], say)
+            yield {**result, **condition, "windows_sha256": windows}
 
     def _encoder(
         self, pretrained: str | None, needs: Mapping[str, Path], data: EvalData
-    ) -> Mapping[str, Tensor] | None:
+    ) -> tuple[Mapping[str, Tensor] | None, tuple[str, ...] | None]:
+        """Weights of a pretraining, and the channels that it was on."""
         if pretrained is None:
-            return None
+            return None, None
         from neuript.modelfile.checkpoint import load_checkpoint
         from neuript.training.evaluate.leaks import check_leak
         from neuript.training.pretrain.result import ENCODER
@@ -111,7 +114,7 @@ class RealRunner:
         path = needs[pretrained] / PRETRAIN / ENCODER
         manifest, state = load_checkpoint(path)
         check_leak(manifest, data, path)
-        return state
+        return state, manifest.ch_names
 
     def _read(self, name: str, cache_folder: Path) -> EvalData:
         from neuript.training.evaluate.protocols import get_protocol

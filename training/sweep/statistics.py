@@ -101,15 +101,52 @@ def over_subjects(
     ValueError
         If the runs were tested on different subjects.
     """
-    subjects = sorted(runs_R[0]) if runs_R else []
-    tables = _stack(runs_R, subjects)
-    ones = np.ones((1, len(subjects)))
-    other = None if reference_R is None else _stack(reference_R, subjects)
-    mean = float(_difference(ones, tables, other)[0]) if runs_R else math.nan
+    terms = [(1.0, runs_R)] if reference_R is None else [(1.0, runs_R), (-1.0, reference_R)]
+    return sum_over_subjects(terms, n_boot=n_boot, level=level, seed=seed)
+
+
+def interaction(values: Sequence[Mapping[int, float]], level: float = LEVEL) -> Estimate:
+    """Difference of differences (a - b) - (c - d), mean and Student interval over the seeds that all four have.
+
+    Parameters
+    ----------
+    values : sequence of four mappings of int to float
+        Scores of a, b, c and d, keyed by seed.
+    level : float
+        Coverage of the interval, in (0, 1).
+    """
+    a, b, c, d = values
+    seeds = sorted(set(a) & set(b) & set(c) & set(d))
+    return over_runs([a[seed] - b[seed] - c[seed] + d[seed] for seed in seeds], level)
+
+
+def sum_over_subjects(
+    terms: Sequence[tuple[float, Sequence[Confusions]]], *, n_boot: int = N_DRAWS, level: float = LEVEL, seed: int = 0
+) -> Estimate:
+    """Weighted sum of balanced accuracies (means over runs), with a percentile interval over test subjects.
+
+    The sum is taken within each draw of the subjects: weights 1, -1, -1, 1 make a difference of differences.
+
+    Parameters
+    ----------
+    terms : sequence of (float, sequence of mapping)
+        Weight of each setting, and its confusion tables by subject, of each run; all with the same subjects.
+    n_boot, level, seed
+        As in `over_subjects`.
+
+    Raises
+    ------
+    ValueError
+        If the runs were tested on different subjects.
+    """
+    runs = terms[0][1]
+    subjects = sorted(runs[0]) if runs else []
+    stacked = [(weight, _stack(tables, subjects)) for weight, tables in terms]
+    mean = float(_sum(np.ones((1, len(subjects))), stacked)[0]) if runs else math.nan
     if len(subjects) < 2:
         return Estimate(mean, math.nan, math.nan, len(subjects))
     counts_BS = draw_subjects(np.random.default_rng(seed), n_boot, len(subjects))
-    values = _difference(counts_BS.astype(np.float64), tables, other)
+    values = _sum(counts_BS.astype(np.float64), stacked)
     return Estimate(mean, *percentile_bounds(values, level), len(subjects))
 
 
@@ -119,11 +156,9 @@ def _stack(runs: Sequence[Confusions], subjects: Sequence[str]) -> NDArray[np.fl
     return np.array([[run[name] for name in subjects] for run in runs], dtype=np.float64)
 
 
-def _difference(
-    counts_BS: NDArray[np.float64], tables_RSKK: NDArray[np.float64], other_RSKK: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    own = _accuracy(counts_BS, tables_RSKK)
-    return own if other_RSKK is None else own - _accuracy(counts_BS, other_RSKK)
+def _sum(counts_BS: NDArray[np.float64], terms: Sequence[tuple[float, NDArray[np.float64]]]) -> NDArray[np.float64]:
+    parts = [weight * _accuracy(counts_BS, tables_RSKK) for weight, tables_RSKK in terms]
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
 
 def _accuracy(counts_BS: NDArray[np.float64], tables_RSKK: NDArray[np.float64]) -> NDArray[np.float64]:

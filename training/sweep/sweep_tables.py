@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from neuript.errors import NeuriptError
 from neuript.training.sweep.canonical import merged
 
 TABLES_FILE = Path(__file__).with_name("sweep_tables.yaml")
-_TABLE_KEYS = {"title", "note", "reference", "base", "settings", "paper", "paper_tables"}
+_TABLE_KEYS = {"title", "note", "reference", "base", "settings", "paper", "paper_tables", "interactions"}
 RUN_KEYS = {"size", "model", "pretrain", "evaluate"}
 EVALUATIONS = ("svm", "finetune", "transfer")
 """What can be measured after (or without) pretraining, the quickest first."""
@@ -33,6 +33,8 @@ class Sweep:
         Label of the paper's row beside each row, keyed by the row's label.
     paper_tables : dict of str to tuple of int
         Numbers of the paper's tables with that row, keyed by evaluation.
+    interactions : dict of str to tuple of four str
+        Labels a, b, c, d of a difference of differences (a - b) - (c - d), keyed by what it is called.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Sweep:
     settings: dict[str, dict[str, Any]]
     paper: dict[str, str]
     paper_tables: dict[str, tuple[int, ...]]
+    interactions: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def available_tables(path: Path = TABLES_FILE) -> dict[str, str]:
@@ -89,6 +92,7 @@ def load_sweep(name: str, overrides: Mapping[str, Any] | None = None) -> Sweep:
         settings=settings,
         paper={str(k): str(v) for k, v in (table.get("paper") or {}).items()},
         paper_tables={str(k): tuple(v) for k, v in (table.get("paper_tables") or {}).items()},
+        interactions={str(k): tuple(map(str, v)) for k, v in (table.get("interactions") or {}).items()},
     )
 
 
@@ -124,6 +128,12 @@ def _check_table(name: str, table: Any) -> None:
             f"sweep {name}: {missing[0]!r} is not one of its settings {', '.join(labels)}; "
             "`reference` and the keys of `paper` must be"
         )
+    for title, four in (table.get("interactions") or {}).items():
+        if not isinstance(four, list) or len(four) != 4 or not {str(label) for label in four} <= set(labels):
+            raise NeuriptError(
+                f"sweep {name}: the interaction {title!r} is {four}; it must name four of the settings, "
+                "[a, b, c, d] for (a - b) - (c - d)"
+            )
 
 
 def _setting(where: str, layers: list[Mapping[str, Any] | None], overrides: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -150,6 +160,33 @@ def _switched_on(overrides: Mapping[str, Any], setting: Mapping[str, Any]) -> di
     return kept
 
 
+def refuse_unused(sweep: Sweep, overrides: Mapping[str, Any]) -> None:
+    """Refuse overrides of a part that no setting of a sweep has, such as `pretrain.steps` where none pretrains.
+
+    Raises
+    ------
+    NeuriptError
+        Naming the entry.
+    """
+    used = {path for setting in sweep.settings.values() for path in _paths(_switched_on(overrides, setting))}
+    for path in _paths(overrides):
+        if path not in used:
+            part = path.rpartition(".")[0] or path
+            raise NeuriptError(
+                f"sweep {sweep.name}: {path} would change nothing, as none of {', '.join(sweep.settings)} has {part}; "
+                "leave it out, or switch that part on in a table of your own (FILE.yaml#NAME)"
+            )
+
+
+def _paths(values: Mapping[str, Any], before: str = "") -> list[str]:
+    """Names of all entries, `a.b.c`."""
+    found = []
+    for key, value in values.items():
+        inside = _paths(value, f"{before}{key}.") if isinstance(value, Mapping) else []
+        found += inside or [f"{before}{key}"]
+    return found
+
+
 def _refuse_texts_of_numbers(where: str, value: Any) -> None:
     """YAML reads 1e-3 as text (it wants 1.0e-3); a learning rate must not be a word."""
     if isinstance(value, Mapping):
@@ -170,4 +207,8 @@ def restrict(sweep: Sweep, labels: Sequence[str]) -> Sweep:
     if unknown := [label for label in labels if label not in sweep.settings]:
         raise NeuriptError(f"sweep {sweep.name} has no setting {unknown[0]!r}; it has {', '.join(sweep.settings)}")
     kept = set(labels) | {sweep.reference} if labels else set(sweep.settings)
-    return replace(sweep, settings={k: v for k, v in sweep.settings.items() if k in kept})
+    return replace(
+        sweep,
+        settings={k: v for k, v in sweep.settings.items() if k in kept},
+        interactions={k: v for k, v in sweep.interactions.items() if kept >= set(v)},
+    )

@@ -59,11 +59,24 @@ class LabelledWindows:
         return int(self.x.shape[2])
 
     def select(self, which: NDArray[Any]) -> Self:
-        """Return the windows of a mask, or those of some indices in their order."""
+        """Return the windows of a mask, or those of some indices in their order.
+
+        They are copies, except of windows mapped from a file that lie there one behind the other: these stay there.
+        """
         settable = {field.name for field in fields(self) if field.init}
         parts = {name: getattr(self, name) for name in self.PER_WINDOW if name in settable}
-        return replace(self, **{name: np.asarray(part[which]) for name, part in parts.items() if part is not None})
+        return replace(self, **{name: _rows(part, which) for name, part in parts.items() if part is not None})
 
     def class_counts(self, n_outputs: int) -> NDArray[np.int64]:
         """Windows of each class, shape (n_outputs,), or longer where a label is beyond them."""
         return np.bincount(self.y, minlength=n_outputs)
+
+
+def _rows(part: Any, which: NDArray[Any]) -> Any:
+    """Entries of one field; of a mapped file without a copy where the rows follow each other."""
+    if not isinstance(part, np.memmap):
+        return np.asarray(part[which])
+    rows = np.flatnonzero(which) if which.dtype == bool else which
+    if not len(rows) or rows[0] < 0 or (np.diff(rows) != 1).any():
+        return np.asarray(part[which])
+    return part[int(rows[0]) : int(rows[-1]) + 1]

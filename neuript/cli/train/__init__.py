@@ -14,8 +14,10 @@ VERBS: dict[str, str] = {
     "finetune": "train a classifier on labelled recordings, from a pretrained encoder or from scratch",
     "population": "turn labelled recordings of several people into a prior for the next person",
     "evaluate": "run a published protocol, or decode recordings as if live, plain decoders beside",
+    "clinical": "judge an evaluation of two classes at an operating point: false alarms per hour, decision curves",
     "sweep": "run, resume and tabulate a table of configurations (ablations)",
     "pictures": "show what a model learned, as one report",
+    "curves": "draw the losses of pretrainings side by side",
     "export": "take the encoder out of a pretraining checkpoint",
 }
 """Verb to its one line of help; the code is `neuript.cli.train.<verb>.run(argv) -> exit code`."""

@@ -95,14 +95,14 @@ def run(argv: list[str]) -> int:
     from neuript.training.pretrain import PretrainRun, pretrain
 
     run_settings = PretrainRun.from_dict(read_settings(args))
-    verify = args.verify and os.environ.get("LOCAL_RANK", "0") == "0"
-    corpora = [Corpus.open(folder, verify=verify) for folder in args.corpus]
+    corpora = [Corpus.open(folder) for folder in args.corpus]
+    checks = [check for corpus in corpora for check in corpus.shard_checks()] if args.verify else []
     with ProgressLine(1.0, 30.0) as line:
 
         def show(status: Status) -> None:
             line.show(_position(status), status.step, status.n_steps, last=status.step == status.n_steps)
 
-        path = pretrain(run_settings, corpora, args.out, resume=args.resume, progress=show)
+        path = pretrain(run_settings, corpora, args.out, resume=args.resume, progress=show, checks=checks)
     if os.environ.get("RANK", "0") == "0":
         print(f"wrote {path}")
     return 0

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neuript.network.layers import repeated
+
 
 @dataclass(frozen=True)
 class Share:
@@ -204,7 +206,7 @@ def corrupt(masked: Tensor, generator: Draws, shares: tuple[float, float, float]
 def coarsen(mask_BDL: Tensor, factor: int) -> Tensor:
     """Mask of the scale above: a merged token is masked where all its children are (reading).
 
-    A last group that is not full is filled with copies of the last token, as the tokens are.
+    A last group that is not full is filled with the last tokens once more, as the tokens are.
 
     Parameters
     ----------
@@ -221,7 +223,7 @@ def coarsen(mask_BDL: Tensor, factor: int) -> Tensor:
     if factor == 1:
         return mask_BDL
     if pad := -mask_BDL.shape[-1] % factor:
-        mask_BDL = torch.cat([mask_BDL, mask_BDL[..., -1:].expand(-1, -1, pad)], dim=-1)
+        mask_BDL = torch.cat([mask_BDL, mask_BDL[..., repeated(mask_BDL.shape[-1], pad)]], dim=-1)
     return mask_BDL.reshape(*mask_BDL.shape[:2], -1, factor).all(dim=-1)
 
 

@@ -127,6 +127,14 @@ class Reconstructor(nn.Module):
         self.dropout = max(config.dropout, config.attention_dropout or 0.0)
         self.layers = nn.ModuleList(ReconstructorLayer(config, step) for _ in self.scales)
         init_modules(self, config)
+        self._predict_nothing()
+
+    def _predict_nothing(self) -> None:
+        """Start at a constant 0: summed Kaiming maps start at 20 to 75 times the variance of the target."""
+        for layer in self.layers:
+            if isinstance(layer, ReconstructorLayer):
+                nn.init.zeros_(layer.predict.weight)
+                nn.init.zeros_(layer.predict.bias)
 
     def forward(self, q_BDLC: Tensor, scales: Sequence[Tensor], points_BDn: Tensor | None = None) -> Tensor:
         """Predict the signal.

@@ -141,8 +141,8 @@ def test_two_matrix_activations(activation, act):
     assert sum(p.numel() for p in layer.parameters()) == 2 * 8 * 12 + 12 + 8
 
 
-@pytest.mark.parametrize(("length", "factor"), [(8, 4), (9, 4), (3, 4), (7, 2), (1, 2), (5, 8)])
-def test_merge_joins_in_time_order_and_repeats_the_last_token(length, factor):
+@pytest.mark.parametrize(("length", "factor"), [(8, 4), (9, 4), (10, 4), (3, 4), (7, 2), (1, 4), (5, 8)])
+def test_merge_joins_in_time_order_and_appends_the_last_tokens_again(length, factor):
     torch.manual_seed(0)
     merge = TimeMerge(6, factor).double()
     torch.nn.init.normal_(merge.norm.weight)
@@ -150,10 +150,13 @@ def test_merge_joins_in_time_order_and_repeats_the_last_token(length, factor):
     h = torch.randn(2, 3, length, 6, dtype=torch.float64)
     got = merge(h, length)
     assert got.shape == (2, 3, -(-length // factor), 6)
+    order = list(range(length))
+    while len(order) % factor:  # as Crossformer: x = cat(x, x[-pad:])
+        order = [*order, *order[length - (-len(order) % factor) : length]] if length > 1 else [*order, 0]
     for b in range(2):
         for d in range(3):
             for i in range(got.shape[2]):
-                tokens = [h[b, d, min(i * factor + j, length - 1)] for j in range(factor)]
+                tokens = [h[b, d, order[i * factor + j]] for j in range(factor)]
                 joined = naive_norm(merge.norm, torch.cat(tokens))
                 expected = merge.linear.weight @ joined + merge.linear.bias
                 torch.testing.assert_close(got[b, d, i], expected, rtol=1e-9, atol=1e-11)

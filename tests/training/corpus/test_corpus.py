@@ -247,6 +247,14 @@ def test_a_changed_shard_is_noticed_and_made_again(corpus: Path, folder: Path) -
     Corpus.open(corpus)
     with pytest.raises(NeuriptError, match=r"another SHA-256.*--verify"):
         Corpus.open(corpus, verify=True)
+    failed = []
+    for check in Corpus.open(corpus).shard_checks():
+        try:
+            check()
+        except NeuriptError as error:
+            failed.append(str(error))
+    assert len(failed) == 1
+    assert f"{path.name} has another SHA-256" in failed[0]
     assert prepare([folder], corpus, SHORT).n_new == 0
     assert prepare([folder], corpus, SHORT, PrepareOptions(verify=True)).n_new == 1
     Corpus.open(corpus, verify=True)

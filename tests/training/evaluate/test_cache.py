@@ -67,6 +67,7 @@ def assert_same(one, two):
 
 
 def load(protocol, tmp_path, **kwargs):
+
     return protocol.load(tmp_path / "data", cache=tmp_path / "cache", **kwargs)
 
 
@@ -83,7 +84,8 @@ def test_the_second_load_reads_what_the_first_wrote(protocol, tmp_path, cleaned)
     seen = []
     second = load(protocol, tmp_path, progress=lambda *a: seen.append(a))
     assert len(cleaned) == 8
-    assert seen[-1] == (4, 4, "3.edf")
+    assert seen[-1] == (4, 4, "2.edf")
+    assert second.split.tolist() == ["train"] * 3 + ["val"] + ["test"] * 2  # 0 and 3, 1, 2: in one piece each
     assert_same(plain, first)
     assert_same(first, second)
     (folder,) = (tmp_path / "cache").iterdir()
@@ -146,7 +148,7 @@ def test_who_comes_while_another_writes_waits_and_cleans_nothing_again(protocol,
 
         first = load(protocol, tmp_path, progress=progress)
         assert_same(second[0].result(timeout=60), first)
-    assert cleaned == ["0", "1", "2", "3"]
+    assert cleaned == ["0", "3", "1", "2"]  # split after split
     assert_same(first, protocol.load(tmp_path / "data"))
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
@@ -188,7 +190,7 @@ def test_a_full_disk_is_said_and_what_is_there_is_used(protocol, tmp_path, clean
     monkeypatch.setattr(cache, "_behind", real)
     del cleaned[:]
     assert_same(load(protocol, tmp_path), protocol.load(tmp_path / "data"))
-    assert cleaned[0] == "3"  # the recordings before were not cleaned again
+    assert cleaned[0] == "2"  # the recordings before were not cleaned again
 
 
 def test_a_damaged_folder_is_named(protocol, tmp_path, cleaned):
@@ -200,7 +202,7 @@ def test_a_damaged_folder_is_named(protocol, tmp_path, cleaned):
         load(protocol, tmp_path)
     journal = final / "journal.jsonl"
     journal.write_bytes(journal.read_bytes()[:-4])
-    with pytest.raises(NeuriptError, match=r"is damaged: its journal does not know 3.edf"):
+    with pytest.raises(NeuriptError, match=r"is damaged: its journal does not know 2.edf"):
         load(protocol, tmp_path)
 
 

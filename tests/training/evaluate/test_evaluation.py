@@ -325,6 +325,7 @@ def test_a_fine_tuned_file_says_whom_it_has_seen_and_decodes(data, checkpoint, t
     manifest = finetune_to_file(data, SPEC, path, checkpoint=checkpoint, hop_s=0.25)
     # before a model is opened, which sets the threads of the process
     finetune_to_file(data, SPEC, deployable, checkpoint=checkpoint, hop_s=0.25)
+    assert not any(row.astype(np.float32).tobytes() in deployable.read_bytes() for row in data.x[:, 0, :64])
     seen = manifest.provenance["corpus"]
     assert {"other/p9", "set/p0", "set/p5", "set/p7"} <= set(seen["subjects"])
     assert not set(seen["subjects"]) & data.subjects_of("test")

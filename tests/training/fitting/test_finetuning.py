@@ -59,7 +59,9 @@ def slow_training(model, logits_of, trained, y, spec, generator):
     total = spec.n_epochs * -(-len(y) // spec.batch_size)
     rates = [spec.max_lr, spec.max_lr * spec.encoder_lr_scale]
     optimizer = torch.optim.AdamW([{"params": p} for p in trained], betas=(0.9, 0.98), weight_decay=spec.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=total, pct_start=spec.warmup)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rates, total_steps=total, pct_start=spec.warmup, cycle_momentum=False
+    )
     losses = []
     torch.manual_seed(spec.seed)
     model.train()

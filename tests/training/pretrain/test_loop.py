@@ -105,7 +105,8 @@ def test_it_learns(corpus, tmp_path):
     assert losses[-1] < 0.5 * losses[0]  # 0.16 ± 0.08 over 14 seeds
     scores = [e["r2"] for e in read_log(tmp_path, "validation")]
     assert [e["step"] for e in read_log(tmp_path, "validation")] == [20, 40, 60]
-    assert scores[-1] > untrained + 1  # a gain of 5 to 39 in 10 seeds
+    assert untrained <= 0  # a new decoder predicts nothing
+    assert scores[-1] > 0.3
 
 
 def test_step_is_adamw_on_the_mean_over_the_batch(run, corpus, tmp_path):
@@ -230,12 +231,16 @@ def test_other_settings_are_refused_by_name(run, corpus, tmp_path):
         (replace(run, overrides={**run.overrides, "d_ff": 9}), corpus, "model.d_ff: 8 before, 9"),
         (run, replace(corpus, groups=corpus.groups[:1]), "data.windows: 37 before, 24 now"),
     ]
+    elsewhere = Trainer(run, [corpus], tmp_path, replace(ALONE, device=torch.device("cpu"))).settings
+    with pytest.raises(NeuriptError, match="device: cpu before, cuda now"):  # which draws other masks
+        checkpoints.check_settings(tmp_path, elsewhere, elsewhere | {"device": "cuda"})
     for other, data, match in refused:
         with pytest.raises(NeuriptError, match=match):
             pretrain(other, data, tmp_path)
     before = checkpoints.latest(tmp_path)[1]["settings"]
     for table in ("run", "model", "objective"):  # as of a version that had fewer fields
         before[table].pop({"run": "val_windows", "model": "load_weight"}.get(table, "span"))
+    before.pop("device")
     defaults = Trainer(replace(run, val_windows=256), [corpus], tmp_path, ALONE).settings
     checkpoints.check_settings(tmp_path, before, defaults)
     with pytest.raises(NeuriptError, match="already"):

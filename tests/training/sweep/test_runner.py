@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from neuript.montages import available_montages, load_montage
 from neuript.training.evaluate.evaluation import fingerprint
 from neuript.training.evaluate.protocols import EvalData
 from neuript.training.fitting.metrics import balanced_accuracy
-from neuript.training.sweep.channel_sets import deal, pick_pair
+from neuript.training.sweep.channel_sets import deal, pick_pair, spread
 from neuript.training.sweep.frozen_features import frozen_svm
 from neuript.training.sweep.jobs import SweepJob
 from neuript.training.sweep.measure import Network, finetune, outcome, with_channels
@@ -245,6 +246,9 @@ def test_a_part_of_a_corpus_holds_whole_subjects_and_their_windows():
     assert part.groups[0].read([0, 3])[:, 0, 0].tolist() == [1.0, 10.0]
     assert part.hours == pytest.approx(12 * 0.5 / 3600)
     assert part.subjects == {"s1"}
+    assert not part.simulated
+    whole.simulated = True
+    assert limit_hours([whole], whole.hours / 2)[0].simulated
 
 
 def test_more_hours_hold_all_of_fewer():
@@ -265,6 +269,24 @@ def test_test_people_in_the_corpus_are_refused_by_name_and_by_file():
         refuse_leak("d", {"d/1"}, {"ab" * 32}, {"x/9"}, {"ab" * 8})
 
 
+@pytest.mark.parametrize("name", ["double-banana", "10-20"])
+def test_fewer_channels_cover_the_head_and_lie_in_more(name):
+    montage = load_montage(name)
+    sets = []
+    for n in (4, 8, 16, montage.n_chans):
+        part, indices = spread(montage, n)
+        assert part.ch_names == tuple(montage.ch_names[i] for i in sorted(indices))
+        assert part.n_chans == n
+        gap = np.linalg.norm(montage.pos_m[:, None] - part.pos_m, axis=2).min(axis=1).max()
+        sets.append((set(indices), gap))
+    for (small, wide), (large, narrow) in pairwise(sets):
+        assert small < large
+        assert narrow <= wide
+    assert sets[0][1] < 0.12  # metres from the farthest channel to one of four
+    with pytest.raises(NeuriptError, match="must be 1 to the"):
+        spread(montage, montage.n_chans + 1)
+
+
 # --- the runner
 
 
@@ -277,5 +299,10 @@ def test_the_runner_measures_what_the_job_says(data, tmp_path):
     expected = finetune(data, Network("micro", MODEL, None, 3), TRAINING, quiet)
     assert result["metrics"] == expected["metrics"]
     assert result["windows_sha256"] == fingerprint(data)
+    fewer = SweepJob("1", "finetune", {**config, "settings": {**TRAINING, "channels": [6, 2]}}, (), "x")
+    six, two = runner(fewer, tmp_path / "1", {}, quiet)
+    assert [six["condition"], two["condition"]] == ["6 of 8 channels", "2 of 8 channels"]
+    part = with_channels(data, *spread(data.montage, 2))
+    assert two["metrics"] == finetune(part, Network("micro", MODEL, None, 3), TRAINING, quiet)["metrics"]
     with pytest.raises(NeuriptError, match="--data other=DIR"):
         RealRunner({}, [])._read("other", Path("."))

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ from neuript.training.sweep.jobs import make_plan
 from neuript.training.sweep.markdown import tabulate
 from neuript.training.sweep.request import read_plan, write_request
 from neuript.training.sweep.results_folder import ResultsFolder
-from neuript.training.sweep.statistics import over_runs, over_subjects, paired
-from neuript.training.sweep.sweep_tables import available_tables, load_sweep, restrict
+from neuript.training.sweep.statistics import interaction, over_runs, over_subjects, paired, sum_over_subjects
+from neuript.training.sweep.sweep_tables import available_tables, load_sweep, refuse_unused, restrict
 from neuript.training.sweep.worker import work
 
 TABLE = """
@@ -35,6 +36,7 @@ tables:
     reference: a
     paper: {a: amplitude}
     paper_tables: {finetune: [10]}
+    interactions: {both: [b, a, mean, scratch]}
     settings:
       a: {pretrain: {spec: {masking: amplitude}}}
       b: {pretrain: {spec: {masking: spans}}}
@@ -158,6 +160,18 @@ def test_overrides_reach_only_what_is_switched_on(tmp_path):
     assert {s["size"] for s in sweep.settings.values()} == {"tiny"}
 
 
+def test_overrides_that_reach_no_setting_are_refused(tmp_path):
+    (tmp_path / "t.yaml").write_text(TABLE)
+    overrides = {"pretrain": {"steps": 99}, "evaluate": {"svm": {"n_train": 7}}, "size": "tiny"}
+    sweep = load_sweep(f"{tmp_path / 't.yaml'}#mine", overrides)
+    refuse_unused(sweep, overrides)
+    alone = replace(sweep, settings={"scratch": sweep.settings["scratch"]})
+    with pytest.raises(NeuriptError, match=r"mine: pretrain.steps would change nothing.* scratch has pretrain"):
+        refuse_unused(alone, overrides)
+    with pytest.raises(NeuriptError, match=r"evaluate\.transfer\.target\.n_epochs would"):
+        refuse_unused(sweep, {"evaluate": {"transfer": {"target": {"n_epochs": 2}}}})
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -167,6 +181,8 @@ def test_overrides_reach_only_what_is_switched_on(tmp_path):
         ("svm: {n_train: 5}", "svn: {}", "no evaluation 'svn'"),
         ("{steps: 10}", "{steps: 10, max_lr: 1e-3}", "1e-3 as a word"),
         ("      scratch:", "      from, scratch:", "comma"),
+        ("[b, a, mean, scratch]", "[b, a, mean]", r"interaction 'both' is \['b', 'a', 'mean'\]; it must name four"),
+        ("[b, a, mean, scratch]", "[b, a, mean, z]", "must name four of the settings"),
         ("tables:", "tables: [", "not valid YAML"),
     ],
 )
@@ -182,6 +198,8 @@ def test_unknown_names_are_refused():
     with pytest.raises(NeuriptError, match="no setting 'x'"):
         restrict(load_sweep("masking"), ["x"])
     assert list(restrict(load_sweep("masking"), ["span 4"]).settings) == ["amplitude", "span 4"]
+    fewer = restrict(load_sweep("fewer-channels"), ["learned_1d", "3d from scratch", "learned_1d from scratch"])
+    assert list(fewer.interactions) == ["pretraining x 3D (not learned)"]
 
 
 # --- plans
@@ -354,6 +372,28 @@ def test_one_subject_has_no_interval_and_different_ones_cannot_be_compared():
         over_subjects([{"a": [[1, 0], [0, 1]]}], [{"b": [[1, 0], [0, 1]]}])
 
 
+def test_a_difference_of_differences_is_taken_within_each_draw_and_seed():
+    rng = np.random.default_rng(4)
+    four = [[{f"s{i}": rng.integers(1, 20, size=(2, 2)).tolist() for i in range(5)} for _ in range(2)] for _ in "abcd"]
+    names, draws = sorted(four[0][0]), np.random.default_rng(0).integers(5, size=(200, 5))
+
+    def value(draw):
+        def mean(runs):
+            return np.mean([balanced_accuracy(np.sum([run[names[i]] for i in draw], axis=0)) for run in runs])
+
+        a, b, c, d = map(mean, four)
+        return (a - b) - (c - d)
+
+    estimate = sum_over_subjects(list(zip((1.0, -1.0, -1.0, 1.0), four, strict=True)), n_boot=200)
+    assert estimate.mean == pytest.approx(value(range(5)))
+    expected = np.percentile([value(draw) for draw in draws], [2.5, 97.5])
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(expected))
+    seeds = interaction([{0: 9.0, 1: 8.0, 2: 1.0}, {0: 4.0, 1: 5.0}, {0: 3.0, 1: 3.0}, {0: 2.0, 1: 1.0}])
+    assert (seeds.mean, seeds.n) == (2.5, 2)
+    low, high = stats.t.interval(0.95, 1, 2.5, stats.sem([4.0, 1.0]))
+    assert (seeds.low, seeds.high) == pytest.approx((low, high))
+
+
 # --- report
 
 
@@ -372,6 +412,11 @@ def test_the_table_has_means_differences_and_the_papers_number(plan, tmp_path):
     assert lines["a"].endswith("| 86.46 (T10) |")
     assert lines["scratch"].endswith("| – |")
     assert "mean" not in {line.split(" | ")[0].strip("| ") for line in _section(text, "SVM")}
+    # b is 10 above a, mean and scratch are equal; AUROC b two below, the others equal
+    assert lines["both"] == (
+        "| both | (b - a) - (mean - scratch) | +10.0 [+10.0, +10.0] | +10.0 [+10.0, +10.0] | -2.0 [-2.0, -2.0] |"
+    )
+    assert "both" not in {line.split(" | ")[0].strip("| ") for line in _section(text, "SVM")}  # mean has none
 
 
 def test_the_request_is_enough_for_the_table(plan, tmp_path):

@@ -42,6 +42,19 @@ def test_a_mask_and_indices_choose_from_every_field(x):
     assert Marked(x, Y, np.array(list("abcde"))).select(Y == 0).at_s is None
 
 
+def test_windows_in_a_row_stay_in_the_file_they_are_mapped_from(x, tmp_path):
+    mapped = np.memmap(tmp_path / "x.f32", np.float32, "w+", shape=x.shape)
+    mapped[:] = x
+    windows = LabelledWindows(mapped, Y)
+    for which, n in ((np.array([1, 2, 3]), 3), (Y >= 0, 5)):
+        some = windows.select(which)
+        assert np.shares_memory(some.x, mapped)
+        np.testing.assert_array_equal(some.x, x[which])
+        assert len(some) == n
+    assert not np.shares_memory(windows.select(np.array([1, 3])).x, mapped)
+    np.testing.assert_array_equal(windows.select(np.array([-1, 0])).x, x[[-1, 0]])
+
+
 def test_counts_and_shape(x):
     windows = LabelledWindows(x, Y)
     assert (len(windows), windows.n_chans, windows.n_times) == (5, 3, 16)

@@ -17,13 +17,14 @@ from neuript.training.evaluate.protocols.mumtaz import MUMTAZ
 from neuript.training.evaluate.protocols.own_sets import EEGMMIDB, PETERSON, SSVEP
 from neuript.training.evaluate.protocols.physionet_p300 import PHYSIONET_P300
 from neuript.training.evaluate.protocols.seed_v import SEED_V
+from neuript.training.evaluate.protocols.seizures import CHB_MIT, TUSZ
 from neuript.training.evaluate.protocols.sleep_edfx import SLEEP_EDFX
 from neuript.training.evaluate.protocols.tuh import TUAB, TUEV
 
 PAPER = (MENTAL_ARITHMETIC, MUMTAZ, PHYSIONET_P300, SLEEP_EDFX, SEED_V, BCIC_IV_2A, TUAB, TUEV)
 """The eight data sets of the paper."""
-PROTOCOLS: dict[str, EvalProtocol] = {p.name: p for p in (*PAPER, *EEGMMIDB, PETERSON, SSVEP)}
-"""All protocols by name: the eight of the paper first, then the sets of our own."""
+PROTOCOLS: dict[str, EvalProtocol] = {p.name: p for p in (*PAPER, TUSZ, CHB_MIT, *EEGMMIDB, PETERSON, SSVEP)}
+"""All protocols by name: the eight of the paper first, then seizures, then the sets of our own."""
 
 __all__ = ["PAPER", "PROTOCOLS", "Dropped", "EvalData", "EvalProtocol", "Mark", "ProtocolFile", "get_protocol"]
 

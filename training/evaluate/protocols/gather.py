@@ -63,7 +63,8 @@ def build(
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> EvalData:
-    """Return the windows of some recordings; `EvalProtocol.load` explains the arguments."""
+    """Return the windows of some recordings, split after split; `EvalProtocol.load` explains the arguments."""
+    sources = sorted(sources, key=lambda source: SPLITS.index(source.split))  # each split is one piece of the file
     shape = (montage.n_chans, round(protocol.window_s * protocol.sfreq))
     names = [source.path.relative_to(folder).as_posix() for source in sources]
     store: WindowStore = Memory(shape)

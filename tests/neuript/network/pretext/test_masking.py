@@ -150,14 +150,17 @@ def test_a_channel_without_unmasked_time_keeps_its_values():
     assert torch.equal(made.random_source, torch.arange(5).expand(3, 2, 5))
 
 
-def test_coarse_mask_needs_all_children_and_pads_with_the_last():
+def test_coarse_mask_needs_all_children_and_pads_with_the_last_ones():
     mask = torch.tensor([[[1, 1, 1, 0, 0, 0, 1, 1, 1, 1]]], dtype=torch.bool)
     assert coarsen(mask, 2).tolist() == [[[True, False, False, True, True]]]
-    # 10 = 4 + 4 + 2: the last group is the two last tokens and two copies of the last.
+    # 10 = 4 + 4 + 2: the last group is the two last tokens, twice.
     assert coarsen(mask, 4).tolist() == [[[False, False, True]]]
     assert coarsen(~mask, 4).tolist() == [[[False, False, False]]]
     last = torch.tensor([[[1, 1, 0, 0, 1]]], dtype=torch.bool)
-    assert coarsen(last, 4).tolist() == [[[False, True]]]
+    assert coarsen(last, 4).tolist() == [[[False, False]]]  # 5 = 4 + 1, filled with the last three: 0, 0, 1
+    assert coarsen(~last, 4).tolist() == [[[False, False]]]
+    assert coarsen(torch.ones(1, 1, 5, dtype=torch.bool), 4).all()
+    assert coarsen(last[..., 4:], 4).tolist() == [[[True]]]
     assert coarsen(mask, 1) is mask
 
 

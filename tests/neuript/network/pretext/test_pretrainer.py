@@ -45,7 +45,15 @@ def tiny_config(**overrides):
 def build(config=None, seed=0, **spec):
     torch.manual_seed(seed)
     model = MaskedPretrainer(config or tiny_config(), POS_M[:N_CHANS], PretrainSpec(**spec))
-    return model.double().eval()
+    return woken(model).double().eval()
+
+
+def woken(module):
+    """Give prediction layers, which start at zero, weights: what reaches them is seen in the output."""
+    for layer in module.modules():
+        if isinstance(layer, ReconstructorLayer):
+            layer.predict.reset_parameters()
+    return module
 
 
 def points(*times):
@@ -259,7 +267,7 @@ def test_decoder_layer_follows_the_equations():
 
 def test_decoder_sums_the_predictions_of_all_layers():
     torch.manual_seed(3)
-    decoder = Reconstructor(tiny_config(), dropout=0.5).double().eval()
+    decoder = woken(Reconstructor(tiny_config(), dropout=0.5)).double().eval()
     scales = [torch.randn(2, 3, n, 12, dtype=torch.float64) for n in (16, 16, 4, 4)]
     q = torch.randn(1, 3, 16, 12, dtype=torch.float64)
     total, state = 0, q.expand(2, -1, -1, -1)
@@ -276,10 +284,22 @@ def test_decoder_dropout_differs_between_windows_and_is_its_own():
     scales = [torch.randn(1, 3, n, 12).expand(2, -1, -1, -1) for n in (16, 16, 4, 4)]
     q = torch.randn(1, 3, 16, 12)
     config = tiny_config(dropout=0.3)
-    same = Reconstructor(config, dropout=0.0).train()(q, scales)
-    drawn = Reconstructor(config).train()(q, scales)
+    same = woken(Reconstructor(config, dropout=0.0)).train()(q, scales)
+    drawn = woken(Reconstructor(config)).train()(q, scales)
     assert torch.equal(same[0], same[1])
     assert not torch.allclose(drawn[0], drawn[1])
+
+
+@pytest.mark.parametrize("init", ["kaiming", "default"])
+def test_a_new_decoder_predicts_nothing_and_learns_from_there(init):
+    torch.manual_seed(0)
+    model = MaskedPretrainer(tiny_config(init=init), POS_M[:N_CHANS], PretrainSpec(ratios=(0.5,)))
+    x = torch.randn(4, N_CHANS, N_TIMES, generator=rng(5))
+    out = model(x, rng(6))
+    assert not out.prediction.any()
+    torch.testing.assert_close(out.rec_loss, x[out.masked].square().mean())
+    out.rec_loss.backward()
+    assert all(layer.predict.weight.grad.any() for layer in model.decoder.layers)
 
 
 @pytest.mark.parametrize("p", [1.0, 2.0])
