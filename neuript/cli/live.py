@@ -56,6 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds to wait for a lost stream before ending with code 4 (default 30)",
     )
+    signal.add_argument(
+        "--max-age", dest="max_age_s", type=float, metavar="S", help="EEG older than this commands nothing (default 1)"
+    )
     signal.add_argument("--replay", metavar="FILE", help="decode a recording instead, without LSL")
     add_eeg(signal)
     signal.add_argument("--speed", metavar="X", help="replay speed: a number or `max` (default max)")

@@ -20,6 +20,7 @@ from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.montages import ChannelPlan, Montage
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, Source, SourceStatus
 from neuript.realtime.chain.quality import Verdict
+from neuript.realtime.decoding.freshness import FOREIGN_S
 from neuript.realtime.recordings.channel_plan import assumed_cap, plan_signal
 from neuript.realtime.recordings.look import Look
 
@@ -29,8 +30,6 @@ LISTEN_S = 2.0
 """Seconds of signal that are heard before decoding begins."""
 SILENT_S = 10.0
 """Seconds after which a stream that sends nothing is refused."""
-MAX_AWAY_S = 5.0
-"""Seconds by which stamps may be away from the LSL clock when they arrive; those farther away are another clock's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,11 +216,11 @@ def listen(source: Source, n_samples: int, clock: Callable[[], float], check: Ca
 def _clock_note(chunk: Chunk) -> str:
     """Notice stamps that are not on the LSL clock (device time, Unix time)."""
     away_s = float(chunk.pulled_at - chunk.timestamps[-1])
-    if not abs(away_s) > MAX_AWAY_S:  # also NaN: a recording
+    if not abs(away_s) > FOREIGN_S:  # also NaN: a recording
         return ""
     return (
         f"the stamps are {away_s:+.1f} s away from this computer's LSL clock: the sender uses another "
-        "clock, so sample ages mean nothing and decisions carry that clock's times"
+        "clock; ages are counted from its first samples, and decisions carry that clock's times"
     )
 
 

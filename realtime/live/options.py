@@ -37,6 +37,8 @@ class LiveOptions:
     """Seconds to wait for the stream to appear."""
     give_up_s: float = 30.0
     """Seconds for which a lost stream is waited for before the session ends (exit code 4)."""
+    max_age_s: float = 1.0
+    """Age in seconds of a window's newest sample above which it commands nothing."""
     unit: str | None = None
     """Unit of the samples, where the stream is silent or wrong."""
     mains: float | None = None
@@ -83,7 +85,7 @@ class LiveOptions:
 
     def __post_init__(self) -> None:
         specs.check_types(self)
-        _check_positive(self, "wait_s", "give_up_s", "speed")
+        _check_positive(self, "wait_s", "give_up_s", "max_age_s", "speed")
         _check_positive(self, "hop_s", "duration_s", "threads", optional=True)
         if self.model is None and self.population is None and not self.demo:
             raise NeuriptError(
@@ -121,7 +123,7 @@ class LiveOptions:
             raise NeuriptError("--seed chooses the person of the --demo; without it leave it out")
         if self.replay is not None:
             nothing = {"stim": self.stim, "console": self.console}
-            nothing |= {name: getattr(self, name) != getattr(LiveOptions, name) for name in ("wait_s", "give_up_s")}
+            nothing |= {name: getattr(self, name) != getattr(LiveOptions, name) for name in _LIVE_ONLY}
             if ignored := [name for name, is_given in nothing.items() if is_given]:
                 option = ignored[0].removesuffix("_s").replace("_", "-")
                 raise NeuriptError(f"--{option} is for a live stream; with --replay nothing is on LSL, so leave it out")
@@ -160,6 +162,9 @@ class LiveOptions:
         shown = {"headless", "console", "json", "report", "record", "duration_s", "wait_s", "replay", "speed"}
         kept = {k: v for k, v in self.to_dict().items() if k not in shown}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+_LIVE_ONLY = ("wait_s", "give_up_s", "max_age_s")
 
 
 def _speed(text: str) -> float:

@@ -218,6 +218,7 @@ class _Session:
             reference=_reference(engine, spec, options),
             moving=options.alignment != "frozen",
             clock=clock,
+            max_age_s=options.max_age_s,
         )
         costs = ProcessCosts()
         ended = "failed"

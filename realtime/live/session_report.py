@@ -111,7 +111,12 @@ def build_report(
         "alignment": alignment_report(decoder),
         "policy": decoder.policy.spec.to_dict() | {"hop_s": decoder.policy.hop_s},
         "samples": decoder.conditioner.n_in,
-        "skipped_hops": decoder.skipper.n_skipped,
+        "skipped_hops": decoder.skipper.n_skipped + decoder.freshness.n_passed_over,
+        "too_old": {
+            "max_age_s": decoder.freshness.max_age_s if decoder.freshness.live else None,
+            "rows": decoder.freshness.n_old,
+            "passed_over": decoder.freshness.n_passed_over,
+        },
         "gaps": decoder.admission.n_gaps,
         "missing_samples": decoder.admission.n_missing,
         "clock_steps": decoder.admission.n_clock_steps,
