@@ -19,6 +19,7 @@ from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.timestamps import StampEvent, StampKind
 from neuript.realtime.chain.windowing import hop_samples
 from neuript.realtime.decoding.admission import Admission, DueWindow
+from neuript.realtime.decoding.arrivals import Arrivals
 from neuript.realtime.decoding.contacts import ContactLog
 from neuript.realtime.decoding.decision import Decision, Sink
 from neuript.realtime.decoding.freshness import MAX_AGE_S, Freshness
@@ -111,6 +112,7 @@ class Decoder:
         self._silence: tuple[State, float] | None = None
         self._rec_zero = math.nan
         self._hops = 1  # since the last row that the policy saw
+        self._arrivals = Arrivals(source.info)
 
     @classmethod
     def from_manifest(
@@ -188,18 +190,19 @@ class Decoder:
             return self._silent(chunk, now)
         pulled_s = self._pulled_s(chunk, now - before)
         if self._silence is not None or chunk.status is SourceStatus.RECOVERED:
-            self._recover()
+            self._recover(chunk)
         self.freshness.arrived(chunk)
+        self._arrivals.arrived(chunk)
         rows: list[Decision] = []
         for part in self._slices(len(chunk)):
             began = self._perf() if part.start else now
             due = self._prepare(chunk.data[part], chunk.timestamps[part])
-            if self.freshness.live and part.stop < len(chunk):  # a backlog is filtered, and its end decoded
-                self._pass_over(due)
-                continue
             self.freshness.fitted(self.conditioner.newest_t, chunk.pulled_at)
             latency = {"pull": pulled_s * 1e3, "filter": (self._perf() - began) * 1e3}
-            rows += self._decide(due, latency, self._age_ms(chunk), began - pulled_s)
+            late = self._pass_over(due, whole=part.stop < len(chunk))
+            rows += self._decide(
+                [w for w in due if w.index not in late], latency, self._age_ms(chunk), began - pulled_s
+            )
         return rows
 
     def _slices(self, n_times: int) -> list[slice]:
@@ -259,7 +262,7 @@ class Decoder:
         for piece in self.conditioner.push(data, stamps):
             piece = self._told_apart(piece)
             self._contacts.note(piece)
-            due += self.admission.take(piece)
+            due += self.admission.take(piece, counted=self.conditioner.order.exact)
             if isinstance(piece, Stretch):
                 self.windows.append(piece.y)
             elif isinstance(piece, StampEvent) and piece.breaks:
@@ -268,20 +271,29 @@ class Decoder:
 
     def _told_apart(self, piece: Piece) -> Piece:
         """Tell lost samples from a step of the sender's clock by the time that passed here meanwhile."""
-        if not (self.freshness.live and isinstance(piece, StampEvent) and piece.breaks):
+        if not (isinstance(piece, StampEvent) and piece.breaks):
             return piece
-        if piece.seconds < 0:
+        if self.freshness.live and piece.seconds < 0:
             self.freshness.stepped(piece.seconds)
-            return piece
-        return replace(piece, kind=StampKind.STEP if self.freshness.is_step(piece.seconds) else StampKind.GAP)
+        elif self.freshness.live:
+            piece = replace(piece, kind=StampKind.STEP if self.freshness.is_step(piece.seconds) else StampKind.GAP)
+        if piece.kind is StampKind.STEP:
+            self.conditioner.forgive(piece)
+        return piece
 
-    def _recover(self) -> None:
+    @property
+    def n_missing(self) -> int:
+        """Samples that were lost so far."""
+        return self.admission.n_missing + self.conditioner.order.n_lost
+
+    def _recover(self, chunk: Chunk) -> None:
         """Data flow again: a new instance of the stream starts over, the same one goes on."""
         info, conditioner = self.source.info, self.conditioner
         self._silence = None
         self._hold()
         if info.uid != self._uid:
             self._uid = info.uid
+            self.admission.n_missing += self._arrivals.lost_before(chunk, conditioner.newest_t, info.sfreq)
             conditioner.restart_stream()
             self.windows.restart()
             self.freshness.start_over()
@@ -289,15 +301,14 @@ class Decoder:
 
     def _hold(self) -> None:
         """Command nothing for a while, in the stream's time and in the wall's."""
+        self._arrivals.reset()
         self.admission.recovered(self.conditioner.n_in, self.source.info.sfreq)
         self.freshness.hold()
 
     def _decide(self, due: list[DueWindow], latency: dict[str, float], age_ms: float, zero: float) -> list[Decision]:
-        late = self.freshness.n_backlog(due, self._hops)
-        self._pass_over(due[:late])
-        skip = self.skipper.choose(due[late:])
+        skip = self.skipper.choose(due)
         rows = []
-        for window in due[late:]:
+        for window in due:
             if window.ready:
                 window = self._followed(window)
                 self.skipper.note(skipped=window.index in skip)
@@ -307,15 +318,19 @@ class Decoder:
                 rows.append(self._decode(window, dict(latency), age_ms, zero))
         return rows
 
-    def _pass_over(self, due: list[DueWindow]) -> None:
-        """Give no rows for the old part of a backlog, and command nothing for a while after it."""
-        for window in due:
-            if window.ready:
-                self._followed(window)
-        self._hops += len(due)
-        self.freshness.n_passed_over += len(due)
-        if due:
+    def _pass_over(self, due: list[DueWindow], *, whole: bool) -> set[int]:
+        """Return the `index` of each decision that gets no row: what is old in a backlog, or all of a piece that is.
+
+        The alignment learns from these windows too. Nothing is commanded for a while after them.
+        """
+        ready = [window for window in due if window.ready]
+        late = ready[: self.freshness.n_backlog(ready, self._hops, whole=whole)]
+        for window in late:
+            self._followed(window)
+        self._hops += len(late)
+        if late:
             self._hold()
+        return {window.index for window in late}
 
     def _followed(self, window: DueWindow) -> DueWindow:
         """Let the alignment learn from a whole window; it is not decoded before there is a settled reference."""
@@ -329,6 +344,7 @@ class Decoder:
         latency["infer"] = 0.0
         if window.ready and self.freshness.is_old(window.t):
             state = State.OVERLOAD if self.skipper.overloaded else State.STALE
+            state = State.WARMUP if self.freshness.starting else state
             self._too_late(window.t)
         elif window.ready:
             began = self._perf()
@@ -341,6 +357,7 @@ class Decoder:
                 state, logits = State.BAD_SIGNAL, None
             else:
                 state = self._state_now(window)
+                logits = None if state is State.WARMUP else logits
         return self._publish(window.t, window.index, state, logits, latency, age_ms, zero)
 
     def _state_now(self, window: DueWindow) -> State:
@@ -348,12 +365,17 @@ class Decoder:
         if self.freshness.is_old(window.t):
             self._too_late(window.t)
             return State.OVERLOAD
+        if self.freshness.starting and self.freshness.holding:
+            return State.WARMUP  # what queued up while the session began
         if window.state is not State.OK:
             return window.state
         if self.skipper.overloaded:
             return State.OVERLOAD
+        if self._arrivals.wrong:
+            return State.CLOCK
         if self.freshness.holding:
             return State.RECOVERED
+        self.freshness.begun = True
         return State.PAUSED if self.paused else State.OK
 
     def _too_late(self, t: float) -> None:

@@ -15,6 +15,8 @@ MAX_AGE_S = 1.0
 """Age in seconds of a window's newest sample above which it commands nothing, unless somebody says otherwise."""
 FOREIGN_S = 60.0
 """Stamps that are farther away from the clock than this, in seconds, are those of another clock."""
+START_S = 5.0
+"""Seconds for which old samples in the beginning are those that queued up meanwhile, and no fault of anybody."""
 HAND_OVER_S = 0.02
 """Seconds that a row may take to whoever reads it; part of the age."""
 _SAY_EVERY_S = 10.0
@@ -40,9 +42,12 @@ class Freshness:
             raise ValueError(f"max_age_s={max_age_s} must be larger than 0")
         self.max_age_s, self._clock = float(max_age_s), clock
         self.n_old = self.n_passed_over = 0
+        self.begun = False
+        """Whether a window was good for a command once."""
         self._zero = math.nan  # arrival minus stamp of a sample without any delay
         self._newest = math.nan  # the same of the newest sample
         self._hold_until = -math.inf
+        self._begin = math.nan
         self._asked_at = self._said_at = -math.inf
 
     @property
@@ -55,6 +60,8 @@ class Freshness:
         away = chunk.pulled_at - float(chunk.timestamps[-1])
         if self._clock is None or not math.isfinite(away):
             return
+        if math.isnan(self._begin):
+            self._begin = self._clock()
         if math.isnan(self._zero):
             self._zero = away if abs(away) > FOREIGN_S else 0.0
         self._newest = away
@@ -89,16 +96,22 @@ class Freshness:
         """Whether a window that ends at `t` may command nothing any more."""
         return self.age_s(t) > self.max_age_s - HAND_OVER_S
 
-    def n_backlog(self, due: Sequence[DueWindow], hops: int) -> int:
+    def n_backlog(self, due: Sequence[DueWindow], hops: int, *, whole: bool) -> int:
         """Return how many of the decisions that fell due get no row: all but the newest, where one comes too late.
 
-        The same where `hops`, those since the last row, tell that older ones of the same chunk were passed over.
+        The same where `hops`, those since the last row, tell that older ones of the same chunk were passed over. All of
+        them, where `whole` says that newer samples wait in the same chunk.
         """
-        late = len(due) > 1 and (self.is_old(due[0].t) or (self.live and hops > 1))
-        return len(due) - 1 if late else 0
+        if not self.live or not due:
+            return 0
+        n = len(due) if whole else len(due) - 1 if self.is_old(due[0].t) or hops > 1 else 0
+        self.n_passed_over += n
+        return n
 
     def old(self, t: float) -> None:
         """Count a row that came too late, and say so now and then."""
+        if self.starting:
+            return
         self.n_old += 1
         now = math.nan if self._clock is None else self._clock()
         if now - self._said_at < _SAY_EVERY_S:
@@ -120,6 +133,11 @@ class Freshness:
     def holding(self) -> bool:
         """Whether that time is not over."""
         return self._clock is not None and self._clock() < self._hold_until
+
+    @property
+    def starting(self) -> bool:
+        """Whether what is old may have queued up while the session began: nothing was good for a command yet."""
+        return not self.begun and self._clock is not None and self._clock() - self._begin < START_S
 
     def passed_s(self) -> float:
         """Seconds on the wall since this was last asked; infinite in a replay and the first time."""

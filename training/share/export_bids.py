@@ -118,7 +118,7 @@ def to_bids(
 def _add(
     source: BidsSource, root: Path, task: str, *, eeg: str | None, mains: float | str | None, tagged: bool
 ) -> BidsRun:
-    recording = read_recording(source.path, eeg=eeg)
+    recording = read_recording(source.path, eeg=eeg, any_rate=True)
     signal = bids_signal(recording, load_montage(source.montage) if source.montage else None, source.unit, mains)
     rows, n_outside = event_rows(recording, signal)
     sidecar = events_sidecar(rows, hed=tagged)

@@ -20,6 +20,7 @@ from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.channel_plan import absent_electrodes, draft_signal_plan, plan_signal, with_estimated
+from neuript.realtime.recordings.declared_rate import at_rate
 from neuript.realtime.recordings.given_channels import montage_of_names, renamed
 from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, look_at, short_name, volts_per_number
 from neuript.realtime.recordings.read import read_recording
@@ -173,7 +174,7 @@ def one_or_more(recordings: Recordings) -> list[str | Path | Recording]:
 
 
 def read_each(
-    recordings: Recordings, *, eeg: str | None = None, channels: Sequence[str] | None = None
+    recordings: Recordings, *, eeg: str | None = None, channels: Sequence[str] | None = None, sfreq: float | None = None
 ) -> list[Recording]:
     """Read what is not read yet, with the EEG in the stream named `eeg`, and give its channels their names.
 
@@ -185,6 +186,8 @@ def read_each(
         Name of the stream to take as EEG; None takes the one whose type says so.
     channels : sequence of str, optional
         As in `DatasetSpec.channels`.
+    sfreq : float, optional
+        As in `DatasetSpec.stream_sfreq`.
 
     Raises
     ------
@@ -200,7 +203,9 @@ def read_each(
         name = twice.path if isinstance(twice, Recording) else twice
         raise NeuriptError(f"{name} is given twice; name each recording once")
     return [
-        renamed(one, channels) if isinstance(one, Recording) else read_recording(one, eeg=eeg, channels=channels)
+        at_rate(renamed(one, channels), sfreq)
+        if isinstance(one, Recording)
+        else read_recording(one, eeg=eeg, channels=channels, sfreq=sfreq)
         for one in given
     ]
 
@@ -231,7 +236,7 @@ def load_dataset(recordings: Recordings, spec: DatasetSpec) -> Dataset:
     NeuriptError
         For an unreadable file, a class without trials, too few trials, channels that do not fit, unknown units.
     """
-    return build_dataset(read_each(recordings, eeg=spec.eeg, channels=spec.channels), spec)
+    return build_dataset(read_each(recordings, eeg=spec.eeg, channels=spec.channels, sfreq=spec.stream_sfreq), spec)
 
 
 def _first_reference(

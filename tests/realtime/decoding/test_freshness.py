@@ -75,19 +75,22 @@ def test_a_sleep_inside_an_inference_commands_nothing_and_is_no_overload_afterwa
 
 def test_stamps_that_fall_behind_are_stale_from_the_bound_on(rng, caplog):
     clock = Clock()
-    _, _, at = played(rng, steady(16.0), clock, stamp=lambda t: 0.8 * t)
+    _, _, at = played(rng, steady(20.0, late=lambda t: 0.1 * t), clock)
     old = [row for row, seen in at if seen - (row.t - 1000.0) > 1.0]
     assert old
     assert {row.state for row in old} <= {State.STALE, State.WARMUP, State.GAP, State.CLOCK}
     said = [r.getMessage() for r in caplog.records if "--max-age" in r.getMessage()]
     assert 0 < len(said) <= 2
+    assert any(row.state is State.OK for row, seen in at if seen - (row.t - 1000.0) < 0.9)
 
 
 @pytest.mark.parametrize("chunk_s", [2.0, 10.0])
 def test_chunks_that_are_longer_than_the_bound_command_nothing(rng, chunk_s):
     _, rows, _ = played(rng, steady(40.0, chunk_s=chunk_s), Clock())
-    assert all(row.decision is None for row in rows)
-    assert State.OK not in {row.state for row in rows}
+    later = [row for row in rows if row.t > 1006.1]  # what is full and young in the first chunk may command
+    assert len(later) >= 3
+    assert all(row.decision is None for row in later)
+    assert State.OK not in {row.state for row in later}
 
 
 def test_a_bound_that_somebody_chose_is_kept(rng):
@@ -117,7 +120,7 @@ def test_silence_is_stale_by_the_bound_even_where_the_source_is_patient(rng):
         return empty(SourceStatus.OK, clock.now)
 
     _, rows = decode([first, *[nothing] * 20], FS, clock=clock, perf=clock)
-    silent = [row for row in rows if row.sample_age_ms > 500]
+    silent = [row for row in rows if row.sample_age_ms > 990]
     assert {row.state for row in silent} == {State.STALE}
     assert 4 <= len(silent) <= 9
 
@@ -147,7 +150,7 @@ def test_time_that_passed_here_tells_lost_samples_from_a_step_of_the_clock(
     decoder, rows, at = played(
         rng, steady(26.0), clock, stamp=lambda t: t + jump_s * (t >= 8), keep=lambda t: (t < 8) | (t >= 8 + lost_s)
     )
-    assert (decoder.admission.n_gaps, decoder.admission.n_missing, decoder.admission.n_clock_steps) == (
+    assert (decoder.admission.n_gaps, decoder.n_missing, decoder.admission.n_clock_steps) == (
         n_gaps,
         n_missing,
         n_steps,

@@ -95,8 +95,12 @@ class PersonWalks:
 
     def _run(self, split: PersonSplit) -> dict[Key, list[Walk]]:
         spec, began = self.spec, time.monotonic()
-        tests = read_each([*split.test], eeg=spec.eeg, channels=spec.channels)
-        calibration = read_each([*split.calibrate], eeg=spec.eeg, channels=spec.channels) if split.calibrate else []
+        tests = read_each([*split.test], eeg=spec.eeg, channels=spec.channels, sfreq=spec.stream_sfreq)
+        calibration = (
+            read_each([*split.calibrate], eeg=spec.eeg, channels=spec.channels, sfreq=spec.stream_sfreq)
+            if split.calibrate
+            else []
+        )
         trials = self._test_trials(tests)
         there = calibration
         if self.access.calibration_size:
