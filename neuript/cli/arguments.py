@@ -40,6 +40,11 @@ def add_eeg(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so")
 
 
+def add_sfreq(parser: argparse._ActionsContainer) -> None:
+    """Add `--sfreq` of streams and recordings."""
+    parser.add_argument("--sfreq", type=float, metavar="HZ", help="true rate of the EEG, where a wrong one is declared")
+
+
 def add_unit(parser: argparse._ActionsContainer) -> None:
     """Add `--unit` of files."""
     parser.add_argument(

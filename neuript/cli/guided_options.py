@@ -27,7 +27,7 @@ SESSION = (
     *("source_id", "feedback", "sessions", "resume", *VIEW),
 )
 """Options by their destination that only a guided session has."""
-FILES = ("files", "event", "trial_start", "eeg", "idle", "report")
+FILES = ("files", "event", "trial_start", "eeg", "sfreq", "idle", "report")
 """Options that only recordings have that exist."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from neuript.cli.arguments import add_eeg, command
+from neuript.cli.arguments import add_eeg, add_sfreq, command
 from neuript.cli.channel_options import add_channels
 from neuript.cli.config_file import add_config, parse_with_config
 
@@ -56,8 +56,18 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds to wait for a lost stream before ending with code 4 (default 30)",
     )
+    signal.add_argument(
+        "--follow",
+        choices=("restarts", "any"),
+        help="go on with a lost stream whose sender was started again on the same computer (default), or on any",
+    )
+    signal.add_argument("--pin", action="store_true", help="never go on with another instance of a lost stream")
+    signal.add_argument(
+        "--max-age", dest="max_age_s", type=float, metavar="S", help="EEG older than this commands nothing (default 1)"
+    )
     signal.add_argument("--replay", metavar="FILE", help="decode a recording instead, without LSL")
     add_eeg(signal)
+    add_sfreq(signal)
     signal.add_argument("--speed", metavar="X", help="replay speed: a number or `max` (default max)")
     signal.add_argument("--demo", action="store_true", help="decode the digital twin (simulated)")
     signal.add_argument("--seed", type=int, metavar="N", help="the demo's simulated person (default 1)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_eeg, add_json, command
+from neuript.cli.arguments import add_eeg, add_json, add_sfreq, command
 from neuript.cli.channel_options import add_channels, given_channels
 from neuript.cli.progress import ProgressLine
 from neuript.durations import clock
@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--linger", type=float, default=2.0, metavar="S", help=linger)
     add("--suffix", default="", help="append this to all stream names and source ids")
     add_eeg(parser)
+    add_sfreq(parser)
     add_channels(parser)
     add_json(parser, "one line on stdout at the start and one at the end")
     add("--quiet", action="store_true", help="no progress line")
@@ -78,7 +79,7 @@ def run(argv: list[str] | None = None) -> int:
 
     if args.recorded_stamps and args.speed == 1:
         raise NeuriptError("--recorded-stamps is for other speeds than 1, where stamps and clock part; leave it out")
-    recording = read_recording(args.file, eeg=args.eeg, channels=given_channels(args))
+    recording = read_recording(args.file, eeg=args.eeg, channels=given_channels(args), sfreq=args.sfreq)
     from neuript.interrupt import Interrupt
     from neuript.realtime.lsl.publisher import LslReplay
 

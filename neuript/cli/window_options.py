@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_unit, mains_hz
+from neuript.cli.arguments import add_eeg, add_events, add_mains, add_montage, add_sfreq, add_unit, mains_hz
 from neuript.cli.channel_options import add_channels, given_channels
 
 
@@ -25,6 +25,7 @@ def add_window_options(parser: argparse._ActionsContainer, montage: str) -> None
     add_montage(parser, f"{montage} (default: what --channels or neuript record --montage said, else 10-20)")
     add_eeg(parser)
     add_channels(parser)
+    add_sfreq(parser)
     add_unit(parser)
     add("--idle", metavar="CLASS", help="class that means `no command` (default: `rest`, if there is one)")
     epoch = "seconds after an event between which the person does the task (default 0.5 4.5)"
@@ -51,6 +52,7 @@ def window_settings(args: argparse.Namespace) -> dict[str, Any]:
         "trial_start": args.trial_start,
         "montage": args.montage,
         "eeg": args.eeg,
+        "stream_sfreq": args.sfreq,
         "channels": given_channels(args),
         "unit": args.unit,
         "mains_hz": mains_hz(args.mains),

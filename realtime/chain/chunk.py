@@ -44,6 +44,8 @@ class SignalInfo:
     reference: str = ""
     explained: bool = False
     """True where a recorder named channels that the stream itself does not name."""
+    speed: float = 1.0
+    """Seconds of signal in a second: another number than 1 only where a recording is played faster or slower."""
     simulated: bool = False
     """True for the digital twin; everything that shows this stream says so."""
 

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from neuript.realtime.chain.filters import as_rate
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
 from neuript.realtime.chain.quality import BAND_LIMITS, QualityChange, QualityMonitor, share_lost
+from neuript.realtime.chain.sample_order import TOUCHES_S, SampleOrder
+from neuript.realtime.chain.sample_rate import RateMeter, RateVerdict
 from neuript.realtime.chain.timestamps import StampEvent, StampFit
 
 
@@ -77,7 +79,25 @@ class InputChange:
     lost: bool
 
 
-Piece = Stretch | StampEvent | InputChange
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Input samples up to `last` that no window may hold, as was noticed at sample `index`."""
+
+    index: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateChange:
+    """From input sample `index` on this is thought of the declared rate; both rates in Hz."""
+
+    index: int
+    verdict: RateVerdict
+    declared: float
+    measured: float
+
+
+Piece = Stretch | StampEvent | InputChange | Touched | RateChange
 
 
 class Conditioner:
@@ -112,12 +132,17 @@ class Conditioner:
         self.matrix = np.array(matrix, dtype=np.float64)
         self.chain = CausalChain(spec, self.matrix, sfreq)
         self.stamps: Stamps = stamps or StampFit(sfreq)
+        self.order, self.rate = SampleOrder(sfreq), RateMeter(sfreq)
+        self._rate_verdict = RateVerdict.FINE
         self.input_quality = QualityMonitor(self.matrix.shape[1], sfreq)
         self.band_quality = QualityMonitor(len(self.matrix), spec.sfreq, BAND_LIMITS)
         self.n_in = 0
         """Input samples so far."""
         self.n_out = 0
         """Output samples so far."""
+        self.n_unstamped = 0
+        """Samples that came before the first one with a stamp, and are left out: nobody knows when they were."""
+        self._stamped = False
         self.newest_t = math.nan
         """Time of the newest input sample."""
         self._scale = np.asarray(scale, dtype=np.float32)
@@ -148,14 +173,20 @@ class Conditioner:
 
         Yields
         ------
-        Stretch, StampEvent or InputChange
+        Stretch, StampEvent, InputChange, Touched or RateChange
             An event's `index` counts input samples since the beginning. When a `GAP` or `STEP` is yielded, the filters
             have started anew.
         """
+        raw = np.asarray(stamps, dtype=np.float64)
+        if not self._stamped:
+            data, raw = self._since_first_stamp(data, raw)
         volts = data * self._scale
-        t, events = self.stamps.update(stamps)
+        t, events = self.stamps.update(raw)
         first, stop = self.n_in, self.n_in + len(volts)
-        cuts: list[StampEvent | InputChange] = [e.shifted(self._stamps_from) for e in events]
+        cuts: list[StampEvent | InputChange | Touched | RateChange]
+        cuts = [e.shifted(self._stamps_from) for e in events]
+        cuts += self._rate_changes(raw, {cut.index for cut in cuts if isinstance(cut, StampEvent) and cut.breaks})
+        cuts += self._touched(raw)
         cuts += [self._input_change(change) for change in self.input_quality.update(volts)]
         for cut in sorted(cuts, key=lambda cut: cut.index):
             yield from self._filter(volts, t, first, min(cut.index, stop))
@@ -166,6 +197,10 @@ class Conditioner:
         if len(t):
             self.newest_t = float(t[-1])
 
+    def forgive(self, step: StampEvent) -> None:
+        """Count nothing as lost where the sender's clock has stepped."""
+        self.order.forgive(step.first - self._stamps_from - 1, step.index - self._stamps_from)
+
     def restart(self) -> None:
         """Start the filters anew with the next sample."""
         self.chain.reset()
@@ -174,13 +209,53 @@ class Conditioner:
 
     def restart_stream(self) -> None:
         """Start anew with another instance of the stream: its stamps have nothing to do with those so far."""
+        self._stamped = False
         self.stamps.reset()
+        self.order.reset()
+        self.rate.reset()
         self._stamps_from = self.n_in
         self.restart()
 
     def inputs_until(self, output: int) -> int:
         """Return how many more input samples complete the output with this absolute index, 0 or less if it is there."""
         return (output - self._output_from) * self._inputs // self._outputs + 1 - self.chain.n_in
+
+    def _since_first_stamp(
+        self, data: NDArray[np.floating[Any]], stamps: NDArray[np.float64]
+    ) -> tuple[NDArray[np.floating[Any]], NDArray[np.float64]]:
+        known = np.flatnonzero(np.isfinite(stamps))
+        first = int(known[0]) if len(known) else len(stamps)
+        self.n_unstamped += first
+        self._stamped = bool(len(known))
+        return data[first:], stamps[first:]
+
+    def _touched(self, stamps: NDArray[np.float64]) -> list[Touched]:
+        """Return where samples are out of order."""
+        span = max(1, round(TOUCHES_S * self.sfreq))
+        at = [self._stamps_from + index for index in self.order.update(stamps)]
+        return [Touched(index, index + span - 1) for index in at]
+
+    def _rate_changes(self, stamps: NDArray[np.float64], breaks: set[int]) -> list[RateChange]:
+        """Measure the rate, anew after a break, and judge it once a second of samples."""
+        first, stop, block = self.n_in, self.n_in + len(stamps), max(1, round(self.sfreq))
+        ends = set(range((first // block + 1) * block, stop + 1, block))
+        changes, begin = [], first
+        for end in sorted(ends | {index for index in breaks if first < index < stop} | {stop}):
+            self.rate.stamped(stamps[begin - first : end - first])
+            begin = end
+            if end in breaks:
+                self.rate.reset()
+            elif end in ends:
+                self.rate.forget_old()
+                changes += self._rate_change(end)
+        return changes
+
+    def _rate_change(self, index: int) -> list[RateChange]:
+        verdict = self.rate.verdict
+        if verdict is self._rate_verdict or not math.isfinite(self.rate.hz):
+            return []
+        self._rate_verdict = verdict
+        return [RateChange(index, verdict, self.sfreq, self.rate.hz)]
 
     def _input_change(self, change: QualityChange) -> InputChange:
         lost = share_lost(self.matrix, change.verdicts != 0) > 0

@@ -5,12 +5,18 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from neuript.realtime.chain.conditioner import InputChange, Piece, Stretch
+import numpy as np
+
+from neuript.realtime.chain.conditioner import InputChange, Piece, RateChange, Stretch, Touched
+from neuript.realtime.chain.sample_rate import RateVerdict
 from neuript.realtime.chain.timestamps import STEP_S, StampEvent, StampKind
 from neuript.realtime.chain.windowing import Windower
 from neuript.realtime.decoding.states import State
 
 logger = logging.getLogger(__name__)
+
+_NO_CRYSTAL = ": more than a crystal is off; samples may be lost on the way"
+_ANOTHER_RATE = ": nothing is commanded until both agree; if the second is right, start again and give it with --sfreq"
 
 SOFT_RECOVERY_S = 0.5
 """Seconds for which nothing is committed after late data went on without a hole."""
@@ -65,7 +71,9 @@ class Admission:
         self._until_full = State.WARMUP
         self._suspicion: State | None = None
         self._input_bad = self._band_bad = False
+        self._rate_wrong = False
         self._soft_until = 0
+        self._touched_to = -1
         self._index = -1
 
     @property
@@ -78,19 +86,31 @@ class Admission:
         """Absolute output index just after the newest sample of the next decision's window."""
         return (self.windower.total // self.windower.hop + 1) * self.windower.hop
 
-    def take(self, piece: Piece) -> list[DueWindow]:
-        """Follow one piece and return the decisions that fell due in it, oldest first."""
+    def take(self, piece: Piece, *, counted: bool = False) -> list[DueWindow]:
+        """Follow one piece and return the decisions that fell due in it, oldest first.
+
+        `counted` says that lost samples are counted one by one elsewhere.
+        """
         if isinstance(piece, Stretch):
             return self._due_in(piece)
         if isinstance(piece, InputChange):
             self._input_bad = piece.lost
+        elif isinstance(piece, RateChange):
+            self._note_rate(piece)
+        elif isinstance(piece, Touched):
+            self.touch(piece.last, State.GAP)
         else:
-            self._note_stamps(piece)
+            self._note_stamps(piece, counted)
         return []
 
     def recovered(self, n_in: int, sfreq: float) -> None:
         """Data flow again after input sample `n_in` of a stream with `sfreq` Hz."""
         self._soft_until = n_in + round(SOFT_RECOVERY_S * sfreq)
+
+    def touch(self, last: int, state: State) -> None:
+        """Admit no window that holds anything up to input sample `last`; `state` until one without is full."""
+        self._touched_to = max(self._touched_to, last)
+        self._until_full = state
 
     def start_over(self, state: State) -> None:
         """Admit nothing from before the next sample; `state` until a window without the break is full."""
@@ -102,6 +122,8 @@ class Admission:
     def _due_in(self, piece: Stretch) -> list[DueWindow]:
         changes = [(change.index, bool(change.verdicts.any())) for change in piece.band]
         due = []
+        if len(piece.newest) and self._touched_to >= piece.newest[0]:
+            self.windower.restart(piece.first + int(np.searchsorted(piece.newest, self._touched_to, "right")))
         for end in self.windower.advance(len(piece.y)):
             while changes and changes[0][0] <= end:
                 self._band_bad = changes.pop(0)[1]
@@ -116,20 +138,34 @@ class Admission:
         if self._input_bad or self._band_bad:  # no window may touch the bad stretch
             self._until_full = State.BAD_SIGNAL
             self.windower.restart(end)
+        elif self._rate_wrong:
+            self._until_full = State.CLOCK
+            self.windower.restart(end)
         full = self.windower.is_full(end)
         state = self._suspicion or (State.OK if full else self._until_full)
         if newest < self._soft_until and state in (State.OK, State.GAP):
             state = State.RECOVERED
         return DueWindow(end, t, self._index, state, full and self._suspicion is None)
 
-    def _note_stamps(self, event: StampEvent) -> None:
+    def _note_rate(self, change: RateChange) -> None:
+        self._rate_wrong = change.verdict is RateVerdict.WRONG
+        if change.verdict is RateVerdict.FINE:
+            return
+        logger.warning(
+            "the stream declares %g Hz and sends %.4g Hz by its stamps%s",
+            change.declared,
+            change.measured,
+            _NO_CRYSTAL if change.verdict is RateVerdict.ODD else _ANOTHER_RATE,
+        )
+
+    def _note_stamps(self, event: StampEvent, counted: bool) -> None:
         if event.kind is StampKind.SUSPECT:
             self._suspicion = State.GAP if 0 < event.seconds <= STEP_S else State.CLOCK
         elif event.kind is StampKind.BURST:
             self._suspicion = None
         elif event.kind is StampKind.GAP:
             self.n_gaps += 1
-            self.n_missing += round(event.missing)
+            self.n_missing += 0 if counted else round(event.missing)
             logger.warning("%.0f samples are missing", event.missing)
             self.start_over(State.RECOVERED if event.index <= self._soft_until else State.GAP)
         else:

@@ -14,13 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.alignment import AlignedWindows, PlainWindows, Reference, Windows
 from neuript.realtime.chain.chunk import Chunk, Source, SourceStatus
-from neuript.realtime.chain.conditioner import Conditioner, Stretch
+from neuript.realtime.chain.conditioner import Conditioner, Piece, Stretch
 from neuript.realtime.chain.preprocess import PreprocessSpec
-from neuript.realtime.chain.timestamps import StampEvent
+from neuript.realtime.chain.timestamps import StampEvent, StampKind
 from neuript.realtime.chain.windowing import hop_samples
 from neuript.realtime.decoding.admission import Admission, DueWindow
+from neuript.realtime.decoding.arrivals import Arrivals
 from neuript.realtime.decoding.contacts import ContactLog
 from neuript.realtime.decoding.decision import Decision, Sink
+from neuript.realtime.decoding.freshness import MAX_AGE_S, Freshness
 from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.decoding.skipping import Skipper
 from neuript.realtime.decoding.states import State
@@ -66,8 +68,10 @@ class Decoder:
     sinks : sequence of Sink
         What takes each row, in this order; the time the earlier ones took is the `publish` time of the later ones.
     clock : callable or None
-        The LSL clock, for live use: sample age is measured and hops that queued up are skipped.
+        The LSL clock, for live use: windows are as old as it says, and hops that queued up are skipped.
         None decodes everything, as a replay must.
+    max_age_s : float
+        Age in seconds above which a window commands nothing, where there is a clock.
     perf : callable
         Stopwatch for the stages, in seconds.
     """
@@ -84,6 +88,7 @@ class Decoder:
         reference: Reference | None = None,
         moving: bool = True,
         clock: Callable[[], float] | None = None,
+        max_age_s: float = MAX_AGE_S,
         perf: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.source, self.conditioner, self.engine, self.policy = source, conditioner, engine, policy
@@ -92,6 +97,7 @@ class Decoder:
         hop = hop_samples(policy.hop_s, conditioner.spec.sfreq)
         self.admission = Admission(n_times, hop, conditioner.settle_samples)
         self.skipper = Skipper(policy.hop_s, live=clock is not None)
+        self.freshness = Freshness(max_age_s, clock)
         self.ended = False
         self.paused = False
         """Set from outside between two steps: what would be OK is PAUSED, so nothing is commanded."""
@@ -107,6 +113,7 @@ class Decoder:
         self._silence: tuple[State, float] | None = None
         self._rec_zero = math.nan
         self._hops = 1  # since the last row that the policy saw
+        self._arrivals = Arrivals(source.info)
 
     @classmethod
     def from_manifest(
@@ -121,6 +128,7 @@ class Decoder:
         reference: Reference | None = None,
         moving: bool = True,
         clock: Callable[[], float] | None = None,
+        max_age_s: float = MAX_AGE_S,
         perf: Callable[[], float] = time.perf_counter,
     ) -> Decoder:
         """Build the decoder that a model's manifest describes.
@@ -145,6 +153,8 @@ class Decoder:
             Whether the alignment follows the stream.
         clock : callable or None
             The LSL clock, in seconds, for live use; None for a replay.
+        max_age_s : float
+            Age in seconds above which a window commands nothing.
         perf : callable
             Stopwatch for the stages, in seconds.
         """
@@ -161,6 +171,7 @@ class Decoder:
             reference=reference,
             moving=moving,
             clock=clock,
+            max_age_s=max_age_s,
             perf=perf,
         )
 
@@ -179,18 +190,26 @@ class Decoder:
         if len(chunk) == 0:
             return self._silent(chunk, now)
         pulled_s = self._pulled_s(chunk, now - before)
-        self._silence = None
-        if chunk.status is SourceStatus.RECOVERED:
-            self._recover()
+        if self._silence is not None or chunk.status is SourceStatus.RECOVERED:
+            self._recover(chunk)
+        self.freshness.arrived(chunk)
+        self._arrivals.arrived(chunk)
         rows: list[Decision] = []
-        size = max(1, round(SLICE_S * self.conditioner.sfreq))
-        for start in range(0, len(chunk), size):
-            part = slice(start, start + size)
-            began = self._perf() if start else now
+        for part in self._slices(len(chunk)):
+            began = self._perf() if part.start else now
             due = self._prepare(chunk.data[part], chunk.timestamps[part])
+            self.freshness.fitted(self.conditioner.newest_t, chunk.pulled_at)
             latency = {"pull": pulled_s * 1e3, "filter": (self._perf() - began) * 1e3}
-            rows += self._decide(due, latency, self._age_ms(chunk), began - pulled_s)
+            late = self._pass_over(due, whole=part.stop < len(chunk))
+            rows += self._decide(
+                [w for w in due if w.index not in late], latency, self._age_ms(chunk), began - pulled_s
+            )
         return rows
+
+    def _slices(self, n_times: int) -> list[slice]:
+        """Cut a chunk so that what is due in a piece is still in the ring."""
+        size = max(1, round(SLICE_S * self.conditioner.sfreq))
+        return [slice(start, min(start + size, n_times)) for start in range(0, n_times, size)]
 
     def recentre(self) -> None:
         """See windows from the signal that comes from now on, as at the start of a session without a calibration.
@@ -242,24 +261,51 @@ class Decoder:
             self._rec_zero = float(stamps[0])
         due: list[DueWindow] = []
         for piece in self.conditioner.push(data, stamps):
+            piece = self._told_apart(piece)
             self.contacts.note(piece)
-            due += self.admission.take(piece)
+            due += self.admission.take(piece, counted=self.conditioner.order.exact)
             if isinstance(piece, Stretch):
                 self.windows.append(piece.y)
             elif isinstance(piece, StampEvent) and piece.breaks:
                 self.windows.restart()
         return due
 
-    def _recover(self) -> None:
+    def _told_apart(self, piece: Piece) -> Piece:
+        """Tell lost samples from a step of the sender's clock by the time that passed here meanwhile."""
+        if not (isinstance(piece, StampEvent) and piece.breaks):
+            return piece
+        if self.freshness.live and piece.seconds < 0:
+            self.freshness.stepped(piece.seconds)
+        elif self.freshness.live:
+            piece = replace(piece, kind=StampKind.STEP if self.freshness.is_step(piece.seconds) else StampKind.GAP)
+        if piece.kind is StampKind.STEP:
+            self.conditioner.forgive(piece)
+        return piece
+
+    @property
+    def n_missing(self) -> int:
+        """Samples that were lost so far."""
+        return self.admission.n_missing + self.conditioner.order.n_lost
+
+    def _recover(self, chunk: Chunk) -> None:
         """Data flow again: a new instance of the stream starts over, the same one goes on."""
         info, conditioner = self.source.info, self.conditioner
-        self.admission.recovered(conditioner.n_in, info.sfreq)
+        self._silence = None
+        self._hold()
         if info.uid != self._uid:
             self._uid = info.uid
+            self.admission.n_missing += self._arrivals.lost_before(chunk, conditioner.newest_t, info.sfreq)
             conditioner.restart_stream()
             self.contacts.restart()
             self.windows.restart()
+            self.freshness.start_over()
             self.admission.start_over(State.RECOVERED)
+
+    def _hold(self) -> None:
+        """Command nothing for a while, in the stream's time and in the wall's."""
+        self._arrivals.reset()
+        self.admission.recovered(self.conditioner.n_in, self.source.info.sfreq)
+        self.freshness.hold()
 
     def _decide(self, due: list[DueWindow], latency: dict[str, float], age_ms: float, zero: float) -> list[Decision]:
         skip = self.skipper.choose(due)
@@ -274,6 +320,20 @@ class Decoder:
                 rows.append(self._decode(window, dict(latency), age_ms, zero))
         return rows
 
+    def _pass_over(self, due: list[DueWindow], *, whole: bool) -> set[int]:
+        """Return the `index` of each decision that gets no row: what is old in a backlog, or all of a piece that is.
+
+        The alignment learns from these windows too. Nothing is commanded for a while after them.
+        """
+        ready = [window for window in due if window.ready]
+        late = ready[: self.freshness.n_backlog(ready, self._hops, whole=whole)]
+        for window in late:
+            self._followed(window)
+        self._hops += len(late)
+        if late:
+            self._hold()
+        return {window.index for window in late}
+
     def _followed(self, window: DueWindow) -> DueWindow:
         """Let the alignment learn from a whole window; it is not decoded before there is a settled reference."""
         clean = window.state is State.OK
@@ -284,7 +344,11 @@ class Decoder:
     def _decode(self, window: DueWindow, latency: dict[str, float], age_ms: float, zero: float) -> Decision:
         state, logits = window.state, None
         latency["infer"] = 0.0
-        if window.ready:
+        if window.ready and self.freshness.is_old(window.t):
+            state = State.OVERLOAD if self.skipper.overloaded else State.STALE
+            state = State.WARMUP if self.freshness.starting else state
+            self._too_late(window.t)
+        elif window.ready:
             began = self._perf()
             seen = self.windows.window(window.end)
             logits = self.engine.infer(seen.signal, seen.tangent)
@@ -293,11 +357,32 @@ class Decoder:
             self.skipper.took(took_s)
             if not np.isfinite(logits).all():
                 state, logits = State.BAD_SIGNAL, None
-            elif state is State.OK and self.skipper.overloaded:
-                state = State.OVERLOAD
-            elif state is State.OK and self.paused:
-                state = State.PAUSED
+            else:
+                state = self._state_now(window)
+                logits = None if state is State.WARMUP else logits
         return self._publish(window.t, window.index, state, logits, latency, age_ms, zero)
+
+    def _state_now(self, window: DueWindow) -> State:
+        """State of a decoded window, now that it is decoded: time has passed, and this process may have slept."""
+        if self.freshness.is_old(window.t):
+            self._too_late(window.t)
+            return State.OVERLOAD
+        if self.freshness.starting and self.freshness.holding:
+            return State.WARMUP  # what queued up while the session began
+        if window.state is not State.OK:
+            return window.state
+        if self.skipper.overloaded:
+            return State.OVERLOAD
+        if self._arrivals.wrong:
+            return State.CLOCK
+        if self.freshness.holding:
+            return State.RECOVERED
+        self.freshness.begun = True
+        return State.PAUSED if self.paused else State.OK
+
+    def _too_late(self, t: float) -> None:
+        self.freshness.old(t)
+        self._hold()
 
     def _publish(
         self,
@@ -309,7 +394,7 @@ class Decoder:
         age_ms: float,
         zero: float,
     ) -> Decision:
-        result = self.policy.update(logits, state, hops=self._hops)
+        result = self.policy.update(logits, state, hops=self._hops, wall_s=self.freshness.passed_s())
         self._hops = 1
         row = Decision(
             t=t,
@@ -338,6 +423,8 @@ class Decoder:
     def _silent(self, chunk: Chunk, zero: float) -> list[Decision]:
         """Say at the pace of the hop that nothing arrives."""
         state = _SILENT.get(chunk.status)
+        if state is None and self.freshness.is_old(self.conditioner.newest_t):
+            state = State.STALE
         if state is None:
             return []
         at = self._silence

@@ -38,6 +38,8 @@ class DecoderHeader:
     """Time constant in seconds of the evidence that is compared with the threshold."""
     dwell_s: float | None = None
     refractory_s: float | None = None
+    max_age_s: float | None = None
+    """Age in seconds of a window's newest sample above which it commands nothing."""
     temperature: float | None = None
     gate: bool = False
     """True if the evidence for tasks is bounded by what the model says of doing anything at all."""

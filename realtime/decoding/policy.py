@@ -17,6 +17,8 @@ from neuript import specs
 from neuript.realtime.decoding.states import State
 from neuript.specs import require
 
+WALL_SLACK_S = 0.25
+"""Seconds by which the wall's time may fall short of the stream's between two commands: samples come in chunks."""
 _LOG_FLOOR = math.log(1e-4)
 """One window cannot bring more evidence than this, so that one outlier cannot silence a class."""
 
@@ -161,8 +163,9 @@ class CommitRule:
     """From evidence to commands, one `update` per hop.
 
     The leading class is committed when it has stayed at or above `threshold` for `dwell_s`, is not the idle class, the
-    state is OK and `refractory_s` has passed since the last commit. It is held until its evidence falls below
-    `release`, another class takes over, or the state is no longer OK.
+    state is OK and `refractory_s` has passed since the last commit, in the stream and on the wall: what queued up while
+    nobody looked cannot command in a flash. It is held until its evidence falls below `release`, another class takes
+    over, or the state is no longer OK.
 
     Parameters
     ----------
@@ -180,6 +183,8 @@ class CommitRule:
         self._dwell_hops = max(1, math.ceil(spec.dwell_s / hop_s - 1e-9))
         self._refractory_hops = math.ceil(spec.refractory_s / hop_s - 1e-9)
         self._since_commit = self._refractory_hops
+        self._wall_refractory_s = spec.refractory_s - WALL_SLACK_S
+        self._wall_since_s = math.inf
         self.held: int | None = None
         self._candidate: int | None = None
         self._run_hops = 0
@@ -188,9 +193,15 @@ class CommitRule:
         """Compare the evidence with this threshold and release from now on."""
         self._threshold, self._release = spec.threshold, spec.release
 
-    def update(self, evidence: Sequence[float] | None, state: State = State.OK, *, hops: int = 1) -> bool:
-        """Take the evidence of the next window, or None where there is no valid one; whether `held` was committed."""
+    def update(
+        self, evidence: Sequence[float] | None, state: State = State.OK, *, hops: int = 1, wall_s: float = math.inf
+    ) -> bool:
+        """Take the evidence of the next window, or None where there is no valid one; whether `held` was committed.
+
+        `hops` and `wall_s`, seconds on the wall, have passed since the window before; a replay has all the time.
+        """
         self._since_commit += hops
+        self._wall_since_s += wall_s
         if evidence is None or state is not State.OK:
             self.held, self._candidate, self._run_hops = None, None, 0
             return False
@@ -203,10 +214,10 @@ class CommitRule:
             return False
         self._run_hops = self._run_hops + hops if leader == self._candidate else 1
         self._candidate = leader
-        ready = self._run_hops >= self._dwell_hops and self._since_commit >= self._refractory_hops
-        if leader == self.held or not ready:
+        rested = self._since_commit >= self._refractory_hops and self._wall_since_s >= self._wall_refractory_s
+        if leader == self.held or self._run_hops < self._dwell_hops or not rested:
             return False
-        self.held, self._since_commit = leader, 0
+        self.held, self._since_commit, self._wall_since_s = leader, 0, 0.0
         return True
 
 
@@ -248,7 +259,9 @@ class DecisionPolicy:
         self._centre: RunningMean | None = None
         self.start_over()
 
-    def update(self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1) -> PolicyResult:
+    def update(
+        self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1, wall_s: float = math.inf
+    ) -> PolicyResult:
         """Take the logits of the next window (or None where there is no valid one).
 
         Parameters
@@ -259,6 +272,8 @@ class DecisionPolicy:
             Nothing is committed or held in any state but OK.
         hops : int
             Hops since the previous update (more than 1 when hops were skipped).
+        wall_s : float
+            Seconds on the wall since the previous update; infinite where nobody waits, as in a replay.
 
         Raises
         ------
@@ -267,11 +282,11 @@ class DecisionPolicy:
         """
         if logits is None:
             self._evidence.forget()
-            self._rule.update(None, state, hops=hops)
+            self._rule.update(None, state, hops=hops, wall_s=wall_s)
             return PolicyResult(None, None, 0.0, None, committed=False)
         log_proba, gate = self._read(logits, state, hops)
         evidence = self._evidence.add(log_proba if gate is None else self._gated(log_proba, gate), hops)
-        committed = self._rule.update(evidence.tolist(), state, hops=hops)
+        committed = self._rule.update(evidence.tolist(), state, hops=hops, wall_s=wall_s)
         return PolicyResult(np.exp(log_proba), evidence, float(evidence.max()), self._rule.held, committed)
 
     def set_threshold(self, threshold: float) -> None:

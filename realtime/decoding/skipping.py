@@ -45,7 +45,8 @@ class Skipper:
         return set(ready[: max(0, len(ready) - n_kept)])
 
     def took(self, infer_s: float) -> None:
-        """Learn how long one inference took."""
+        """Learn how long one inference took; a sleep of the whole process in it says nothing of the next one."""
+        infer_s = min(infer_s, CATCH_UP_S)
         self._infer_s = infer_s if self._infer_s == 0 else 0.8 * self._infer_s + 0.2 * infer_s
 
     def note(self, *, skipped: bool) -> None:

@@ -14,10 +14,10 @@ class State(StrEnum):
     OK = "OK"
     WARMUP = "WARMUP"  # the first window is not full yet
     GAP = "GAP"  # samples are missing, late or lost; until a window without the hole is full
-    STALE = "STALE"  # nothing arrived for several chunk periods
+    STALE = "STALE"  # nothing arrived for several chunk periods, or only what is too old
     CLOCK = "CLOCK"  # the time stamps jumped; until a window after the jump is full
     BAD_SIGNAL = "BAD_SIGNAL"  # a channel in use is flat, not a number, railed or far too large
-    OVERLOAD = "OVERLOAD"  # inference is slower than the hop; hops are being skipped
+    OVERLOAD = "OVERLOAD"  # inference is slower than the hop, or this process slept; hops are being skipped
     LOST = "LOST"  # the stream is gone
     RECOVERED = "RECOVERED"  # the stream came back; until a window after it is full
     PAUSED = "PAUSED"  # a person has paused the commands; the signal is clean
@@ -47,7 +47,7 @@ _TEXT: dict[State, str] = {
     State.OK: "decoding",
     State.WARMUP: "filling the first window, or learning the reference",
     State.GAP: "samples are missing, late or lost; waiting for a whole window",
-    State.STALE: "no samples are arriving",
+    State.STALE: "no samples are arriving, or only old ones",
     State.CLOCK: "the clock of the stream jumped; waiting for a whole window",
     State.BAD_SIGNAL: "a channel is flat, not a number, saturated or far too large",
     State.OVERLOAD: "this computer is too slow; hops are skipped",

@@ -20,6 +20,8 @@ from neuript.errors import NeuriptError, StreamNotFoundError
 from neuript.montages import ChannelPlan, Montage
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, Source, SourceStatus
 from neuript.realtime.chain.quality import Verdict
+from neuript.realtime.chain.sample_rate import RateMeter, RateVerdict, wrong_rate
+from neuript.realtime.decoding.freshness import FOREIGN_S
 from neuript.realtime.recordings.channel_plan import assumed_cap, plan_signal
 from neuript.realtime.recordings.explanation import explained
 from neuript.realtime.recordings.look import Look
@@ -30,8 +32,6 @@ LISTEN_S = 2.0
 """Seconds of signal that are heard before decoding begins."""
 SILENT_S = 10.0
 """Seconds after which a stream that sends nothing is refused."""
-MAX_AWAY_S = 5.0
-"""Seconds by which stamps may be away from the LSL clock when they arrive; those farther away are another clock's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +149,7 @@ def take_in(
     cap = cap or assumed_cap(info, model)
     plan = plan_signal(info, model, cap)
     chunks = listen(source, math.ceil(LISTEN_S * info.sfreq), clock, check)
+    check_rate(info, chunks)
     heard = np.concatenate([c.data for c in chunks])[: math.ceil(LISTEN_S * info.sfreq)]
     if len(heard) < 0.5 * info.sfreq:
         raise NeuriptError(f"'{info.name}' ends after {len(heard) / info.sfreq:.2f} s; there is nothing to decode")
@@ -199,18 +200,20 @@ def listen(source: Source, n_samples: int, clock: Callable[[], float], check: Ca
     Raises
     ------
     NeuriptError
-        If the source ends without a sample.
+        If the source ends without a sample, or sends much less or more than it declares.
     StreamNotFoundError
         If it sends nothing for 10 s.
     """
     chunks: list[Chunk] = []
     n, last = 0, clock()
-    while n < n_samples:
+    meter = RateMeter(source.info.sfreq * source.info.speed, 2 * LISTEN_S)
+    while n < n_samples and meter.verdict is not RateVerdict.WRONG:
         check()
         chunk = source.pull(0.1)
         if len(chunk):
             chunks.append(chunk)
             n, last = n + len(chunk), clock()
+            meter.arrived(len(chunk), chunk.pulled_at)
         elif chunk.status is SourceStatus.ENDED:
             break
         elif clock() - last > SILENT_S:
@@ -218,19 +221,38 @@ def listen(source: Source, n_samples: int, clock: Callable[[], float], check: Ca
                 f"the stream '{source.info.name}' is there but sends no samples (waited "
                 f"{SILENT_S:g} s); start the acquisition on the amplifier"
             )
+    if meter.verdict is RateVerdict.WRONG:
+        raise NeuriptError(wrong_rate(source.info.name, meter))
     if not chunks:
         raise NeuriptError(f"'{source.info.name}' holds no samples")
     return chunks
 
 
+def check_rate(info: SignalInfo, chunks: Sequence[Chunk]) -> None:
+    """Compare the declared rate with what the stamps say; nothing that a few seconds can tell is let pass.
+
+    Raises
+    ------
+    NeuriptError
+        If the stream sends at another rate than it declares, or no stamps.
+    """
+    stamps = np.concatenate([chunk.timestamps for chunk in chunks])
+    if not np.isfinite(stamps).any():
+        raise NeuriptError(f"the samples of '{info.name}' have no time stamps; without them nothing can be decoded")
+    meter = RateMeter(info.sfreq)
+    meter.stamped(stamps)
+    if meter.verdict is RateVerdict.WRONG:
+        raise NeuriptError(wrong_rate(info.name, meter))
+
+
 def _clock_note(chunk: Chunk) -> str:
     """Notice stamps that are not on the LSL clock (device time, Unix time)."""
     away_s = float(chunk.pulled_at - chunk.timestamps[-1])
-    if not abs(away_s) > MAX_AWAY_S:  # also NaN: a recording
+    if not abs(away_s) > FOREIGN_S:  # also NaN: a recording
         return ""
     return (
         f"the stamps are {away_s:+.1f} s away from this computer's LSL clock: the sender uses another "
-        "clock, so sample ages mean nothing and decisions carry that clock's times"
+        "clock; ages are counted from its first samples, and decisions carry that clock's times"
     )
 
 

@@ -37,6 +37,14 @@ class LiveOptions:
     """Seconds to wait for the stream to appear."""
     give_up_s: float = 30.0
     """Seconds for which a lost stream is waited for before the session ends (exit code 4)."""
+    follow: Literal["restarts", "any"] = "restarts"
+    """Who is taken in place of a lost stream: its sender started again on the same computer, or on any."""
+    pin: bool = False
+    """Keep to the very stream that was found; another instance of it is never taken."""
+    max_age_s: float = 1.0
+    """Age in seconds of a window's newest sample above which it commands nothing."""
+    sfreq: float | None = None
+    """True rate of the EEG in Hz, where a wrong one is declared; None believes what is declared, if the stamps do."""
     unit: str | None = None
     """Unit of the samples, where the stream is silent or wrong."""
     mains: float | None = None
@@ -83,8 +91,8 @@ class LiveOptions:
 
     def __post_init__(self) -> None:
         specs.check_types(self)
-        _check_positive(self, "wait_s", "give_up_s", "speed")
-        _check_positive(self, "hop_s", "duration_s", "threads", optional=True)
+        _check_positive(self, "wait_s", "give_up_s", "max_age_s", "speed")
+        _check_positive(self, "hop_s", "sfreq", "duration_s", "threads", optional=True)
         if self.model is None and self.population is None and not self.demo:
             raise NeuriptError(
                 "--model FILE is needed: a model made by neuript-calibrate "
@@ -104,6 +112,10 @@ class LiveOptions:
         self._refuse_what_does_nothing()
         if self.replay and self.record:
             raise NeuriptError("--record records what is on LSL; with --replay nothing is, so leave it out")
+        if self.pin and self.follow == "any":
+            raise NeuriptError(
+                "--pin keeps to one instance of the stream and --follow any to none; leave one of them out"
+            )
         if self.stream is not None:
             stream_predicate(self.stream)
         if self.mains not in (None, 0.0, 50.0, 60.0):
@@ -120,13 +132,13 @@ class LiveOptions:
         if not self.demo and self.seed != LiveOptions.seed:
             raise NeuriptError("--seed chooses the person of the --demo; without it leave it out")
         if self.replay is not None:
-            nothing = {"stim": self.stim, "console": self.console}
-            nothing |= {name: getattr(self, name) != getattr(LiveOptions, name) for name in ("wait_s", "give_up_s")}
+            nothing = {"stim": self.stim, "console": self.console, "pin": self.pin}
+            nothing |= {name: getattr(self, name) != getattr(LiveOptions, name) for name in _LIVE_ONLY}
             if ignored := [name for name, is_given in nothing.items() if is_given]:
                 option = ignored[0].removesuffix("_s").replace("_", "-")
                 raise NeuriptError(f"--{option} is for a live stream; with --replay nothing is on LSL, so leave it out")
-        if self.demo and (self.montage or self.channels or self.unit):
-            raise NeuriptError("--demo knows its own cap and unit; leave out --montage, --channels and --unit")
+        if self.demo and (self.montage or self.channels or self.unit or self.sfreq):
+            raise NeuriptError("--demo knows its own cap and unit; leave out --montage, --channels, --sfreq and --unit")
         if self.headless and self.console:
             raise NeuriptError("--headless shows no dashboard and --console shows one; leave one of them out")
 
@@ -160,6 +172,9 @@ class LiveOptions:
         shown = {"headless", "console", "json", "report", "record", "duration_s", "wait_s", "replay", "speed"}
         kept = {k: v for k, v in self.to_dict().items() if k not in shown}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+_LIVE_ONLY = ("wait_s", "give_up_s", "follow", "max_age_s")
 
 
 def _speed(text: str) -> float:

@@ -40,6 +40,7 @@ def own_header(
         smoothing_s=policy.smoothing_s,
         dwell_s=policy.dwell_s,
         refractory_s=policy.refractory_s,
+        max_age_s=options.max_age_s,
         gate=policy.gate,
         centre_s=policy.centre_s,
         temperature=policy.temperature,

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from neuript.realtime.dashboard.launch import Handle, View
     from neuript.realtime.decoding.decision import Sink
     from neuript.realtime.live.demo import Demo
+    from neuript.realtime.lsl.candidates import Follow
     from neuript.realtime.lsl.labrecorder import Recorder
     from neuript.realtime.lsl.outlet import DecisionOutlets
 
@@ -186,7 +187,9 @@ class _Session:
         logger.info("looking for a stream %s", in_words(predicate))
         wait_s = max(self.options.wait_s, 20.0) if self.demo else self.options.wait_s
         found = find_stream(predicate, wait_s=wait_s, on_wait=self._check)
-        source = LslSource(found, give_up_s=self.options.give_up_s, channels=self.options.channels)
+        known = self.options
+        follow: Follow = "never" if known.pin else known.follow
+        source = LslSource(found, give_up_s=known.give_up_s, channels=known.channels, sfreq=known.sfreq, follow=follow)
         source.start()
         return source
 
@@ -200,7 +203,8 @@ class _Session:
         from neuript.realtime.recordings.read import read_recording
         from neuript.realtime.recordings.replay_source import ReplaySource
 
-        recording = read_recording(path, eeg=self.options.eeg, channels=self.options.channels)
+        known = self.options
+        recording = read_recording(path, eeg=known.eeg, channels=known.channels, sfreq=known.sfreq)
         if self.options.speed < math.inf:
             return Paced(ReplaySource(recording), self.options.speed)
         return ReplaySource(recording, chunk=max(32, round(recording.eeg.info.sfreq)))
@@ -227,6 +231,7 @@ class _Session:
             reference=reference_here(engine, spec, options),
             moving=options.alignment != "frozen",
             clock=clock,
+            max_age_s=options.max_age_s,
         )
         costs = ProcessCosts()
         ended = "failed"

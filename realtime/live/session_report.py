@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -85,7 +86,7 @@ def build_report(
             "hostname": info.hostname,
             "n_chans": len(info.ch_names),
             "sfreq_nominal": info.sfreq,
-            "sfreq_measured": round(decoder.conditioner.stamps.rate_hz, 4),
+            "sfreq_measured": _rate(decoder.conditioner.rate.hz),
             "stamp_jitter_ms": round(decoder.conditioner.stamps.jitter_s * 1e3, 4),
             "volts_per_unit": sorted({float(s) for s in intake.scale if s}),
             "bads": list(intake.bads),
@@ -111,14 +112,25 @@ def build_report(
         "alignment": alignment_report(decoder),
         "policy": decoder.policy.spec.to_dict() | {"hop_s": decoder.policy.hop_s},
         "samples": decoder.conditioner.n_in,
-        "skipped_hops": decoder.skipper.n_skipped,
+        "skipped_hops": decoder.skipper.n_skipped + decoder.freshness.n_passed_over,
+        "too_old": {
+            "max_age_s": decoder.freshness.max_age_s if decoder.freshness.live else None,
+            "rows": decoder.freshness.n_old,
+            "passed_over": decoder.freshness.n_passed_over,
+        },
         "gaps": decoder.admission.n_gaps,
-        "missing_samples": decoder.admission.n_missing,
+        "missing_samples": decoder.n_missing,
+        "unstamped_samples": decoder.conditioner.n_unstamped,
+        "scrambled_samples": decoder.conditioner.order.n_scrambled,
         "clock_steps": decoder.admission.n_clock_steps,
         **ledger.summary(),
         "cost": costs.summary(),
         **more,
     }
+
+
+def _rate(hz: float) -> float | None:
+    return round(hz, 4) if math.isfinite(hz) else None
 
 
 def alignment_report(decoder: Decoder) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 liblsl's own recovery is silent (`pull` just returns nothing, then samples of whatever came back), so
 it is switched off here: a broken connection is LOST at once, the stream is looked up again in the
-background, and what comes back must declare the same rate, labels, units and format.
+background, and who may go on in its place is decided in `candidates`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.errors import NeuriptError, StreamLostError, StreamNotFoundError
+from neuript.errors import StreamLostError, StreamNotFoundError
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
+from neuript.realtime.lsl.candidates import Candidates, Follow
 from neuript.realtime.lsl.library import LostError, lsl_clock, pylsl
-from neuript.realtime.lsl.stream_choice import predicate_for
+from neuript.realtime.recordings.declared_rate import with_rate
 from neuript.realtime.recordings.given_channels import with_channels
 from neuript.realtime.recordings.header import signal_info
 
@@ -46,6 +47,10 @@ class LslSource:
         Seconds for which a lost stream is waited for; then `pull` raises StreamLostError.
     channels : sequence of str, optional
         Names of the channels in order, `-` for one to leave out; None takes what the stream says.
+    sfreq : float, optional
+        Rate in Hz, where the stream declares a wrong one; None takes what it says.
+    follow : str
+        Who is taken in place of a stream that was lost; see `candidates.Follow`.
     clock : callable
         The LSL clock, in seconds.
     """
@@ -57,16 +62,19 @@ class LslSource:
         lost_after_s: float = 5.0,
         give_up_s: float = 30.0,
         channels: Sequence[str] | None = None,
+        sfreq: float | None = None,
+        follow: Follow = "restarts",
         clock: Callable[[], float] = lsl_clock,
     ) -> None:
         self._inlet: pylsl.StreamInlet | None = _inlet(resolved)
-        self._channels = channels
+        self._channels, self._sfreq = channels, sfreq
         self._sent = _read_info(self._inlet)
-        self._info = with_channels(self._sent, channels)
+        self._info = self._named(self._sent)
         self._clock = clock
         self._lost_after_s = min(lost_after_s, give_up_s)
         self._give_up_s = give_up_s
-        self._resolver: pylsl.ContinuousResolver | None = None
+        self._candidates: Candidates | None = None
+        self._follow: Follow = follow
         self._status = SourceStatus.OK
         self._last_arrival = math.nan
         self._period_s = math.nan
@@ -112,7 +120,7 @@ class LslSource:
             logger.warning("the stream '%s' is gone; looking for it", self._info.name)
             self._inlet = None
             self._status = SourceStatus.LOST
-            self._search()
+            self._search(lost=True)
             return self._empty(SourceStatus.LOST)
         if len(stamps) == 0:
             return self._quiet()
@@ -120,7 +128,7 @@ class LslSource:
 
     def close(self) -> None:
         """Let go of the stream; harmless when called twice."""
-        inlet, self._inlet, self._resolver = self._inlet, None, None
+        inlet, self._inlet, self._candidates = self._inlet, None, None
         if inlet is not None:
             inlet.close_stream()
 
@@ -148,7 +156,7 @@ class LslSource:
         if recovered:
             self.n_recoveries += 1
             logger.info("the stream '%s' is back after %.1f s", self._info.name, interval)
-            self._resolver = None
+            self._candidates = None
         elif not interval <= self._period_s:
             self._period_s = interval
         self._period_s = max(interval, self._period_s * _PERIOD_DECAY) if not recovered else math.nan
@@ -199,7 +207,7 @@ class LslSource:
             logger.warning("nothing from '%s' for %.2f s: %s", self._info.name, silence, status.lower())
             self._status = status
         self._give_up(silence)
-        self._search()  # its sender may have restarted without closing the old connection
+        self._search(lost=False)  # its sender may have restarted without closing the old connection
         self._take_over()
         return self._empty(status)
 
@@ -211,35 +219,34 @@ class LslSource:
             _wait(timeout_s)
         return self._empty(SourceStatus.LOST)
 
-    def _search(self) -> None:
-        if self._resolver is None:
-            self._resolver = pylsl.ContinuousResolver(pred=same_stream(self._info))
+    def _search(self, *, lost: bool) -> None:
+        if self._candidates is None:
+            self._candidates = Candidates(self._sent, _opened, self._follow, lost=lost)
+        self._candidates.lost = lost
 
     def _give_up(self, silence: float) -> None:
         if silence > self._give_up_s:
+            why_not = self._candidates.why_not if self._candidates is not None else ""
+            other = f"; what came back was different ({why_not}), and decoding it with the old settings would be wrong"
             raise StreamLostError(
                 f"the stream '{self._info.name}' was lost and did not come back within "
-                f"{self._give_up_s:g} s; check the amplifier and start again"
+                f"{self._give_up_s:g} s{other if why_not else ''}; check the amplifier and start again"
             )
 
     def _take_over(self) -> bool:
-        """Connect to the stream again if it is announced; True when connected."""
-        found = self._resolver.results() if self._resolver is not None else []
-        if self._inlet is not None:  # still connected but silent: only a new instance is of use
-            found = [info for info in found if info.uid() != self._info.uid]
-        if not found:
+        """Go on with the stream itself or with who may be it, once it has answered; True when connected."""
+        taken = self._candidates.taken() if self._candidates is not None else None
+        if taken is None:
             return False
-        newest = max(found, key=lambda info: info.created_at())
-        try:
-            inlet = _inlet(newest)
-            info = _read_info(inlet)
-            inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
-        except (NeuriptError, RuntimeError):
-            logger.debug("'%s' is announced but does not open yet", self._info.name)
-            return False
-        check_same_signal(self._sent, info)
-        self._inlet, self._sent, self._info = inlet, info, with_channels(info, self._channels)
+        before, (self._inlet, self._sent) = self._inlet, taken
+        self._info = self._named(self._sent)
+        if before is not None:
+            before.close_stream()
         return True
+
+    def _named(self, info: SignalInfo) -> SignalInfo:
+        """What the stream says, with what a person knows better."""
+        return with_rate(with_channels(info, self._channels), self._sfreq)
 
     def _connected(self) -> pylsl.StreamInlet:
         if self._inlet is None:
@@ -250,38 +257,6 @@ class LslSource:
         n_chans = len(self._info.ch_names)
         nothing = np.empty((0, n_chans), np.float32)
         return Chunk(nothing, np.empty(0, np.float64), status, self._clock())
-
-
-def check_same_signal(before: SignalInfo, after: SignalInfo) -> None:
-    """Refuse a stream that came back as something else.
-
-    Raises
-    ------
-    StreamLostError
-        If rate, labels, units or format differ; the message names each difference.
-    """
-    changed = changes_between(before, after)
-    if changed:
-        raise StreamLostError(
-            f"the stream '{before.name}' came back different ({'; '.join(changed)}); decoding it "
-            "with the old settings would be wrong, so this session ends: start again"
-        )
-
-
-def changes_between(before: SignalInfo, after: SignalInfo) -> list[str]:
-    """Name each difference that matters in what a stream says, such as `sampling rate 250 Hz -> 500 Hz`."""
-    pairs = {
-        "sampling rate": (f"{before.sfreq:g} Hz", f"{after.sfreq:g} Hz"),
-        "channel count": (len(before.ch_names), len(after.ch_names)),
-        "labels": (" ".join(before.ch_names), " ".join(after.ch_names)),
-        "units": (_unique(before.units), _unique(after.units)),
-        "format": (before.channel_format, after.channel_format),
-    }
-    return [f"{what} {old} -> {new}" for what, (old, new) in pairs.items() if old != new]
-
-
-def _unique(units: tuple[str, ...]) -> str:
-    return " ".join(units) if len(set(units)) > 1 else "".join(set(units)) or "none"
 
 
 def _inlet(resolved: pylsl.StreamInfo) -> pylsl.StreamInlet:
@@ -299,11 +274,12 @@ def _read_info(inlet: pylsl.StreamInlet) -> SignalInfo:
     return signal_info(xml)
 
 
-def same_stream(info: SignalInfo) -> str:
-    """Return the predicate that finds a stream again when its sender was started anew."""
-    if info.source_id:
-        return predicate_for(name=info.name, source_id=info.source_id)
-    return predicate_for(name=info.name)
+def _opened(resolved: pylsl.StreamInfo) -> tuple[pylsl.StreamInlet, SignalInfo]:
+    """Connect to an announced stream; may take seconds."""
+    inlet = _inlet(resolved)
+    info = _read_info(inlet)
+    inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
+    return inlet, info
 
 
 def _wait(seconds: float) -> None:

@@ -121,8 +121,18 @@ def signal_info(xml: str | bytes | ET.Element) -> SignalInfo:
             for label in ([] if desc is None else desc.findall("reference/label"))
             if label.text and label.text.strip()
         ),
+        speed=_speed(text_of(desc, "replay/speed")),
         simulated="simulated" in f"{name} {manufacturer}".lower(),
     )
+
+
+def _speed(text: str) -> float:
+    """Read how much faster than in life a replay is played; 1 for anything else."""
+    try:
+        speed = float(text)
+    except ValueError:
+        return 1.0
+    return speed if 0 < speed < math.inf else 1.0
 
 
 def _channels(desc: ET.Element | None) -> Iterator[ET.Element]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.montages.stream_labels import is_eeg_stream
+from neuript.realtime.chain.sample_rate import RateVerdict
+from neuript.realtime.recordings.declared_rate import at_rate, judged_rate
 from neuript.realtime.recordings.explanation import explanation_in, with_explanation
 from neuript.realtime.recordings.given_channels import renamed
 from neuript.realtime.recordings.recording import Recording, other_clock
@@ -21,7 +23,13 @@ SUFFIXES = (*XDF_SUFFIXES, *MNE_SUFFIXES, CSV_SUFFIX)
 
 
 def read_recording(
-    path: str | Path, *, eeg: str | None = None, channels: Sequence[str] | None = None, require_eeg: bool = True
+    path: str | Path,
+    *,
+    eeg: str | None = None,
+    channels: Sequence[str] | None = None,
+    sfreq: float | None = None,
+    require_eeg: bool = True,
+    any_rate: bool = False,
 ) -> Recording:
     """Read a recording of any known format.
 
@@ -36,8 +44,12 @@ def read_recording(
         most samples of those whose type says so.
     channels : sequence of str, optional
         Names of the EEG's channels in order, `-` for one to leave out; None takes what the file says.
+    sfreq : float, optional
+        Rate of the EEG in Hz, where the file declares a wrong one; None takes what the file says.
     require_eeg : bool
-        False reads files without EEG as well (`neuript inspect`).
+        False reads files without EEG as well (`neuript inspect`), and those whose rate is wrong.
+    any_rate : bool
+        True also reads files whose stamps contradict the declared rate, which are useless to a decoder.
 
     Returns
     -------
@@ -47,7 +59,8 @@ def read_recording(
     Raises
     ------
     NeuriptError
-        If there is no such file, or it is empty, of no known format, beyond repair, or without EEG.
+        If there is no such file, or it is empty, of no known format, beyond repair, without EEG, or of another rate
+        than it declares.
     """
     path = Path(path)
     if not path.exists():
@@ -74,8 +87,10 @@ def read_recording(
         )
     explained = _explain(recording)
     recording.eeg_index = _choose_eeg(recording, eeg, explained)
+    recording = at_rate(recording, sfreq)
     if recording.eeg_index is not None:
         _check_clocks(recording)
+        _check_rate(recording, refuse=require_eeg and not any_rate)
     for warning in recording.warnings:
         logger.warning("%s: %s", path.name, warning)
     if require_eeg:
@@ -129,6 +144,13 @@ def _explain(recording: Recording) -> set[str]:
     for stream in recording.streams if explanations else ():
         stream.info = with_explanation(stream.info, explanations)
     return {one.uid for one in explanations if one.uid}
+
+
+def _check_rate(recording: Recording, *, refuse: bool) -> None:
+    verdict, sentence = judged_rate(recording.eeg)
+    if verdict is RateVerdict.WRONG and refuse:
+        raise NeuriptError(f"{recording.path}: {sentence}")
+    recording.warnings += [sentence] if sentence else []
 
 
 def _check_clocks(recording: Recording) -> None:

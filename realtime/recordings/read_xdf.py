@@ -20,6 +20,7 @@ from neuript.errors import NeuriptError
 from neuript.realtime.recordings import xdf_walk
 from neuript.realtime.recordings.gaps import find_gaps, segments_between
 from neuript.realtime.recordings.header import signal_info
+from neuript.realtime.recordings.in_order import time_order
 from neuript.realtime.recordings.recording import CLOCK_STEP_S, RecordedStream, Recording
 
 
@@ -97,6 +98,12 @@ def _xdf_stream(
         notes.append(f"stream '{info.name}' has no clock offsets: its stamps are its own clock's")
     if not np.isfinite(timestamps).all():
         raise NeuriptError(f"stream '{info.name}' has time stamps that are not numbers")
+    order, n_late = time_order(timestamps, info.sfreq)
+    if order is not None and not isinstance(values, list):
+        notes.append(
+            f"{n_late} samples of stream '{info.name}' were stored after later ones; put in order by their stamps"
+        )
+        values, timestamps, raw_timestamps = values[order], timestamps[order], raw_timestamps[order]
     gaps = find_gaps(timestamps, info.sfreq)
     steps_back = (np.flatnonzero(np.diff(timestamps) < -CLOCK_STEP_S) + 1).tolist()
     notes.extend(

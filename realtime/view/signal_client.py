@@ -16,8 +16,8 @@ from neuript.montages import Montage
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.dashboard.following_client import FollowingClient
 from neuript.realtime.live.signal_watch import SignalWatch
+from neuript.realtime.lsl.candidates import changes_between, same_stream
 from neuript.realtime.lsl.follower import StreamFollower
-from neuript.realtime.lsl.inlet import changes_between, same_stream
 from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.lsl.rivals import RivalStreams
 from neuript.realtime.recordings.given_channels import with_channels

@@ -92,16 +92,17 @@ def main() -> None:
         args.n_chans = len(args.labels.split(","))
     import pylsl
 
-    out = outlet(args)
+    streams = [outlet(args)]
     print("ready", flush=True)
-    out.wait_for_consumers(120.0)
+    streams[0].wait_for_consumers(120.0)
     if args.format == "string":
         time.sleep(args.seconds)
         return
-    play(args, out, pylsl.local_clock)
+    play(args, streams, pylsl.local_clock)
 
 
-def play(args, out, clock) -> None:
+def play(args, streams, clock) -> None:
+    out = streams.pop()  # the one reference: without it the stream is gone
     rate = args.sfreq or 250.0
     x = signal(args.seed, round(args.seconds * rate), args.n_chans, rate) * args.scale
     stamps = np.arange(len(x)) / rate

@@ -73,7 +73,7 @@ def calibrate(
     tell = say or (lambda _text: None)
     given = one_or_more(recordings)
     tell(f"reading {len(given)} recording{'' if len(given) == 1 else 's'}")
-    read = read_each(given, eeg=spec.eeg, channels=spec.channels)
+    read = read_each(given, eeg=spec.eeg, channels=spec.channels, sfreq=spec.stream_sfreq)
     if not spec.event_map and (spec := spec.completed(read)).event_map:
         tell(f"the recordings say their classes themselves: {', '.join(spec.event_map)}")
     if spec.population is not None:

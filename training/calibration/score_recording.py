@@ -105,7 +105,7 @@ def _read(
             raise NeuriptError(
                 f"{decisions} is a recording, which holds its own markers; leave out --recording (in Python: recording)"
             )
-        read = read_recording(decisions, eeg=eeg)
+        read = read_recording(decisions, eeg=eeg, any_rate=True)
         return read, recorded_decisions(read)
     if recording is None:
         raise NeuriptError(
@@ -113,7 +113,8 @@ def _read(
             "only an .xdf that neuript recorded may hold both"
         )
     log = read_decisions(decisions)
-    return recording if isinstance(recording, Recording) else read_recording(recording, eeg=eeg), log
+    read = recording if isinstance(recording, Recording) else read_recording(recording, eeg=eeg, any_rate=True)
+    return read, log
 
 
 def _offset_s(log: DecisionLog, replay_log: str | Path | None, first_stamp: float) -> float:

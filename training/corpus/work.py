@@ -48,6 +48,8 @@ class SignalOptions:
     """Montage of what was on the head, which names channels without labels; None: not known."""
     eeg: str | None = None
     """Name of the stream to take as EEG, where the types do not say so or there are several."""
+    sfreq: float | None = None
+    """Rate of the EEG in Hz, where the files declare a wrong one; None takes what they say."""
     channels: tuple[str, ...] | None = None
     """Names of the EEG's channels in order, "-" for one to leave out; None takes what the files say."""
     unit: str | None = None
@@ -133,7 +135,8 @@ def work(job: RecordingJob) -> dict[str, Any]:
 
 def _windows_to_shard(job: RecordingJob, report: FileReport) -> dict[str, Any]:
     """Fill the report; write the shard if anything is left; return what the index needs."""
-    recording = read_recording(job.source.path, eeg=job.options.eeg, channels=job.options.channels)
+    known = job.options
+    recording = read_recording(job.source.path, eeg=known.eeg, channels=known.channels, sfreq=known.sfreq)
     stream, recipe = recording.eeg, job.recipe
     report.sfreq, report.duration_s = stream.info.sfreq, len(stream) / stream.info.sfreq
     report.notes = (*recording.warnings, *_missing(recording))

@@ -222,7 +222,10 @@ def datasets_of(
     NeuriptError
         If a recording cannot be used; the sentence says whose.
     """
-    read = {alias: read_each([*paths], eeg=spec.eeg, channels=spec.channels) for alias, paths in people.items()}
+    read = {
+        alias: read_each([*paths], eeg=spec.eeg, channels=spec.channels, sfreq=spec.stream_sfreq)
+        for alias, paths in people.items()
+    }
     everything = [one for mine in read.values() for one in mine]
     if not spec.event_map:
         spec = spec.completed(everything)

@@ -142,7 +142,7 @@ def _add(
     mains: float | str | None,
     tagged: bool,
 ) -> BidsRun:
-    recording = read_recording(source.path, eeg=eeg, channels=source.channels)
+    recording = read_recording(source.path, eeg=eeg, channels=source.channels, any_rate=True)
     cap = load_montage(source.montage) if source.montage else None
     left_out = [i for i, name in enumerate(source.channels or ()) if name == SKIP]
     signal = bids_signal(recording, cap, source.unit, mains, left_out)

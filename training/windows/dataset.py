@@ -18,6 +18,7 @@ from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.channel_plan import plan_signal
+from neuript.realtime.recordings.declared_rate import at_rate
 from neuript.realtime.recordings.given_channels import renamed
 from neuript.realtime.recordings.look import look_at, short_name
 from neuript.realtime.recordings.read import read_recording
@@ -170,7 +171,7 @@ def one_or_more(recordings: Recordings) -> list[str | Path | Recording]:
 
 
 def read_each(
-    recordings: Recordings, *, eeg: str | None = None, channels: Sequence[str] | None = None
+    recordings: Recordings, *, eeg: str | None = None, channels: Sequence[str] | None = None, sfreq: float | None = None
 ) -> list[Recording]:
     """Read what is not read yet, with the EEG in the stream named `eeg`, and give its channels their names.
 
@@ -182,6 +183,8 @@ def read_each(
         Name of the stream to take as EEG; None takes the one whose type says so.
     channels : sequence of str, optional
         As in `DatasetSpec.channels`.
+    sfreq : float, optional
+        As in `DatasetSpec.stream_sfreq`.
 
     Raises
     ------
@@ -197,7 +200,9 @@ def read_each(
         name = twice.path if isinstance(twice, Recording) else twice
         raise NeuriptError(f"{name} is given twice; name each recording once")
     return [
-        renamed(one, channels) if isinstance(one, Recording) else read_recording(one, eeg=eeg, channels=channels)
+        at_rate(renamed(one, channels), sfreq)
+        if isinstance(one, Recording)
+        else read_recording(one, eeg=eeg, channels=channels, sfreq=sfreq)
         for one in given
     ]
 
@@ -228,7 +233,7 @@ def load_dataset(recordings: Recordings, spec: DatasetSpec) -> Dataset:
     NeuriptError
         For an unreadable file, a class without trials, too few trials, channels that do not fit, unknown units.
     """
-    read = read_each(recordings, eeg=spec.eeg, channels=spec.channels)
+    read = read_each(recordings, eeg=spec.eeg, channels=spec.channels, sfreq=spec.stream_sfreq)
     return build_dataset(read, spec.completed(read))
 
 

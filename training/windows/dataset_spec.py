@@ -64,6 +64,8 @@ class DatasetSpec:
     """"as recorded", or "average" to subtract the mean of the electrodes."""
     eeg: str | None = None
     """Name of the stream to take as EEG, where the types do not say so or there are several."""
+    stream_sfreq: float | None = None
+    """Rate of the EEG in Hz, where the files declare a wrong one; None takes what they say."""
     unit: str | None = None
     """Unit of the recordings' numbers, where the files say nothing or the wrong thing."""
     mains_hz: float | str | None = "auto"

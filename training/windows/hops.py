@@ -7,6 +7,7 @@ bits that a walk of their own would.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -113,9 +114,11 @@ class NoOpinion:
 class NoDecision(DecisionPolicy):
     """A policy that decides nothing, so that a walk whose commands nobody reads need not find them."""
 
-    def update(self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1) -> PolicyResult:
+    def update(
+        self, logits: ArrayLike | None, state: State = State.OK, *, hops: int = 1, wall_s: float = math.inf
+    ) -> PolicyResult:
         """Pass on whether there was a window."""
-        del state, hops
+        del state, hops, wall_s
         proba = None if logits is None else np.asarray(logits, dtype=np.float64)
         return PolicyResult(proba, None, 0.0, None, committed=False)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuript.cli.arguments import add_eeg, add_json, add_mains, add_montage, add_unit, command, mains_hz
+from neuript.cli.arguments import add_eeg, add_json, add_mains, add_montage, add_sfreq, add_unit, command, mains_hz
 from neuript.cli.channel_options import add_channels, given_channels
 from neuript.cli.progress import say
 from neuript.errors import NeuriptError
@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="DATASET/SUBJECT or a pattern; people to leave out",
     )
     add_eeg(parser)
+    add_sfreq(parser)
     add_channels(parser)
     add_unit(parser)
     add("--rescale", action="store_true", help="bring each recording to a typical EEG amplitude (numbers in no unit)")
@@ -126,6 +127,7 @@ def _options(args: argparse.Namespace) -> PrepareOptions:
             montage=args.montage,
             cap=args.cap,
             eeg=args.eeg,
+            sfreq=args.sfreq,
             channels=given_channels(args),
             unit=args.unit,
             rescale=args.rescale,

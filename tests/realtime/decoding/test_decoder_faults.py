@@ -86,7 +86,7 @@ def test_lumps_cost_a_moment(lump_s, at):
 def test_no_window_reaches_across_lost_samples(script, at, lost):
     rows, decoder = decode(script, 22.0)
     assert (decoder.admission.n_gaps, decoder.admission.n_clock_steps) == (1, 0)
-    assert decoder.admission.n_missing == pytest.approx(lost * 250, abs=6)
+    assert decoder.n_missing == pytest.approx(lost * 250, abs=6)
     near = [row.state for row in rows if at + 0.02 < row.t < at + lost + WINDOW_S]
     assert len(near) > 30
     assert set(near) == {State.GAP}

@@ -31,7 +31,7 @@ def test_a_gap_is_flagged_and_nothing_of_it_enters_a_window(rng):
     rows, decoder = play(rng, 16.0, edit=edit)
     check_promises(rows)
     assert runs_of_states(rows) == [State.WARMUP, State.OK, State.GAP, State.OK]
-    assert (decoder.admission.n_gaps, decoder.admission.n_missing) == (1, 75)
+    assert (decoder.admission.n_gaps, decoder.n_missing) == (1, 75)
     ok_again = next(r for r in rows if r.state is State.OK and r.t > 50 + 1875 / 250)
     assert ok_again.t - (50 + 1875 / 250) >= 4.0
     in_hole = [r for r in rows if 0 <= r.t - (50 + 1875 / 250) < 4.0]
@@ -195,3 +195,54 @@ def test_an_engine_that_gives_nan_commands_nothing(rng):
     rows, _ = play(rng, engine=Broken())
     check_promises(rows)
     assert rows[-1].state is State.BAD_SIGNAL
+
+
+def test_samples_before_the_first_stamp_are_left_out(rng):
+    def edit(x, stamps):
+        stamps[:600] = np.nan
+        return x, stamps
+
+    rows, decoder = play(rng, 12.0, edit=edit)
+    check_promises(rows)
+    assert runs_of_states(rows) == [State.WARMUP, State.OK]
+    assert all(np.isfinite(row.t) and row.to_json_line() for row in rows)
+    assert decoder.conditioner.n_unstamped == 600
+    assert rows[0].t >= 50.0 + 600 / 250
+
+
+@pytest.mark.parametrize("how", ["swapped", "shuffled"])
+def test_a_window_with_samples_out_of_order_commands_nothing(rng, how):
+    index = np.arange(4500)
+    if how == "swapped":
+        index[2000:2020] = np.r_[2010:2020, 2000:2010]
+    else:
+        for start in range(2000, 2500, 25):
+            index[start : start + 25] = rng.permutation(index[start : start + 25])
+
+    rows, decoder = play(rng, 18.0, edit=lambda x, t: (x[index], t[index]))
+    check_promises(rows)
+    assert runs_of_states(rows) == [State.WARMUP, State.OK, State.GAP, State.OK]
+    touched = [r for r in rows if 8.1 < r.t - 50 < (2020 if how == "swapped" else 2490) / 250 + 4.0]
+    assert {r.state for r in touched} == {State.GAP}
+    assert decoder.conditioner.order.n_scrambled >= 10
+    assert decoder.n_missing == 0
+
+
+def test_a_rate_that_is_not_the_declared_one_is_silent_while_it_lasts(rng, caplog):
+    def edit(x, stamps):
+        step = np.full(len(x), 1 / 250)
+        step[3000:6000] = 1 / 225
+        return x, 50.0 + np.cumsum(step)
+
+    rows, _ = play(rng, 60.0, edit=edit)
+    check_promises(rows)
+    wrong = [r for r in rows if 50 + 12 + 4 < r.t < 50 + 12 + 13]
+    assert {r.state for r in wrong} <= {State.CLOCK, State.GAP}
+    said = [r.getMessage() for r in caplog.records if "declares 250 Hz" in r.getMessage()]
+    assert any("--sfreq" in text for text in said)
+
+
+def test_single_lost_samples_are_counted_to_the_last(rng):
+    lost = np.arange(1000, 3000, 100)
+    _, decoder = play(rng, 16.0, edit=lambda x, t: (np.delete(x, lost, 0), np.delete(t, lost)))
+    assert decoder.n_missing == len(lost)

@@ -97,8 +97,10 @@ class PersonWalks:
 
     def _run(self, split: PersonSplit) -> dict[Key, list[Walk]]:
         spec, began = self.spec, time.monotonic()
-        tests = read_each([*split.test], eeg=spec.eeg, channels=spec.channels)
-        calibration = read_each([*split.calibrate], eeg=spec.eeg, channels=spec.channels) if split.calibrate else []
+        tests, calibration = (
+            read_each([*paths], eeg=spec.eeg, channels=spec.channels, sfreq=spec.stream_sfreq) if paths else []
+            for paths in (split.test, split.calibrate)
+        )
         if not spec.event_map:
             self.spec = spec = self._completed([*calibration, *tests])
         trials = self._test_trials(tests)
