@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuript.realtime.chain.filters import as_rate
+from neuript.realtime.chain.plausibility import PlausibilityMonitor
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
-from neuript.realtime.chain.quality import BAND_LIMITS, QualityChange, QualityMonitor, share_lost
+from neuript.realtime.chain.quality import BAND_LIMITS, QualityChange, QualityMonitor, Verdict, share_lost
 from neuript.realtime.chain.timestamps import StampEvent, StampFit
 
 
@@ -98,6 +99,8 @@ class Conditioner:
         Nominal rate of the stream in Hz.
     stamps : Stamps, optional
         What fits a line through the stamps; None means a `StampFit`, which finds breaks causally.
+    usual_v : float, optional
+        Rms of the person's median channel within 4-28 Hz, in volts, if that is known (`Reference.usual_v`).
 
     Raises
     ------
@@ -106,7 +109,14 @@ class Conditioner:
     """
 
     def __init__(
-        self, spec: PreprocessSpec, matrix: ArrayLike, scale: ArrayLike, sfreq: float, *, stamps: Stamps | None = None
+        self,
+        spec: PreprocessSpec,
+        matrix: ArrayLike,
+        scale: ArrayLike,
+        sfreq: float,
+        *,
+        stamps: Stamps | None = None,
+        usual_v: float | None = None,
     ) -> None:
         self.spec, self.sfreq = spec, float(sfreq)
         self.matrix = np.array(matrix, dtype=np.float64)
@@ -114,6 +124,7 @@ class Conditioner:
         self.stamps: Stamps = stamps or StampFit(sfreq)
         self.input_quality = QualityMonitor(self.matrix.shape[1], sfreq)
         self.band_quality = QualityMonitor(len(self.matrix), spec.sfreq, BAND_LIMITS)
+        self.plausibility = PlausibilityMonitor(self.matrix, spec.sfreq, usual_v)
         self.n_in = 0
         """Input samples so far."""
         self.n_out = 0
@@ -170,6 +181,7 @@ class Conditioner:
         """Start the filters anew with the next sample."""
         self.chain.reset()
         self.band_quality.reset()
+        self.plausibility.reset()
         self._chain_from, self._output_from = self.n_in, self.n_out
 
     def restart_stream(self) -> None:
@@ -202,5 +214,12 @@ class Conditioner:
         settled = self._output_from + self.settle_samples
         if begin + len(y) <= settled:
             return ()
-        changes = self.band_quality.update(y[max(0, settled - begin) :])
-        return tuple(QualityChange(settled + change.index, change.verdicts) for change in changes)
+        part = y[max(0, settled - begin) :]
+        quality, plausible = self.band_quality.verdicts, self.plausibility.verdicts
+        merged: dict[int, NDArray[np.int8]] = {}
+        changes = [(change, True) for change in self.band_quality.update(part)]
+        changes += [(change, False) for change in self.plausibility.update(part)]
+        for change, of_quality in sorted(changes, key=lambda pair: pair[0].index):
+            quality, plausible = (change.verdicts, plausible) if of_quality else (quality, change.verdicts)
+            merged[change.index] = np.where(quality != Verdict.OK, quality, plausible)
+        return tuple(QualityChange(settled + index, verdicts) for index, verdicts in merged.items())
