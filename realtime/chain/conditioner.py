@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuript.realtime.chain.filters import as_rate
+from neuript.realtime.chain.holes import Hole, HoleBridge
 from neuript.realtime.chain.plausibility import PlausibilityMonitor
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
 from neuript.realtime.chain.quality import BAND_LIMITS, QualityChange, QualityMonitor, Verdict, share_lost
@@ -78,7 +79,7 @@ class InputChange:
     lost: bool
 
 
-Piece = Stretch | StampEvent | InputChange
+Piece = Stretch | StampEvent | InputChange | Hole
 
 
 class Conditioner:
@@ -131,6 +132,9 @@ class Conditioner:
         """Output samples so far."""
         self.newest_t = math.nan
         """Time of the newest input sample."""
+        self._bridge = HoleBridge(np.flatnonzero(self.matrix.any(axis=0)), sfreq)
+        self._times: NDArray[np.float64] = np.empty(0)  # of the samples that wait in a hole
+        self._cuts: list[StampEvent | InputChange | Hole] = []  # what happened among them
         self._scale = np.asarray(scale, dtype=np.float32)
         self._inputs, self._outputs = (as_rate(sfreq) / as_rate(spec.sfreq)).as_integer_ratio()  # of the same time
         self._stamps_from = 0  # absolute input index of the stamps' sample 0
@@ -159,23 +163,29 @@ class Conditioner:
 
         Yields
         ------
-        Stretch, StampEvent or InputChange
+        Stretch, StampEvent, InputChange or Hole
             An event's `index` counts input samples since the beginning. When a `GAP` or `STEP` is yielded, the filters
             have started anew.
         """
         volts = data * self._scale
         t, events = self.stamps.update(stamps)
-        first, stop = self.n_in, self.n_in + len(volts)
-        cuts: list[StampEvent | InputChange] = [e.shifted(self._stamps_from) for e in events]
+        cuts: list[StampEvent | InputChange | Hole] = [*self._cuts]
+        cuts += [e.shifted(self._stamps_from) for e in events]
         cuts += [self._input_change(change) for change in self.input_quality.update(volts)]
-        for cut in sorted(cuts, key=lambda cut: cut.index):
-            yield from self._filter(volts, t, first, min(cut.index, stop))
+        volts, holes = self._bridge.take(volts)
+        if len(t):
+            self.newest_t = float(t[-1])
+        t = np.concatenate([self._times, t]) if len(self._times) else t
+        first, stop = self.n_in, self.n_in + len(volts)
+        t, self._times = t[: len(volts)], t[len(volts) :]
+        cuts = sorted([*cuts, *holes], key=lambda cut: cut.index)
+        self._cuts = [cut for cut in cuts if cut.index > stop]
+        for cut in cuts[: len(cuts) - len(self._cuts)]:
+            yield from self._filter(volts, t, first, cut.index)
             if isinstance(cut, StampEvent) and cut.breaks:
                 self.restart()
             yield cut
         yield from self._filter(volts, t, first, stop)
-        if len(t):
-            self.newest_t = float(t[-1])
 
     def restart(self) -> None:
         """Start the filters anew with the next sample."""
@@ -186,13 +196,17 @@ class Conditioner:
 
     def restart_stream(self) -> None:
         """Start anew with another instance of the stream: its stamps have nothing to do with those so far."""
+        self.n_in += self._bridge.n_waiting  # they belong to what is gone
+        self._times, self._cuts = self._times[:0], []
+        self._bridge.reset()
         self.stamps.reset()
         self._stamps_from = self.n_in
         self.restart()
 
     def inputs_until(self, output: int) -> int:
         """Return how many more input samples complete the output with this absolute index, 0 or less if it is there."""
-        return (output - self._output_from) * self._inputs // self._outputs + 1 - self.chain.n_in
+        needed = (output - self._output_from) * self._inputs // self._outputs + 1
+        return needed - self.chain.n_in - self._bridge.n_waiting
 
     def _input_change(self, change: QualityChange) -> InputChange:
         lost = share_lost(self.matrix, change.verdicts != 0) > 0

@@ -45,9 +45,12 @@ class Plausible:
     as flat, but several electrodes hear them."""
     shared: float = 0.25
     """The median channel's strongest correlation with another: less, and together with a flat spectrum it is noise."""
-    flat_one_db: float = 2.0
+    flat_one_db: float = 2.5
     shared_one: float = 0.2
     """The same two for one channel among others that carry EEG."""
+    faint: float = 0.2
+    shared_faint: float = 0.3
+    """A channel with less than this part of the median channel's rms is noise with any spectrum, if it shares less."""
     small_v: float = 0.8e-6
     """Rms of the median channel, 4-28 Hz, below which it is no scalp."""
     large_v: float = 60e-6
@@ -197,9 +200,11 @@ class PlausibilityMonitor:
         """Which channels carry noise among others that carry EEG; channels made of several are left out."""
         lonely = np.zeros(self._n_chans, dtype=np.bool_)
         if len(self._single) >= CAP:
-            shared = _strongest(signs.covariance[np.ix_(self._single, self._single)])
-            flat = np.abs(signs.slopes[self._single]) < self.limits.flat_one_db
-            lonely[self._single] = flat & (shared < self.limits.shared_one)
+            limits, among = self.limits, signs.covariance[np.ix_(self._single, self._single)]
+            shared, rms = _strongest(among), np.sqrt(np.diag(among))
+            noise = (np.abs(signs.slopes[self._single]) < limits.flat_one_db) & (shared < limits.shared_one)
+            faint = (rms < limits.faint * np.median(rms)) & (shared < limits.shared_faint)
+            lonely[self._single] = noise | faint
         return lonely
 
     def _popped(self) -> NDArray[np.bool_]:
@@ -239,7 +244,8 @@ class _Signs:
 def _signs(x: F64, sfreq: float, unmix: F64) -> _Signs:
     """Measure some seconds of signal, shape (n_times, n_chans), in microvolts."""
     n = len(x)
-    x = x - x.mean(axis=0)
+    drift = np.linalg.qr(np.vander(np.linspace(-1, 1, n), 4))[0]  # also what a filter keeps of a large step
+    x = x - drift @ (drift.T @ x)
     taper = np.hanning(n)[:, None]
     frequency = np.fft.rfftfreq(n, 1 / sfreq)
     power = np.abs(np.fft.rfft(x * taper, axis=0)) ** 2 * (2 / (n * float((taper**2).sum())))

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from neuript.realtime.chain.conditioner import InputChange, Piece, Stretch
+from neuript.realtime.chain.holes import Hole
 from neuript.realtime.chain.timestamps import STEP_S, StampEvent, StampKind
 from neuript.realtime.chain.windowing import Windower
 from neuript.realtime.decoding.states import State
@@ -60,11 +61,11 @@ class Admission:
     def __init__(self, n_times: int, hop: int, settle_samples: int) -> None:
         self.windower = Windower(n_times, hop)
         self.windower.restart(settle_samples)
-        self.n_gaps = self.n_missing = self.n_clock_steps = 0
+        self.n_gaps = self.n_missing = self.n_clock_steps = self.n_bridged = 0
         self._settle_samples = settle_samples
         self._until_full = State.WARMUP
         self._suspicion: State | None = None
-        self._input_bad = self._band_bad = False
+        self._input_bad = self._band_bad = self._hole = False
         self._soft_until = 0
         self._index = -1
 
@@ -84,6 +85,8 @@ class Admission:
             return self._due_in(piece)
         if isinstance(piece, InputChange):
             self._input_bad = piece.lost
+        elif isinstance(piece, Hole):
+            self._note_hole(piece)
         else:
             self._note_stamps(piece)
         return []
@@ -116,11 +119,22 @@ class Admission:
         if self._input_bad or self._band_bad:  # no window may touch the bad stretch
             self._until_full = State.BAD_SIGNAL
             self.windower.restart(end)
+        if self._hole:
+            self._until_full = State.GAP
+            self.windower.restart(end)
         full = self.windower.is_full(end)
         state = self._suspicion or (State.OK if full else self._until_full)
         if newest < self._soft_until and state in (State.OK, State.GAP):
             state = State.RECOVERED
         return DueWindow(end, t, self._index, state, full and self._suspicion is None)
+
+    def _note_hole(self, hole: Hole) -> None:
+        """Count what was bridged; no window may touch what was not."""
+        self.n_bridged += hole.bridged
+        if hole.condemned or self._hole:
+            self.windower.restart(self.windower.total)
+            self._until_full = State.GAP
+        self._hole = hole.condemned
 
     def _note_stamps(self, event: StampEvent) -> None:
         if event.kind is StampKind.SUSPECT:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuript.montages import Montage
 from neuript.realtime.chain.conditioner import Conditioner, InputChange, Stretch
+from neuript.realtime.chain.holes import Hole
 from neuript.realtime.chain.plausibility import seconds_judged
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.quality import BLOCKS
@@ -228,6 +229,7 @@ def _run(
     t, breaks = _fit_stamps(stream)
     conditioner = Conditioner(spec, matrix, scale, sfreq, stamps=_KnownStamps(sfreq, t, breaks))
     runs: list[list[Stretch]] = [[]]
+    holes = np.zeros(n, dtype=np.bool_)
     input_bad: list[tuple[int, float]] = []
     for a, b in _pieces(0, n, sfreq):
         for piece in conditioner.push(stream.data[a:b], t[a:b]):
@@ -235,13 +237,15 @@ def _run(
                 runs[-1].append(piece)
             elif isinstance(piece, InputChange):
                 input_bad.append((piece.index, float(piece.lost)))
+            elif isinstance(piece, Hole):
+                holes[piece.index :] = piece.condemned
             else:
                 runs.append([])
     stretches = [stretch for run in runs for stretch in run]
     x = np.concatenate([s.y for s in stretches])
     newest = np.concatenate([s.newest for s in stretches])
     ok = np.concatenate([_settled_and_good(run, conditioner.settle_samples, spec.sfreq) for run in runs])
-    bad = _marked(input_bad, n, sfreq)
+    bad = _marked(input_bad, n, sfreq) | holes
     return x, np.concatenate([s.t for s in stretches]) - t[0], ok & ~bad[newest]
 
 
