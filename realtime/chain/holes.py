@@ -19,7 +19,7 @@ from neuript.realtime.chain.quality import MISSING_V
 
 MOST_S = 0.020
 """A hole of more seconds is not bridged."""
-MOST_SHARE, SHARE_S = 0.02, 4.0
+MOST_SHARE, SHARE_S = 0.03, 4.0
 """Nor is one with which more than this share of so many seconds would be bridged."""
 CHANNELS_REPEAT = 4
 """All channels repeat a number by chance where they are few and coarse: so many are needed to tell."""
