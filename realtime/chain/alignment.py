@@ -106,6 +106,12 @@ class Reference:
             return None
         return cls(values["mean"], values["distance"], float(values["seconds"]))
 
+    @property
+    def usual_v(self) -> float:
+        """Rms of the median channel within all bands together, in volts; 0 without bands."""
+        variance = self.mean[1:].diagonal(axis1=-2, axis2=-1).sum(axis=0) if len(self.mean) > 1 else np.zeros(1)
+        return float(np.median(np.sqrt(variance))) / MICROVOLTS_PER_VOLT
+
     def to_arrays(self) -> dict[str, F64]:
         """Return the fields as arrays, for a model file."""
         return {"mean": self.mean, "distance": self.distance, "seconds": np.array(self.seconds)}

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuript.realtime.chain.filters import as_rate
+from neuript.realtime.chain.holes import Hole, HoleBridge
+from neuript.realtime.chain.plausibility import PlausibilityMonitor
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
-from neuript.realtime.chain.quality import BAND_LIMITS, QualityChange, QualityMonitor, share_lost
+from neuript.realtime.chain.quality import BAND_LIMITS, QualityChange, QualityMonitor, Verdict, share_lost
 from neuript.realtime.chain.sample_order import TOUCHES_S, SampleOrder
 from neuript.realtime.chain.sample_rate import RateMeter, RateVerdict
 from neuript.realtime.chain.timestamps import StampEvent, StampFit
@@ -97,7 +99,8 @@ class RateChange:
     measured: float
 
 
-Piece = Stretch | StampEvent | InputChange | Touched | RateChange
+Cut = StampEvent | InputChange | Touched | RateChange | Hole
+Piece = Stretch | StampEvent | InputChange | Touched | RateChange | Hole
 
 
 class Conditioner:
@@ -118,6 +121,8 @@ class Conditioner:
         Nominal rate of the stream in Hz.
     stamps : Stamps, optional
         What fits a line through the stamps; None means a `StampFit`, which finds breaks causally.
+    usual_v : float, optional
+        Rms of the person's median channel within 4-28 Hz, in volts, if that is known (`Reference.usual_v`).
 
     Raises
     ------
@@ -126,7 +131,14 @@ class Conditioner:
     """
 
     def __init__(
-        self, spec: PreprocessSpec, matrix: ArrayLike, scale: ArrayLike, sfreq: float, *, stamps: Stamps | None = None
+        self,
+        spec: PreprocessSpec,
+        matrix: ArrayLike,
+        scale: ArrayLike,
+        sfreq: float,
+        *,
+        stamps: Stamps | None = None,
+        usual_v: float | None = None,
     ) -> None:
         self.spec, self.sfreq = spec, float(sfreq)
         self.matrix = np.array(matrix, dtype=np.float64)
@@ -136,6 +148,7 @@ class Conditioner:
         self._rate_verdict = RateVerdict.FINE
         self.input_quality = QualityMonitor(self.matrix.shape[1], sfreq)
         self.band_quality = QualityMonitor(len(self.matrix), spec.sfreq, BAND_LIMITS)
+        self.plausibility = PlausibilityMonitor(self.matrix, spec.sfreq, usual_v)
         self.n_in = 0
         """Input samples so far."""
         self.n_out = 0
@@ -145,6 +158,9 @@ class Conditioner:
         self._stamped = False
         self.newest_t = math.nan
         """Time of the newest input sample."""
+        self._bridge = HoleBridge(np.flatnonzero(self.matrix.any(axis=0)), sfreq)
+        self._times: NDArray[np.float64] = np.empty(0)  # of the samples that wait in a hole
+        self._cuts: list[Cut] = []  # what happened among them
         self._scale = np.asarray(scale, dtype=np.float32)
         self._inputs, self._outputs = (as_rate(sfreq) / as_rate(spec.sfreq)).as_integer_ratio()  # of the same time
         self._stamps_from = 0  # absolute input index of the stamps' sample 0
@@ -173,7 +189,7 @@ class Conditioner:
 
         Yields
         ------
-        Stretch, StampEvent, InputChange, Touched or RateChange
+        Stretch, StampEvent, InputChange, Touched, RateChange or Hole
             An event's `index` counts input samples since the beginning. When a `GAP` or `STEP` is yielded, the filters
             have started anew.
         """
@@ -182,20 +198,25 @@ class Conditioner:
             data, raw = self._since_first_stamp(data, raw)
         volts = data * self._scale
         t, events = self.stamps.update(raw)
-        first, stop = self.n_in, self.n_in + len(volts)
-        cuts: list[StampEvent | InputChange | Touched | RateChange]
-        cuts = [e.shifted(self._stamps_from) for e in events]
+        cuts: list[Cut] = [*self._cuts]
+        cuts += [e.shifted(self._stamps_from) for e in events]
         cuts += self._rate_changes(raw, {cut.index for cut in cuts if isinstance(cut, StampEvent) and cut.breaks})
         cuts += self._touched(raw)
         cuts += [self._input_change(change) for change in self.input_quality.update(volts)]
-        for cut in sorted(cuts, key=lambda cut: cut.index):
-            yield from self._filter(volts, t, first, min(cut.index, stop))
+        volts, holes = self._bridge.take(volts)
+        if len(t):
+            self.newest_t = float(t[-1])
+        t = np.concatenate([self._times, t]) if len(self._times) else t
+        first, stop = self.n_in, self.n_in + len(volts)
+        t, self._times = t[: len(volts)], t[len(volts) :]
+        cuts = sorted([*cuts, *holes], key=lambda cut: cut.index)
+        self._cuts = [cut for cut in cuts if cut.index > stop]
+        for cut in cuts[: len(cuts) - len(self._cuts)]:
+            yield from self._filter(volts, t, first, cut.index)
             if isinstance(cut, StampEvent) and cut.breaks:
                 self.restart()
             yield cut
         yield from self._filter(volts, t, first, stop)
-        if len(t):
-            self.newest_t = float(t[-1])
 
     def forgive(self, step: StampEvent) -> None:
         """Count nothing as lost where the sender's clock has stepped."""
@@ -205,11 +226,15 @@ class Conditioner:
         """Start the filters anew with the next sample."""
         self.chain.reset()
         self.band_quality.reset()
+        self.plausibility.reset()
         self._chain_from, self._output_from = self.n_in, self.n_out
 
     def restart_stream(self) -> None:
         """Start anew with another instance of the stream: its stamps have nothing to do with those so far."""
         self._stamped = False
+        self.n_in += self._bridge.n_waiting  # they belong to what is gone
+        self._times, self._cuts = self._times[:0], []
+        self._bridge.reset()
         self.stamps.reset()
         self.order.reset()
         self.rate.reset()
@@ -218,7 +243,8 @@ class Conditioner:
 
     def inputs_until(self, output: int) -> int:
         """Return how many more input samples complete the output with this absolute index, 0 or less if it is there."""
-        return (output - self._output_from) * self._inputs // self._outputs + 1 - self.chain.n_in
+        needed = (output - self._output_from) * self._inputs // self._outputs + 1
+        return needed - self.chain.n_in - self._bridge.n_waiting
 
     def _since_first_stamp(
         self, data: NDArray[np.floating[Any]], stamps: NDArray[np.float64]
@@ -237,7 +263,8 @@ class Conditioner:
 
     def _rate_changes(self, stamps: NDArray[np.float64], breaks: set[int]) -> list[RateChange]:
         """Measure the rate, anew after a break, and judge it once a second of samples."""
-        first, stop, block = self.n_in, self.n_in + len(stamps), max(1, round(self.sfreq))
+        first = self.n_in + self._bridge.n_waiting
+        stop, block = first + len(stamps), max(1, round(self.sfreq))
         ends = set(range((first // block + 1) * block, stop + 1, block))
         changes, begin = [], first
         for end in sorted(ends | {index for index in breaks if first < index < stop} | {stop}):
@@ -277,5 +304,12 @@ class Conditioner:
         settled = self._output_from + self.settle_samples
         if begin + len(y) <= settled:
             return ()
-        changes = self.band_quality.update(y[max(0, settled - begin) :])
-        return tuple(QualityChange(settled + change.index, change.verdicts) for change in changes)
+        part = y[max(0, settled - begin) :]
+        quality, plausible = self.band_quality.verdicts, self.plausibility.verdicts
+        merged: dict[int, NDArray[np.int8]] = {}
+        changes = [(change, True) for change in self.band_quality.update(part)]
+        changes += [(change, False) for change in self.plausibility.update(part)]
+        for change, of_quality in sorted(changes, key=lambda pair: pair[0].index):
+            quality, plausible = (change.verdicts, plausible) if of_quality else (quality, change.verdicts)
+            merged[change.index] = np.where(quality != Verdict.OK, quality, plausible)
+        return tuple(QualityChange(settled + index, verdicts) for index, verdicts in merged.items())

@@ -23,6 +23,12 @@ class Verdict(IntEnum):
     FLAT = 2  # no signal
     RAIL = 3  # stuck at the amplifier's limit for much of the time
     HUGE = 4  # larger than the chain can clean
+    SAME = 5  # all channels carry one signal
+    TONE = 6  # one frequency and nothing else
+    NOISE = 7  # as flat as noise, and shared with no other channel
+    SMALL = 8  # too small for a scalp, or for this person
+    LARGE = 9  # too large for a brain, or for this person
+    POPS = 10  # steps that no other channel makes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuript.realtime.chain.conditioner import InputChange, Piece, RateChange, Stretch, Touched
+from neuript.realtime.chain.holes import Hole
 from neuript.realtime.chain.sample_rate import RateVerdict
 from neuript.realtime.chain.timestamps import STEP_S, StampEvent, StampKind
 from neuript.realtime.chain.windowing import Windower
@@ -66,11 +67,11 @@ class Admission:
     def __init__(self, n_times: int, hop: int, settle_samples: int) -> None:
         self.windower = Windower(n_times, hop)
         self.windower.restart(settle_samples)
-        self.n_gaps = self.n_missing = self.n_clock_steps = 0
+        self.n_gaps = self.n_missing = self.n_clock_steps = self.n_bridged = 0
         self._settle_samples = settle_samples
         self._until_full = State.WARMUP
         self._suspicion: State | None = None
-        self._input_bad = self._band_bad = False
+        self._input_bad = self._band_bad = self._hole = False
         self._rate_wrong = False
         self._soft_until = 0
         self._touched_to = -1
@@ -99,6 +100,8 @@ class Admission:
             self._note_rate(piece)
         elif isinstance(piece, Touched):
             self.touch(piece.last, State.GAP)
+        elif isinstance(piece, Hole):
+            self._note_hole(piece)
         else:
             self._note_stamps(piece, counted)
         return []
@@ -141,6 +144,9 @@ class Admission:
         elif self._rate_wrong:
             self._until_full = State.CLOCK
             self.windower.restart(end)
+        elif self._hole:
+            self._until_full = State.GAP
+            self.windower.restart(end)
         full = self.windower.is_full(end)
         state = self._suspicion or (State.OK if full else self._until_full)
         if newest < self._soft_until and state in (State.OK, State.GAP):
@@ -157,6 +163,14 @@ class Admission:
             change.measured,
             _NO_CRYSTAL if change.verdict is RateVerdict.ODD else _ANOTHER_RATE,
         )
+
+    def _note_hole(self, hole: Hole) -> None:
+        """Count what was bridged; no window may touch what was not."""
+        self.n_bridged += hole.bridged
+        if hole.condemned or self._hole:
+            self.windower.restart(self.windower.total)
+            self._until_full = State.GAP
+        self._hole = hole.condemned
 
     def _note_stamps(self, event: StampEvent, counted: bool) -> None:
         if event.kind is StampKind.SUSPECT:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.realtime.chain.conditioner import InputChange, Piece, Stretch
+from neuript.realtime.chain.plausibility import LIMITS, wrong_with_all
 from neuript.realtime.chain.quality import BAND_LIMITS, Verdict
+from neuript.realtime.chain.timestamps import StampEvent
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +20,14 @@ _DEAD = {
     Verdict.FLAT: "flat",
     Verdict.RAIL: "stuck, mostly at the amplifier's limit",
     Verdict.HUGE: "too large to be cleaned",
+}
+_LOST = "within the EEG band, so a contact is lost or the head is moving"
+_IN_BAND = {
+    Verdict.HUGE: f"more than {BAND_LIMITS.huge_pp_v * 1e3:g} mV {_LOST}",
+    Verdict.FLAT: f"nothing {_LOST}",
+    Verdict.RAIL: f"nothing {_LOST}",
+    Verdict.NOISE: "noise that no other channel shares, so it does not touch the skin",
+    Verdict.POPS: f"jumps of more than {1e6 * LIMITS.pop_v:.0f} µV on this channel alone, so the contact is loose",
 }
 _NAMED = 6
 """At most so many channels are named in one sentence."""
@@ -50,6 +60,7 @@ class ContactLog:
         band = {int(self._strongest[k]): Verdict(int(self._band[k])) for k in np.flatnonzero(self._band)}
         raw = {int(i): Verdict(int(self._input[i])) for i in np.flatnonzero(self._used & (self._input != Verdict.OK))}
         return dict(sorted((band | raw).items()))
+        self._of_all = ""
 
     def note(self, piece: Piece) -> None:
         """Take what a piece of the conditioned stream says of channels, and log what was not named yet."""
@@ -61,7 +72,7 @@ class ContactLog:
             self._input = piece.verdicts
             if self._live:
                 self._dead(piece.verdicts)
-        elif piece.breaks:
+        elif isinstance(piece, StampEvent) and piece.breaks:
             self.restart()
 
     def restart(self) -> None:
@@ -69,14 +80,14 @@ class ContactLog:
         self._band = np.zeros_like(self._band)
 
     def _lost_contact(self, verdicts: NDArray[np.int8]) -> None:
-        text = self._unnamed(int(i) for i in self._strongest[verdicts != Verdict.OK])
-        if not text:
+        before, self._of_all = self._of_all, wrong_with_all(verdicts)
+        if self._of_all:
+            if self._of_all != before:
+                logger.warning("this is no EEG: %s", self._of_all)
             return
-        huge = f"more than {BAND_LIMITS.huge_pp_v * 1e3:g} mV"
-        what = huge if (verdicts == Verdict.HUGE).any() else "nothing"
-        logger.warning(
-            "%s: %s within the EEG band, so a contact is lost or the head is moving; check the electrodes", text, what
-        )
+        for verdict, what in _IN_BAND.items():
+            if text := self._unnamed(int(i) for i in self._strongest[verdicts == verdict]):
+                logger.warning("%s: %s; check the electrodes", text, what)
 
     def _dead(self, verdicts: NDArray[np.int8]) -> None:
         for verdict in np.unique(verdicts[self._used & (verdicts != Verdict.OK)]):

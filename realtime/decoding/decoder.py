@@ -159,7 +159,8 @@ class Decoder:
             Stopwatch for the stages, in seconds.
         """
         spec = PreprocessSpec.from_dict(manifest.preprocess)
-        conditioner = Conditioner(spec, matrix, scale, source.info.sfreq)
+        usual_v = None if reference is None else reference.usual_v
+        conditioner = Conditioner(spec, matrix, scale, source.info.sfreq, usual_v=usual_v)
         policy = DecisionPolicy(PolicySpec.from_dict(manifest.policy), manifest.classes, manifest.hop_s)
         return cls(
             source,

@@ -16,7 +16,7 @@ class State(StrEnum):
     GAP = "GAP"  # samples are missing, late or lost; until a window without the hole is full
     STALE = "STALE"  # nothing arrived for several chunk periods, or only what is too old
     CLOCK = "CLOCK"  # the time stamps jumped; until a window after the jump is full
-    BAD_SIGNAL = "BAD_SIGNAL"  # a channel in use is flat, not a number, railed or far too large
+    BAD_SIGNAL = "BAD_SIGNAL"  # a channel in use is dead or far too large, or the whole cannot be EEG
     OVERLOAD = "OVERLOAD"  # inference is slower than the hop, or this process slept; hops are being skipped
     LOST = "LOST"  # the stream is gone
     RECOVERED = "RECOVERED"  # the stream came back; until a window after it is full
@@ -49,7 +49,7 @@ _TEXT: dict[State, str] = {
     State.GAP: "samples are missing, late or lost; waiting for a whole window",
     State.STALE: "no samples are arriving, or only old ones",
     State.CLOCK: "the clock of the stream jumped; waiting for a whole window",
-    State.BAD_SIGNAL: "a channel is flat, not a number, saturated or far too large",
+    State.BAD_SIGNAL: "a channel is flat, not a number, saturated or far too large, or the signal cannot be EEG",
     State.OVERLOAD: "this computer is too slow; hops are skipped",
     State.LOST: "the stream is gone",
     State.RECOVERED: "the stream is back; waiting for a whole window",

@@ -84,7 +84,8 @@ def signal(rng, seconds, sfreq):
     n = round(seconds * sfreq)
     t = np.arange(n)[:, None] / sfreq
     rhythm = 10 * np.sin(2 * np.pi * (10 * t + np.arange(N_CHANS) / 7))
-    return (rhythm + rng.normal(scale=8, size=(n, N_CHANS))).astype(np.float32)  # microvolts
+    noise = rng.normal(scale=8 * np.sqrt(sfreq / 250), size=(n, N_CHANS))  # as much of it below 30 Hz at any rate
+    return (rhythm + noise).astype(np.float32)  # microvolts
 
 
 def cut(x, stamps, size):

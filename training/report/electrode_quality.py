@@ -18,7 +18,18 @@ PIECE = 4096
 """Input samples that are looked at together."""
 LEAST_S = 0.25
 """Shorter spells are the end of a recording that was filled up."""
-WHY = {Verdict.MISSING: "no numbers", Verdict.FLAT: "flat", Verdict.RAIL: "stuck", Verdict.HUGE: "far too large"}
+WHY = {
+    Verdict.MISSING: "no numbers",
+    Verdict.FLAT: "flat",
+    Verdict.RAIL: "stuck",
+    Verdict.HUGE: "far too large",
+    Verdict.SAME: "the same as all others",
+    Verdict.TONE: "a test signal",
+    Verdict.NOISE: "noise",
+    Verdict.SMALL: "too small",
+    Verdict.LARGE: "too large",
+    Verdict.POPS: "pops",
+}
 """What a verdict means, for people."""
 
 

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuript.montages import Montage
-from neuript.realtime.chain.conditioner import Conditioner, InputChange, Stretch
+from neuript.realtime.chain.conditioner import Conditioner, InputChange, Stretch, Touched
+from neuript.realtime.chain.holes import Hole
+from neuript.realtime.chain.plausibility import seconds_judged
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.quality import BLOCKS
 from neuript.realtime.chain.timestamps import StampEvent, StampFit, StampKind
@@ -227,20 +229,25 @@ def _run(
     t, breaks = _fit_stamps(stream)
     conditioner = Conditioner(spec, matrix, scale, sfreq, stamps=_KnownStamps(sfreq, t, breaks))
     runs: list[list[Stretch]] = [[]]
-    input_bad: list[tuple[int, bool]] = []
+    holes, touched = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    input_bad: list[tuple[int, float]] = []
     for a, b in _pieces(0, n, sfreq):
         for piece in conditioner.push(stream.data[a:b], t[a:b]):
             if isinstance(piece, Stretch):
                 runs[-1].append(piece)
             elif isinstance(piece, InputChange):
-                input_bad.append((piece.index, piece.lost))
-            else:
+                input_bad.append((piece.index, float(piece.lost)))
+            elif isinstance(piece, Hole):
+                holes[piece.index :] = piece.condemned
+            elif isinstance(piece, Touched):
+                touched[piece.index : piece.last + 1] = True
+            elif isinstance(piece, StampEvent):
                 runs.append([])
     stretches = [stretch for run in runs for stretch in run]
     x = np.concatenate([s.y for s in stretches])
     newest = np.concatenate([s.newest for s in stretches])
     ok = np.concatenate([_settled_and_good(run, conditioner.settle_samples, spec.sfreq) for run in runs])
-    bad = _marked(input_bad, n, sfreq)
+    bad = _marked(input_bad, n, sfreq) | holes | touched
     return x, np.concatenate([s.t for s in stretches]) - t[0], ok & ~bad[newest]
 
 
@@ -250,20 +257,27 @@ def _settled_and_good(run: Sequence[Stretch], settle: int, sfreq: float) -> NDAr
     ok = np.zeros(n, dtype=np.bool_)
     if n > settle:
         begin = run[0].first + settle
-        changes = [(c.index - begin, bool(c.verdicts.any())) for stretch in run for c in stretch.band]
+        changes = [(c.index - begin, _judged_s(c.verdicts)) for stretch in run for c in stretch.band]
         ok[settle:] = ~_marked(changes, n - settle, sfreq)
     return ok
 
 
-def _marked(changes: list[tuple[int, bool]], n: int, sfreq: float) -> NDArray[np.bool_]:
-    """Mark every second that was judged bad: a verdict at sample i is about the second before i."""
+def _judged_s(verdicts: NDArray[np.int8]) -> float:
+    """Seconds that bad verdicts are about; 0 where all are good."""
+    return seconds_judged(verdicts) if verdicts.any() else 0.0
+
+
+def _marked(changes: list[tuple[int, float]], n: int, sfreq: float) -> NDArray[np.bool_]:
+    """Mark what was judged bad, from sample index and seconds before it that are bad (0: it is good again)."""
     block = max(2, round(sfreq / BLOCKS))
     bad = np.zeros(n, dtype=np.bool_)
     since: int | None = None
-    for index, is_bad in changes:
-        if is_bad and since is None:
-            since = max(0, index - BLOCKS * block)
-        elif not is_bad and since is not None:
+    for index, seconds in changes:
+        if seconds:
+            begin = max(0, index - round(seconds * BLOCKS) * block)
+            bad[begin:index] = True
+            since = begin if since is None else min(since, begin)
+        elif since is not None:
             bad[since : max(since, index - block)] = True
             since = None
     if since is not None:

@@ -10,6 +10,7 @@ import pytest
 
 from neuript.realtime.chain.alignment import AlignmentSpec
 from neuript.realtime.chain.conditioner import Conditioner, InputChange, Stretch
+from neuript.realtime.chain.plausibility import PlausibilityMonitor
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
 from neuript.realtime.chain.quality import BAND_LIMITS, QualityMonitor
 from neuript.realtime.chain.timestamps import StampEvent, StampFit, StampKind
@@ -51,6 +52,18 @@ def joined(pieces):
     return arrays, band, inputs, [p for p in pieces if isinstance(p, StampEvent)]
 
 
+def judged_by_both(quality, plausible, y):
+    """What two monitors say, a block at a time; the first one goes before."""
+    said = [0] * y.shape[1]
+    for a in range(0, len(y) - 15, 16):
+        quality.update(y[a : a + 16])
+        plausible.update(y[a : a + 16])
+        now = [int(q or p) for q, p in zip(quality.verdicts, plausible.verdicts, strict=True)]
+        if now != said:
+            yield a + 16, now
+        said = now
+
+
 @pytest.mark.parametrize("size", [1, 17, 250, 4096])
 def test_any_chunking_gives_the_same_pieces_to_the_last_bit(rng, size):
     x, stamps = recording(rng)
@@ -89,7 +102,8 @@ def test_it_is_the_chain_and_the_monitors_of_a_plain_loop(rng):
         y, newest = chain.process(volts[a:b])
         monitor = QualityMonitor(len(MATRIX), SPEC.sfreq, BAND_LIMITS)
         begin = n_out + chain.settle_samples
-        band += [(begin + c.index, c.verdicts.tolist()) for c in monitor.update(y[chain.settle_samples :])]
+        plausible = PlausibilityMonitor(MATRIX, SPEC.sfreq)
+        band += [(begin + i, v) for i, v in judged_by_both(monitor, plausible, y[chain.settle_samples :])]
         ys.append(y)
         times.append(t[newest + a])
         n_out += len(y)
