@@ -176,7 +176,7 @@ def check_gpu() -> tuple[str, str, str]:
 
 
 def check_model() -> tuple[str, str, str]:
-    """Whether the shipped model is intact, trusted and computes what it should."""
+    """Whether the shipped model is intact and computes what it should."""
     import neuript.weights
     from neuript.errors import ModelRefusedError
     from neuript.modelfile.deployable import open_model
@@ -209,7 +209,7 @@ def check_settings_folder() -> tuple[str, str, str]:
         return (
             WARN,
             f"{folder} cannot be written ({error.strerror or error})",
-            ("trusted models are not remembered; set NEURIPT_CONFIG_DIR to another folder"),
+            ("settings are not remembered; set NEURIPT_CONFIG_DIR to another folder"),
         )
     return OK, str(folder), ""
 

@@ -19,7 +19,8 @@ from toy_model import Toy, edit, entries_of, make_manifest, refused
 from neuript.errors import ModelRefusedError
 from neuript.modelfile import trust
 from neuript.modelfile.container import pack, parse
-from neuript.modelfile.deployable import open_model, read_manifest, save_model
+from neuript.modelfile.deployable import open_model, save_model
+from neuript.modelfile.describe import read_manifest
 from neuript.modelfile.engines import quiet_jit
 
 
