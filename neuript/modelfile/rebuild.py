@@ -102,7 +102,7 @@ def _network(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, T
     from neuript.network.network import NeurIPTNetwork
 
     config = NetworkConfig.from_dict(model)
-    lobes: Sequence[Sequence[int]] = list(manifest.montage["lobes"].values())
+    lobes: Sequence[Sequence[int]] = list(dict(manifest.montage["lobes"]).values())
     n_numbers = manifest.n_chans * max(config.n_times, manifest.n_times) * config.d_model
     if n_numbers > MAX_LAYER_NUMBERS:
         raise ModelRefusedError(
