@@ -38,11 +38,10 @@ def _finding(name: str, check: Callable[[], tuple[str, str, str]]) -> Finding:
 
 
 def check_python() -> tuple[str, str, str]:
-    """Python 3.11 to 3.13."""
+    """Python 3.11 or newer."""
     version = sys.version_info
     detail = f"{version.major}.{version.minor}.{version.micro} ({sys.executable})"
-    good = (3, 11) <= version[:2] <= (3, 13)
-    return OK if good else FAIL, detail, "use Python 3.11, 3.12 or 3.13"
+    return OK if version[:2] >= (3, 11) else FAIL, detail, "use Python 3.11 or newer"
 
 
 def check_torch() -> tuple[str, str, str]:
