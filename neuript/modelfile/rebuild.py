@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
     from neuript.modelfile.manifest import Manifest
 
+MAX_CHANS = 1024
+"""Channels of a network: what grows with their square stays small."""
 MAX_LAYER_NUMBERS = 1 << 26
 """Numbers in one layer for one window, channels x samples x width: 256 MiB in float32."""
+MAX_BIAS_NUMBERS = 1 << 28
+"""Numbers in the bias of a spatial attention: one for each two channels at each time in each head."""
 MAX_LOBES = 256
 TENSORS_OF_A_BLOCK = 16
 """An encoder block has more tensors than this, so a file with fewer per block lies about its depth."""
@@ -103,17 +107,19 @@ def _network(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, T
 
     config = NetworkConfig.from_dict(model)
     lobes: Sequence[Sequence[int]] = list(dict(manifest.montage["lobes"]).values())
-    n_numbers = manifest.n_chans * max(config.n_times, manifest.n_times) * config.d_model
-    if n_numbers > MAX_LAYER_NUMBERS:
-        raise ModelRefusedError(
-            f"the model asks for {n_numbers} numbers in a layer ({manifest.n_chans} channels, {config.n_times} "
-            f"samples, width {config.d_model}); at most {MAX_LAYER_NUMBERS} are computed"
-        )
-    if config.depth * TENSORS_OF_A_BLOCK > len(state):
-        raise ModelRefusedError(f"the model asks for {config.depth} blocks and has {len(state)} tensors of weights")
-    if len(lobes) > MAX_LOBES:
-        raise ModelRefusedError(f"the model's montage has {len(lobes)} lobes; at most {MAX_LOBES} are read")
+    n_chans, n_times = manifest.n_chans, max(config.n_times, manifest.n_times)
+    _check_at_most(n_chans, MAX_CHANS, "channels")
+    _check_at_most(len(lobes), MAX_LOBES, "lobes")
+    _check_at_most(config.depth, len(state) // TENSORS_OF_A_BLOCK, "blocks, for its tensors of weights")
+    _check_at_most(n_chans * n_times * config.d_model, MAX_LAYER_NUMBERS, "numbers in a layer")
+    if config.spatial_bias:
+        _check_at_most(n_chans**2 * n_times * config.n_heads, MAX_BIAS_NUMBERS, "numbers in a bias")
     return NeurIPTNetwork(config, manifest.montage["pos_m"], lobes)
+
+
+def _check_at_most(number: int, most: int, what: str) -> None:
+    if number > most:
+        raise ModelRefusedError(f"the model asks for {number} {what}; at most {most} are taken")
 
 
 def _hybrid(model: Mapping[str, Any], manifest: Manifest, state: Mapping[str, Tensor]) -> nn.Module:

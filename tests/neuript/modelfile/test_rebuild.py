@@ -151,3 +151,42 @@ def test_golden_tangents_have_the_length_of_real_ones() -> None:
 def test_a_manifest_of_another_model(network: NeurIPTNetwork, model: dict[str, Any], match: str) -> None:
     with pytest.raises(ModelRefusedError, match=match):
         build_module(make_manifest(model=model), network.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"weights": [-1.0, 0.9]}, "must not be negative"),
+        ({"weights": [1.0]}, "cannot be built"),
+        ({"weights": ["a", "b"]}, "cannot be built"),
+        ({"weights": None}, "cannot be built"),
+        ({"network": None}, r"'network\..* and the manifest asks for nothing"),
+        ({"network": 3}, "cannot be built"),
+        ({"network": CONFIG.to_dict() | {"n_outputs": 4}}, "the manifest asks for"),
+    ],
+)
+def test_a_stack_that_is_none(network: NeurIPTNetwork, changes: dict[str, Any], match: str) -> None:
+    module, manifest = hybrid_of(network, "both")
+    with pytest.raises(ModelRefusedError, match=match):
+        build_module(make_manifest(model=manifest.model | changes, preprocess=ALIGNED), module.state_dict())
+
+
+def test_a_read_out_of_other_classes_or_another_length(network: NeurIPTNetwork) -> None:
+    module, manifest = hybrid_of(network, "gated")
+    for name, shape in {"tangent": (3, N_TANGENT), "gate": (2, N_TANGENT)}.items():
+        for wrong in ((shape[0] + 1, shape[1]), (shape[0], shape[1] - 1)):
+            state = module.state_dict() | {f"{name}.weight": torch.zeros(wrong), f"{name}.bias": torch.zeros(wrong[0])}
+            with pytest.raises(ModelRefusedError, match=f"'{name}.weight' are .* asks for"):
+                build_module(manifest, state)
+
+
+def test_what_grows_with_the_square_of_the_channels_is_bounded(network: NeurIPTNetwork) -> None:
+    many = [f"C{i}" for i in range(1025)]
+    montage = {"name": "many", "ch_names": many, "lobes": {"a": [0]}, "pos_m": [[0.0, 0.0, 0.0]] * 1025}
+    with pytest.raises(ModelRefusedError, match="asks for 1025 channels; at most 1024 are taken"):
+        build_module(make_manifest(montage=montage), network.state_dict())
+    montage |= {"ch_names": many[:1000], "pos_m": montage["pos_m"][:1000]}
+    with pytest.raises(ModelRefusedError, match="numbers in a bias; at most"):
+        build_module(
+            make_manifest(montage=montage, model=CONFIG.to_dict() | {"spatial_bias": True}), network.state_dict()
+        )
