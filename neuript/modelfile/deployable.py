@@ -88,9 +88,9 @@ class Deployable:
     @property
     def network(self) -> nn.Module | None:
         """The NeurIPT network in it, from signal to logits, in float32 on the CPU; None if it has none."""
-        from neuript.network.stack import HybridClassifier
+        from neuript.modelfile.placement import network_of
 
-        return self.module.network if isinstance(self.module, HybridClassifier) else self.module
+        return network_of(self.module)
 
     @property
     def config(self) -> NetworkConfig | None:

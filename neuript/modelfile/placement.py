@@ -1,4 +1,4 @@
-"""Where a model runs: its network on any device, all else on the CPU."""
+"""How a model's network is computed, on whatever device, while all else stays on the CPU."""
 
 from __future__ import annotations
 
@@ -31,13 +31,31 @@ class OnDevice(nn.Module):
         return self.module(*there).to("cpu")  # type: ignore[no-any-return]
 
 
-def placed(module: nn.Module, device: str) -> nn.Module:
-    """Return a module whose network runs on `device`; what reads tangent vectors, and the stack, stay on the CPU."""
-    if device == "cpu":
-        return module.eval().to("cpu")
+def network_of(module: nn.Module) -> nn.Module | None:
+    """Return the network of a model, from signal to logits; None if it has none."""
+    return module.network if isinstance(module, HybridClassifier) else module
+
+
+def with_network(module: nn.Module, network: nn.Module) -> nn.Module:
+    """Return a model that computes its network in another way and all else as `module` does.
+
+    Parameters
+    ----------
+    module : Module
+        A `HybridClassifier` with a network, or a network.
+    network : Module
+        What takes the network's place: from signal (1, n_chans, n_times) to logits, both on the CPU.
+    """
     if not isinstance(module, HybridClassifier):
-        return OnDevice(module, device).eval()
-    network = None if module.network is None else OnDevice(module.network, device)
+        return network.eval()
     weights = module.network_weight, module.tangent_weight
     reference = reference_of(module.state_dict())
     return HybridClassifier(network, module.tangent, weights, module.bias, reference, module.gate).eval()
+
+
+def placed(module: nn.Module, device: str) -> nn.Module:
+    """Return a model whose network runs on `device`; what reads tangent vectors, and the stack, stay on the CPU."""
+    network = network_of(module)
+    if device == "cpu" or network is None:
+        return module.eval().to("cpu")
+    return with_network(module, OnDevice(network, device))
