@@ -22,8 +22,8 @@ from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.placement import placed
 
 if TYPE_CHECKING:
+    from neuript.modelfile.checked_model import Deployable
     from neuript.modelfile.container import Golden
-    from neuript.modelfile.deployable import Deployable
     from neuript.modelfile.manifest import Manifest
 
 log = logging.getLogger(__name__)
