@@ -1,4 +1,4 @@
-"""Time of the network alone: one window forward (eager, TorchScript) and a training step.
+"""Time of the network alone: one window forward and a training step.
 
     python benchmarks/bench_model.py micro --chans 8 16 20 --merges 4,1,1,2,1,2 --threads 1
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import time
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -39,11 +38,8 @@ def bench(args: argparse.Namespace, n_chans: int) -> str:
     model = NeurIPTNetwork(config, pos, lobes).eval()
     x = 2e-5 * torch.randn(BATCH, n_chans, config.n_times)
     y = torch.arange(BATCH) % 3
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        program = torch.jit.freeze(torch.jit.trace(model, x[:1]))
+    with torch.inference_mode():
         eager = best_ms(lambda: model(x[:1]), args.repeats, clock)
-        frozen = best_ms(lambda: program(x[:1]), args.repeats, clock)
     model.train()
     optimiser = torch.optim.AdamW(model.parameters(), 1e-4)
 
@@ -57,7 +53,7 @@ def bench(args: argparse.Namespace, n_chans: int) -> str:
 
     full, half = (best_ms(lambda a=a: step(a), 3, clock) for a in (False, True))
     return (
-        f"{args.preset:6} {n_chans:3} ch  forward: eager {eager:6.1f} TorchScript {frozen:6.1f} ms"
+        f"{args.preset:6} {n_chans:3} ch  forward: {eager:6.1f} ms"
         f"  step of {BATCH}: float32 {full:6.0f} bfloat16 {half:6.0f} ms"
     )
 

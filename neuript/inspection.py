@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from neuript.modelfile.manifest import Manifest
     from neuript.realtime.recordings.recording_report import RecordingReport
 
-MODEL_SUFFIXES = (".ts", ".pt2", ".safetensors")
+MODEL_SUFFIXES = (".ts", ".safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ModelReport:
     manifest : Manifest
         Classes, channels, preprocessing, window, provenance.
     description : str
-        The same and the form, seal and trust of the file, in lines for a person.
+        The same and the form and seal of the file, in lines for a person.
     """
 
     path: Path
@@ -38,12 +38,12 @@ class ModelReport:
 def inspect(
     path: str | Path, eeg: str | None = None, channels: Sequence[str] | None = None
 ) -> RecordingReport | ModelReport:
-    """Look at a recording or at a model file; no program in it is run.
+    """Look at a recording or at a model file.
 
     Parameters
     ----------
     path : str or Path
-        A recording that `read_recording` knows, or a model (`.ts`, `.pt2`, `.safetensors`).
+        A recording that `read_recording` knows, or a model (`.ts`, `.safetensors`).
     eeg : str, optional
         Name of the stream to take as EEG, if its type does not say so or there are several; None takes the one with the
         most samples of those whose type says so.
@@ -65,10 +65,9 @@ def inspect(
     if path.suffix.lower() in MODEL_SUFFIXES:
         if eeg is not None or channels is not None:
             raise NeuriptError(f"{path.name} is a model; --eeg and --channels speak of recordings, so leave them out")
-        from neuript.modelfile.deployable import read_manifest
-        from neuript.modelfile.describe import describe_model
+        from neuript.modelfile.describe import look_at
 
-        return ModelReport(path, read_manifest(path), describe_model(path))
+        return ModelReport(path, *look_at(path))
     from neuript.realtime.recordings.read import read_recording
     from neuript.realtime.recordings.recording_report import report_of
 

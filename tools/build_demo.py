@@ -2,8 +2,8 @@
 
 The person sits for five sessions of 40 trials per class on different days; a sixth sets the temperature. The model is
 then tested on two more simulated days of the same person (other noise, other trials, a cap that sits a few millimetres
-off), which decide nothing, with the plain baselines fitted on the same five sessions beside it. Writes the model, the
-encoder and their hashes into the package; the figures go into the model's manifest and to standard output.
+off), which decide nothing, with the plain baselines fitted on the same five sessions beside it. Writes the model
+and the encoder into the package; the figures go into the model's manifest and to standard output.
 
     python tools/build_demo.py --encoder runs/twin/twin-micro.safetensors
 """
@@ -25,7 +25,6 @@ from scipy.special import log_softmax
 from neuript.modelfile.checkpoint import load_checkpoint
 from neuript.modelfile.deployable import save_model
 from neuript.modelfile.manifest import provenance
-from neuript.modelfile.trust import write_shipped_hashes
 from neuript.montages import load_montage
 from neuript.network.config import NetworkConfig
 from neuript.network.stack import HybridClassifier
@@ -34,7 +33,6 @@ from neuript.realtime.twin.cues import CueProtocol
 from neuript.realtime.twin.session_recording import session_recording
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.subject import SessionConditions, Subject
-from neuript.training.calibration.starting_point import for_calibration
 from neuript.training.fitting.build import build_network
 from neuript.training.fitting.finetuning import FinetuneSpec, finetune
 from neuript.training.fitting.forward import predict_logits
@@ -81,6 +79,14 @@ def temper(logits: np.ndarray, data: Dataset) -> float:
     return float(fit.x)
 
 
+def for_few_trials(config: NetworkConfig, n_times: int) -> NetworkConfig:
+    """The encoder's configuration with every channel of the last two blocks pooled by itself: lobes of a small cap
+    average the two hand areas into one.
+    """
+    head = {"pooling": "channels", "class_layers": 2, "pool_embedding": False}
+    return replace(config, n_outputs=len(CLASSES), n_times=n_times, **head)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path, required=True)
@@ -94,7 +100,7 @@ def main() -> None:
     manifest, state = load_checkpoint(args.encoder)
     person = Subject(seed=args.person, skill=args.skill)
     train, extra = sessions(person, range(1000, 1005)), sessions(person, range(1005, 1006))
-    config = for_calibration(NetworkConfig.from_dict(manifest.model), len(CLASSES), train.x.shape[-1])
+    config = for_few_trials(NetworkConfig.from_dict(manifest.model), train.x.shape[-1])
     network = build_network(config, train.montage, seed=520, encoder=state)
     spec = FinetuneSpec(n_epochs=args.epochs, max_lr=1e-3)
 
@@ -140,7 +146,6 @@ def main() -> None:
     save_model(args.out / "demo.ts", module, final)
     if args.encoder.resolve() != (args.out / "twin-micro.safetensors").resolve():
         shutil.copy(args.encoder, args.out / "twin-micro.safetensors")
-    write_shipped_hashes(args.out)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "file",
-        help="a recording (XDF, EDF, BDF, GDF, BrainVision, FIF, SET, CNT, Muse csv) "
-        "or a model (.ts .pt2 .safetensors)",
+        help="a recording (XDF, EDF, BDF, GDF, BrainVision, FIF, SET, CNT, Muse csv) or a model (.ts .safetensors)",
     )
     add_eeg(parser)
     add_channels(parser)
@@ -37,9 +36,7 @@ def run(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     import logging
 
-    from neuript.cli.show_recording import show
     from neuript.inspection import ModelReport, inspect
-    from neuript.realtime.live.suggestions import after_recording
 
     logging.getLogger("neuript.realtime.recordings.read").setLevel(logging.ERROR)  # its warnings are in the report
     report = inspect(args.file, args.eeg, given_channels(args))
@@ -48,6 +45,9 @@ def run(argv: list[str] | None = None) -> int:
     elif args.json:
         print(json.dumps(as_json(report), allow_nan=False))
     else:
+        from neuript.cli.show_recording import show
+        from neuript.realtime.live.suggestions import after_recording
+
         show(report)
         if then := after_recording(report):
             print(f"next, if these markers are the cues: {then}")

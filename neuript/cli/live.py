@@ -84,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE|shipped",
         help="no model yet: decode by what earlier people say (a file of neuript-train population)",
     )
-    model.add_argument("--trust", action="store_true", help="accept a model from elsewhere, once")
+    model.add_argument("--trust", action="store_true", help="load a model file of neuript 0.1, which is a program")
     model.add_argument("--classes", metavar="A,B", help="refuse a model for other classes")
     model.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to compute (default cpu)")
     model.add_argument("--threads", type=int, metavar="N", help="CPU threads of the network (default: by its size)")

@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _target(model: str | None, montage: str | None) -> Montage | None:
     if model is not None:
-        from neuript.modelfile.deployable import read_manifest
+        from neuript.modelfile.describe import read_manifest
         from neuript.montages import Montage
 
         return Montage.from_dict(read_manifest(model).montage)

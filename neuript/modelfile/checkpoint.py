@@ -1,37 +1,30 @@
-"""Checkpoints: tensors in safetensors with the manifest in the header; nothing in them can run."""
+"""Checkpoints: weights in safetensors with the manifest in the header; nothing in them can run."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuript.errors import ModelRefusedError
 from neuript.files import write_atomically
-from neuript.modelfile.container import read_file
+from neuript.modelfile.container import is_sealed, read_file
 from neuript.modelfile.manifest import Manifest
+from neuript.modelfile.tensor_file import TensorBytes, read_tensors, tensors_sha256, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _MANIFEST_KEY = "neuript.manifest"
 _HASH_KEY = "neuript.manifest_sha256"
-MAX_HEADER_BYTES = 16 << 20
 
 
 def weights_sha256(state: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 over names, types, shapes and bytes of tensors, in order of name."""
-    import torch
+    from neuript.modelfile.torch_tensors import state_to_bytes
 
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().to("cpu").contiguous()
-        kind = str(tensor.dtype).removeprefix("torch.")
-        digest.update(f"{name}\0{kind}\0{tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return tensors_sha256(state_to_bytes(state))
 
 
 def save_checkpoint(path: str | Path, weights: nn.Module | Mapping[str, Tensor], manifest: Manifest) -> Manifest:
@@ -51,15 +44,13 @@ def save_checkpoint(path: str | Path, weights: nn.Module | Mapping[str, Tensor],
     Manifest
         The manifest as it was written, with the hash of the weights.
     """
-    from safetensors.torch import save
+    from neuript.modelfile.torch_tensors import state_to_bytes
 
-    state = weights if isinstance(weights, Mapping) else weights.state_dict()
-    # clone: tensors that share memory (tied weights) are written each in full
-    tensors = {name: t.detach().to("cpu").clone().contiguous() for name, t in state.items()}
-    manifest = manifest.with_weights(weights_sha256(tensors))
+    tensors = state_to_bytes(weights if isinstance(weights, Mapping) else weights.state_dict())
+    manifest = manifest.with_weights(tensors_sha256(tensors))
     text = manifest.to_json()
     digest = hashlib.sha256(text.encode()).hexdigest()
-    write_atomically(path, save(tensors, {_MANIFEST_KEY: text, _HASH_KEY: digest}))
+    write_atomically(path, bytes(write_tensors(tensors, {_MANIFEST_KEY: text, _HASH_KEY: digest})))
     return manifest
 
 
@@ -76,34 +67,30 @@ def load_checkpoint(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
     ModelRefusedError
         If the file is damaged, has no manifest, or its weights are not those of the manifest.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+    from neuript.modelfile.torch_tensors import to_state
 
     path = Path(path)
-    data = read_file(path)
-    metadata = _metadata(data, path.name)
-    text = metadata.get(_MANIFEST_KEY)
-    if not isinstance(text, str):
-        raise ModelRefusedError(f"{path.name} has no neuript manifest in its header")
-    if hashlib.sha256(text.encode()).hexdigest() != metadata.get(_HASH_KEY):
-        raise ModelRefusedError(f"{path.name} is damaged: its manifest was changed; copy it again")
+    manifest, tensors = parse_checkpoint(read_file(path), path.name)
+    return manifest, to_state(tensors)
+
+
+def parse_checkpoint(data: bytes, name: str) -> tuple[Manifest, dict[str, TensorBytes]]:
+    """Check the bytes of a checkpoint; PyTorch is not needed for that.
+
+    Raises
+    ------
+    ModelRefusedError
+        As for `load_checkpoint`.
+    """
+    if is_sealed(data):
+        raise ModelRefusedError(f"{name} is a calibrated model for decoding, not a checkpoint to learn from")
+    file = read_tensors(data, name)
+    text = file.metadata.get(_MANIFEST_KEY)
+    if text is None:
+        raise ModelRefusedError(f"{name} has no neuript manifest in its header")
+    if hashlib.sha256(text.encode()).hexdigest() != file.metadata.get(_HASH_KEY):
+        raise ModelRefusedError(f"{name} is damaged: its manifest was changed; copy it again")
     manifest = Manifest.from_json(text)
-    try:
-        state = load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise ModelRefusedError(f"{path.name} is damaged: {error}") from error
-    if weights_sha256(state) != manifest.weights_sha256:
-        raise ModelRefusedError(f"{path.name} is damaged: its weights were changed; copy it again")
-    return manifest, state
-
-
-def _metadata(data: bytes, name: str) -> dict[str, object]:
-    """Return the header's `__metadata__` after bounding the header."""
-    size = int.from_bytes(data[:8], "little")
-    if not 2 <= size <= MAX_HEADER_BYTES or 8 + size > len(data) or data[8:9] != b"{":
-        raise ModelRefusedError(f"{name} is not a safetensors checkpoint, or it is cut short")
-    try:
-        metadata = json.loads(data[8 : 8 + size]).get("__metadata__")
-    except (ValueError, RecursionError) as error:
-        raise ModelRefusedError(f"{name} is damaged: its header is not valid JSON") from error
-    return metadata if isinstance(metadata, dict) else {}
+    if tensors_sha256(file.tensors) != manifest.weights_sha256:
+        raise ModelRefusedError(f"{name} is damaged: its weights were changed; copy it again")
+    return manifest, file.tensors

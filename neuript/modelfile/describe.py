@@ -1,18 +1,41 @@
-"""What a model file is, in lines for a person; nothing in the file is run."""
+"""What a model file is: its manifest, and lines for a person; nothing in the file is run, and PyTorch is not loaded."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from neuript.modelfile import trust as trust_store
-from neuript.modelfile.container import is_checkpoint, parse, read_file
-from neuript.modelfile.deployable import read_manifest
+from neuript.modelfile.checkpoint import parse_checkpoint
+from neuript.modelfile.container import Container, is_sealed, parse, read_file
 from neuript.modelfile.manifest import Manifest
+from neuript.modelfile.old_files import how_to_convert, is_old, parse_old
+from neuript.modelfile.tensor_file import looks_like_tensors
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """Return the manifest of a model file or a checkpoint; PyTorch is not needed for that.
+
+    Raises
+    ------
+    ModelRefusedError
+        If the file is not an intact model.
+    """
+    return look_at(path)[0]
 
 
 def describe_model(path: str | Path) -> str:
-    """Return what a deployable or checkpoint is, in lines for a person; runs nothing in it.
+    """Return what a model file or checkpoint is, in lines for a person.
+
+    Raises
+    ------
+    ModelRefusedError
+        If the file is not an intact model.
+    """
+    return look_at(path)[1]
+
+
+def look_at(path: str | Path) -> tuple[Manifest, str]:
+    """Return the manifest of a model file or a checkpoint, and what it is in lines for a person.
 
     Raises
     ------
@@ -21,21 +44,26 @@ def describe_model(path: str | Path) -> str:
     """
     path = Path(path)
     data = read_file(path)
-    if is_checkpoint(data):
-        form, trusted = "checkpoint (safetensors: weights only, nothing that runs)", "not needed"
-        manifest, digest = read_manifest(path), ""
+    rows: list[tuple[str, str]] = []
+    if is_old(data):
+        manifest = parse_old(data, path.name).manifest
+        form = f"a program (TorchScript) of neuript 0.1; make a plain model file of it: {how_to_convert(path)}"
+    elif looks_like_tensors(data) and not is_sealed(data):
+        manifest = parse_checkpoint(data, path.name)[0]
+        form = "checkpoint (safetensors: weights only)"
     else:
         container = parse(data, path.name)
-        manifest, digest = container.manifest, container.sha256
-        program = {"ts": "TorchScript", "pt2": "torch.export"}[container.kind]
-        form = f"deployable ({program}), {len(container.data) / 1e6:.1f} MB"
-        form += f", {len(container.golden)} golden vectors"
-        trusted = "yes" if trust_store.is_trusted(digest) else "no (pass --trust to run it)"
-    rows = [("file", str(path)), ("form", form), ("trusted", trusted), *_describe(manifest)]
-    if digest:
-        rows.append(("file SHA-256", digest))
+        manifest, form = container.manifest, _form(container)
+        rows = [("seal SHA-256", container.sha256)]
+    rows = [("file", str(path)), ("form", form), *_describe(manifest), *rows]
     width = max(len(label) for label, _ in rows)
-    return "\n".join(f"{label:<{width}}  {text}" for label, text in rows if text)
+    return manifest, "\n".join(f"{label:<{width}}  {text}" for label, text in rows if text)
+
+
+def _form(container: Container) -> str:
+    parts = [f"{name} ({len(part.data) / 1e6:.1f} MB)" for name, part in container.parts.items()]
+    held = ", ".join([f"{container.n_golden} golden vectors", *parts])
+    return f"model for decoding (sealed safetensors, nothing that runs), {container.n_bytes / 1e6:.1f} MB, {held}"
 
 
 def _describe(m: Manifest) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What computes logits from a window: one small class, fed by eager, TorchScript or compiled code.
+"""What computes logits from a window: one small class, fed by eager or compiled code.
 
 An engine is made for one window shape and one thread (the decoder's). Its input buffer is allocated
 once and aligned, and it is warmed up when built, so that the same window gives the same bits from
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +19,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neuript.errors import ModelRefusedError, NeuriptError
+from neuript.modelfile.placement import placed
 
 if TYPE_CHECKING:
+    from neuript.modelfile.checked_model import Deployable
     from neuript.modelfile.container import Golden
     from neuript.modelfile.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
-ENGINES = ("eager", "torchscript", "compiled", "export", "tensorrt")
-WARM_UP_CALLS = 4
-"""TorchScript profiles its first runs and rewrites the graph after them."""
+ENGINES = ("eager", "compiled", "tensorrt")
+WARM_UP_CALLS = 2
+"""Memory is allocated and kernels are chosen in the first run."""
 
 SINGLE_THREAD_PARAMETERS = 4_000_000
 """Up to this size a second thread costs more in waiting than it saves."""
@@ -50,14 +51,14 @@ class Engine:
     Parameters
     ----------
     forward : callable
-        Function from a window on `device` to logits (1, n_outputs). It takes the signal (1, n_chans, n_times) and, for
-        a model with an alignment, the tangent vector (1, n_tangent).
+        Function from a window to logits (1, n_outputs), both on the CPU. It takes the signal (1, n_chans, n_times) and,
+        for a model with an alignment, the tangent vector (1, n_tangent).
     manifest : Manifest
         Description of the model: its channels, window and classes.
     name : str
         Name of the engine, one of `ENGINES`.
     device : {'cpu', 'cuda'}
-        Where the engine runs.
+        Where its network runs.
     threads : int, optional
         PyTorch threads to use on the CPU; None leaves PyTorch's setting alone.
 
@@ -83,7 +84,7 @@ class Engine:
         self.threads = threads
         self.reference: dict[str, NDArray[np.float64]] = {}
         self._forward = forward
-        pinned = device != "cpu"
+        pinned = device.startswith("cuda")
         self._signal = torch.zeros(1, manifest.n_chans, manifest.n_times, pin_memory=pinned)
         self._window = self._signal[0].numpy().T  # shares memory; (n_times, n_chans)
         self._tangent = torch.zeros(1, manifest.n_tangent, pin_memory=pinned and manifest.n_tangent > 0)
@@ -130,8 +131,7 @@ class Engine:
         if self.threads is not None and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         with torch.inference_mode():
-            inputs = self._inputs if self.device == "cpu" else [part.to(self.device) for part in self._inputs]
-            logits = np.array(self._forward(*inputs)[0].to("cpu", torch.float32).numpy())
+            logits = np.array(self._forward(*self._inputs)[0].to("cpu", torch.float32).numpy())
         if len(logits) == 1 and self.manifest.n_outputs == 2:  # the paper's one binary logit
             return np.concatenate([np.zeros(1, np.float32), logits])
         return logits
@@ -141,6 +141,40 @@ class Engine:
         noise = np.random.default_rng(0).normal(scale=1e-5, size=self._window.shape)
         for _ in range(n_calls):
             self.infer(noise, np.zeros_like(self._vector))
+
+
+def ladder(engine: str, device: str) -> list[tuple[str, str]]:
+    """Return engines and devices in the order in which they are tried; the last is the CPU."""
+    end = [("eager", "cpu")]
+    if device == "cpu" and engine in ("auto", "eager"):
+        return end
+    if device == "cpu":
+        return [(engine, "cuda" if engine == "tensorrt" else "cpu"), *end]
+    first = {"auto": "tensorrt", "eager": "eager"}.get(engine, engine)
+    return list(dict.fromkeys([(first, device), ("eager", device), *end]))
+
+
+def build(name: str, deployable: Deployable, device: str, threads: int | None) -> Engine:
+    """Return an engine of a model, by name.
+
+    Raises
+    ------
+    Exception
+        Of any kind, if it cannot be built or run here.
+    """
+    module, manifest = deployable.module, deployable.manifest
+    if name == "tensorrt":
+        from neuript.modelfile.tensorrt import tensorrt_engine
+
+        reference = eager_engine(module, manifest, threads=threads)
+        return tensorrt_engine(module, manifest, reference, deployable.golden, device=device)
+    make = compiled_engine if name == "compiled" else eager_engine
+    return make(module, manifest, device=device, threads=threads)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says in one line of a message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def golden_inputs(manifest: Manifest, n: int = 4) -> NDArray[np.float32]:
@@ -263,30 +297,7 @@ def _probabilities(engine: Engine, signals: NDArray[np.float32], tangents: NDArr
 
 def eager_engine(module: nn.Module, manifest: Manifest, *, device: str = "cpu", threads: int | None = None) -> Engine:
     """Run a module as it is; the reference for every other engine."""
-    module = module.eval().to(device)
-    return _ready(module, manifest, "eager", device, threads or default_threads(module))
-
-
-def torchscript_engine(
-    script: torch.jit.ScriptModule, manifest: Manifest, *, device: str = "cpu", threads: int | None = None
-) -> Engine:
-    """Run a TorchScript program, frozen: weights become constants, which can be folded."""
-    threads = threads or default_threads(script)
-    with quiet_jit():
-        frozen = torch.jit.freeze(script.eval().to(device))
-    return _ready(frozen, manifest, "torchscript", device, threads)
-
-
-def export_engine(
-    program: torch.export.ExportedProgram, manifest: Manifest, *, device: str = "cpu", threads: int | None = None
-) -> Engine:
-    """Run a program of `torch.export` as it is."""
-    if device != "cpu":
-        from torch.export.passes import move_to_device_pass
-
-        program = move_to_device_pass(program, device)
-    module = program.module()
-    return _ready(module, manifest, "export", device, threads or default_threads(module))
+    return _ready(placed(module, device), manifest, "eager", device, threads or default_threads(module))
 
 
 def compiled_engine(
@@ -299,16 +310,16 @@ def compiled_engine(
     NeuriptError
         If it cannot be compiled here.
     """
-    module = module.eval().to(device)
     threads = threads or default_threads(module)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _ready(torch.compile(module, dynamic=False), manifest, "compiled", device, threads)
+            compiled = torch.compile(placed(module, device), dynamic=False)
+            return _ready(compiled, manifest, "compiled", device, threads)
     except Exception as error:  # Inductor raises many kinds, none of them public
         raise NeuriptError(
             f"the model cannot be compiled here ({type(error).__name__}); install a C++ compiler "
-            "or use the torchscript engine"
+            "or use the eager engine"
         ) from error
 
 
@@ -322,16 +333,6 @@ def default_threads(module: nn.Module) -> int:
     if n_parameters <= SINGLE_THREAD_PARAMETERS:
         return 1
     return min(4, torch.get_num_threads())
-
-
-@contextmanager
-def quiet_jit() -> Iterator[None]:
-    """Keep PyTorch's notices about TorchScript's future from users, who can do nothing about it."""
-    with warnings.catch_warnings():
-        for kind in (DeprecationWarning, FutureWarning):  # the latter since PyTorch 2.15
-            warnings.filterwarnings("ignore", message=r".*torch\.jit", category=kind)
-        warnings.filterwarnings("ignore", category=torch.jit._trace.TracerWarning)
-        yield
 
 
 def _ready(forward: Callable[..., Tensor], manifest: Manifest, name: str, device: str, threads: int | None) -> Engine:

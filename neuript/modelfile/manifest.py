@@ -22,6 +22,7 @@ from neuript import __version__, specs
 from neuript.errors import ModelRefusedError
 from neuript.files import file_sha256
 from neuript.limits import MAX_CHANNELS
+from neuript.modelfile.strict_json import MAX_DIGITS, strict_json
 from neuript.specs import require
 
 FORMAT_VERSION = 1
@@ -134,7 +135,7 @@ class Manifest:
                 f"preprocess['alignment']={specs.short(alignment)} must be null or a table with pairs of Hz as bands_hz"
             )
         exact = self.window_s * self.sfreq
-        if abs(exact - round(exact)) > 1e-6 or not 1 <= exact <= MAX_WINDOW_SAMPLES:
+        if not 1 <= exact <= MAX_WINDOW_SAMPLES or abs(exact - round(exact)) > 1e-6:
             raise ValueError(
                 f"window_s={self.window_s} is {exact:.6g} samples at {self.sfreq:g} Hz; "
                 "it must be a whole number of samples"
@@ -248,13 +249,7 @@ class Manifest:
         """
         if len(text) > MAX_MANIFEST_BYTES:
             raise ModelRefusedError(f"the manifest is {len(text)} bytes long; at most {MAX_MANIFEST_BYTES} are read")
-        try:
-            values = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            raise ModelRefusedError(f"the manifest is not valid JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ModelRefusedError("the manifest is not a JSON object")
-        return cls.from_dict(values)
+        return cls.from_dict(strict_json(text, "the manifest"))
 
 
 def provenance(
@@ -327,7 +322,11 @@ def _check_json(value: object, where: str, depth: int = 0) -> None:
     """Raise unless `value` is made of JSON types with finite numbers."""
     if depth > 32:
         raise ValueError(f"{where} is nested too deeply")
-    if value is None or isinstance(value, bool | str | int):
+    if value is None or isinstance(value, bool | str):
+        return
+    if isinstance(value, int):
+        if abs(value) >= 10**MAX_DIGITS:
+            raise ValueError(f"{where} has more than {MAX_DIGITS} digits")
         return
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -342,14 +341,3 @@ def _check_json(value: object, where: str, depth: int = 0) -> None:
             _check_json(item, f"{where}.{key}", depth + 1)
     else:
         raise TypeError(f"{where} is a {type(value).__name__}; use plain JSON types")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("a key appears twice")
-    return values
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")

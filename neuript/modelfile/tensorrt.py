@@ -8,6 +8,7 @@ exchanged. PyTorch Docs: "Saving models compiled with Torch-TensorRT".
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import json
@@ -101,8 +102,12 @@ def tensorrt_engine(
     example = tuple(torch.from_numpy(np.ascontiguousarray(part[:1])).to(device) for part in parts)
     program = _load_cached(path, versions)
     if program is None:
-        program = _compile(module.eval().to(device), example, path, versions)
-    engine = Engine(program, manifest, name="tensorrt", device=device)
+        program = _compile(copy.deepcopy(module).eval().to(device), example, path, versions)
+
+    def forward(*inputs: torch.Tensor) -> torch.Tensor:
+        return program(*(part.to(device) for part in inputs))  # type: ignore[no-any-return]
+
+    engine = Engine(forward, manifest, name="tensorrt", device=device)
     try:
         engine.warm_up()
         signals = np.concatenate([golden.signal, golden_inputs(manifest, 60)])

@@ -1,23 +1,19 @@
-"""Which model files may run: a TorchScript program is code, so its file must be known.
+"""Which model files of neuript 0.1 may be loaded: they are TorchScript programs, so each must be known.
 
-Known are files that ship with the package (`neuript/weights/SHA256SUMS`), files that neuript wrote
-for this user, and files that the user accepted with `--trust`. What is remembered is the SHA-256
-of the whole file, one line each, in `trusted-models.txt` of the user's configuration folder.
+Known are files that neuript 0.1 wrote for this user, and files that the user accepted with `--trust`. What is
+remembered is the SHA-256 of the whole file, one line each, in `trusted-models.txt` of the user's configuration folder.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
 import stat
 import sys
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 
-from neuript.files import write_atomically
 from neuript.user_folders import config_dir
 
 log = logging.getLogger(__name__)
@@ -31,8 +27,8 @@ def trust_file() -> Path:
 
 
 def is_trusted(sha256: str) -> bool:
-    """Say whether a file with this SHA-256 may run on this computer for this user."""
-    return sha256 in shipped_hashes() or sha256 in _remembered()
+    """Say whether a file with this SHA-256 may be loaded on this computer for this user."""
+    return sha256 in _remembered()
 
 
 def remember(sha256: str, *, how: str, name: str = "") -> bool:
@@ -43,7 +39,7 @@ def remember(sha256: str, *, how: str, name: str = "") -> bool:
     sha256 : str
         SHA-256 of the whole file, in hexadecimal.
     how : str
-        How the file became trusted, `written` or `--trust`, for the person who reads the list.
+        How the file became trusted, for the person who reads the list.
     name : str
         Name of the file, for the same person.
     """
@@ -68,27 +64,6 @@ def remember(sha256: str, *, how: str, name: str = "") -> bool:
         )
         return False
     return True
-
-
-def shipped_hashes() -> frozenset[str]:
-    """Return the SHA-256 of the models that come with the package."""
-    try:
-        text = (resources.files("neuript.weights") / "SHA256SUMS").read_text("utf-8")
-    except (OSError, ModuleNotFoundError, UnicodeDecodeError):
-        return frozenset()
-    return _hashes(text)
-
-
-def write_shipped_hashes(folder: Path) -> Path:
-    """Write `SHA256SUMS` of the models in `folder` (for the package's own, when it is made)."""
-    lines = [
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
-        for file in sorted(folder.iterdir())
-        if file.suffix in (".ts", ".pt2")
-    ]
-    sums = folder / "SHA256SUMS"
-    write_atomically(sums, "".join(lines).encode())
-    return sums
 
 
 def private_dir(path: Path) -> Path:

@@ -72,7 +72,7 @@ class EncoderBlock(nn.Module):
         h_BDLC : Tensor, shape (B, D, L, C)
             Tokens of the scale below.
         length : int
-            Number of these tokens in time, L (a plain number also while tracing).
+            Number of these tokens in time, L (a plain number also in an export).
         pe_space_DC : Tensor, shape (D, C), optional
             Encoded channel positions, added between the two stages of the first block; None adds nothing.
         masked_BDL : Tensor of bool, shape (B, D, L after the merge), optional
@@ -170,7 +170,7 @@ class Encoder(nn.Module):
         Parameters
         ----------
         x_BDT : Tensor, shape (batch, n_chans, n_times)
-            Companded signal. While tracing, n_times must be the configured one.
+            Companded signal.
         corruption : Corruption, optional
             Masked points of the pretraining; None for the plain encoder. See Notes.
         mask_token : Tensor, shape (d_model,), optional
@@ -277,8 +277,6 @@ class Encoder(nn.Module):
         return scales, torch.stack(losses).sum() if losses else None
 
     def _check(self, x_BDT: Tensor) -> int:
-        if _is_tracing():  # a test on a shape would be frozen into the program
-            return self.config.n_times
         if x_BDT.dim() != 3 or x_BDT.shape[1] != self.n_chans or x_BDT.shape[2] < 1:
             raise ValueError(f"the model takes (batch, {self.n_chans} channels, samples), not {tuple(x_BDT.shape)}")
         return x_BDT.shape[2]
@@ -325,7 +323,3 @@ def _apply(layer: nn.Module, z: Tensor) -> tuple[Tensor, Tensor | None]:
         y, aux = layer(z)
         return y, aux
     return layer(z), None
-
-
-def _is_tracing() -> bool:
-    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]

@@ -236,7 +236,7 @@ class TimeMerge(nn.Module):
         self.linear = nn.Linear(factor * d_model, d_model)
 
     def forward(self, h_BDLC: Tensor, length: int) -> Tensor:
-        """Merge; `length` is L, given so that a traced program has no test on a shape."""
+        """Merge; `length` is L, given so that an exported program has no test on a shape."""
         if pad := -length % self.factor:
             h_BDLC = torch.cat([h_BDLC, h_BDLC[:, :, repeated(length, pad)]], dim=2)
         merged = h_BDLC.reshape(*h_BDLC.shape[:2], -1, self.norm.normalized_shape[0])

@@ -38,11 +38,10 @@ def _finding(name: str, check: Callable[[], tuple[str, str, str]]) -> Finding:
 
 
 def check_python() -> tuple[str, str, str]:
-    """Python 3.11 to 3.13."""
+    """Python 3.11 or newer."""
     version = sys.version_info
     detail = f"{version.major}.{version.minor}.{version.micro} ({sys.executable})"
-    good = (3, 11) <= version[:2] <= (3, 13)
-    return OK if good else FAIL, detail, "use Python 3.11, 3.12 or 3.13"
+    return OK if version[:2] >= (3, 11) else FAIL, detail, "use Python 3.11 or newer"
 
 
 def check_torch() -> tuple[str, str, str]:
@@ -176,7 +175,7 @@ def check_gpu() -> tuple[str, str, str]:
 
 
 def check_model() -> tuple[str, str, str]:
-    """Whether the shipped model is intact, trusted and computes what it should."""
+    """Whether the shipped model is intact and computes what it should."""
     import neuript.weights
     from neuript.errors import ModelRefusedError
     from neuript.modelfile.deployable import open_model
@@ -209,7 +208,7 @@ def check_settings_folder() -> tuple[str, str, str]:
         return (
             WARN,
             f"{folder} cannot be written ({error.strerror or error})",
-            ("trusted models are not remembered; set NEURIPT_CONFIG_DIR to another folder"),
+            ("settings are not remembered; set NEURIPT_CONFIG_DIR to another folder"),
         )
     return OK, str(folder), ""
 

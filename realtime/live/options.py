@@ -85,7 +85,7 @@ class LiveOptions:
     threads: int | None = None
     """CPU threads of the network; None = by its size."""
     trust: bool = False
-    """Accept a model file from elsewhere and remember it."""
+    """Load a model file of neuript 0.1, which is a program, and remember that."""
     classes: tuple[str, ...] | None = None
     """Refuse a model that tells apart other classes."""
 

@@ -140,7 +140,7 @@ class _Session:
 
     def _start_demo(self) -> None:
         """Start the twin first: it gets ready while PyTorch is loaded."""
-        from neuript.modelfile.deployable import read_manifest
+        from neuript.modelfile.describe import read_manifest
         from neuript.realtime.live.demo import DEMO_MODEL, Demo
 
         model = self.options.model or str(DEMO_MODEL)

@@ -42,7 +42,7 @@ def make_manifest(**fields: Any) -> Manifest:
 
 
 def save_power_model(path: Path, **fields: Any) -> Path:
-    """Write a model that decides by the power of four channels in windows of half a second, always the same weights.
+    """Write a small network that decides by how four channels vary in half a second, always the same weights.
 
     Parameters
     ----------
@@ -54,19 +54,17 @@ def save_power_model(path: Path, **fields: Any) -> Path:
     import torch
 
     from neuript.modelfile.deployable import save_model
-
-    class Power(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            with torch.random.fork_rng():
-                torch.manual_seed(3)
-                self.linear = torch.nn.Linear(len(NAMES), 2)
-
-        def forward(self, x_BCT: torch.Tensor) -> torch.Tensor:
-            return self.linear(torch.log((x_BCT * 1e6).var(dim=-1) + 1e-3))
+    from neuript.network.config import preset
+    from neuript.network.network import NeurIPTNetwork
 
     policy = PolicySpec(threshold=0.55, release=0.5, smoothing_s=0.2, refractory_s=0.0)
-    values = {"model": {"architecture": "power"}, "window_s": 0.5, "policy": policy}
+    shape = {"d_model": 16, "n_heads": 2, "merges": (4,), "experts": (0,), "d_ff": 16, "covariance_heads": 2}
+    config = preset("micro", n_outputs=2, n_times=32, pooling="covariance", companding="linear", **shape)
     about = provenance(data=["none"], simulated=True)
-    save_model(path, Power(), make_manifest(**{**values, "provenance": about, **fields}))
+    values = {"model": config, "window_s": 0.5, "policy": policy, "provenance": about}
+    manifest = make_manifest(**{**values, **fields})
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = NeurIPTNetwork(config, manifest.montage["pos_m"], list(manifest.montage["lobes"].values()))
+    save_model(path, network, manifest)
     return path

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import zipfile
+import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import builders
 import pytest
 import torch
-from torch import nn
 
 from neuript.errors import ModelRefusedError
-from neuript.modelfile.container import pack
 from neuript.modelfile.deployable import open_model
 from neuript.modelfile.manifest import Manifest
+from neuript.modelfile.tensor_file import TensorBytes, TensorFile, read_tensors, write_tensors
+from neuript.network.config import preset
+from neuript.network.network import NeurIPTNetwork
 
 N_CHANS, N_TIMES, N_OUTPUTS = 5, 64, 3
+CH_NAMES = [f"C{i}" for i in range(N_CHANS)]
+POS_M = [[0.01 * i, 0.02 * (i % 2), 0.05] for i in range(N_CHANS)]
+CONFIG = preset(
+    "micro", n_outputs=N_OUTPUTS, n_times=N_TIMES, d_model=12, n_heads=2, d_ff=8, d_expert=4, d_shared=8,
+    merges=(4, 2), experts=(0, 2),
+)  # fmt: skip
 
 
-class Toy(nn.Module):
-    """A buffer that is not saved, shared weights and a matrix product: what models have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mix = nn.Linear(N_TIMES, 16)
-        self.head = nn.Linear(16 * N_CHANS, N_OUTPUTS)
-        self.again = self.mix
-        self.register_buffer("table", torch.linspace(0, 1, 16), persistent=False)
-        self.register_buffer("scale", torch.tensor(1e5))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head((self.mix(x * self.scale) + self.table).tanh().flatten(1))
+def toy_network(seed: int = 0, **changes: Any) -> NeurIPTNetwork:
+    config = preset("micro", **(CONFIG.to_dict() | changes))
+    torch.manual_seed(seed)
+    return NeurIPTNetwork(config, POS_M, [[0, 1], [2, 3, 4]]).eval()
 
 
 def make_manifest(**changes: object) -> Manifest:
@@ -38,8 +38,8 @@ def make_manifest(**changes: object) -> Manifest:
         "task": "motor-imagery",
         "classes": ("left_hand", "right_hand", "rest"),
         "idle_class": "rest",
-        "model": {"architecture": "toy"},
-        "montage": {"name": "toy", "ch_names": [f"C{i}" for i in range(N_CHANS)]},
+        "model": CONFIG,
+        "montage": {"name": "toy", "ch_names": CH_NAMES, "pos_m": POS_M, "lobes": {"a": [0, 1], "b": [2, 3, 4]}},
         "preprocess": {"sfreq": 64.0, "highpass_hz": 0.1},
         "window_s": 1.0,
         "hop_s": 0.125,
@@ -56,14 +56,42 @@ def refused(path: Path, match: str, **kwargs: object) -> None:
     assert "\n" not in str(caught.value)
 
 
-def entries_of(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {info.filename: archive.read(info) for info in archive.infolist()}
+def taken_apart(path: Path) -> TensorFile:
+    return read_tensors(path.read_bytes(), path.name)
 
 
-def edit(path: Path, name: str, content: bytes) -> Path:
-    """Change one entry and seal the file again, as somebody with bad intent would."""
-    entries = entries_of(path)
-    (key,) = [k for k in entries if k.endswith(name)]
-    path.write_bytes(pack(entries | {key: content}))
+def resealed(data: bytes | bytearray) -> bytes:
+    """Give a file that was changed the seal that it should have, as somebody with bad intent would."""
+    data = bytearray(data)
+    start = data.index(b'"neuript.seal":"') + len(b'"neuript.seal":"')
+    data[start : start + 64] = b"0" * 64
+    data[start : start + 64] = hashlib.sha256(data).hexdigest().encode()
+    return bytes(data)
+
+
+def put_together(path: Path, file: TensorFile) -> Path:
+    path.write_bytes(resealed(write_tensors(file.tensors, file.metadata)))
     return path
+
+
+def edit(path: Path, **tensors: TensorBytes | None) -> Path:
+    """Put other tensors into a file, or leave some out (None); `__` in a name stands for its points."""
+    file = taken_apart(path)
+    for name, tensor in tensors.items():
+        key = name.replace("__", ".")
+        file.tensors.pop(key, None)
+        if tensor is not None:
+            file.tensors[key] = tensor
+    return put_together(path, file)
+
+
+def edit_metadata(path: Path, **entries: str) -> Path:
+    """Put other metadata into a file: `manifest`, `parts`, `container`."""
+    file = taken_apart(path)
+    file.metadata.update({f"neuript.{name}": text for name, text in entries.items()})
+    return put_together(path, file)
+
+
+def edit_manifest(path: Path, **changes: object) -> Path:
+    values = json.loads(taken_apart(path).metadata["neuript.manifest"]) | changes
+    return edit_metadata(path, manifest=json.dumps(values))

@@ -120,7 +120,7 @@ def test_a_rival_that_answers_late_is_still_seen(monkeypatch):
 def test_a_model_without_its_last_bytes_is_called_cut_short(missing):
     from neuript.modelfile.container import parse
 
-    with pytest.raises(ModelRefusedError, match="cut short or damaged at its end; copy it again"):
+    with pytest.raises(ModelRefusedError, match="cut short or damaged: its seal does not match"):
         parse(MODEL.read_bytes()[:-missing], "mi.ts")
 
 

@@ -17,7 +17,7 @@ from processes import finished, neuript, running
 from waiting import wait_for
 
 from neuript import cli
-from neuript.modelfile.deployable import read_manifest
+from neuript.modelfile.describe import read_manifest
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of
 from neuript.training.guided.session_folder import SessionFolder

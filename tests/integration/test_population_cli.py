@@ -15,7 +15,8 @@ from processes import neuript, running
 from twin_people import CLASSES, OPTIONS, session, write, write_people
 
 from neuript import cli
-from neuript.modelfile.deployable import open_model, read_manifest
+from neuript.modelfile.deployable import open_model
+from neuript.modelfile.describe import read_manifest
 from neuript.training.population import population_file
 from neuript.training.population.learning import Learning
 from neuript.training.population.population_file import load_population

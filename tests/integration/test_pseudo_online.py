@@ -83,7 +83,7 @@ def test_figures_are_those_of_the_live_decoder(runs, tmp_path, capsys):
     assert cli.main(["live", "--replay", runs[1], "--model", str(model), "--speed", "max", "--headless", "--json"]) == 0
     lines = tmp_path / "run4.jsonl"
     lines.write_text(capsys.readouterr().out)
-    from neuript.modelfile.deployable import read_manifest
+    from neuript.modelfile.describe import read_manifest
 
     assert read_manifest(model).policy == person["policies"]["Stack (published), all"]
     recording = read_recording(runs[1])

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from neuript.braindecode import channel_montage
 from neuript.errors import ArgumentError, as_value_errors
-from neuript.modelfile.deployable import read_manifest
+from neuript.modelfile.describe import read_manifest
 from neuript.modelfile.hub import find_checkpoint
 from neuript.modelfile.manifest import Manifest
 from neuript.network.config import PresetName

@@ -127,7 +127,7 @@ def save_for_live(
     Parameters
     ----------
     path : str or Path
-        File to write: NAME.ts, or NAME.pt2.
+        File to write, NAME.ts.
     network : NeurIPTNetwork
         Fitted to windows at 64 Hz, with one logit for each class.
     classes : tuple of str

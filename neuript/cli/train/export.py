@@ -1,4 +1,4 @@
-"""`neuript-train export`: the encoder of a pretraining checkpoint, or a deployable file of a classifier."""
+"""`neuript-train export`: the encoder of a pretraining, or a model file of a classifier or of an old model file."""
 
 from __future__ import annotations
 
@@ -10,58 +10,48 @@ from neuript.errors import NeuriptError
 
 _EXAMPLES = """\
 examples:
-  neuript-train export runs/tiny --out tiny.safetensors
-  neuript-train export runs/tiny/checkpoints/step-00004000.safetensors --out tiny-4000.safetensors
-  neuript-train export hand.safetensors --out hand.ts
+  neuript-train export runs/tiny tiny.safetensors
+  neuript-train export runs/tiny/checkpoints/step-00004000.safetensors tiny-4000.safetensors
+  neuript-train export hand.safetensors hand.ts
+  neuript-train export mi-of-0.1.ts mi.ts --trust
 
 A run's folder, or one of its checkpoints, gives the encoder; a classifier gives a file for `neuript-live`. A finished
-pretraining has its encoder already, as encoder.safetensors."""
+pretraining has its encoder already, as encoder.safetensors. A model file of neuript 0.1 is a program (TorchScript) and
+becomes a plain one, once you say with --trust that you know who made it."""
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     parser = command(
-        "neuript-train export", "Take the encoder out of a pretraining, or make a classifier deployable.", _EXAMPLES
+        "neuript-train export", "Take the encoder out of a pretraining, or make a model file for decoding.", _EXAMPLES
     )
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="a run's folder, its checkpoint, or a classifier")
-    add(
-        "--out",
-        required=True,
-        metavar="FILE",
-        help="NAME.safetensors (encoder), NAME.ts (TorchScript) or NAME.pt2 (torch.export)",
-    )
+    add("source", metavar="SOURCE", help="a run's folder, its checkpoint, a classifier, or a model file of neuript 0.1")
+    add("file", metavar="FILE", nargs="?", help="NAME.safetensors (encoder) or NAME.ts (model file)")
+    add("--out", metavar="FILE", help="the same as FILE")
+    add("--trust", action="store_true", help="load a model file of neuript 0.1, which is a program")
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Export and return the exit code."""
     args = build_parser().parse_args(argv)
-    out = Path(args.out)
-    if out.suffix not in (".safetensors", ".ts", ".pt2"):
-        raise NeuriptError(f"--out {out.name} must end in .safetensors, .ts or .pt2")
+    if (args.file is None) == (args.out is None):
+        raise NeuriptError("name the file to write once, as FILE or with --out FILE")
+    out = Path(args.out or args.file)
+    if out.suffix not in (".safetensors", ".ts"):
+        raise NeuriptError(f"{out.name} must end in .safetensors or .ts")
 
     from neuript.files import check_writable
 
-    check_writable(out, keep=(args.checkpoint,))
+    check_writable(out, keep=(args.source,))
     if out.suffix == ".safetensors":
         from neuript.training.pretrain import export_encoder
 
-        export_encoder(args.checkpoint, out)
+        export_encoder(args.source, out)
     else:
-        _deploy(Path(args.checkpoint), out)
+        from neuript.modelfile.deployable import export_model
+
+        export_model(args.source, out, trust=args.trust)
     print(f"wrote {out}")
     return 0
-
-
-def _deploy(checkpoint: Path, out: Path) -> None:
-    from neuript.modelfile.checkpoint import load_checkpoint
-    from neuript.modelfile.deployable import save_model
-    from neuript.modelfile.rebuild import build_module
-
-    manifest, state = load_checkpoint(checkpoint)
-    if not manifest.classes:
-        raise NeuriptError(
-            f"{checkpoint.name} is an encoder without classes; fine-tune it first: neuript-train finetune"
-        )
-    save_model(out, build_module(manifest, state), manifest)

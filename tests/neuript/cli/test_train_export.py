@@ -31,7 +31,7 @@ def test_encoder_of_a_run(tmp_path):
     out = tmp_path / "mine.safetensors"
     assert main(["train", "export", str(tmp_path / "run"), "--out", str(out)]) == 0
     assert load_checkpoint(out)[0] == load_checkpoint(encoder)[0]
-    assert main(["train", "export", str(encoder), "--out", str(tmp_path / "a.ts")]) == 2
+    assert main(["train", "export", str(encoder), "--out", str(tmp_path / "a.ts")]) == 5
 
 
 def test_classifier_to_a_deployable(tmp_path):
@@ -55,9 +55,16 @@ def test_classifier_to_a_deployable(tmp_path):
     [
         ("nothing", "e.safetensors", "does not exist"),
         ("nothing", "e.onnx", "must end in"),
+        ("nothing", "e.pt2", "must end in .safetensors or .ts"),
         ("nothing", "no/folder/e.ts", "there is no folder"),
     ],
 )
 def test_refusals(tmp_path, capsys, name, out, match):
     assert main(["train", "export", str(tmp_path / name), "--out", str(tmp_path / out)]) == 2
     assert match in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["a.safetensors"], ["a.safetensors", "b.ts", "--out", "c.ts"]])
+def test_the_file_to_write_is_named_once(words, capsys):
+    assert main(["train", "export", *words]) == 2
+    assert "name the file to write once" in capsys.readouterr().err

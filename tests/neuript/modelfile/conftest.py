@@ -1,4 +1,4 @@
-"""A list of trusted models of each test's own, a toy and a small network, and the files of both."""
+"""Settings of each test's own, a toy and a small network, and the files of both."""
 
 from __future__ import annotations
 
@@ -29,15 +29,21 @@ def same_threads_after() -> Iterator[None]:
 
 
 @pytest.fixture
-def toy() -> toy_model.Toy:
-    torch.manual_seed(0)
-    return toy_model.Toy().eval()
+def toy() -> NeurIPTNetwork:
+    return toy_model.toy_network()
+
+
+@pytest.fixture(scope="session")
+def toy_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("toy") / "mi.ts"
+    save_model(path, toy_model.toy_network(), toy_model.make_manifest())
+    return path.read_bytes()
 
 
 @pytest.fixture
-def saved(tmp_path: Path, toy: toy_model.Toy) -> Path:
+def saved(tmp_path: Path, toy_file: bytes) -> Path:
     path = tmp_path / "mi.ts"
-    save_model(path, toy, toy_model.make_manifest())
+    path.write_bytes(toy_file)
     return path
 
 
@@ -48,11 +54,8 @@ def network() -> NeurIPTNetwork:
 
 
 @pytest.fixture(scope="session")
-def files(network: NeurIPTNetwork, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same model as a TorchScript and as an export program; nobody writes to them."""
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEURIPT_CONFIG_DIR", str(folder))
-        for name in ("mi.ts", "mi.pt2"):
-            save_model(folder / name, network, eight_electrodes.make_manifest())
-    return {"ts": folder / "mi.ts", "pt2": folder / "mi.pt2"}
+def deployed(network: NeurIPTNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of the small network; nobody writes to it."""
+    path = tmp_path_factory.mktemp("models") / "mi.ts"
+    save_model(path, network, eight_electrodes.make_manifest())
+    return path

@@ -12,8 +12,7 @@ from torch import nn
 
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint, weights_sha256
-from neuript.modelfile.deployable import read_manifest
-from neuript.modelfile.describe import describe_model
+from neuript.modelfile.describe import describe_model, read_manifest
 
 
 @pytest.fixture

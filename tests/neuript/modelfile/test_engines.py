@@ -18,20 +18,18 @@ from torch import nn
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.container import Golden
 from neuript.modelfile.deployable import open_model
-from neuript.modelfile.engines import Engine, check_golden, compiled_engine, default_threads, golden_inputs
+from neuript.modelfile.engines import Engine, check_golden, compiled_engine, default_threads, golden_inputs, ladder
 from neuript.network.network import NeurIPTNetwork
 
 BUILDERS: list[Any] = [
     "eager",
-    "torchscript",
-    "export",
     pytest.param("compiled", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
     pytest.param("tensorrt", marks=pytest.mark.gpu),
 ]
 
 
 @pytest.fixture(scope="module", params=BUILDERS)
-def engine(request: pytest.FixtureRequest, files: dict[str, Path]) -> Engine:
+def engine(request: pytest.FixtureRequest, deployed: Path) -> Engine:
     name = request.param
     device = "cpu"
     if name == "tensorrt":
@@ -44,8 +42,7 @@ def engine(request: pytest.FixtureRequest, files: dict[str, Path]) -> Engine:
             pytest.skip("takes a minute; run with -m slow")
         if not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
             pytest.skip("needs a C++ compiler")
-    path = files["pt2" if name == "export" else "ts"]
-    built = open_model(path, engine=name, device=device, trust=True)
+    built = open_model(deployed, engine=name, device=device)
     assert built.name == name
     return built
 
@@ -116,32 +113,32 @@ class TestContract:
         np.testing.assert_array_equal(engine.infer(window), expected)
 
 
-def test_two_openings_give_the_same_bits(files: dict[str, Path], rng: np.random.Generator) -> None:
+def test_two_openings_give_the_same_bits(deployed: Path, rng: np.random.Generator) -> None:
     window = eeg(rng)
-    first, second = (open_model(files["ts"], trust=True).infer(window) for _ in range(2))
+    first, second = (open_model(deployed).infer(window) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_another_process_gives_the_same_bits(
-    files: dict[str, Path], rng: np.random.Generator, tmp_path: Path, threads: str
+    deployed: Path, rng: np.random.Generator, tmp_path: Path, threads: str
 ) -> None:
     window = eeg(rng)
     np.save(tmp_path / "window.npy", window)
     code = (
         "import sys, numpy as np; from neuript.modelfile.deployable import open_model;"
-        "e = open_model(sys.argv[1], trust=True); x = np.load(sys.argv[2]);"
+        "e = open_model(sys.argv[1]); x = np.load(sys.argv[2]);"
         "print([e.infer(x).tobytes().hex() for _ in range(3)])"
     )
-    command = [sys.executable, "-P", "-W", "error", "-c", code, files["ts"], tmp_path / "window.npy"]
+    command = [sys.executable, "-P", "-W", "error", "-c", code, deployed, tmp_path / "window.npy"]
     done = finished(command, env={"OMP_NUM_THREADS": threads}, ok=True)
-    expected = open_model(files["ts"], trust=True).infer(window).tobytes().hex()
+    expected = open_model(deployed).infer(window).tobytes().hex()
     assert done.stdout.strip() == str([expected] * 3)
-    assert done.stderr == ""  # and no notice of PyTorch reaches the user
+    assert done.stderr == ""  # no notice of PyTorch reaches the user
 
 
-def test_threads_are_set_even_if_another_part_changed_them(files: dict[str, Path]) -> None:
-    engine = open_model(files["ts"], trust=True, threads=1)
+def test_threads_are_set_even_if_another_part_changed_them(deployed: Path) -> None:
+    engine = open_model(deployed, threads=1)
     torch.set_num_threads(2)
     engine.infer(np.zeros((128, 8), np.float32))
     assert torch.get_num_threads() == 1
@@ -154,15 +151,13 @@ def test_small_models_get_one_thread() -> None:
         assert default_threads(nn.Linear(5000, 5000)) == 2
 
 
-def test_unknown_engines_and_devices(files: dict[str, Path]) -> None:
+def test_unknown_engines_and_devices(deployed: Path) -> None:
     with pytest.raises(NeuriptError, match="no engine 'onnx'; choose eager"):
-        open_model(files["ts"], engine="onnx", trust=True)
-    with pytest.raises(NeuriptError, match="has no program for the export engine"):
-        open_model(files["ts"], engine="export", trust=True)
+        open_model(deployed, engine="onnx")
     if not torch.cuda.is_available():
         with pytest.raises(NeuriptError, match="no GPU"):
-            open_model(files["ts"], device="cuda", trust=True)
-    assert open_model(files["ts"], device="cpu", trust=True).device == "cpu"
+            open_model(deployed, device="cuda")
+    assert open_model(deployed, device="cpu").device == "cpu"
 
 
 def test_a_failed_compilation_is_one_sentence(network: NeurIPTNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,3 +176,34 @@ def test_golden_inputs_are_made_of_plausible_eeg() -> None:
     rms = inputs.astype(np.float64).std(axis=(1, 2)) * 1e6
     assert 4 < rms.min() < rms.max() < 60
     np.testing.assert_array_equal(inputs, golden_inputs(make_manifest(), 8))
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "steps"),
+    [
+        ("auto", "cpu", [("eager", "cpu")]),
+        ("eager", "cpu", [("eager", "cpu")]),
+        ("compiled", "cpu", [("compiled", "cpu"), ("eager", "cpu")]),
+        ("tensorrt", "cpu", [("tensorrt", "cuda"), ("eager", "cpu")]),
+        ("auto", "cuda", [("tensorrt", "cuda"), ("eager", "cuda"), ("eager", "cpu")]),
+        ("eager", "cuda", [("eager", "cuda"), ("eager", "cpu")]),
+    ],
+)
+def test_the_last_engine_that_is_tried_is_the_cpu(engine: str, device: str, steps: list[tuple[str, str]]) -> None:
+    assert ladder(engine, device) == steps
+
+
+def test_an_engine_that_cannot_be_built_leads_to_the_next_with_a_sentence(
+    deployed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, rng: np.random.Generator
+) -> None:
+    window = eeg(rng)
+    expected = open_model(deployed).infer(window)
+
+    def no_compiler(*_: object, **__: object) -> None:
+        raise RuntimeError("InvalidCxxCompiler")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    built = open_model(deployed, engine="compiled")
+    assert (built.name, built.device) == ("eager", "cpu")
+    assert "compiled on cpu is not used" in caplog.text
+    np.testing.assert_array_equal(built.infer(window), expected)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import sys
@@ -22,7 +21,6 @@ from neuript.modelfile.container import Golden
 from neuript.modelfile.deployable import open_model
 from neuript.modelfile.engines import Engine, eager_engine, golden_inputs, golden_tangents, parity
 from neuript.modelfile.manifest import Manifest
-from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import HybridClassifier
 
 
@@ -167,13 +165,13 @@ def test_an_inaccurate_engine_is_refused_and_not_kept(fake: FakeTensorRT) -> Non
 
 
 def test_without_a_gpu_the_next_engine_is_used_with_a_warning(
-    files: dict[str, Path], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    deployed: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with caplog.at_level(logging.WARNING):
-        engine = open_model(files["ts"], engine="tensorrt", trust=True)
-    assert engine.name == "torchscript"
-    assert "TensorRT is not used" in caplog.text
+        engine = open_model(deployed, engine="tensorrt")
+    assert (engine.name, engine.device) == ("eager", "cpu")
+    assert "tensorrt on cuda is not used" in caplog.text
     assert "no NVIDIA GPU" in caplog.text
 
 
@@ -187,20 +185,14 @@ def test_a_compiler_that_fails_says_why(fake: FakeTensorRT, monkeypatch: pytest.
 
 
 @pytest.mark.gpu
-def test_tensorrt_on_this_gpu(files: dict[str, Path], rng: np.random.Generator) -> None:
+def test_tensorrt_on_this_gpu(deployed: Path, rng: np.random.Generator) -> None:
     pytest.importorskip("torch_tensorrt")
     if not torch.cuda.is_available():
         pytest.skip("needs an NVIDIA GPU")
-    reference = open_model(files["ts"], trust=True)
-    first = open_model(files["ts"], device="cuda", engine="tensorrt", trust=True)
-    cached = open_model(files["ts"], device="cuda", engine="tensorrt", trust=True)
+    reference = open_model(deployed)
+    first = open_model(deployed, device="cuda", engine="tensorrt")
+    cached = open_model(deployed, device="cuda", engine="tensorrt")
     assert first.name == cached.name == "tensorrt"
     windows = np.stack([eeg(rng).T for _ in range(50)])
     assert parity(reference, first, windows).ok
     assert parity(first, cached, windows).max_probability_difference == 0
-
-
-def test_export_programs_travel_as_bytes(files: dict[str, Path], network: NeurIPTNetwork) -> None:
-    program = torch.export.load(io.BytesIO(files["pt2"].read_bytes()))
-    x = torch.from_numpy(golden_inputs(make_manifest(), 1))
-    torch.testing.assert_close(program.module()(x), network(x), rtol=1e-5, atol=1e-5)

@@ -11,7 +11,6 @@ from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
-import neuript.weights
 from neuript import user_folders
 from neuript.modelfile import trust
 
@@ -91,23 +90,6 @@ def test_the_folders_that_a_linux_user_has_set_are_taken(monkeypatch: pytest.Mon
     assert (user_folders.config_dir(), user_folders.cache_dir()) == (Path("/x/neuript"), Path("/y/neuript"))
 
 
-def test_hashes_for_the_package_are_written_as_sha256sum_does(tmp_path: Path) -> None:
-    (tmp_path / "demo.ts").write_bytes(b"abc")
-    (tmp_path / "card.md").write_bytes(b"no model")
-    text = trust.write_shipped_hashes(tmp_path).read_text("utf-8")
-    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert text == f"{known}  demo.ts\n"
-
-
-def test_hashes_for_the_package_are_replaced_as_a_whole(tmp_path: Path) -> None:
-    before = tmp_path / "before"
-    (tmp_path / "SHA256SUMS").write_text("old")
-    before.hardlink_to(tmp_path / "SHA256SUMS")
-    (tmp_path / "demo.ts").write_bytes(b"abc")
-    assert trust.write_shipped_hashes(tmp_path).read_text("utf-8") != "old"
-    assert before.read_text() == "old"
-
-
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 70, 90])
 def test_a_line_that_was_cut_off_trusts_nothing_new(n: int) -> None:
     trust.remember(A, how="written", name="a.ts")
@@ -117,9 +99,3 @@ def test_a_line_that_was_cut_off_trusts_nothing_new(n: int) -> None:
     assert set(known) <= {A, B}
     assert trust.remember(B, how="written")
     assert trust.is_trusted(B)
-
-
-def test_models_that_ship_with_the_package_are_trusted() -> None:
-    folder = Path(neuript.weights.__path__[0])
-    for model in folder.glob("*.ts"):
-        assert hashlib.sha256(model.read_bytes()).hexdigest() in trust.shipped_hashes()

@@ -202,16 +202,11 @@ def test_older_encoder_fits_and_nothing_else_may_be_missing(pos_m, x):
     assert NetworkConfig.from_dict({"n_outputs": 2}).spatial_bias is False
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit")
-def test_traced_and_exported_programs_agree_over_batch_sizes(pos_m, x):
+def test_an_exported_program_agrees(pos_m, x):
     config = config_of(spatial_bias=True)
     model = NeurIPTNetwork(config, pos_m, [[0, 1], [2, 3]]).eval()
     torch.nn.init.normal_(model.encoder.spatial_bias.weight, std=0.2)
     windows = 1e-5 * x
-    with torch.inference_mode():
-        traced = torch.jit.trace(model, windows[:1], check_trace=False)
-        for n in (1, 2, 3):
-            torch.testing.assert_close(traced(windows[:n]), model(windows[:n]))
     with sdpa_kernel(SDPBackend.MATH):
         program = torch.export.export(model, (windows[:1],)).module()
         torch.testing.assert_close(program(windows[:1]), model(windows[:1]), rtol=1e-4, atol=1e-5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 
 import numpy as np
 import pytest
@@ -375,20 +374,6 @@ EXPORTED = [
     {"n_times": 50, "gating": "source", "activation": "gelu", "head": "mlp", "pooling": "coronal",
      "spatial_pe": "learned_2d", "temporal_pe": "none", **SHALLOW},
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize("options", EXPORTED)
-def test_torchscript_equals_eager_for_other_batch_sizes(options):
-    model = make(**options)
-    n_times = model.config.n_times
-    with warnings.catch_warnings():  # TorchScript itself is deprecated; tracer warnings stay errors
-        warnings.filterwarnings("ignore", message=r".*torch\.jit")
-        traced = torch.jit.trace(model, eeg(1, n_times=n_times))
-        frozen = torch.jit.freeze(traced)
-    with torch.no_grad():
-        for batch in (1, 2, 5):
-            x = eeg(batch, n_times=n_times, seed=batch)
-            torch.testing.assert_close(frozen(x), model(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [SHALLOW, *EXPORTED[1:]])  # all six blocks take three times as long

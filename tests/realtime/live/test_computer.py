@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from neuript.realtime.live import computer
+from neuript.realtime.live.demo import DEMO_MODEL
 
 
 @pytest.fixture(autouse=True)
@@ -68,9 +69,10 @@ def test_settings_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_shipped_model_missing_or_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = DEMO_MODEL.read_bytes()
     monkeypatch.setattr("neuript.weights.__path__", [str(tmp_path)])
     assert "no model" in computer.check_model()[1]
-    (tmp_path / "demo.ts").write_bytes(b"PK\x03\x04")
+    (tmp_path / "demo.ts").write_bytes(whole[:-1])
     status, detail, _ = computer.check_model()
     assert (status, "demo.ts is cut short or damaged" in detail) == ("fail", True)
 
