@@ -63,7 +63,9 @@ class RouterLogits(nn.Module):
         logits = self.network(x_BDT)
         seen, n = list(self._seen), x_BDT.shape[0]
         self._seen.clear()
-        return logits, torch.cat([s.reshape(n, -1).float() for s in seen], dim=1) if seen else x_BDT.new_zeros(n, 0)
+        return logits.float(), torch.cat([s.reshape(n, -1).float() for s in seen], dim=1) if seen else x_BDT.new_zeros(
+            n, 0
+        )
 
 
 def routed_layers(network: nn.Module) -> list[PMoE]:

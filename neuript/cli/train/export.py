@@ -13,6 +13,7 @@ examples:
   neuript-train export runs/tiny --out tiny.safetensors
   neuript-train export runs/tiny/checkpoints/step-00004000.safetensors --out tiny-4000.safetensors
   neuript-train export hand.safetensors --out hand.ts
+  neuript-train export hand.safetensors --engine tensorrt --precision fp16 --out hand.rtx
 
 A run's folder, or one of its checkpoints, gives the encoder; a classifier gives a file for `neuript-live`. A finished
 pretraining has its encoder already, as encoder.safetensors."""
@@ -31,6 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="NAME.safetensors (encoder), NAME.ts (TorchScript) or NAME.pt2 (torch.export)",
     )
+    add("--engine", choices=["tensorrt"], help="build an engine instead, NAME.rtx; that needs no GPU, running it does")
+    add("--precision", choices=["fp32", "fp16"], help="of the engine's matrix products (default: fp32)")
     return parser
 
 
@@ -38,6 +41,14 @@ def run(argv: list[str]) -> int:
     """Export and return the exit code."""
     args = build_parser().parse_args(argv)
     out = Path(args.out)
+    if args.engine:
+        from neuript.cli.train.export_engine import export_engine
+
+        export_engine(Path(args.checkpoint), out, args.precision or "fp32")
+        print(f"wrote {out}")
+        return 0
+    if args.precision:
+        raise NeuriptError("--precision is that of an engine; give --engine tensorrt with it")
     if out.suffix not in (".safetensors", ".ts", ".pt2"):
         raise NeuriptError(f"--out {out.name} must end in .safetensors, .ts or .pt2")
 

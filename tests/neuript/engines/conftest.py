@@ -27,3 +27,19 @@ def network() -> NeurIPTNetwork:
 @pytest.fixture(scope="session")
 def windows() -> np.ndarray:
     return eeg_windows(6)
+
+
+@pytest.fixture(scope="session")
+def graphed() -> NeurIPTNetwork:
+    """A network of two blocks, since the export takes its time."""
+    return made_up_network(merges=(1, 4), experts=(0, 2), seed=2)
+
+
+@pytest.fixture(scope="session")
+def onnx(graphed: NeurIPTNetwork) -> bytes:
+    """That network with its routers as an ONNX graph."""
+    from neuript.engines.onnx_export import export_onnx
+
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    return export_onnx(graphed, routers=True)
