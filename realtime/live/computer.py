@@ -170,7 +170,7 @@ def check_gpu() -> tuple[str, str, str]:
     try:
         versions = fingerprint()
     except TensorRTUnavailableError as error:
-        return WARN, f"{name}, without TensorRT: {error}", "pip install 'neuript[tensorrt]'"
+        return WARN, f"{name}, without TensorRT: {error}", "pip install 'neuript[torch-tensorrt]'"
     return OK, f"{name}, driver {versions['driver']}, TensorRT {versions['tensorrt']}", ""
 
 

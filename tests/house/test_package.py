@@ -29,7 +29,8 @@ BASE = {
 MAY_IMPORT = {
     "montages": "",
     "neuript.network": "",
-    "neuript.modelfile": "neuript.network neuript.weights",
+    "neuript.engines": "neuript.network",
+    "neuript.modelfile": "neuript.network neuript.engines neuript.weights",
     "neuript.braindecode": "neuript.network neuript.modelfile montages",
     "realtime.chain": "",
     "realtime.recordings": "realtime.chain montages",

@@ -68,3 +68,29 @@ def test_refusals(tmp_path, capsys, name, out, match):
 def test_the_file_to_write_is_named_once(words, capsys):
     assert main(["train", "export", *words]) == 2
     assert "name the file to write once" in capsys.readouterr().err
+
+
+def test_a_classifier_to_an_engine_without_a_gpu(tmp_path, capsys):
+    for package in ("tensorrt_rtx_bindings", "onnx", "onnxscript"):
+        pytest.importorskip(package)
+    montage = fake_corpus.channels(("C3", "Cz", "C4"))
+    model = NeurIPTNetwork(CONFIG, montage.pos_m, list(montage.lobes.values()))
+    manifest = make_manifest(classes=("left", "right"), model=CONFIG, montage=montage, window_s=0.5)
+    save_checkpoint(tmp_path / "mi.safetensors", model, manifest)
+    out = tmp_path / "mi.rtx"
+    words = ["--engine", "tensorrt", "--precision", "fp16", "--out", str(out)]
+    assert main(["train", "export", str(tmp_path / "mi.safetensors"), *words]) == 0
+    assert "1 engine in fp16" in capsys.readouterr().out
+    assert out.stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (["--engine", "tensorrt", "--out", "mi.ts"], "must end in .rtx"),
+        (["--precision", "fp16", "--out", "mi.ts"], "give --engine tensorrt"),
+    ],
+)
+def test_what_belongs_to_an_engine_alone(words, match, capsys):
+    assert main(["train", "export", "mi.safetensors", *words]) == 2
+    assert match in capsys.readouterr().err
