@@ -123,7 +123,7 @@ def main() -> int:
     parser.add_argument("--script", default="WARMUP:2,OK:3600")
     parser.add_argument("--duration", type=float, default=3600)
     parser.add_argument("--simulated", action="store_true")
-    parser.add_argument("--flat", action="store_true", help="the second channel is flat")
+    parser.add_argument("--flat", action="store_true", help="the second channel is flat, and said to be bad")
     parser.add_argument("--count", action="store_true", help="the last channel counts samples")
     parser.add_argument("--report")
     args = parser.parse_args()
@@ -167,6 +167,8 @@ def main() -> int:
         while rows * 0.125 <= now:
             rows += 1
             stamp = start + rows * 0.125
+            if args.flat and rows % 40 == 1:
+                events.push_sample([f"neuript/bad/{names[1]}=flat"], stamp)
             if state != last_state:
                 events.push_sample([f"neuript/state/{state}"], stamp)
                 last_state = state
