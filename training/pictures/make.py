@@ -250,7 +250,8 @@ def _perturbation(learned: Learned, windows: PictureWindows, spec: PicturesSpec,
         "replaced by that channel of another window, or set to zero, which the model never met in "
         "training. Red: the channel spoke for the class. Mean over people of their means; rings: "
         "the 95 % interval over people leaves out 0 (not corrected for the number of channels). "
-        f"Between channels the map is kriged on a sphere. Model with {head}, balanced accuracy "
+        "Between channels the map is kriged on a sphere; farther than 5 cm from all of them it is empty. "
+        f"Model with {head}, balanced accuracy "
         f"{score:.2f} on these windows: a map of a model that is wrong shows its errors. {_who(some)}."
     )
     figure = draw.perturbation_figure(some.montage, some.classes, maps)

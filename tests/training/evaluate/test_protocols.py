@@ -338,7 +338,7 @@ def test_all_protocols_are_complete():
     for name, protocol in PROTOCOLS.items():
         assert protocol.name == name
         assert round(protocol.window_s * protocol.sfreq) == lengths[protocol.window_s]
-        assert protocol.load_montage().n_chans in (2, 8, 15, 16, 17, 20)
+        assert protocol.load_montage().n_chans in (2, 8, 15, 16, 17, 18, 20)
         assert set(protocol.paper) <= set(protocol.metrics)
         if protocol in PAPER:
             assert protocol.n_paper
