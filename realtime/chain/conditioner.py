@@ -238,6 +238,9 @@ class Conditioner:
     def _rate_changes(self, stamps: NDArray[np.float64], breaks: set[int]) -> list[RateChange]:
         """Measure the rate, anew after a break, and judge it once a second of samples."""
         first, stop, block = self.n_in, self.n_in + len(stamps), max(1, round(self.sfreq))
+        if not breaks and first // block == stop // block:
+            self.rate.stamped(stamps)
+            return []
         ends = set(range((first // block + 1) * block, stop + 1, block))
         changes, begin = [], first
         for end in sorted(ends | {index for index in breaks if first < index < stop} | {stop}):
