@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     signal.add_argument(
         "--follow",
         choices=("restarts", "any"),
-        help="go on with a lost stream whose sender was started again on the same computer (default), or on any",
+        help="go on with a lost stream whose sender started again on the same computer, or on any (default restarts)",
     )
     signal.add_argument("--pin", action="store_true", help="never go on with another instance of a lost stream")
     signal.add_argument(

@@ -247,7 +247,7 @@ def _signs(x: F64, sfreq: float, unmix: F64) -> _Signs:
     drift = np.linalg.qr(np.vander(np.linspace(-1, 1, n), 4))[0]  # also what a filter keeps of a large step
     x = x - drift @ (drift.T @ x)
     taper = np.hanning(n)[:, None]
-    frequency = np.fft.rfftfreq(n, 1 / sfreq)
+    frequency: F64 = np.asarray(np.fft.rfftfreq(n, 1 / sfreq), dtype=np.float64)
     power = np.abs(np.fft.rfft(x * taper, axis=0)) ** 2 * (2 / (n * float((taper**2).sum())))
     inside = _between(frequency, _BAND_HZ)
     spectrum = np.fft.rfft(x, axis=0)

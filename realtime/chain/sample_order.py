@@ -30,6 +30,8 @@ BACK_S = 1.0
 TOUCHES_S = 0.02
 """A report stands for the samples of so many seconds from its own on."""
 _HOLES = 64
+FEW_STAMPS = 64
+"""Chunks of no more samples are followed without NumPy, which costs more than it saves there."""
 
 
 @dataclass(slots=True)
@@ -90,6 +92,8 @@ class SampleOrder:
         list of int
             Indices of samples that are out of order; each stands for those within `TOUCHES_S` after it.
         """
+        if len(stamps) <= FEW_STAMPS:
+            return self._update_few(stamps.tolist())
         steps = np.diff(stamps, prepend=self._last) / self._period
         newest = np.fmax.accumulate(np.concatenate([[self._newest], stamps]))[:-1]
         odd = np.flatnonzero(~(np.abs(steps - 1.0) < self._tolerance) | (stamps <= newest))
@@ -113,6 +117,20 @@ class SampleOrder:
             if first <= hole.index <= last:
                 self.n_lost -= hole.left
                 hole.left = 0
+
+    def _update_few(self, stamps: list[float]) -> list[int]:
+        """`update` one by one."""
+        broken: list[int] = []
+        period, tolerance = self._period, self._tolerance
+        for stamp in stamps:
+            step = (stamp - self._last) / period
+            if -tolerance < step - 1.0 < tolerance and stamp > self._newest:
+                self._last = self._newest = stamp
+            elif self._take(stamp, step) and self._index >= self._told_until:
+                broken.append(self._index)
+                self._told_until = self._index + self._hold
+            self._index += 1
+        return broken
 
     def _go_on(self, stamps: NDArray[np.float64], begin: int, stop: int, first: int) -> None:
         if stop > begin:

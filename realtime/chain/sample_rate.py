@@ -8,6 +8,8 @@ from math import inf, isfinite, nan
 import numpy as np
 from numpy.typing import NDArray
 
+from neuript.realtime.chain.sample_order import FEW_STAMPS
+
 ODD_SHARE, WRONG_SHARE = 0.01, 0.03
 """Shares of the declared rate by which the measured one may be another: a crystal keeps 0.1 %. From the first on it is
 worth a sentence, from the second on all frequencies are wrong."""
@@ -83,6 +85,9 @@ class RateMeter:
 
     def stamped(self, stamps: NDArray[np.float64]) -> None:
         """Count samples by their stamps, seconds, shape (n_times,); call `forget_old` now and then."""
+        if len(stamps) <= FEW_STAMPS and isfinite(self._last):
+            self._stamped_few(stamps.tolist())
+            return
         known = stamps[np.isfinite(stamps)]
         if not len(known):
             return
@@ -96,6 +101,16 @@ class RateMeter:
             self._note(float(np.abs(steps).max()))
             before = float(known[-1])
         self._last = before
+
+    def _stamped_few(self, stamps: list[float]) -> None:
+        last, period, rough = self._last, 1.0 / self.declared, 0.0
+        for stamp in stamps:
+            if isfinite(stamp):
+                rough = max(rough, abs(stamp - last - period))
+                last = stamp
+                self._n += 1
+        self._last = last
+        self._note(rough)
 
     def said(self, name: str) -> str:
         """Return both rates in words."""

@@ -31,8 +31,26 @@ _WORDS = {
     Verdict.FLAT: "is flat",
     Verdict.RAIL: "is stuck at the amplifier's limit",
     Verdict.HUGE: "is far too large",
+    Verdict.SAME: "is the same as all others",
+    Verdict.TONE: "carries one frequency alone",
+    Verdict.NOISE: "carries noise of its own",
+    Verdict.SMALL: "is too small for EEG",
+    Verdict.LARGE: "is too large for EEG",
+    Verdict.POPS: "jumps, its contact is loose",
 }
-_SHORT = {Verdict.OK: "", Verdict.MISSING: "no data", Verdict.FLAT: "flat", Verdict.RAIL: "stuck", Verdict.HUGE: "huge"}
+_SHORT = {
+    Verdict.OK: "",
+    Verdict.MISSING: "no data",
+    Verdict.FLAT: "flat",
+    Verdict.RAIL: "stuck",
+    Verdict.HUGE: "huge",
+    Verdict.SAME: "same",
+    Verdict.TONE: "tone",
+    Verdict.NOISE: "noise",
+    Verdict.SMALL: "small",
+    Verdict.LARGE: "large",
+    Verdict.POPS: "pops",
+}
 _MADE = "made of other channels, as the channel table says"
 _NOWHERE = (math.nan, math.nan, math.nan)
 

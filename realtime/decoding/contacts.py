@@ -51,6 +51,7 @@ class ContactLog:
         self._used = np.abs(matrix).sum(axis=0) > 0
         self._strongest = np.abs(matrix).argmax(axis=1)
         self._told: set[int] = set()
+        self._of_all = ""  # what was said of the signal as a whole
         self._input: NDArray[np.int8] = np.zeros(matrix.shape[1], dtype=np.int8)
         self._band: NDArray[np.int8] = np.zeros(matrix.shape[0], dtype=np.int8)
 
@@ -60,7 +61,6 @@ class ContactLog:
         band = {int(self._strongest[k]): Verdict(int(self._band[k])) for k in np.flatnonzero(self._band)}
         raw = {int(i): Verdict(int(self._input[i])) for i in np.flatnonzero(self._used & (self._input != Verdict.OK))}
         return dict(sorted((band | raw).items()))
-        self._of_all = ""
 
     def note(self, piece: Piece) -> None:
         """Take what a piece of the conditioned stream says of channels, and log what was not named yet."""

@@ -67,3 +67,22 @@ def test_what_is_bad_now_is_kept_by_the_streams_channel():
     assert log.bad == {2: Verdict.FLAT}
     log.note(InputChange(30, verdicts(), lost=False))
     assert log.bad == {}
+
+
+def test_what_is_no_eeg_is_said_once_for_all_channels_and_again_when_it_comes_again(caplog):
+    log = ContactLog(NAMES, MATRIX, live=True)
+    with caplog.at_level(logging.WARNING):
+        for verdict in (Verdict.SAME, Verdict.SAME, Verdict.OK, Verdict.SAME):
+            log.note(in_band(verdict, verdict, verdict))
+    said = "this is no EEG: all 3 channels carry the same signal: is the reference connected?"
+    assert caplog.messages == [said, said]
+    assert set(log.bad.values()) == {Verdict.SAME}
+
+
+def test_a_loose_contact_is_named(caplog):
+    log = ContactLog(NAMES, MATRIX, live=True)
+    with caplog.at_level(logging.WARNING):
+        log.note(in_band(Verdict.OK, Verdict.OK, Verdict.POPS))
+    assert caplog.messages == [
+        "C4: jumps of more than 150 µV on this channel alone, so the contact is loose; check the electrodes"
+    ]
