@@ -15,6 +15,7 @@ from neuript.engines.contract import EnginePrecision
 from neuript.engines.folding import fold_first_layer
 from neuript.engines.pooled import Pooled
 from neuript.engines.steps import PlainTokens, Scratch
+from neuript.network.encoder import EncoderBlock
 from neuript.network.network import NeurIPTNetwork
 
 GROUP_BYTES = 2 << 20
@@ -106,6 +107,7 @@ class _Forward:
             self._steps += self._pooled.keeping(0, below_DLC)
         scratch = Scratch()
         for i, block in enumerate(encoder.blocks):
+            assert isinstance(block, EncoderBlock)
             h_DLC = below_DLC if block.merge is None else torch.zeros(n_chans, lengths[i + 1], config.d_model)
             given = BlockInput(
                 below=below_DLC,

@@ -10,6 +10,7 @@ Shape suffixes: C model width, F hidden width, E experts, T samples.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -121,8 +122,9 @@ def fold_feed_forward(norm: nn.LayerNorm, layer: nn.Module) -> FeedForwardMaps:
 
 def _fold_experts(norm: nn.LayerNorm, layer: PMoE) -> ExpertMaps:
     n = layer.n_experts
-    weights = layer.up.weight.unflatten(0, (-1, n, layer.config.d_expert))  # gates and values of all, if there are two
-    biases = layer.up.bias.unflatten(0, (-1, n, layer.config.d_expert))
+    hidden = layer.config.d_expert
+    weights = layer.up.weight.view(-1, n, hidden, layer.up.in_features)  # gates and values of all, if there are two
+    biases = layer.up.bias.view(-1, n, hidden)
     return ExpertMaps(
         fold_norm(norm, layer.router.weight, layer.router.bias),
         tuple(fold_norm(norm, weights[:, e].flatten(0, 1), biases[:, e].flatten()) for e in range(n)),
@@ -158,8 +160,9 @@ class FirstLayer:
 
 def fold_first_layer(encoder: Encoder, n_times: int) -> FirstLayer:
     """Fold the embedding up to the first attention."""
-    block = encoder.blocks[0]
-    norm, qkv = block.norm_time, block.time.qkv
+    block: Any = encoder.blocks[0]
+    norm: nn.LayerNorm = block.norm_time
+    qkv: nn.Linear = block.time.qkv
     w_C = encoder.embed.weight[:, 0].double()
     positions = encoder.pe_time(n_times)
     c_TC = encoder.embed.bias.double().expand(n_times, -1)

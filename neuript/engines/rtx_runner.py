@@ -61,7 +61,7 @@ class RtxEngine:
         self._read_cache()
         self._config.set_runtime_cache(self._cache)
         self._context = self._engine.create_execution_context(self._config)
-        self._stream = torch.cuda.Stream()
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._signal, self._host = self._buffers(SIGNAL)
         self._logits, self._answer = self._buffers(LOGITS)
         self._write_cache()

@@ -144,6 +144,7 @@ def test_the_engine_that_is_asked_for(network, windows, name):
     assert open_engine(network, windows, engine=name).name == name
 
 
+@pytest.mark.timeout(600)
 def test_an_engine_of_the_graph(graphed, windows, onnx):
     pytest.importorskip("onnxruntime")
     assert open_engine(graphed, windows, engine="onnxruntime", onnx=onnx).name == "onnxruntime"

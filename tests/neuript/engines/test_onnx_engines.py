@@ -14,6 +14,8 @@ from neuript.engines.onnx_engines import OnnxRuntimeEngine, OpenVinoEngine
 from neuript.engines.onnx_export import OPSET, export_onnx
 from neuript.errors import NeuriptError
 
+pytestmark = pytest.mark.timeout(600)  # the export takes ten seconds of a processor of its own
+
 ENGINES = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine}
 
 

@@ -13,6 +13,8 @@ from neuript.engines.rtx_build import BINDINGS, build_network_plan, build_plan
 from neuript.engines.rtx_runner import RtxEngine
 from neuript.errors import NeuriptError
 
+pytestmark = pytest.mark.timeout(600)  # the export takes ten seconds of a processor of its own
+
 
 @pytest.fixture(scope="session")
 def plain_onnx(onnx: bytes) -> bytes:

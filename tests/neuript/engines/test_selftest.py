@@ -9,6 +9,8 @@ from neuript.engines.agreement import EngineRefusedError
 from neuript.engines.contract import EagerEngine
 from neuript.engines.selftest import self_test
 
+pytestmark = pytest.mark.timeout(600)  # the export takes ten seconds of a processor of its own
+
 
 def test_it_answers_as_here(graphed, windows, onnx):
     pytest.importorskip("onnxruntime")
