@@ -146,7 +146,7 @@ def picture(results: list[dict], path: Path) -> None:
         limit = 1e3 * result["gflop"] / result["matrix_peak_gflops"]
         ax.axvline(limit, color="black", linestyle=":", label="products alone")
         ax.set(title=result["size"], xlabel="ms a window", xlim=(0, 1.2 * max(median)))
-    axes[0, 0].legend(fontsize=7)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     figure.savefig(path, dpi=130)
 
 

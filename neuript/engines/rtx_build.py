@@ -14,7 +14,7 @@ from typing import Any
 
 from neuript.engines.agreement import EngineRefusedError
 from neuript.engines.contract import EnginePrecision
-from neuript.engines.onnx_export import export_onnx
+from neuript.engines.onnx_export import OPSET, export_onnx
 from neuript.extras import of_extra
 from neuript.network.network import NeurIPTNetwork
 
@@ -84,6 +84,7 @@ def build_plan(onnx: bytes, precision: EnginePrecision = "float32") -> RtxPlan:
         If TensorRT-RTX cannot read the graph or build the engine; the message gives its reason.
     """
     trt = load_bindings()
+    _check_opset(onnx)
     logger = _logger(trt)
     builder = trt.Builder(logger)
     graph = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -118,6 +119,18 @@ def load_bindings() -> Any:
     return of_extra("tensorrt", BINDINGS, "a TensorRT engine")
 
 
+def _check_opset(graph: bytes) -> None:
+    """Refuse what is no ONNX graph, or one of an opset that nobody has compared with the network."""
+    onnx = of_extra("tensorrt", "onnx", "a TensorRT engine")
+    try:
+        opsets = {opset.domain: opset.version for opset in onnx.load_from_string(graph).opset_import}
+    except Exception as error:
+        raise EngineRefusedError("TensorRT-RTX cannot read the ONNX graph: it is damaged, or something else") from error
+    if opsets.get("") != OPSET:
+        found = opsets.get("", "none")
+        raise EngineRefusedError(f"TensorRT-RTX cannot build an ONNX graph of opset {found}; export it with {OPSET}")
+
+
 def _layer_types(graph: Any) -> dict[str, int]:
     layers = (graph.get_layer(i) for i in range(graph.num_layers))
     outputs = (layer.get_output(i) for layer in layers for i in range(layer.num_outputs))
@@ -145,8 +158,8 @@ def _first_error(parser: Any, logger: Any) -> str:
     if not parser.num_errors:
         return _last_error(logger)
     error = parser.get_error(0)
-    words = f"{error.desc()} ({error.node_operator or 'graph'} {error.node_name})"
-    return " ".join(words.split())[:300]
+    words = " ".join(str(error.desc()).split())
+    return f"{words[:200]} (at {error.node_operator() or 'the graph'} {error.node_name()})"
 
 
 def _last_error(logger: Any) -> str:
