@@ -124,6 +124,7 @@ def open_engine(
     engine: str = AUTO,
     model_key: str = "",
     onnx: bytes | None = None,
+    threads: int | None = None,
 ) -> LadderEngine:
     """Return an engine for a network: the fastest here, or the one that is asked for; another where it fails.
 
@@ -140,6 +141,8 @@ def open_engine(
     onnx : bytes, optional
         The network's ONNX graph if there is one (`export_onnx`). Without it "auto" leaves out the engines that need
         it, since it takes long to make; one that is asked for makes it.
+    threads : int, optional
+        PyTorch threads of our own engine; None considers one and two. Sums over more threads can round differently.
 
     Raises
     ------
@@ -150,7 +153,7 @@ def open_engine(
         raise NeuriptError(f"engine={engine}: there is no such engine; choose {', '.join(ENGINE_NAMES)}")
     if engine in ONNX_ENGINES and onnx is None:
         onnx = _exported(network)
-    rungs = cpu_rungs(network, windows, onnx)
+    rungs = cpu_rungs(network, windows, onnx, threads)
     if engine == AUTO:
         return LadderEngine(_fastest(rungs, network, windows, model_key), network, windows)
     if engine == EagerEngine.name:
@@ -168,10 +171,12 @@ def _exported(network: NeurIPTNetwork) -> bytes | None:
         return None
 
 
-def cpu_rungs(network: NeurIPTNetwork, windows: NDArray[np.float32], onnx: bytes | None = None) -> list[Rung]:
+def cpu_rungs(
+    network: NeurIPTNetwork, windows: NDArray[np.float32], onnx: bytes | None = None, threads: int | None = None
+) -> list[Rung]:
     """Return what may run on this computer's CPU: our engine on one core and on two, and those of the graph."""
-    cores = min(2, remembered.usable_cores())
-    rungs = [Rung(CpuEngine.name, n, partial(CpuEngine, network, threads=n)) for n in range(1, 1 + cores)]
+    counts = range(1, 1 + min(2, remembered.usable_cores())) if threads is None else [threads]
+    rungs = [Rung(CpuEngine.name, n, partial(CpuEngine, network, threads=n)) for n in counts]
     if onnx is not None:
         installed = [name for name in ONNX_ENGINES if remembered.computer()[name] != "none"]
         rungs += [_of_graph(name, onnx, windows) for name in installed]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neuript.engines.folding import FirstLayer, NormedMap, PlainMap
+from neuript.network.layers import repeated
 
 
 class Scratch:
@@ -74,7 +75,7 @@ class Mapped:
 
 
 class Merge:
-    """Joins time tokens (D, L below, C) to rows (D L, C); a length that does not divide repeats its last token."""
+    """Joins time tokens (D, L below, C) to rows (D L, C); a length that does not divide repeats its last tokens."""
 
     def __init__(self, maps: NormedMap, h_DLC: Tensor, out: Tensor, scratch: Scratch) -> None:
         self._h, self._joined, self._padded = h_DLC, h_DLC, None
@@ -89,7 +90,8 @@ class Merge:
         """Write the rows."""
         if self._padded is not None:
             self._padded[:, : self._length].copy_(self._h)
-            self._padded[:, self._length :].copy_(self._h[:, -1:])
+            pad = self._padded.shape[1] - self._length
+            self._padded[:, self._length :].copy_(self._h[:, repeated(self._length, pad)])
         self._mapped()
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neuript.errors import ModelRefusedError, NeuriptError
-from neuript.modelfile.placement import placed
+from neuript.modelfile.placement import placed, with_network
 
 if TYPE_CHECKING:
     from neuript.modelfile.checked_model import Deployable
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ENGINES = ("eager", "compiled", "tensorrt")
+LADDER_ENGINES = ("cpu", "onnxruntime", "openvino")
+"""Those of `neuript.engines`, which compute the network alone and leave for the next when they fail."""
+ENGINES = (*LADDER_ENGINES, "eager", "compiled", "tensorrt")
 WARM_UP_CALLS = 2
 """Memory is allocated and kernels are chosen in the first run."""
 
@@ -145,13 +147,14 @@ class Engine:
 
 def ladder(engine: str, device: str) -> list[tuple[str, str]]:
     """Return engines and devices in the order in which they are tried; the last is the CPU."""
-    end = [("eager", "cpu")]
-    if device == "cpu" and engine in ("auto", "eager"):
-        return end
-    if device == "cpu":
-        return [(engine, "cuda" if engine == "tensorrt" else "cpu"), *end]
-    first = {"auto": "tensorrt", "eager": "eager"}.get(engine, engine)
-    return list(dict.fromkeys([(first, device), ("eager", device), *end]))
+    end = [("cpu", "cpu"), ("eager", "cpu")]
+    if engine == "eager" and device == "cpu":
+        return end[1:]
+    if engine == "auto":
+        return end if device == "cpu" else [("tensorrt", device), ("eager", device), *end]
+    if device == "cpu" or engine in LADDER_ENGINES:
+        return list(dict.fromkeys([(engine, "cuda" if engine == "tensorrt" else "cpu"), *end]))
+    return list(dict.fromkeys([(engine, device), ("eager", device), *end]))
 
 
 def build(name: str, deployable: Deployable, device: str, threads: int | None) -> Engine:
@@ -168,6 +171,8 @@ def build(name: str, deployable: Deployable, device: str, threads: int | None) -
 
         reference = eager_engine(module, manifest, threads=threads)
         return tensorrt_engine(module, manifest, reference, deployable.golden, device=device)
+    if name in LADDER_ENGINES:
+        return ladder_engine(name, deployable, threads=threads)
     make = compiled_engine if name == "compiled" else eager_engine
     return make(module, manifest, device=device, threads=threads)
 
@@ -298,6 +303,23 @@ def _probabilities(engine: Engine, signals: NDArray[np.float32], tangents: NDArr
 def eager_engine(module: nn.Module, manifest: Manifest, *, device: str = "cpu", threads: int | None = None) -> Engine:
     """Run a module as it is; the reference for every other engine."""
     return _ready(placed(module, device), manifest, "eager", device, threads or default_threads(module))
+
+
+def ladder_engine(name: str, deployable: Deployable, *, threads: int | None = None) -> Engine:
+    """Compute the network with one of `neuript.engines`, and all else as the module does; eager where it has none."""
+    from neuript.engines.engine_module import EngineModule
+    from neuript.engines.ladder import open_engine
+    from neuript.network.network import NeurIPTNetwork
+
+    network, onnx = deployable.network, deployable.parts.get("network.onnx")
+    if not isinstance(network, NeurIPTNetwork):
+        return eager_engine(deployable.module, deployable.manifest, threads=threads)
+    threads = threads or default_threads(deployable.module)
+    made = open_engine(
+        network, deployable.golden.signal, engine=name, onnx=None if onnx is None else onnx.data, threads=threads
+    )
+    module = with_network(deployable.module, EngineModule(made))
+    return _ready(module, deployable.manifest, made.name, "cpu", threads)
 
 
 def compiled_engine(

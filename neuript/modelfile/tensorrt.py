@@ -60,7 +60,7 @@ def fingerprint() -> dict[str, str]:
         torch_tensorrt = importlib.import_module("torch_tensorrt")
     except (ImportError, OSError) as error:
         raise TensorRTUnavailableError(
-            f"torch-tensorrt cannot be loaded ({error}); install neuript[tensorrt]"
+            f"torch-tensorrt cannot be loaded ({error}); install neuript[torch-tensorrt]"
         ) from error
     properties = torch.cuda.get_device_properties(torch.cuda.current_device())
     return {

@@ -23,6 +23,7 @@ from neuript.network.network import NeurIPTNetwork
 
 BUILDERS: list[Any] = [
     "eager",
+    "cpu",
     pytest.param("compiled", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
     pytest.param("tensorrt", marks=pytest.mark.gpu),
 ]
@@ -152,7 +153,7 @@ def test_small_models_get_one_thread() -> None:
 
 
 def test_unknown_engines_and_devices(deployed: Path) -> None:
-    with pytest.raises(NeuriptError, match="no engine 'onnx'; choose eager"):
+    with pytest.raises(NeuriptError, match="no engine 'onnx'; choose cpu, "):
         open_model(deployed, engine="onnx")
     if not torch.cuda.is_available():
         with pytest.raises(NeuriptError, match="no GPU"):
@@ -181,12 +182,14 @@ def test_golden_inputs_are_made_of_plausible_eeg() -> None:
 @pytest.mark.parametrize(
     ("engine", "device", "steps"),
     [
-        ("auto", "cpu", [("eager", "cpu")]),
+        ("auto", "cpu", [("cpu", "cpu"), ("eager", "cpu")]),
+        ("cpu", "cuda", [("cpu", "cpu"), ("eager", "cpu")]),
+        ("openvino", "cpu", [("openvino", "cpu"), ("cpu", "cpu"), ("eager", "cpu")]),
         ("eager", "cpu", [("eager", "cpu")]),
-        ("compiled", "cpu", [("compiled", "cpu"), ("eager", "cpu")]),
-        ("tensorrt", "cpu", [("tensorrt", "cuda"), ("eager", "cpu")]),
-        ("auto", "cuda", [("tensorrt", "cuda"), ("eager", "cuda"), ("eager", "cpu")]),
-        ("eager", "cuda", [("eager", "cuda"), ("eager", "cpu")]),
+        ("compiled", "cpu", [("compiled", "cpu"), ("cpu", "cpu"), ("eager", "cpu")]),
+        ("tensorrt", "cpu", [("tensorrt", "cuda"), ("cpu", "cpu"), ("eager", "cpu")]),
+        ("auto", "cuda", [("tensorrt", "cuda"), ("eager", "cuda"), ("cpu", "cpu"), ("eager", "cpu")]),
+        ("eager", "cuda", [("eager", "cuda"), ("cpu", "cpu"), ("eager", "cpu")]),
     ],
 )
 def test_the_last_engine_that_is_tried_is_the_cpu(engine: str, device: str, steps: list[tuple[str, str]]) -> None:
@@ -204,6 +207,6 @@ def test_an_engine_that_cannot_be_built_leads_to_the_next_with_a_sentence(
 
     monkeypatch.setattr(torch, "compile", no_compiler)
     built = open_model(deployed, engine="compiled")
-    assert (built.name, built.device) == ("eager", "cpu")
+    assert (built.name, built.device) == ("cpu", "cpu")
     assert "compiled on cpu is not used" in caplog.text
     np.testing.assert_array_equal(built.infer(window), expected)

@@ -43,7 +43,7 @@ def test_it_opens_once_it_is_accepted_and_answers_as_the_module_does(
 ) -> None:
     refused(old, r"old\.ts is a program .*: neuript-train export .*old\.ts .*old-plain\.ts --trust")
     module, manifest = hybrid_of(network, "gated")
-    engine = open_model(old, trust=True)
+    engine = open_model(old, trust=True, engine="eager")
     window, tangent = eeg(rng), rng.normal(size=N_TANGENT).astype(np.float32)
     with torch.inference_mode():
         expected = module(torch.from_numpy(window.T.copy())[None], torch.from_numpy(tangent)[None])[0].numpy()

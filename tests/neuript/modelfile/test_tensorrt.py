@@ -170,7 +170,7 @@ def test_without_a_gpu_the_next_engine_is_used_with_a_warning(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with caplog.at_level(logging.WARNING):
         engine = open_model(deployed, engine="tensorrt")
-    assert (engine.name, engine.device) == ("eager", "cpu")
+    assert (engine.name, engine.device) == ("cpu", "cpu")
     assert "tensorrt on cuda is not used" in caplog.text
     assert "no NVIDIA GPU" in caplog.text
 
