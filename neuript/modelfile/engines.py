@@ -316,7 +316,7 @@ def ladder_engine(name: str, deployable: Deployable, *, threads: int | None = No
         return eager_engine(deployable.module, deployable.manifest, threads=threads)
     threads = threads or default_threads(deployable.module)
     made = open_engine(
-        network, deployable.golden.signal, engine=name, onnx=None if onnx is None else onnx.data, threads=threads
+        network, deployable.golden.signal, engine=name, onnx=None if onnx is None else bytes(onnx.data), threads=threads
     )
     module = with_network(deployable.module, EngineModule(made))
     return _ready(module, deployable.manifest, made.name, "cpu", threads)

@@ -16,7 +16,7 @@ import pytest
 from processes import finished, neuript, running
 from waiting import wait_for
 
-from neuript.modelfile.deployable import read_manifest
+from neuript.modelfile.describe import read_manifest
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of
 from neuript.training.calibration.recorded_decisions import decoder_streams
