@@ -18,6 +18,8 @@ from neuript.errors import NeuriptError
 from neuript.limits import SFREQ_MAX, SFREQ_MIN, can_decode
 from neuript.montages import Montage
 from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.chain.plausibility import PlausibilityMonitor, wrong_with_all
+from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
 from neuript.realtime.chain.units import UnitScale, unit_name
 from neuript.realtime.dashboard.head_points import Level
 from neuript.realtime.live.electrode_signs import MAINS_EVERYWHERE_V, ElectrodeSigns, Symptom, electrode_signs, find
@@ -116,22 +118,25 @@ def check_worn(
     at = list(worn.channels)
     newest = x[-math.ceil(LISTEN_S * info.sfreq) :]  # as a decoder hears before it begins
     look = Look(info=info, x=np.asarray(newest, dtype=np.float32), channels=worn.channels)
-    scaled, trouble = _scale(look, unit)
+    scaled, unknown = _scale(look, unit)
     mains_hz = look.mains_hz(scaled.scale, worn.channels[:: 1 + len(at) // MAINS_CHANNELS]) if at else None
-    signs = electrode_signs(x[:, at] * scaled.scale[at].astype(np.float32), info.sfreq, mains_hz)
+    volts = x[:, at] * scaled.scale[at].astype(np.float32)
+    signs = electrode_signs(volts, info.sfreq, mains_hz)
     findings = find(signs, look.verdicts(scaled.scale)[at], mains_hz)
     heard = zip(worn.electrodes, findings, strict=False)  # those without a channel come last
     electrodes = tuple(judged(e, f.level, f.why) for e, f in heard) + worn.electrodes[len(findings) :]
     mains_v = float(np.nanmedian(signs.mains_v)) if mains_hz and np.isfinite(signs.mains_v).any() else math.nan
     rate, n_gaps = _timing(timestamps, info.sfreq)
     bads = [e.name for e in electrodes if e.level is Level.BAD]
+    touching = [k for k, finding in enumerate(findings) if finding.level is not Level.BAD]
+    trouble = unknown or _no_eeg(volts[:, touching], info.sfreq, mains_hz)
     blocks = _blocks(worn, look, findings, trouble, rate, bads)
     return SignalCheck(
         electrodes=electrodes,
-        sentences=tuple(_sentences(worn, scaled.note or trouble, signs, mains_hz, mains_v, rate, n_gaps, bads)),
+        sentences=tuple(_sentences(worn, scaled.note or unknown, signs, mains_hz, mains_v, rate, n_gaps, bads)),
         go=not blocks,
         fix=blocks[0] if blocks else _advice(worn, findings, mains_hz, mains_v),
-        scale=None if trouble else scaled.scale,
+        scale=None if unknown else scaled.scale,
         unit=unit or _declared(info),
         mains_hz=mains_hz,
         mains_v=mains_v,
@@ -147,6 +152,17 @@ def without_samples(check: SignalCheck, silent_s: float) -> SignalCheck:
 
 
 # --- the parts -----------------------------------------------------------------------------------
+
+
+def _no_eeg(volts: NDArray[np.floating], sfreq: float, mains_hz: float | None) -> str:
+    """What shows that the electrodes that touch hear no head at all, by the decoder's own verdict; else empty."""
+    if not can_decode(sfreq) or not volts.shape[1]:
+        return ""
+    every = np.eye(volts.shape[1])
+    chain = CausalChain(PreprocessSpec(mains_hz=mains_hz), every, sfreq)
+    monitor = PlausibilityMonitor(every, chain.spec.sfreq)
+    monitor.update(chain.process(volts)[0][chain.settle_samples :])
+    return wrong_with_all(monitor.verdicts)
 
 
 def _scale(look: Look, unit: str | None) -> tuple[UnitScale, str]:

@@ -46,6 +46,21 @@ def test_a_good_signal_is_a_go_without_a_word_of_advice(eeg):
     assert abs(y) < 0.2
 
 
+NO_HEAD = {
+    "all 8 channels carry the same signal": lambda x, rng: np.repeat(x[:, :1], 8, axis=1),
+    "all 8 channels carry one frequency": lambda x, rng: 50 * np.sin(2 * np.pi * 10 * T[:, None] + np.arange(8)),
+    "all 8 channels carry noise": lambda x, rng: rng.normal(0, 8, x.shape),
+}
+
+
+@pytest.mark.parametrize("words", NO_HEAD)
+def test_what_comes_from_no_head_is_no_go(eeg, rng, words):
+    check = check_signal(INFO, NO_HEAD[words](eeg, rng).astype(np.float32))
+    assert not check.go
+    assert check.fix.startswith(words)
+    assert check.scale is not None  # the unit is known all the same
+
+
 WRONG = {
     "flat": (Level.BAD, "is flat", lambda x: 0 * x + 7),
     "no numbers": (Level.BAD, "sends no numbers", lambda x: np.nan * x),
