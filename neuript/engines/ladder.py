@@ -159,6 +159,8 @@ def open_engine(
     if engine == EagerEngine.name:
         return LadderEngine([], network, windows)
     asked = [rung for rung in rungs if rung.name == engine]
+    if not asked:
+        log.warning("the engine %s is not used: it is not installed, or there is no ONNX graph for it", engine)
     others = [rung for rung in rungs if rung.name == CpuEngine.name and engine != CpuEngine.name]
     return LadderEngine([*asked, *others], network, windows)
 

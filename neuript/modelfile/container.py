@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 CONTAINER_VERSION = 1
 """Newest layout that this version writes and reads."""
-PART_NAMES = ("network.onnx", "network.rtx")
+PART_NAMES = ("network.onnx",)
 """Parts that a file may hold beside its weights: the network as ONNX in float32, and a TensorRT-RTX engine of it."""
 MAX_MODEL_BYTES = 2 << 30
 

@@ -13,6 +13,7 @@ Shapes: K bands beside the signal's own, D channels, T samples of a window.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from neuript import specs
 from neuript.realtime.chain import spd
 from neuript.realtime.chain.filter_bank import FilterBank
 from neuript.realtime.chain.moments import WindowMoments
+from neuript.realtime.chain.plausibility import LEVEL_HZ
 from neuript.realtime.chain.ring import RingBuffer
 from neuript.realtime.chain.spd import F64
 
@@ -106,10 +108,13 @@ class Reference:
             return None
         return cls(values["mean"], values["distance"], float(values["seconds"]))
 
-    @property
-    def usual_v(self) -> float:
-        """Rms of the median channel within all bands together, in volts; 0 without bands."""
-        variance = self.mean[1:].diagonal(axis1=-2, axis2=-1).sum(axis=0) if len(self.mean) > 1 else np.zeros(1)
+    def usual_v(self, spec: AlignmentSpec) -> float | None:
+        """Rms of the median channel within 4-28 Hz, in volts; None where the bands do not lie side by side there."""
+        bands = sorted(spec.bands_hz)
+        apart = any(lower[1] != upper[0] for lower, upper in itertools.pairwise(bands))
+        if not bands or apart or (bands[0][0], bands[-1][1]) != LEVEL_HZ:
+            return None
+        variance = self.mean[1:].diagonal(axis1=-2, axis2=-1).sum(axis=0)
         return float(np.median(np.sqrt(variance))) / MICROVOLTS_PER_VOLT
 
     def to_arrays(self) -> dict[str, F64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -121,8 +121,6 @@ class Conditioner:
         Nominal rate of the stream in Hz.
     stamps : Stamps, optional
         What fits a line through the stamps; None means a `StampFit`, which finds breaks causally.
-    usual_v : float, optional
-        Rms of the person's median channel within 4-28 Hz, in volts, if that is known (`Reference.usual_v`).
 
     Raises
     ------
@@ -131,14 +129,7 @@ class Conditioner:
     """
 
     def __init__(
-        self,
-        spec: PreprocessSpec,
-        matrix: ArrayLike,
-        scale: ArrayLike,
-        sfreq: float,
-        *,
-        stamps: Stamps | None = None,
-        usual_v: float | None = None,
+        self, spec: PreprocessSpec, matrix: ArrayLike, scale: ArrayLike, sfreq: float, *, stamps: Stamps | None = None
     ) -> None:
         self.spec, self.sfreq = spec, float(sfreq)
         self.matrix = np.array(matrix, dtype=np.float64)
@@ -148,7 +139,7 @@ class Conditioner:
         self._rate_verdict = RateVerdict.FINE
         self.input_quality = QualityMonitor(self.matrix.shape[1], sfreq)
         self.band_quality = QualityMonitor(len(self.matrix), spec.sfreq, BAND_LIMITS)
-        self.plausibility = PlausibilityMonitor(self.matrix, spec.sfreq, usual_v)
+        self.plausibility = PlausibilityMonitor(self.matrix, spec.sfreq)
         self.n_in = 0
         """Input samples so far."""
         self.n_out = 0
@@ -233,7 +224,8 @@ class Conditioner:
         """Start anew with another instance of the stream: its stamps have nothing to do with those so far."""
         self._stamped = False
         self.n_in += self._bridge.n_waiting  # they belong to what is gone
-        self._times, self._cuts = self._times[:0], []
+        self._times = self._times[:0]
+        self._cuts = [replace(cut, index=self.n_in) for cut in self._cuts if isinstance(cut, InputChange | RateChange)]
         self._bridge.reset()
         self.stamps.reset()
         self.order.reset()
@@ -270,7 +262,7 @@ class Conditioner:
             return []
         ends = set(range((first // block + 1) * block, stop + 1, block))
         changes, begin = [], first
-        for end in sorted(ends | {index for index in breaks if first < index < stop} | {stop}):
+        for end in sorted(ends | {index for index in breaks if first <= index < stop} | {stop}):
             self.rate.stamped(stamps[begin - first : end - first])
             begin = end
             if end in breaks:

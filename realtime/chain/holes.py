@@ -62,6 +62,7 @@ class HoleBridge:
         self._span = round(SHARE_S * sfreq)
         self._tells_repeats = len(used) >= CHANNELS_REPEAT
         self._total = 0
+        self._long = False  # in a hole that is too long to wait for; a new stream ends it like any good sample
         self.reset()
 
     @property
@@ -74,7 +75,6 @@ class HoleBridge:
         self._last: NDArray[np.floating[Any]] | None = None  # the newest sample as it came
         self._good: NDArray[np.floating[Any]] | None = None  # the newest good one
         self._waiting: list[NDArray[np.floating[Any]]] = []
-        self._long = False  # in a hole that is too long to wait for
         self._filled: deque[tuple[int, int]] = deque()
 
     def take(self, volts: NDArray[np.floating[Any]]) -> tuple[NDArray[np.floating[Any]], list[Hole]]:

@@ -27,7 +27,8 @@ CAP = 6
 _AROUND = 5
 """Samples before and after a jump that say whether it was one."""
 _BAND_HZ = (2.0, 30.0)
-_LEVEL_HZ = (4.0, 28.0)
+LEVEL_HZ = (4.0, 28.0)
+"""Where the size of the signal is measured."""
 _LOW_HZ, _HIGH_HZ = (2.0, 8.0), (16.0, 28.0)
 _UV = 1e6
 
@@ -84,9 +85,10 @@ def wrong_with_all(verdicts: NDArray[np.int8]) -> str:
     verdicts : ndarray, shape (n_chans,)
         The `Verdict` of each channel.
     """
-    first = Verdict(int(verdicts[0])) if len(verdicts) else Verdict.OK
-    everywhere = first in WORDS and len(verdicts) > 1 and bool((verdicts == first).all())
-    return WORDS[first].format(n=len(verdicts)) if everywhere else ""
+    said = [verdict for verdict in WORDS if verdict is not Verdict.NOISE and (verdicts == verdict).any()]
+    if not said and len(verdicts) > 1 and (verdicts == Verdict.NOISE).all():
+        said = [Verdict.NOISE]
+    return WORDS[said[0]].format(n=len(verdicts)) if said else ""
 
 
 def seconds_judged(verdicts: NDArray[np.int8]) -> float:
@@ -258,7 +260,7 @@ def _signs(x: F64, sfreq: float, unmix: F64) -> _Signs:
     slopes = _decibel(power, frequency)
     return _Signs(
         own=float(np.sqrt(eigenvalues[:-1].sum() / len(eigenvalues))),
-        level=float(np.median(np.sqrt(power[_between(frequency, _LEVEL_HZ)].sum(axis=0)))),
+        level=float(np.median(np.sqrt(power[_between(frequency, LEVEL_HZ)].sum(axis=0)))),
         peak=float(np.median(_peak(power[inside], frequency[1]))),
         slope=float(np.median(slopes)),
         slopes=slopes,

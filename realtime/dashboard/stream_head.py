@@ -196,9 +196,7 @@ def _electrodes(decoder: DecoderHeader | None, eeg: SignalInfo | None) -> tuple[
     points = [
         HeadPoint(name=e.name, x=x, y=y, channel=e.channel)
         if e.channel is not None
-        else HeadPoint(
-            name=e.name, x=x, y=y, level=Level.ABSENT, why="made of other channels, as the channel table says"
-        )
+        else HeadPoint(name=e.name, x=x, y=y, level=Level.ABSENT, why=_MADE)
         for e, (x, y) in zip(decoder.electrodes, xy, strict=True)
     ]
     return (*points, *_others(decoder, eeg))

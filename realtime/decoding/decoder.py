@@ -104,6 +104,8 @@ class Decoder:
         capacity = n_times + math.ceil((SLICE_S + 1) * conditioner.spec.sfreq)
         self.windows: Windows = PlainWindows(n_times, conditioner.n_chans, capacity)
         if conditioner.spec.alignment is not None:
+            if reference is not None:
+                conditioner.plausibility.usual_v = reference.usual_v(conditioner.spec.alignment)
             shape = n_times, conditioner.n_chans, conditioner.spec.sfreq, capacity
             self.windows = AlignedWindows(conditioner.spec.alignment, *shape, hop=hop, start=reference, moving=moving)
         self.contacts = ContactLog(source.info.ch_names, conditioner.matrix, live=clock is not None)
@@ -159,8 +161,7 @@ class Decoder:
             Stopwatch for the stages, in seconds.
         """
         spec = PreprocessSpec.from_dict(manifest.preprocess)
-        usual_v = None if reference is None else reference.usual_v
-        conditioner = Conditioner(spec, matrix, scale, source.info.sfreq, usual_v=usual_v)
+        conditioner = Conditioner(spec, matrix, scale, source.info.sfreq)
         policy = DecisionPolicy(PolicySpec.from_dict(manifest.policy), manifest.classes, manifest.hop_s)
         return cls(
             source,

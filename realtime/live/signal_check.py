@@ -20,6 +20,7 @@ from neuript.montages import Montage
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.plausibility import PlausibilityMonitor, wrong_with_all
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
+from neuript.realtime.chain.sample_rate import WRONG_SHARE
 from neuript.realtime.chain.units import UnitScale, unit_name
 from neuript.realtime.dashboard.head_points import Level
 from neuript.realtime.live.electrode_signs import MAINS_EVERYWHERE_V, ElectrodeSigns, Symptom, electrode_signs, find
@@ -28,8 +29,6 @@ from neuript.realtime.live.worn_cap import WornCap, WornElectrode, judged, worn_
 from neuript.realtime.recordings.gaps import find_gaps
 from neuript.realtime.recordings.look import Look
 
-RATE_TOLERANCE = 0.02
-"""Share by which the measured rate may be off the declared one."""
 MIN_RATE_S = 8.0
 """Seconds of stamps that tell the rate: chunks of 100 ms make those of fewer uncertain."""
 MAINS_CHANNELS = 32
@@ -188,7 +187,7 @@ def _timing(timestamps: NDArray[np.float64] | None, sfreq: float) -> tuple[float
 
 
 def _rate_is_off(rate: float, sfreq: float) -> bool:
-    return bool(abs(rate / sfreq - 1) > RATE_TOLERANCE)
+    return bool(abs(rate / sfreq - 1) > WRONG_SHARE)
 
 
 def _declared(info: SignalInfo) -> str:

@@ -23,7 +23,7 @@ def readable(paths: Iterable[Path], say: Callable[[str], None]) -> list[Recordin
     found = []
     for path in paths:
         try:
-            recording = read_recording(path)
+            recording = read_recording(path, any_rate=True)  # the fit refuses a wrong rate, with the reason
             recording.eeg  # noqa: B018  # raises where there is none
         except NeuriptError as error:
             say(f"left out: {error}")

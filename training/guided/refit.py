@@ -16,9 +16,6 @@ from neuript.training.calibration.calibration_spec import CalibrationSpec
 
 logger = logging.getLogger(__name__)
 
-_LOWER = 10
-"""By how much it is nicer than we are."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedSoFar:

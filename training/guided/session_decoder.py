@@ -94,6 +94,8 @@ def _settings(spec: GuidedSpec, eeg: SignalInfo) -> dict[str, Any]:
     """The stream and what is on the head, as `LiveOptions` has them."""
     fit = spec.calibration
     said: dict[str, Any] = {"montage": spec.montage, "unit": spec.unit, "give_up_s": GIVE_UP_S}
+    if fit.mains_hz != "auto":
+        said["mains"] = float(fit.mains_hz or 0.0)
     said["channels"] = ",".join(fit.channels) if fit.channels else None
     said |= {"source_id": eeg.source_id} if eeg.source_id else {"stream": spec.stream}
     return {name: value for name, value in said.items() if value is not None}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from neuript.realtime.chain.conditioner import Conditioner, InputChange, Piece, Stretch
 from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.chain.quality import Verdict
+from neuript.realtime.chain.timestamps import StampEvent
 from neuript.training.windows.dataset import Dataset, Played
 
 PIECE = 4096
@@ -112,6 +113,8 @@ def _of_piece(
         for change in piece.band:
             at = min(max(change.index - piece.first, 0), len(piece.t) - 1)
             yield "band", float(piece.t[at]), _named(change.verdicts, ch_names)
+    elif isinstance(piece, StampEvent) and piece.breaks:  # the filters start anew, and their verdicts with them
+        yield "band", float(stamps[min(piece.index, len(stamps) - 1)]), {}
 
 
 def _named(verdicts: NDArray[np.int8], ch_names: tuple[str, ...]) -> dict[str, str]:

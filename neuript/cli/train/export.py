@@ -14,7 +14,7 @@ examples:
   neuript-train export runs/tiny/checkpoints/step-00004000.safetensors tiny-4000.safetensors
   neuript-train export hand.safetensors hand.ts
   neuript-train export mi-of-0.1.ts mi.ts --trust
-  neuript-train export hand.safetensors hand.rtx --engine tensorrt --precision fp16
+  neuript-train export mi.ts mi.rtx --engine tensorrt --precision fp16
 
 A run's folder, or one of its checkpoints, gives the encoder; a classifier gives a file for `neuript-live`. A finished
 pretraining has its encoder already, as encoder.safetensors. A model file of neuript 0.1 is a program (TorchScript) and
@@ -45,7 +45,7 @@ def run(argv: list[str]) -> int:
     if args.engine:
         from neuript.cli.train.export_engine import export_engine
 
-        export_engine(Path(args.source), out, args.precision or "fp32")
+        export_engine(Path(args.source), out, args.precision or "fp32", trust=args.trust)
         print(f"wrote {out}")
         return 0
     if args.precision:

@@ -1,4 +1,4 @@
-"""`neuript-train export --engine tensorrt`: the network of a classifier as an engine for NVIDIA GPUs."""
+"""`neuript-train export --engine tensorrt`: the network of a model as an engine for NVIDIA GPUs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ PRECISIONS = {"fp32": "float32", "fp16": "float16"}
 """What a person types to the names of the engines."""
 
 
-def export_engine(source: Path, out: Path, precision: str) -> None:
-    """Build the engine of a classifier's network, write it and say what it is."""
+def export_engine(source: Path, out: Path, precision: str, *, trust: bool = False) -> None:
+    """Build the engine of a model's network, write it and say what it is."""
     if out.suffix != SUFFIX:
         raise NeuriptError(f"--out {out.name} must end in {SUFFIX}, since --engine tensorrt writes an engine")
 
     from neuript.engines.rtx_build import build_network_plan, load_bindings
     from neuript.files import check_writable, write_atomically
-    from neuript.modelfile.checkpoint import load_checkpoint
-    from neuript.modelfile.rebuild import build_module
+    from neuript.modelfile.deployable import load_model
 
     check_writable(out, keep=(source,))
     load_bindings()
-    manifest, state = load_checkpoint(source)
-    module = build_module(manifest, state)
-    network = getattr(module, "network", module)
-    if not manifest.classes or network is None:
-        raise NeuriptError(f"{source.name} has no network with classes, so that there is nothing to build an engine of")
+    network = load_model(source, trust=trust).network
+    if network is None:
+        raise NeuriptError(f"{source.name} decodes without a network, so that there is nothing to build an engine of")
     plan = build_network_plan(network, PRECISIONS[precision])  # type: ignore[arg-type]
     write_atomically(out, plan.data)
     print(

@@ -92,19 +92,16 @@ def test_a_model_gives_its_network_and_its_shape(network: NeurIPTNetwork, deploy
 
 
 def test_parts_for_engines_are_kept_as_they_are(tmp_path: Path, toy: NeurIPTNetwork, saved: Path) -> None:
-    onnx, engine = Part(b"\x08\x0aneuript", {"opset": 20}), Part(b"ftrt" + bytes(1000), {"precision": "fp16"})
-    path = tmp_path / "rtx.ts"
+    onnx = Part(b"\x08\x0aneuript", {"opset": 20})
+    path = tmp_path / "onnx.ts"
     path.write_bytes(load_model(saved).with_parts({"network.onnx": onnx}))
-    path.write_bytes(load_model(path).with_parts({"network.rtx": engine}))
     model = load_model(path)
-    assert {name: (bytes(part.data), part.about) for name, part in model.parts.items()} == {
-        "network.onnx": (onnx.data, onnx.about),
-        "network.rtx": (engine.data, engine.about),
-    }
+    parts = {name: (bytes(part.data), part.about) for name, part in model.parts.items()}
+    assert parts == {"network.onnx": (onnx.data, onnx.about)}
     assert model.manifest == load_model(saved).manifest
     assert model.sha256 != load_model(saved).sha256
-    assert "network.onnx (0.0 MB), network.rtx (0.0 MB)" in describe_model(path)
-    with pytest.raises(NeuriptError, match=r"no part 'evil\.so'; it may have network\.onnx, network\.rtx"):
+    assert "network.onnx (0.0 MB)" in describe_model(path)
+    with pytest.raises(NeuriptError, match=r"no part 'evil\.so'; it may have network\.onnx"):
         save_model(path, toy, make_manifest(), parts={"evil.so": onnx})
 
 

@@ -265,3 +265,12 @@ def test_the_distance_of_references_is_riemannian_in_typical_distances(
     assert other is not None
     expected = [distance_riemann(a, b) for a, b in zip(settled.mean, other.mean, strict=True)] / settled.distance
     np.testing.assert_allclose(settled.distance_to(other), expected, rtol=1e-6)
+
+
+def test_the_usual_size_is_known_where_the_bands_cover_what_is_measured() -> None:
+    spec = AlignmentSpec()
+    mean = np.stack([9.0 * np.eye(3)] * spec.n_references)
+    reference = Reference(mean, np.ones(spec.n_references), 60.0)
+    assert reference.usual_v(spec) == pytest.approx(math.sqrt(9.0 * len(spec.bands_hz)) * 1e-6)
+    one = AlignmentSpec(bands_hz=((8.0, 12.0),))
+    assert Reference(mean[:2], np.ones(2), 60.0).usual_v(one) is None

@@ -113,3 +113,14 @@ def test_what_waits_is_counted(rng):
     assert (len(y), bridge.n_waiting) == (0, 3)
     y, _ = bridge.take(x[13:14])
     assert (len(y), bridge.n_waiting) == (4, 0)
+
+
+def test_a_long_hole_ends_with_the_first_good_sample_of_another_stream(rng):
+    bridge, x = HoleBridge(USED, SFREQ), signal(rng)
+    bridge.take(x[:100])
+    _, holes = bridge.take(np.repeat(x[99:100], 25, axis=0))
+    assert [hole.condemned for hole in holes] == [True]
+    bridge.reset()
+    y, holes = bridge.take(x[200:210])
+    assert len(y) == 10
+    assert [hole.condemned for hole in holes] == [False]

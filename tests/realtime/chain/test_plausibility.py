@@ -123,3 +123,10 @@ def test_nothing_is_said_before_there_is_enough(rng):
 def test_verdicts_on_the_whole_are_about_more_seconds():
     assert seconds_judged(np.array([Verdict.POPS, 0])) == 1.0
     assert seconds_judged(np.array([Verdict.HUGE, Verdict.NOISE])) == SPAN_S
+
+
+def test_one_dead_channel_does_not_silence_what_is_wrong_with_all():
+    verdicts = np.array([Verdict.FLAT, Verdict.SAME, Verdict.SAME], np.int8)
+    assert wrong_with_all(verdicts).startswith("all 3 channels carry the same signal")
+    assert wrong_with_all(np.array([Verdict.LARGE], np.int8)).startswith("the signal is too large")
+    assert not wrong_with_all(np.array([Verdict.NOISE, Verdict.OK], np.int8))

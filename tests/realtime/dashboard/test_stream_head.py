@@ -98,3 +98,12 @@ def test_equal_electrodes_look_equal():
     shares = [point.share for point in head.points(silent=False)]
     assert max(shares) - min(shares) < 0.1
     assert head.scale.unit == "(stream unit)²"
+
+
+def test_every_verdict_has_its_words():
+    from neuript.realtime.chain.quality import Verdict
+    from neuript.realtime.dashboard import stream_head
+    from neuript.training.report.electrode_quality import WHY
+
+    assert set(stream_head._WORDS) == set(stream_head._SHORT) == set(Verdict)
+    assert set(WHY) == set(Verdict) - {Verdict.OK}
