@@ -85,7 +85,7 @@ def wrong_with_all(verdicts: NDArray[np.int8]) -> str:
     verdicts : ndarray, shape (n_chans,)
         The `Verdict` of each channel.
     """
-    said = [verdict for verdict in WORDS if verdict is not Verdict.NOISE and (verdicts == verdict).any()]
+    said: list[Verdict] = [verdict for verdict in WORDS if verdict is not Verdict.NOISE and (verdicts == verdict).any()]
     if not said and len(verdicts) > 1 and (verdicts == Verdict.NOISE).all():
         said = [Verdict.NOISE]
     return WORDS[said[0]].format(n=len(verdicts)) if said else ""

@@ -419,3 +419,13 @@ def test_a_model_that_does_not_recentre_cannot_begin_anew() -> None:
     for action in (decoder.recentre, decoder.undo_recentre):
         with pytest.raises(NeuriptError, match="does not recentre"):
             action()
+
+
+def test_the_size_of_the_persons_own_signal_is_what_verdicts_compare_with() -> None:
+    spec = AlignmentSpec()
+    mean = np.stack([4.0 * np.eye(N_CHANS)] * spec.n_references)
+    reference = Reference(mean, np.ones(spec.n_references), 60.0)
+    known = decoder_of(Script([], 125.0), Keeper(), spec, reference=reference)
+    unknown = decoder_of(Script([], 125.0), Keeper(), spec)
+    assert known.conditioner.plausibility.usual_v == pytest.approx(2e-6 * np.sqrt(len(spec.bands_hz)))
+    assert unknown.conditioner.plausibility.usual_v is None
