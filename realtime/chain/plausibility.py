@@ -39,7 +39,7 @@ class Plausible:
 
     own_rms_v: float = 0.5e-6
     """Rms of what the channels do not share, 2-30 Hz, in volts: less, and one wire feeds them all."""
-    peak_share: float = 0.97
+    peak_share: float = 0.99
     """Largest share of the power within 1 Hz, in the median channel: more is a test signal."""
     flat_db: float = 3.0
     """Power density at 2-8 Hz over that at 16-28 Hz, either way: nearer to none it is as flat as noise. Muscles can be
