@@ -110,7 +110,7 @@ def test_every_fault_shows_its_state_and_commands_nothing(model, tmp_path, capsy
         "6:gap:0.16": ["GAP", "OK"],
         "9:step:100": ["CLOCK", "OK"],
         "12:flat:1.2": ["BAD_SIGNAL", "OK"],
-        "16:nan:0.3": ["BAD_SIGNAL", "OK"],
+        "16:nan:0.3": ["GAP", "BAD_SIGNAL", "OK"],  # seen at its first samples, and then judged
         "19:silence:1": ["STALE", "RECOVERED", "OK"],
         "22:unplug:1": ["LOST", "RECOVERED", "OK"],
         "30:end:0": ["LOST"],
