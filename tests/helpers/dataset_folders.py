@@ -33,11 +33,11 @@ TONES_HZ = (3.0, 6.0, 9.0, 12.0, 15.0, 18.0)
 
 
 def tones(seconds, sfreq, n_chans, stretches, *, seed=0):
-    """Return microvolts (n_times, n_chans): weak noise, and the tone of class k in (start, stop, k)."""
+    """Return microvolts (n_times, n_chans): noise, and the tone of class k in (start, stop, k)."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * sfreq)) / sfreq
-    x = rng.normal(scale=1.0, size=(len(t), n_chans))
-    size = 10.0 + 4.0 * np.arange(n_chans)  # no two electrodes alike, or pairs would be silent
+    x = rng.normal(scale=4.0, size=(len(t), n_chans)) + rng.normal(scale=4.0, size=(len(t), 1))  # as a scalp shares it
+    size = 10.0 + 40.0 * (7 * np.arange(n_chans) % 11) / 11  # no two neighbours alike, or pairs would be silent
     for start, stop, k in stretches:
         inside = (t >= start) & (t < stop)
         x[inside] += np.sin(2 * np.pi * TONES_HZ[k] * t[inside])[:, None] * size

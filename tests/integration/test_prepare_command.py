@@ -23,7 +23,7 @@ from neuript.training.corpus import RECIPES, Corpus, prepare
 def folder(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     for person in range(9):
-        x = 20 * rng.standard_normal((1024, 4))
+        x = 15 * (rng.standard_normal((1024, 4)) + rng.standard_normal((1024, 1)))  # as a scalp shares it
         table = np.column_stack([np.arange(1024) / 128, x])
         path = tmp_path / "lab" / f"sub-{person}.csv"
         path.parent.mkdir(exist_ok=True)

@@ -77,7 +77,7 @@ def test_a_simulated_person_is_not_taken_for_a_real_one(
 
 @pytest.mark.parametrize(("kind", "stype"), [("EXG", "EEG"), ("exg", "EXG"), ("", "EXG")])
 def test_channels_of_type_exg_are_eeg(tmp_path: Path, rng, kind: str, stype: str) -> None:
-    x = 12 * rng.standard_normal((2560, 4))
+    x = 12 * (rng.standard_normal((2560, 4)) + rng.standard_normal((2560, 1)))  # as a scalp shares it
     stamps = 5 + np.arange(len(x)) / 128
     for name, how in (("plain", {}), ("exg", {"kind": kind, "stype": stype})):
         session = xdf_writer.session(x, stamps, [], sfreq=128.0, labels=["C3", "Cz", "C4", "Pz"], **how)

@@ -193,7 +193,7 @@ def test_people_who_were_cued_by_neuript_say_their_classes_themselves() -> None:
     expected = {(event.label, event.time_s) for event in events_of(mine) if event.label in CLASSES}
     assert {(trial.label, trial.onset_s) for trial in data.trials} <= expected
     assert len(data.trials) >= len(expected) - 1  # the first one may come before there is a whole window
-    with pytest.raises(NeuriptError, match="--event names 0 classes"):
+    with pytest.raises(NeuriptError, match="not made with neuript's own cues, so name the marker of each class"):
         datasets_of({"a": [mine]}, population_spec(event_map={}), said.append)
 
 
