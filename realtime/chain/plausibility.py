@@ -39,8 +39,8 @@ class Plausible:
 
     own_rms_v: float = 0.5e-6
     """Rms of what the channels do not share, 2-30 Hz, in volts: less, and one wire feeds them all."""
-    peak_share: float = 0.99
-    """Largest share of the power within 1 Hz, in the median channel: more is a test signal."""
+    peak_share: float = 0.998
+    """Largest share of the power within 1 Hz, in the median channel: more is a test signal (a pure tone has 0.9995)."""
     flat_db: float = 3.0
     """Power density at 2-8 Hz over that at 16-28 Hz, either way: nearer to none it is as flat as noise. Muscles can be
     as flat, but several electrodes hear them."""
@@ -281,7 +281,7 @@ def _decibel(power: F64, frequency: F64) -> F64:
 
 def _peak(power: F64, step_hz: float) -> F64:
     """Largest share of each channel's power that lies within 1 Hz."""
-    width = max(3, round(1.0 / step_hz) | 1)
+    width = max(5, round(1.0 / step_hz) | 1)  # what the taper makes of one frequency
     total = np.concatenate([np.zeros((1, power.shape[1])), np.cumsum(power, axis=0)])
     return np.asarray((total[width:] - total[:-width]).max(axis=0) / np.maximum(total[-1], 1e-12))
 
