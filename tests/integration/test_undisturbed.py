@@ -96,6 +96,7 @@ class Live:
 def decoding(model: Path, source_id: str, *options: str) -> Iterator[Live]:
     report = model.with_suffix(".json")
     words = ("--model", model, "--source-id", source_id, "--wait", "40", "--json", "--report", report, *options)
+    words += ("--max-age", "30")  # what a busy computer does late at the start is not what this is about
     with running(neuript("live", *words), env={"QT_QPA_PLATFORM": "offscreen"}) as child:
         yield Live(child, report)
 
