@@ -20,6 +20,7 @@ from neuript.realtime.chain.holes import Hole, HoleBridge
 from neuript.realtime.chain.plausibility import PlausibilityMonitor
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
 from neuript.realtime.chain.quality import BAND_LIMITS, QualityChange, QualityMonitor, Verdict, share_lost
+from neuript.realtime.chain.repeats import RepeatFinder
 from neuript.realtime.chain.sample_order import TOUCHES_S, SampleOrder
 from neuript.realtime.chain.sample_rate import RateMeter, RateVerdict
 from neuript.realtime.chain.timestamps import StampEvent, StampFit
@@ -149,7 +150,9 @@ class Conditioner:
         self._stamped = False
         self.newest_t = math.nan
         """Time of the newest input sample."""
-        self._bridge = HoleBridge(np.flatnonzero(self.matrix.any(axis=0)), sfreq)
+        used = np.flatnonzero(self.matrix.any(axis=0))
+        self._bridge, self.repeats = HoleBridge(used, sfreq), RepeatFinder(used, sfreq)
+        self._repeats_told_until = 0
         self._times: NDArray[np.float64] = np.empty(0)  # of the samples that wait in a hole
         self._cuts: list[Cut] = []  # what happened among them
         self._scale = np.asarray(scale, dtype=np.float32)
@@ -192,7 +195,7 @@ class Conditioner:
         cuts: list[Cut] = [*self._cuts]
         cuts += [e.shifted(self._stamps_from) for e in events]
         cuts += self._rate_changes(raw, {cut.index for cut in cuts if isinstance(cut, StampEvent) and cut.breaks})
-        cuts += self._touched(raw)
+        cuts += [*self._touched(raw), *self._repeated(volts)]
         cuts += [self._input_change(change) for change in self.input_quality.update(volts)]
         volts, holes = self._bridge.take(volts)
         if len(t):
@@ -227,6 +230,7 @@ class Conditioner:
         self._times = self._times[:0]
         self._cuts = [replace(cut, index=self.n_in) for cut in self._cuts if isinstance(cut, InputChange | RateChange)]
         self._bridge.reset()
+        self.repeats.reset()
         self.stamps.reset()
         self.order.reset()
         self.rate.reset()
@@ -252,6 +256,15 @@ class Conditioner:
         span = max(1, round(TOUCHES_S * self.sfreq))
         at = [self._stamps_from + index for index in self.order.update(stamps)]
         return [Touched(index, index + span - 1) for index in at]
+
+    def _repeated(self, volts: NDArray[np.floating[Any]]) -> list[Touched]:
+        """Return where samples come a second time; each report stands for those within `TOUCHES_S` after it."""
+        span, touched = max(1, round(TOUCHES_S * self.sfreq)), []
+        for index in self.repeats.update(volts):
+            if index >= self._repeats_told_until:
+                self._repeats_told_until = index + span
+                touched.append(Touched(index, index + span - 1))
+        return touched
 
     def _rate_changes(self, stamps: NDArray[np.float64], breaks: set[int]) -> list[RateChange]:
         """Measure the rate, anew after a break, and judge it once a second of samples."""

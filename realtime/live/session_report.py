@@ -122,6 +122,7 @@ def build_report(
         "missing_samples": decoder.n_missing,
         "unstamped_samples": decoder.conditioner.n_unstamped,
         "scrambled_samples": decoder.conditioner.order.n_scrambled,
+        "repeated_samples": decoder.conditioner.repeats.n_repeated,
         "bridged_samples": decoder.admission.n_bridged,
         "clock_steps": decoder.admission.n_clock_steps,
         **ledger.summary(),

@@ -248,3 +248,19 @@ def test_single_lost_samples_are_counted_to_the_last(rng):
     lost = np.arange(1000, 3000, 100)
     _, decoder = play(rng, 16.0, edit=lambda x, t: (np.delete(x, lost, 0), np.delete(t, lost)))
     assert decoder.n_missing == len(lost)
+
+
+@pytest.mark.parametrize("stamped_anew", [False, True])
+def test_a_packet_that_comes_twice_commands_nothing(rng, stamped_anew):
+    def edit(x, stamps):
+        x = np.concatenate([x[:1760], x[1750:1760], x[1760:]])  # 40 ms once more
+        again = np.concatenate([stamps[:1760], stamps[1750:1760], stamps[1760:]])
+        return x, stamps[0] + np.arange(len(x)) / 250.0 if stamped_anew else again
+
+    rows, decoder = play(rng, 18.0, edit=edit)
+    check_promises(rows)
+    assert decoder.conditioner.repeats.n_repeated == 9
+    touched = [row for row in rows if 7.05 < row.t - 50.0 < 11.0]
+    assert len(touched) > 25
+    assert not any(row.state is State.OK or row.decision for row in touched)
+    assert rows[-1].state is State.OK
