@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -101,9 +102,10 @@ class LadderEngine:
         self._engine.close()
 
     def _leave(self, reason: str) -> None:
-        left = self._engine.name
-        self._engine = self._next()
-        log.warning("the engine %s is left (%s); %s goes on", left, reason, self._engine.name)
+        left, self._engine = self._engine, self._next()
+        log.warning("the engine %s is left (%s); %s goes on", left.name, reason, self._engine.name)
+        with suppress(Exception):  # it has failed already
+            left.close()
 
     def _next(self) -> NetworkEngine:
         while self._rest:
@@ -232,7 +234,11 @@ def _checked(rung: Rung, reference: NetworkEngine, windows: NDArray[np.float32])
     if rung.trial is not None:
         rung.trial()
     engine = rung.build()
-    compare_engines(reference, engine, windows).check()
+    try:
+        compare_engines(reference, engine, windows).check()
+    except BaseException:
+        engine.close()
+        raise
     return engine
 
 

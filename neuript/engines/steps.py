@@ -83,6 +83,7 @@ class Merge:
         whole = len(out) // n_chans * (len(maps.weight) // width)
         if whole > length:
             self._joined = self._padded = torch.empty(n_chans, whole, width)
+            self._again = repeated(length, whole - length)
         self._length = length
         self._mapped = Mapped(maps, self._joined.reshape(len(out), -1), out, scratch)
 
@@ -90,8 +91,7 @@ class Merge:
         """Write the rows."""
         if self._padded is not None:
             self._padded[:, : self._length].copy_(self._h)
-            pad = self._padded.shape[1] - self._length
-            self._padded[:, self._length :].copy_(self._h[:, repeated(self._length, pad)])
+            self._padded[:, self._length :].copy_(self._h[:, self._again])
         self._mapped()
 
 

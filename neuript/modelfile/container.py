@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 CONTAINER_VERSION = 1
 """Newest layout that this version writes and reads."""
 PART_NAMES = ("network.onnx",)
-"""Parts that a file may hold beside its weights: the network as ONNX in float32, and a TensorRT-RTX engine of it."""
+"""Parts that a file may hold beside its weights: the network as ONNX in float32."""
 MAX_MODEL_BYTES = 2 << 30
 
 _SEAL = "neuript.seal"

@@ -7,6 +7,7 @@ real recordings need (`LIMITS`). Judged is the signal behind the chain (0.1-30 H
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,11 @@ _UV = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class Plausible:
-    """Limits of what scalp EEG does."""
+    """Limits of what scalp EEG does.
+
+    Set on 84 277 windows of six public sets with sound contact (Peterson 2022, eegmmidb, eegmat, Kalunga 2016,
+    muse-n170, EEGLAB's sample) and the sessions of BCI Essentials, of which they cost 0.27 % (docs/signal-chain.md).
+    """
 
     own_rms_v: float = 0.5e-6
     """Rms of what the channels do not share, 2-30 Hz, in volts: less, and one wire feeds them all."""
@@ -246,9 +251,8 @@ class _Signs:
 def _signs(x: F64, sfreq: float, unmix: F64) -> _Signs:
     """Measure some seconds of signal, shape (n_times, n_chans), in microvolts."""
     n = len(x)
-    drift = np.linalg.qr(np.vander(np.linspace(-1, 1, n), 4))[0]  # also what a filter keeps of a large step
+    drift, taper = _fixed(n)
     x = x - drift @ (drift.T @ x)
-    taper = np.hanning(n)[:, None]
     frequency: F64 = np.asarray(np.fft.rfftfreq(n, 1 / sfreq), dtype=np.float64)
     power = np.abs(np.fft.rfft(x * taper, axis=0)) ** 2 * (2 / (n * float((taper**2).sum())))
     inside = _between(frequency, _BAND_HZ)
@@ -267,6 +271,13 @@ def _signs(x: F64, sfreq: float, unmix: F64) -> _Signs:
         shared=_strongest(unmix @ covariance @ unmix),
         covariance=covariance,
     )
+
+
+@lru_cache(maxsize=16)
+def _fixed(n: int) -> tuple[F64, F64]:
+    """What is the same for every `n` samples: a basis of slow drift (n, 4), also of a large step's, and the taper."""
+    drift = np.linalg.qr(np.vander(np.linspace(-1, 1, n), 4))[0]
+    return np.asarray(drift), np.hanning(n)[:, None]
 
 
 def _between(frequency: F64, edges_hz: tuple[float, float]) -> NDArray[np.bool_]:

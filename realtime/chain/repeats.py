@@ -17,8 +17,6 @@ from neuript.realtime.chain.holes import CHANNELS_REPEAT
 
 REMEMBERED_S = 2.5
 """A packet is known again for so many seconds."""
-_MULTIPLIERS = 0x9E3779B97F4A7C15
-"""Odd 64-bit number (Knuth's multiplicative hashing) whose multiples tell the channels of a sample apart."""
 
 
 class RepeatFinder:
@@ -39,11 +37,6 @@ class RepeatFinder:
 
     def __init__(self, used: NDArray[np.int64], sfreq: float) -> None:
         self._used = used if len(used) >= CHANNELS_REPEAT else used[:0]
-        # numbers of every channel get another odd factor; sums wrap round, and so are exact in any order
-        with np.errstate(over="ignore"):
-            self._factors = (2 * np.arange(len(self._used), dtype=np.uint64) + 1) * np.uint64(_MULTIPLIERS) | np.uint64(
-                1
-            )
         self._remembered = max(2, round(REMEMBERED_S * sfreq))
         self.n_repeated = 0
         self._index = 0
@@ -51,8 +44,8 @@ class RepeatFinder:
 
     def reset(self) -> None:
         """Forget the numbers: what comes next is another stream's. The count of samples goes on."""
-        self._seen: dict[int, int] = {}
-        self._order: deque[tuple[int, int]] = deque()
+        self._seen: dict[bytes, int] = {}
+        self._order: deque[tuple[bytes, int]] = deque()
         self._back = 0  # how many samples ago the newest one came before; 0: never
 
     def update(self, volts: NDArray[np.floating[Any]]) -> list[int]:
@@ -61,7 +54,8 @@ class RepeatFinder:
             self._index += len(volts)
             return []
         found = []
-        for key in self._keys(volts):
+        for row in np.ascontiguousarray(volts[:, self._used], dtype=np.float32):
+            key = row.tobytes()
             before = self._seen.get(key)
             back = 0 if before is None else self._index - before
             if back > 1 and back == self._back:
@@ -72,12 +66,7 @@ class RepeatFinder:
         self.n_repeated += len(found)
         return found
 
-    def _keys(self, volts: NDArray[np.floating[Any]]) -> list[int]:
-        bits = np.ascontiguousarray(volts[:, self._used], dtype=np.float32).view(np.uint32)
-        keys: list[int] = (bits.astype(np.uint64) * self._factors).sum(axis=1, dtype=np.uint64).tolist()
-        return keys
-
-    def _remember(self, key: int) -> None:
+    def _remember(self, key: bytes) -> None:
         self._seen[key] = self._index
         self._order.append((key, self._index))
         if len(self._order) > self._remembered:

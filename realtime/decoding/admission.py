@@ -71,7 +71,7 @@ class Admission:
         self._settle_samples = settle_samples
         self._until_full = State.WARMUP
         self._suspicion: State | None = None
-        self._input_bad = self._band_bad = self._hole = False
+        self._input_bad = self._band_bad = self._hole = self._told_of_holes = False
         self._rate_wrong = False
         self._soft_until = 0
         self._touched_to = -1
@@ -167,6 +167,9 @@ class Admission:
     def _note_hole(self, hole: Hole) -> None:
         """Count what was bridged; no window may touch what was not."""
         self.n_bridged += hole.bridged
+        if hole.condemned and not self._told_of_holes:
+            self._told_of_holes = True
+            logger.warning("samples are missing (no numbers, or held): longer or more of them than can be bridged")
         if hole.condemned or self._hole:
             self.windower.restart(self.windower.total)
             self._until_full = State.GAP

@@ -27,7 +27,7 @@ def bad_text(bad: Mapping[str, Verdict]) -> str:
 
 
 def read_bad(text: str) -> dict[str, Verdict]:
-    """Read what `bad_text` wrote; a verdict that only a later version knows counts as the last one known here."""
+    """Read what `bad_text` wrote; a verdict that only a later version knows counts as `HUGE`."""
     known = {verdict.name.lower(): verdict for verdict in Verdict}
     parts = (part.rpartition("=") for part in text.split(",") if "=" in part)
     return {name: known.get(word, Verdict.HUGE) for name, _, word in parts}

@@ -13,7 +13,7 @@ from neuript.limits import SFREQ_MAX, SFREQ_MIN, can_decode
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.sample_rate import ODD_SHARE, WRONG_SHARE, RateVerdict
 from neuript.realtime.recordings.gaps import find_gaps, segments_between
-from neuript.realtime.recordings.recording import CLOCK_STEP_S, RecordedStream, Recording
+from neuript.realtime.recordings.recording import RecordedStream, Recording
 
 
 def with_rate(info: SignalInfo, sfreq: float | None) -> SignalInfo:
@@ -39,9 +39,9 @@ def at_rate(recording: Recording, sfreq: float | None) -> Recording:
     out.streams = [*recording.streams]
     out.streams[recording.eeg_index] = eeg = copy.copy(recording.eeg)
     eeg.info = with_rate(eeg.info, sfreq)
+    other_cuts = {start for start, _ in eeg.segments} - {gap.index for gap in eeg.gaps} - {0}
     eeg.gaps = find_gaps(eeg.timestamps, sfreq)
-    back = (np.flatnonzero(np.diff(eeg.timestamps) < -CLOCK_STEP_S) + 1).tolist()
-    eeg.segments = segments_between(len(eeg), [gap.index for gap in eeg.gaps] + back)
+    eeg.segments = segments_between(len(eeg), [*other_cuts, *(gap.index for gap in eeg.gaps)])
     return out
 
 

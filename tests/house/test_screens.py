@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -71,7 +70,7 @@ def test_names_are_names_of_files_and_each_comes_once():
     assert {name.partition("-")[0] for name in names} == set(GROUPS)
 
 
-def test_a_screen_is_drawn_as_large_as_it_is_asked_for_and_kept_small(tmp_path):
+def test_a_screen_is_drawn_as_large_as_it_is_asked_for_and_kept_small(tmp_path, monkeypatch):
     import screenshots
     from PyQt6.QtCore import QSize
     from PyQt6.QtGui import QImage
@@ -80,7 +79,7 @@ def test_a_screen_is_drawn_as_large_as_it_is_asked_for_and_kept_small(tmp_path):
 
     app = QApplication.instance() or QApplication([])
     assert app is not None
-    os.environ.pop("QT_SCALE_FACTOR", None)
+    monkeypatch.delenv("QT_SCALE_FACTOR", raising=False)
     (screen,) = [s for s in screenshots.every_screen(("cue",)) if s.name == "cue-left_hand"]
     size = QSize(320, 200)
     image = as_pillow(checked(screen.draw(size, "dark"), size, 1))

@@ -8,9 +8,10 @@ from pathlib import Path
 from PIL import Image
 
 from neuript.realtime.decoding.states import STATE_ORDER
+from screens.dashboard_screens import READERS_OWN
 from screens.shots import SIZES, keep, sheets
 
-STATES = (*map(str, STATE_ORDER), "SEARCHING", "SILENT", "GONE")
+STATES = (*map(str, STATE_ORDER), *READERS_OWN)
 
 
 @dataclass(frozen=True)

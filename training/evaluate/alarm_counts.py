@@ -101,8 +101,11 @@ def _for_false_alarms(windows: ScoredWindows, target: AlarmTarget) -> float:
     if len(tried) > N_TRIED:
         tried = np.unique(np.quantile(tried, np.linspace(0, 1, N_TRIED)))
     chosen = float(np.nextafter(tried[-1], np.inf))
+    recordings = _in_order(windows)
     for threshold in tried[::-1]:
-        total = counts_by_subject(windows, float(threshold), target.n_consecutive)[1].sum(axis=0)
+        total = np.sum(
+            [_of_recording(windows, at, float(threshold), target.n_consecutive) for at in recordings], axis=0
+        )
         if rates(total)["false alarms per hour"] > target.value:
             break
         chosen = float(threshold)
@@ -112,14 +115,36 @@ def _for_false_alarms(windows: ScoredWindows, target: AlarmTarget) -> float:
 def counts_by_subject(
     windows: ScoredWindows, threshold: float, n_consecutive: int = 1
 ) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
-    """Return the people, and the numbers of `COUNTS` of each, (S, F)."""
+    """Return the people, and the numbers of `COUNTS` of each.
+
+    Parameters
+    ----------
+    windows : ScoredWindows
+        N windows of any number of recordings, in any order.
+    threshold : float
+        Scores at or above it count as class 1.
+    n_consecutive : int
+        So many windows in a row above it make an alarm.
+
+    Returns
+    -------
+    people : ndarray of str, shape (S,)
+        Names, sorted.
+    table : ndarray, shape (S, F)
+        Numbers of windows, events, alarms, and hours, as `COUNTS` names them.
+    """
     people, of_window = np.unique(windows.subject, return_inverse=True)
     table = np.zeros((len(people), len(COUNTS)))
-    for name in np.unique(windows.recording):
-        at = np.flatnonzero(windows.recording == name)
-        at = at[np.argsort(windows.start_s[at], kind="stable")]
+    for at in _in_order(windows):
         table[of_window[at[0]]] += _of_recording(windows, at, threshold, n_consecutive)
     return people, table
+
+
+def _in_order(windows: ScoredWindows) -> list[NDArray[np.int64]]:
+    """The windows of each recording, in order of time."""
+    _, recording = np.unique(windows.recording, return_inverse=True)
+    order = np.lexsort((windows.start_s, recording))
+    return np.split(order, np.flatnonzero(np.diff(recording[order])) + 1) if len(order) else []
 
 
 def _of_recording(

@@ -93,6 +93,11 @@ def clinical_rows(folder: str | Path, target: AlarmTarget) -> list[ClinicalRow]:
         if float(group[0]["fraction"]) == 1 and group[0]["about"].get("test_rows") is None:
             scores = {split: load_predictions(Path(folder), group, split) for split in ("val", "test")}
             found.append(_row(str(group[0]["method"]), scores, windows, target))
+    if not found:
+        raise NeuriptError(
+            f"{folder} has no method that learnt from all training windows and was tested on all test windows; give "
+            "the neuript-train evaluate command without --fractions"
+        )
     return found
 
 

@@ -69,17 +69,20 @@ class BackgroundDecoder:
 
     def newest(self) -> Decision | None:
         """Return the newest row, once; None if none came since."""
-        row, self._newest = self._newest, None
+        with self._lock:
+            row, self._newest = self._newest, None
         return row
 
     def began(self) -> str | None:
         """Return the name of the decoder that has begun to answer, once; None if none has since."""
-        name, self._began = self._began, None
+        with self._lock:
+            name, self._began = self._began, None
         return name
 
     def problem(self) -> str:
         """Return why a decoder has ended on its own, once; empty if none has."""
-        problem, self._problem = self._problem, ""
+        with self._lock:
+            problem, self._problem = self._problem, ""
         return problem
 
     def close(self) -> None:
@@ -100,10 +103,24 @@ class BackgroundDecoder:
         with process.stdout as lines:
             for line in lines:
                 said = _said(line)
-                if PROBLEM in said and process in (self._answers, self._coming):
-                    self._problem = str(said[PROBLEM])
+                if PROBLEM in said:
+                    self._ended(process, str(said[PROBLEM]))
                 elif (row := _row(said)) is not None:
                     self._take(process, row)
+
+        code = process.wait()
+        self._ended(process, f"the decoder ended with exit code {code}")
+
+    def _ended(self, process: subprocess.Popen[bytes], why: str) -> None:
+        """Keep why a decoder has ended that nobody wanted to end; the first reason counts."""
+        with self._lock:
+            if process is self._coming:
+                self._coming = None
+            elif process is self._answers:
+                self._answers = None
+            else:
+                return
+            self._problem = why
 
     def _take(self, process: subprocess.Popen[bytes], row: Decision) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from neuript.network.companding import expand
 from neuript.training.pictures import style
 from neuript.training.pictures.reconstruction import interpolated
+from neuript.training.windows.cleaning import good_runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,18 +105,12 @@ def _trace(axes: Axes, part: Reconstruction, window: int, c: int, times_s: NDArr
     hidden = part.masked[window, c]
     line = interpolated(part.target[window, c], hidden)
     step = times_s[1] - times_s[0] if len(times_s) > 1 else 1.0
-    for start, stop in runs(hidden):
+    for start, stop in good_runs(hidden):
         axes.axvspan(times_s[start] - step / 2, times_s[stop - 1] + step / 2, color=_MASK, lw=0)
     axes.plot(times_s, microvolts(part.target[window, c]), color=ORIGINAL, linewidth=0.7)
     for values, colour, width in ((line, LINE, 0.6), (part.prediction[window, c], MODEL, 1.0)):
         shown = np.where(hidden, microvolts(values), np.nan)
         axes.plot(times_s, shown, ".-", color=colour, linewidth=width, markersize=1.6)
-
-
-def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the stretches of True as (first, one past the last)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def errors_figure(parts: Sequence[tuple[str, ErrorReport, Reconstruction]]) -> Figure:

@@ -25,7 +25,8 @@ from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.windows.around_trials import PRE_CUE_S, Pauses, PreCue, TaskSpans, pauses_of
-from neuript.training.windows.dataset_channels import bad_labels, cap_of, choose_channels, noted_scale
+from neuript.training.windows.cleaning import bad_labels
+from neuript.training.windows.dataset_channels import cap_of, choose_channels, noted_scale
 from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.epochs import TrialWindows, ends_within, first_reference, labels_of, windows_of_trials
 from neuript.training.windows.events import require_classes, trials_of
@@ -300,7 +301,7 @@ def build_dataset(
     cap = cap_of(recordings, spec)
     matrices = []
     for recording, scale in zip(recordings, scales, strict=True):
-        bads = bad_labels(recording, scale) if montage.estimated else ()
+        bads = bad_labels(recording.eeg, scale) if montage.estimated else ()
         plan = plan_signal(recording.eeg.info, montage, cap, bads=bads)
         notes += [note for note in plan.notes if note not in notes]
         matrices.append(plan.matrix)

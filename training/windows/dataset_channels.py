@@ -15,6 +15,7 @@ from neuript.realtime.recordings.channel_plan import absent_electrodes, draft_si
 from neuript.realtime.recordings.given_channels import montage_of_names
 from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, short_name, volts_per_number
 from neuript.realtime.recordings.recording import Recording
+from neuript.training.windows.cleaning import bad_labels
 from neuript.training.windows.dataset_spec import DatasetSpec
 
 logger = logging.getLogger(__name__)
@@ -64,18 +65,12 @@ def fitting_montage(
     absent: set[str] = set()
     cap = cap_of(recordings, spec)
     for recording in recordings:
-        bads = bad_labels(recording, noted_scale(recording, spec.unit))
+        bads = bad_labels(recording.eeg, noted_scale(recording, spec.unit))
         absent |= absent_electrodes(recording.eeg.info, wanted, cap, bads=bads)
     montage = with_estimated(wanted, absent, what)
     if not montage.estimated:
         return montage, []
     return montage, [f"estimated from the other electrodes: {', '.join(montage.estimated)}"]
-
-
-def bad_labels(recording: Recording, scale: NDArray[np.float64]) -> tuple[str, ...]:
-    """Return the labels of the channels that are flat, stuck or not a number for too much of a recording."""
-    bad = bad_channels(recording.eeg, scale)
-    return tuple(name for name, is_bad in zip(recording.eeg.info.ch_names, bad, strict=True) if is_bad and name)
 
 
 def cap_of(recordings: Sequence[Recording], spec: DatasetSpec) -> Montage:

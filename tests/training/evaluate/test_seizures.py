@@ -47,7 +47,7 @@ SEIZURE = (20.0, 30.0)
 
 
 def tusz(folder):
-    """Three recordings of people in each set; a seizure is a tone of the other class from 20 to 30 s."""
+    """One recording of two, one and two people in the sets; a seizure is a tone of the other class from 20 to 30 s."""
     people = {"train": ("aaaaaaaa", "aaaaaaab"), "dev": ("aaaaaaac",), "eval": ("aaaaaaad", "aaaaaaae")}
     names = [f"EEG {name.upper()}-REF" for name in TEN_TWENTY]
     for split, persons in people.items():

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.training.pictures import attention, latent
-from neuript.training.pictures.draw_reconstruction import microvolts, runs
+from neuript.training.pictures.draw_reconstruction import microvolts
 from neuript.training.pictures.expert_use import participation, total_variation
 from neuript.training.pictures.perturbation import channel_effects, log_odds, perturbed, topographies
 from neuript.training.pictures.reconstruction import Reconstruction, errors, interpolated, visible_mean
@@ -307,7 +307,5 @@ def test_a_model_that_found_only_the_hidden_band_knows_nothing_within_channels(r
     assert perfect.correlation_within == pytest.approx(1.0, abs=1e-5)
 
 
-def test_runs_and_microvolts():
-    assert runs(np.array([True, False, True, True])) == [(0, 1), (2, 4)]
-    assert runs(np.zeros(3, dtype=bool)) == []
+def test_microvolts():
     np.testing.assert_allclose(microvolts(np.array([1.43867, -3.16735])), [10, -100], rtol=1e-5)

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from neuript.montages import Montage
 from neuript.realtime.chain.alignment import Reference, Window
 from neuript.realtime.chain.conditioner import Conditioner
-from neuript.realtime.chain.preprocess import PreprocessSpec
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.decoder import Decoder, Infers
 from neuript.realtime.decoding.event_scoring import Commit
 from neuript.realtime.decoding.policy import DecisionPolicy, PolicySpec
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.decoding.states import State
-from neuript.realtime.live.intake import Intake, take_in
+from neuript.realtime.live.intake import take_in
+from neuript.realtime.live.model_settings import preprocess_here
 from neuript.realtime.recordings.recording import Recording
 from neuript.realtime.recordings.replay_source import ReplaySource
 from neuript.training.fitting.policy_scan import Rows
@@ -118,14 +118,6 @@ class Walk:
     policy: PolicySpec
 
 
-def preprocess_here(manifest: Manifest, intake: Intake, told_hz: float | None) -> PreprocessSpec:
-    """Return the model's preprocessing, with the notch at the mains of this recording if one is heard, as live."""
-    spec = PreprocessSpec.from_dict(manifest.preprocess)
-    if told_hz is None and intake.mains_hz is None:
-        return spec
-    return replace(spec, mains_hz=intake.mains_hz)
-
-
 def walk_recording(
     recording: Recording,
     trials: Sequence[Trial],
@@ -174,7 +166,10 @@ def walk_recording(
     decoder = Decoder(
         intake.source,
         Conditioner(
-            preprocess_here(manifest, intake, mains_hz), intake.plan.matrix, intake.scale, intake.source.info.sfreq
+            preprocess_here(manifest, intake.mains_hz, mains_hz),
+            intake.plan.matrix,
+            intake.scale,
+            intake.source.info.sfreq,
         ),
         heard,
         DecisionPolicy(policy, manifest.classes, manifest.hop_s),
