@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from neuript.montages.montage import Montage
 
+NAMES_NONE = "names no electrode"
+"""Why a channel is ignored whose label neuript cannot read."""
 MOST_IGNORED_LINES = 3
 """More channels than this that are ignored for one reason share a line."""
 
@@ -91,6 +93,16 @@ class ChannelPlan:
         tail = f"; {n_ignored} stream channel{'s' * (n_ignored != 1)} ignored" if n_ignored else ""
         return f"{len(ours)} {kind}: {', '.join(counts)}{tail}"
 
+    def label_notes(self) -> list[str]:
+        """Return what labels were taken for, and which were left out as no electrode; a sentence for each, or none.
+
+        `T3` for T7 is said; another case, blanks and dots are not.
+        """
+        read = [e for e in self.entries if e.status == "renamed" and _plain(e.label) != _plain(e.name)]
+        unread = [e.label for e in self.entries if e.status == "ignored" and e.note == NAMES_NONE]
+        notes = [f"read as electrodes: {', '.join(f'{e.name} ({e.label})' for e in read)}"] if read else []
+        return notes + ([f"not used, for they name no electrode: {', '.join(unread)}"] if unread else [])
+
     def rows(self) -> list[PlanEntry]:
         """Return what a table of the plan shows: each channel, but many that are ignored for one reason as one."""
         ignored: dict[str, list[str]] = {}
@@ -131,3 +143,7 @@ class ChannelPlan:
             "notes": list(self.notes),
             "problems": list(self.problems),
         }
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from neuript.errors import NeuriptError
 from neuript.montages.loader import available_montages, load_montage
 from neuript.montages.montage import Montage
-from neuript.montages.names import canonical_name, electrode_name, is_auxiliary, is_generic, split_pair
+from neuript.montages.names import (
+    canonical_name,
+    electrode_name,
+    is_auxiliary,
+    is_count,
+    is_exg_input,
+    is_generic,
+    names_electrode,
+    split_pair,
+)
+from neuript.montages.plan import NAMES_NONE
 
 REFERENCE = "(reference)"
 """The node against which a referential channel is measured."""
@@ -18,7 +28,7 @@ EEG_TYPES = frozenset({"EEG", "EXG"})
 """What senders write as the type of EEG: many call their amplifier's inputs ExG, whatever is connected."""
 LEFT_OUT = "MISC"
 """Type of a channel that the person at the keyboard leaves out."""
-_UNNAMED = ("names no electrode", "has no label")
+_UNNAMED = (NAMES_NONE, "has no label")
 
 
 def is_eeg_stream(stype: str) -> bool:
@@ -38,6 +48,18 @@ def is_eeg_channel(ch_type: str, label: str = "") -> bool:
         channels alike.
     """
     return (not ch_type.strip() or is_eeg_stream(ch_type)) and not is_auxiliary(label)
+
+
+def exg_inputs(labels: Sequence[str], ch_types: Sequence[str] = ()) -> tuple[int, ...]:
+    """Return the numbered ExG inputs of a stream that has no other EEG (`EXG Channel 0`, ...), which are its EEG.
+
+    Beside channels that name an electrode, or are mere numbers, such inputs are something else; then there are none.
+    """
+    types = ch_types or [""] * len(labels)
+    eeg = [i for i, kind in enumerate(types) if not kind.strip() or is_eeg_stream(kind)]
+    if any(names_electrode(labels[i]) or is_generic(labels[i]) for i in eeg):
+        return ()
+    return tuple(i for i in eeg if is_exg_input(labels[i]))
 
 
 @dataclass(slots=True)
@@ -103,11 +125,12 @@ def read_labels(
     types = [str(kind).strip().upper() for kind in ch_types] or [""] * len(labels)
     interpreter = _interpreter(labels, model, cap)
     reading = Reading([], [], reference=electrode_name(canonical_name(reference)) or "")
+    inputs = exg_inputs(labels, types)
     for index, (label, kind) in enumerate(zip(labels, types, strict=True)):
         channel = StreamChannel(index, label, interpreter.name(label))
         if not is_eeg_channel(kind):
             channel.reason = "left out" if kind == LEFT_OUT else f"type {kind}, not EEG"
-        elif not channel.name and is_auxiliary(label):
+        elif not channel.name and is_auxiliary(label) and index not in inputs:
             channel.reason = "not EEG"
         elif not channel.name:
             channel.reason = _UNNAMED[0] if label else _UNNAMED[1]
@@ -158,11 +181,11 @@ def _name_by_order(reading: Reading, cap: Montage | None) -> None:
     """Name the channels of a stream without labels from the cap, if their number agrees."""
     candidates = [c for c in reading.channels if not c.reason or c.reason in _UNNAMED]
     if cap is not None and len(candidates) != cap.n_chans:  # leave out what is no mere number
-        candidates = [c for c in candidates if c.name or is_generic(c.label)]
-    n_unnamed = sum(not c.name for c in candidates)
-    if n_unnamed == 0 or n_unnamed * 2 < len(candidates):
+        candidates = [c for c in candidates if c.name or is_generic(c.label) or is_exg_input(c.label)] or candidates
+    unnamed = [c.label for c in candidates if not c.name]
+    if not unnamed or len(unnamed) * 2 < len(candidates):
         return
-    labelled = [c.label for c in candidates if c.label and not c.name]
+    labelled = [label for label in unnamed if label]
     kind = f"labels that name no electrode ({labelled[0]}, ...)" if labelled else "no labels"
     head = f"the stream's {len(candidates)} EEG channels have {kind}"
     caps = _caps_with(len(candidates))
@@ -175,6 +198,14 @@ def _name_by_order(reading: Reading, cap: Montage | None) -> None:
         return
     if cap.n_chans != len(candidates):
         reading.problem = f"{head}, but montage {cap.name} has {cap.n_chans}; {advice}"
+        return
+    if not is_count(unnamed):
+        strange = next((label for label in labelled if not is_generic(label)), labelled[0])
+        reading.problem = (
+            f"the stream's {len(candidates)} EEG channels have labels that neuript cannot read ({strange}, ...) and "
+            f"that do not just count up, so the order of montage {cap.name} says nothing about them; name each: "
+            "--channels Fz,C3,-,... (- leaves one out), or give the labels as aliases in a montage of this cap"
+        )
         return
     clash = [(c, name) for c, name in zip(candidates, cap.ch_names, strict=True) if c.name and c.name != name]
     if clash:

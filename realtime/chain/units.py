@@ -172,7 +172,7 @@ def resolve_scale(units: Sequence[str], rms: ArrayLike | None, override: str | N
         return UnitScale(scale, note)
     names = [unit_name(u) for u in sent]
     known = {name for name in names if name is not None}
-    strange = sorted({u for u, name in zip(sent, names, strict=True) if not (name or _silent(u))})
+    strange = sorted({u for u, name in zip(sent, names, strict=True) if not (name or is_silent(u))})
     if strange:
         raise NeuriptError(
             f"the stream gives its numbers in {', '.join(map(repr, strange))}, which is no unit of "
@@ -234,7 +234,8 @@ def _undeclared(level: NDArray[np.float64] | None, n_chans: int) -> UnitScale:
     return UnitScale(scale, f"the stream gives no unit; taken as microvolts, because {_describe(typical, fits=True)}")
 
 
-def _silent(unit: str) -> bool:
+def is_silent(unit: str) -> bool:
+    """Tell whether a unit says nothing: empty, or a word for that."""
     return unit.strip().casefold() in _SILENT
 
 

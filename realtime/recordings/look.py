@@ -6,17 +6,19 @@ recording. Live looks at the first seconds, the others at a stretch from the mid
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
-from neuript.montages.stream_labels import is_eeg_channel
+from neuript.montages.names import names_electrode
+from neuript.montages.stream_labels import exg_inputs, is_eeg_channel
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.preprocess import measure_mains
 from neuript.realtime.chain.quality import QualityMonitor
-from neuript.realtime.chain.units import UnitScale, band_rms, scale_of
+from neuript.realtime.chain.units import UnitScale, band_rms, is_silent, scale_of, to_volts, unit_name
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
 LOOK_S = 30.0
@@ -63,6 +65,8 @@ class Look:
     def scale(self, unit: str | None = None) -> UnitScale:
         """Return the volts per number of each channel, shape (n_chans,), 1 for those that are not judged.
 
+        Its unit is asked of those alone that may have one (`judged_channels`).
+
         Parameters
         ----------
         unit : str, optional
@@ -73,8 +77,14 @@ class Look:
         NeuriptError
             If a unit is unknown, or the amplitude cannot be that of EEG; the sentence holds the fix.
         """
-        found = scale_of(self.info, self.x, self.channels, unit)
-        return self._everywhere(found.scale, found.note)
+        at = judged_channels(self.info, self.channels)
+        found = scale_of(self.info, self.x, at, unit)
+        every = self._everywhere(float(np.median(found.scale)), found.note)
+        every.scale[list(at)] = found.scale
+        for i in set(self.channels) - set(at):
+            if unit is None and self.info.units and unit_name(self.info.units[i]):
+                every.scale[i] = to_volts(self.info.units[i])
+        return every
 
     def rescaled(self) -> UnitScale:
         """Return the scale that gives the median judged channel the amplitude of EEG, whatever its unit.
@@ -111,8 +121,24 @@ class Look:
 def eeg_channels(info: SignalInfo) -> tuple[int, ...]:
     """Return the indices of the channels that count as EEG by type and label; all of them if none does."""
     types = info.ch_types or ("",) * len(info.ch_names)
+    inputs = exg_inputs(info.ch_names, types)
     channels = enumerate(zip(types, info.ch_names, strict=True))
-    return tuple(i for i, (kind, label) in channels if is_eeg_channel(kind, label)) or tuple(range(len(types)))
+    return (
+        inputs or tuple(i for i, (kind, label) in channels if is_eeg_channel(kind, label)) or tuple(range(len(types)))
+    )
+
+
+def judged_channels(info: SignalInfo, channels: Sequence[int]) -> tuple[int, ...]:
+    """Return those of some channels that speak for the unit: the ones that name an electrode, where most do.
+
+    Senders type all their channels as EEG, also a time in seconds or the quality of a contact; where labels are mere
+    numbers, what has a unit that is none of voltage stays out.
+    """
+    named = tuple(i for i in channels if names_electrode(info.ch_names[i]))
+    if 2 * len(named) > len(channels):
+        return named
+    units = info.units or ("",) * len(info.ch_names)
+    return tuple(i for i in channels if is_silent(units[i]) or unit_name(units[i])) or tuple(channels)
 
 
 def look_at(stream: RecordedStream, *, unbroken: bool = False) -> Look:

@@ -120,6 +120,7 @@ def clean(
         why = f"bad for more than {BAD_SHARE:.0%} of the recording, so " if bads is None else ""
         notes.append(f"{why}treated as absent: {', '.join(absent)}")
     plan = plan_signal(stream.info, montage, cap, bads=absent, max_interpolated=max_interpolated)
+    notes += plan.notes
     estimated = plan.names_with("interpolated")
     if estimated:
         notes.append(f"interpolated: {', '.join(estimated)}")

@@ -303,7 +303,7 @@ def build_dataset(
     for recording, scale in zip(recordings, scales, strict=True):
         bads = bad_labels(recording.eeg, scale) if montage.estimated else ()
         plan = plan_signal(recording.eeg.info, montage, cap, bads=bads)
-        notes += [note for note in plan.notes if note not in notes]
+        notes += [note for note in (*plan.notes, *plan.label_notes()) if note not in notes]
         matrices.append(plan.matrix)
     reference = _first_reference(recordings, matrices, scales, manifest)
     for recording, matrix, scale, mine in zip(recordings, matrices, scales, trials, strict=True):
