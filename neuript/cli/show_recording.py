@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MAX_GAPS = 10
 MAX_LABELS = 30
+LONGEST_LABEL = 100
+"""Of a longer label this much is shown, and `*` for the rest."""
 
 
 def show(report: RecordingReport) -> None:
@@ -90,10 +92,16 @@ def _show_eeg(console: Console, stream: StreamReport, eeg: EegReport) -> None:
 
 
 def _event_table(stream: StreamReport) -> Table:
-    table = _table(f"{stream.n_times} events of {_escaped(stream.name)}", "label", ">times")
-    counts = sorted(stream.events.items(), key=lambda item: -item[1])
+    """Labels as `--event` takes them; of many different ones what they have in common."""
+    from neuript.realtime.recordings.marker_labels import ANYTHING, patterns_of
+
+    patterns = patterns_of([label for label, n in stream.events.items() for _ in range(n)])
+    said = f" ({len(stream.events)} labels; {ANYTHING} stands for any text)" if patterns else ""
+    table = _table(f"{stream.n_times} events of {_escaped(stream.name)}{said}", "label", ">times")
+    counts = sorted((patterns or stream.events).items(), key=lambda item: -item[1])
     for label, n in counts[:MAX_LABELS]:
-        table.add_row(_escaped(label[:60]) or '""', str(n))
+        short = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + ANYTHING
+        table.add_row(_escaped(short) or '""', str(n))
     if len(counts) > MAX_LABELS:
         table.add_row(f"... {len(counts) - MAX_LABELS} more labels", "")
     return table

@@ -22,6 +22,7 @@ from neuript.realtime.lsl.follower import StreamFollower
 from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.lsl.stream_choice import quoted
 from neuript.realtime.recordings.header import signal_info, text_of
+from neuript.realtime.recordings.text_encoding import read_text
 
 CUES = "type='Markers' and name='neuript-cues-markers'"
 """Whatever program of neuript shows cues."""
@@ -130,4 +131,4 @@ class DashboardClient(FollowingClient):
 
 
 def _texts(data: NDArray[Any]) -> list[str]:
-    return [bytes(value).decode("utf-8", "replace") for value in data[:, 0]]
+    return [read_text(bytes(value)) for value in data[:, 0]]

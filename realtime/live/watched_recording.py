@@ -177,7 +177,7 @@ def _around(own_uid: str) -> list[StreamSummary]:
             "our own stream is not visible, so multicast does not work on this computer; neuript doctor says why"
         )
     others = [s for s in streams if s.uid != own_uid]
-    if not any(is_event_stream(s.stype, s.channel_format, s.sfreq, s.n_chans) for s in others):
+    if not any(is_event_stream(s.stype, s.channel_format, s.sfreq) for s in others):
         logger.warning("there is no marker stream: no cue will be in the file; start the program that sends them first")
     return streams
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from neuript.realtime.lsl.library import LostError, pylsl
+from neuript.realtime.recordings.marker_labels import received_label
 
 _OPEN_TIMEOUT_S = 5.0
 _BUFFER_S = 360
@@ -32,12 +33,12 @@ class LslMarkers:
         self._resolver = pylsl.ContinuousResolver(pred=self._predicate)
 
     def pull(self) -> list[tuple[float, str]]:
-        """Return (stamp, text) of the markers that have arrived; none before the stream is found."""
+        """Return (stamp, label) of the markers that have arrived; none before the stream is found."""
         self._look()
         if self._inlet is None:
             return []
-        samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=256)
-        return [(t, str(row[0])) for t, row in zip(stamps, samples, strict=True)]
+        samples, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=256, as_numpy=True)  # text undecoded
+        return [(float(t), received_label(row)) for t, row in zip(stamps, samples, strict=True)]
 
     def close(self) -> None:
         """Let go of the stream; harmless when called twice."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from neuript.errors import NeuriptError
 from neuript.limits import MAX_CHANNELS
 from neuript.realtime.chain.chunk import SignalInfo
+from neuript.realtime.recordings.text_encoding import read_text
 
 MAX_XML_BYTES = 16 * 2**20
 MAX_XML_DEPTH = 64
@@ -44,7 +45,7 @@ def parse_xml(text: str | bytes) -> ET.Element:
     Parameters
     ----------
     text : str or bytes
-        UTF-8 XML, as in `pylsl.StreamInfo.as_xml()` or in an XDF chunk.
+        XML as in `pylsl.StreamInfo.as_xml()` or in an XDF chunk, read by `read_text`.
 
     Returns
     -------
@@ -56,8 +57,7 @@ def parse_xml(text: str | bytes) -> ET.Element:
     NeuriptError
         If the text is larger than 16 MiB, nested deeper than 64 levels, has a DOCTYPE or NUL bytes, or is not XML.
     """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
+    text = read_text(text)
     if len(text) > MAX_XML_BYTES:
         raise NeuriptError(f"the XML has {len(text)} characters, more than {MAX_XML_BYTES}")
     if "<!doctype" in text.lower() or "\x00" in text:

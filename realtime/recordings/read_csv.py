@@ -17,6 +17,7 @@ from neuript.errors import NeuriptError
 from neuript.montages.names import canonical_name, electrode_name
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.build_stream import marker_stream, replay_source_id, signal_stream
+from neuript.realtime.recordings.marker_labels import number_label
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
 STAMPS = "timestamps"
@@ -88,7 +89,7 @@ def _markers(
         if name.casefold().startswith(MARKER):
             at = np.flatnonzero((column != 0) & np.isfinite(column) & (np.diff(column, prepend=0.0) != 0))
             if len(at):
-                yield marker_stream(path, name, [(float(stamps[i]), f"{column[i]:g}") for i in at])
+                yield marker_stream(path, name, [(float(stamps[i]), number_label(column[i])) for i in at])
 
 
 def _rate(stamps: NDArray[np.float64], path: Path) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from neuript.montages.stream_labels import is_eeg_stream
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.cue_markers import CODES, cue_classes_in, plain_labels
 from neuript.realtime.recordings.header import as_dict
+from neuript.realtime.recordings.marker_labels import plain_label, sample_label
 
 APART_S = 6 * 3600.0
 """A stream whose samples end so many seconds before the EEG, or begin so many after it, is stamped by another clock."""
@@ -23,7 +23,6 @@ CLOCK_STEP_S = 5.0
 """Stamps that step back by more seconds than this are a clock that was set, not a burst."""
 TRUTH_TYPE = "Intent"
 """Type of the stream in which the twin says what its person truly imagined."""
-_WHOLE = re.compile(r"^([+-]?\d+)\.0*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +34,17 @@ class Event:
     time_s : float
         Time of the event in seconds, on the same clock as the EEG's `timestamps`.
     label : str
-        Text of the marker or annotation, as recorded.
+        Text of the marker or annotation, in the spelling of `marker_labels.py`.
     stream : str
         Name of the marker stream, or `annotations`, or the stimulus channel.
+    n_values : int
+        Number of values of a sample of that stream, which stand in the label with commas between.
     """
 
     time_s: float
     label: str
     stream: str = ""
+    n_values: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class Gap:
     n_missing: int
 
 
-def is_event_stream(stype: str, channel_format: str, sfreq: float, n_chans: int) -> bool:
-    """Tell whether a stream holds events: text, or single numbers of a marker type without a rate.
+def is_event_stream(stype: str, channel_format: str, sfreq: float) -> bool:
+    """Tell whether a stream holds events: text, or numbers of a marker type without a rate.
 
     Parameters
     ----------
@@ -63,11 +65,9 @@ def is_event_stream(stype: str, channel_format: str, sfreq: float, n_chans: int)
         Type and number format of the stream, as announced.
     sfreq : float
         Nominal rate in Hz; 0 for an irregular one.
-    n_chans : int
-        Number of channels.
     """
     marker_like = any(word in stype.lower() for word in ("marker", "stim", "event", "trigger"))
-    return channel_format == "string" or (sfreq == 0 and n_chans == 1 and marker_like)
+    return channel_format == "string" or (sfreq == 0 and marker_like)
 
 
 @dataclass
@@ -117,8 +117,7 @@ class RecordedStream:
     @property
     def is_markers(self) -> bool:
         """True for streams of events: text, or numbers of a marker type without a rate."""
-        info = self.info
-        return is_event_stream(info.stype, info.channel_format, info.sfreq, len(info.ch_names))
+        return is_event_stream(self.info.stype, self.info.channel_format, self.info.sfreq)
 
     @property
     def data(self) -> NDArray[np.float32]:
@@ -137,15 +136,15 @@ class RecordedStream:
 
     @property
     def labels(self) -> list[str]:
-        """Each sample as text: the string, or the number (`769`, not `769.0`)."""
+        """Each sample as text: the string as recorded, or the number (`769`, not `769.0`)."""
         if isinstance(self.values, list):
             return [",".join(row) for row in self.values]
-        return [",".join(f"{float(v):g}" for v in row) for row in self.values]
+        return [sample_label(row) for row in self.values]
 
     @property
     def event_labels(self) -> list[str]:
-        """Each event as `--event` names it: as `labels`, but `cue/left_hand` for a cue of a session with cues."""
-        return plain_labels(self.labels) if self.cue_classes else self.labels
+        """Each event as `--event` names it: `plain_label`, but `cue/left_hand` for a cue of a session with cues."""
+        return plain_labels(self.labels) if self.cue_classes else [plain_label(label) for label in self.labels]
 
     @property
     def cue_classes(self) -> tuple[str, ...]:
@@ -208,16 +207,16 @@ class Recording:
 def events_of(recording: Recording) -> list[Event]:
     """Return the events of all marker streams and annotations, ordered by time.
 
-    Their `time_s` is on the clock of the EEG's `timestamps`. Whole numbers lose their decimals (a recorder's
-    `1.000000000000000` is `1`), the cues of a session with cues are `cue/left_hand` and so on (`cue_markers.py`), other
-    labels are as recorded. Streams stamped by another clock (hours away from the EEG) are left out;
-    `recording.warnings` names them. So are the GDF codes beside such cues, which cannot say what was rejected, and what
-    a simulated person truly imagined where there are cues: it names the same tasks, and would count every trial twice.
+    Their `time_s` is on the clock of the EEG's `timestamps`. Labels are in one spelling (`marker_labels.py`), the cues
+    of a session with cues are `cue/left_hand` and so on (`cue_markers.py`). Streams stamped by another clock (hours
+    away from the EEG) are left out; `recording.warnings` names them. So are the GDF codes beside such cues, which
+    cannot say what was rejected, and what a simulated person truly imagined where there are cues: it names the same
+    tasks, and would count every trial twice.
     """
     twice = bool(recording.cue_classes)
     streams = [s for s in recording.marker_streams if s.info.stype != TRUTH_TYPE] or recording.marker_streams
     events = [
-        Event(float(time_s), _WHOLE.sub(r"\1", label), stream.info.name)
+        Event(float(time_s), label, stream.info.name, len(stream.info.ch_names))
         for stream in streams
         if recording.eeg_index is None or not other_clock(recording.eeg, stream)
         if not (twice and cue_classes_in(stream.header, CODES))

@@ -4,8 +4,9 @@ pyxdf trusts every length in the file: a lying one asks for gigabytes, a cut fil
 in one garbled sample. This walk checks each chunk against the size of the file and of its stream, keeps the
 chunks that are whole, and says how much was left behind; only those chunks reach pyxdf.
 
-pyxdf also reads number by number. The walk knows where every sample lies, so numeric chunks are decoded
-here at once (`decode_numbers`), and pyxdf gets a `thin_file` with one stand-in sample for each of them.
+pyxdf also reads number by number, and text as UTF-8 alone. The walk knows where every sample lies, so numeric chunks
+are decoded here at once (`decode_numbers`) and text by `xdf_text.py`; pyxdf gets a `thin_file` with one stand-in sample
+for each chunk.
 
 Format: https://github.com/sccn/xdf/wiki/Specifications
 """
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings.header import MAX_XML_BYTES, parse_xml, signal_info, text_of
+from neuript.realtime.recordings.text_encoding import read_text
 
 MAGIC = b"XDF:"
 BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
@@ -51,7 +53,7 @@ class ScannedStream:
     n_samples: int = 0
     n_offsets: int = 0
     chunks: list[tuple[int, NDArray[np.int64]]] = field(default_factory=list)
-    """Where each Samples chunk begins, and the offsets from there at which its samples begin."""
+    """Where the samples of each Samples chunk begin, and the offsets from there at which each of them begins."""
 
     @property
     def is_text(self) -> bool:
@@ -175,7 +177,7 @@ def clean_bytes(blob: bytes, found: XdfScan) -> bytes:
 
 
 def thin_file(blob: bytes, found: XdfScan) -> io.BytesIO:
-    """Return an XDF file of the whole chunks with one zero sample in place of each numeric Samples chunk."""
+    """Return an XDF file of the whole chunks with one empty sample in place of each Samples chunk."""
     pieces = (p if isinstance(p, bytes) else blob[p[0] : p[1]] for p in found.thin)
     return io.BytesIO(MAGIC + b"".join(pieces))
 
@@ -229,8 +231,8 @@ def _count_up(stamps: NDArray[np.float64], stamped: NDArray[np.bool_], last: flo
         stamps[start:stop] = np.add.accumulate(stamps[start:stop])
 
 
-def _varlen(blob: bytes, position: int) -> tuple[int, int]:
-    """Return (value, position after it) of a variable-length integer."""
+def varlen(blob: bytes, position: int) -> tuple[int, int]:
+    """Return (value, position after it) of a variable-length integer at a place of an XDF file."""
     n = blob[position] if position < len(blob) else 0
     if n not in (1, 4, 8):
         raise _DamagedError("an impossible length")
@@ -241,7 +243,7 @@ def _varlen(blob: bytes, position: int) -> tuple[int, int]:
 
 def _chunk_at(blob: bytes, position: int) -> tuple[int, int, int, int]:
     """Return (start, stop, tag, start of the content) of the chunk that begins at `position`."""
-    length, after = _varlen(blob, position)
+    length, after = varlen(blob, position)
     if length < 2:
         raise _DamagedError(f"a chunk of {length} bytes")
     if after + length > len(blob):
@@ -289,12 +291,13 @@ def _take(blob: bytes, tag: int, content: int, stop: int, found: XdfScan) -> byt
         stream.n_offsets += 1
     else:
         stream.n_samples += _check_samples(blob, content, stop, stream)
-        return None if stream.is_text else _stand_in(stream)
+        return _stand_in(stream)
     return None
 
 
 def _stand_in(stream: ScannedStream) -> bytes:
-    body = struct.pack("<HI", SAMPLES, stream.stream_id) + b"\x01\x01\x08" + bytes(8 + stream.n_item)
+    sample = b"\x01\x00" * stream.n_chans if stream.is_text else bytes(stream.n_item)
+    body = struct.pack("<HI", SAMPLES, stream.stream_id) + b"\x01\x01\x08" + bytes(8) + sample
     return b"\x04" + struct.pack("<I", len(body)) + body
 
 
@@ -313,7 +316,7 @@ def _take_header(xml: bytes, stream_id: int, found: XdfScan) -> None:
     found.streams[stream_id] = ScannedStream(
         stream_id=stream_id,
         header=root,
-        header_xml=xml.decode("utf-8", "replace"),
+        header_xml=read_text(xml),
         n_chans=len(info.ch_names),
         channel_format=info.channel_format,
         sfreq=info.sfreq,
@@ -331,18 +334,17 @@ def _xml(content: bytes) -> Element:
 
 def _check_samples(blob: bytes, content: int, stop: int, stream: ScannedStream) -> int:
     """Return the number of samples of a Samples chunk whose every byte is accounted for."""
-    n, position = _varlen(blob, content)
+    n, position = varlen(blob, content)
     if n > stop - position:
         raise _DamagedError(f"{n} samples announced in {stop - position} bytes")
     if stream.is_text:
-        end = _walk_text(blob, position, stop, n, stream.n_chans)
+        offsets = _walk_text(blob, position, stop, n, stream.n_chans)
     else:
         offsets = _walk_numbers(blob, position, stop, n, stream.n_item)
-        end = position + int(offsets[-1])
+    end = position + int(offsets[-1])
     if end != stop:
         raise _DamagedError(f"its samples fill {end - content} of {stop - content} bytes")
-    if not stream.is_text:
-        stream.chunks.append((position, offsets))
+    stream.chunks.append((position, offsets))
     return n
 
 
@@ -365,14 +367,17 @@ def _walk_numbers(blob: bytes, begin: int, stop: int, n: int, n_item: int) -> ND
     return np.array(places)
 
 
-def _walk_text(blob: bytes, position: int, stop: int, n: int, n_chans: int) -> int:
+def _walk_text(blob: bytes, begin: int, stop: int, n: int, n_chans: int) -> NDArray[np.int64]:
+    """Return where samples begin, and where the last one ends, counted from `begin`, shape (n + 1,)."""
+    places, position = [0], begin
     for _ in range(n):
         if position >= stop or blob[position] not in (0, 8):
             raise _DamagedError("its samples are garbled")
         position += 1 + blob[position]
         for _ in range(n_chans):
-            length, position = _varlen(blob, position)
+            length, position = varlen(blob, position)
             position += length
             if position > stop:
                 raise _DamagedError("a text longer than its chunk")
-    return position
+        places.append(position - begin)
+    return np.array(places)

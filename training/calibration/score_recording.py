@@ -12,7 +12,14 @@ from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.realtime.recordings.replay_log import read_clock_offset
 from neuript.training.calibration.recorded_decisions import recorded_decisions
-from neuript.training.windows.events import Markers, checked_event_map, own_event_map, require_classes, trials_of
+from neuript.training.windows.events import (
+    Markers,
+    checked_event_map,
+    listed,
+    own_event_map,
+    require_classes,
+    trials_of,
+)
 
 
 def score(
@@ -79,7 +86,7 @@ def score(
     events = events_of(read)
     markers = given or own_event_map([read])
     if not markers:
-        held = ", ".join(sorted({event.label for event in events})[:12]) or "no markers at all"
+        held = listed(events) if events else "no markers at all"
         raise NeuriptError(
             f"{read.path} was not recorded with neuript's own cues, so name the marker of each class: --event "
             f"left_hand=769 --event right_hand=770 (in Python: event_map); it holds {held}"

@@ -239,7 +239,8 @@ def datasets_of(
             data[alias] = build_dataset(recordings, spec, montage)
         except NeuriptError as error:
             raise NeuriptError(f"{alias}: {error}") from error
-        tell(f"{alias}: {data[alias].describe()}")
+        for sentence in (data[alias].describe(), *data[alias].notes):
+            tell(f"{alias}: {sentence}")
     return data
 
 

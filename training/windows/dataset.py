@@ -29,7 +29,7 @@ from neuript.training.windows.cleaning import bad_labels
 from neuript.training.windows.dataset_channels import cap_of, choose_channels, noted_scale
 from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.epochs import TrialWindows, ends_within, first_reference, labels_of, windows_of_trials
-from neuript.training.windows.events import require_classes, trials_of
+from neuript.training.windows.events import labels_of_marker, require_classes, trials_of
 from neuript.training.windows.hops import Hops, walk_hops
 from neuript.training.windows.labelled import LabelledWindows
 
@@ -276,7 +276,7 @@ def build_dataset(
     events = [events_of(recording) for recording in recordings]
     trials = [
         trials_of(found, spec.markers, recording=i, trial_start=spec.trial_start)
-        if spec.trial_start is None or any(e.label == spec.trial_start for e in found)
+        if spec.trial_start is None or labels_of_marker(spec.trial_start, found)
         else []
         for i, found in enumerate(events)
     ]

@@ -12,8 +12,10 @@ from numbers import Integral
 from typing import Any
 
 from neuript.errors import NeuriptError
+from neuript.pasteable import pasteable
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.cue_markers import cue_label
+from neuript.realtime.recordings.marker_labels import ANYTHING, fits, patterns_of, plain_label
 from neuript.realtime.recordings.recording import Event, Recording
 from neuript.specs import short
 
@@ -37,7 +39,7 @@ def parse_event_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
     mapping: dict[str, list[str]] = {}
     for pair in pairs:
         name, sign, marker = pair.partition("=")
-        name, marker = name.strip(), marker.strip()
+        name, marker = name.strip(), plain_label(marker)
         if not sign or not name or not marker:
             raise NeuriptError(f"--event {pair!r} is not of the form class=marker; for example left_hand=769")
         mapping.setdefault(name, []).append(marker)
@@ -91,7 +93,7 @@ def _marker_texts(name: str, markers: Any) -> tuple[str, ...]:
 
 def _marker_text(name: str, marker: Any) -> str:
     if isinstance(marker, str):
-        return marker
+        return plain_label(marker)
     if isinstance(marker, Integral) and not isinstance(marker, bool):
         return str(int(marker))
     raise NeuriptError(
@@ -124,7 +126,7 @@ def trials_of(
     events : sequence of Event
         Events of the recording in order of time.
     event_map : mapping of str to sequence of str
-        Marker labels of each class, keyed by its name.
+        Marker labels of each class, keyed by its name; `*` in one stands for any text.
     recording : int
         Index of the recording, noted in each trial.
     trial_start : str, optional
@@ -142,16 +144,16 @@ def trials_of(
     NeuriptError
         When `trial_start` is not in the recording; the message lists the markers that are.
     """
-    class_of = {marker: name for name, markers in event_map.items() for marker in markers}
-    found = Counter(e.label for e in events)
+    class_of = classes_of_labels(events, event_map)
     if trial_start is None:
         return [Trial(class_of[e.label], e.time_s, recording, (e.time_s,)) for e in events if e.label in class_of]
-    if trial_start not in found:
-        raise NeuriptError(_absent(f"the trial start {trial_start!r}", found))
+    starts = labels_of_marker(trial_start, events)
+    if not starts:
+        raise NeuriptError(_absent(f"the trial start {trial_start!r}", events))
     trials: list[list[Event]] = []
     naming: str | None = None  # stream whose next marker names the trial
     for event in events:
-        if event.label == trial_start:
+        if event.label in starts:
             naming = event.stream
         elif naming is not None and event.stream == naming:
             naming = None
@@ -163,6 +165,35 @@ def trials_of(
         for t in trials
         if t[0].label in class_of
     ]
+
+
+def labels_of_marker(marker: str, events: Iterable[Event]) -> set[str]:
+    """Return the labels of some events that a marker means: itself where it occurs, else those that fit its `*`."""
+    labels = {event.label for event in events}
+    wanted = plain_label(marker)
+    return {wanted} if wanted in labels else {label for label in labels if fits(label, wanted)}
+
+
+def classes_of_labels(events: Sequence[Event], event_map: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the class of each label of some events that a class's markers mean.
+
+    Raises
+    ------
+    NeuriptError
+        If the `*` of two classes take one label.
+    """
+    found: dict[str, str] = {}
+    exact = {marker: name for name, markers in event_map.items() for marker in markers}
+    for name, markers in event_map.items():
+        for label in sorted({label for marker in markers for label in labels_of_marker(marker, events)}):
+            owner = exact.get(label, found.get(label, name))
+            if owner != name and label not in exact:
+                raise NeuriptError(
+                    f"the marker {label!r} fits both {owner!r} and {name!r}; say more than {ANYTHING} with --event "
+                    "(in Python: event_map)"
+                )
+            found[label] = owner
+    return found
 
 
 def require_classes(trials: Sequence[Trial], event_map: Mapping[str, Sequence[str]], events: Sequence[Event]) -> None:
@@ -183,33 +214,45 @@ def require_classes(trials: Sequence[Trial], event_map: Mapping[str, Sequence[st
         If a class has no trial.
     """
     present = {t.label for t in trials}
-    found = Counter(e.label for e in events)
     for name, markers in event_map.items():
         if name not in present:
             wanted = " or ".join(repr(m) for m in markers)
-            raise NeuriptError(_absent(f"the marker {wanted} of class {name!r}", found))
+            raise NeuriptError(_absent(f"the marker {wanted} of class {name!r}", events))
 
 
 def unnamed_classes(events: Sequence[Event]) -> NeuriptError:
     """Return the error where neither settings nor recordings say which marker is which class, listing the markers."""
-    found = Counter(e.label for e in events)
-    if not found:
+    if not events:
         return NeuriptError(
             "the recordings hold no markers, so nothing says when which task was done; send cues on a marker stream "
             "while you record, or let neuript show them: neuript-calibrate --subject S01 --classes left_hand,right_hand"
         )
     return NeuriptError(
         "the recordings were not made with neuript's own cues, so name the marker of each class: --event left_hand=769 "
-        f"--event right_hand=770 (in Python: event_map); they hold {_listed(found)}"
+        f"--event right_hand=770 (in Python: event_map); they hold {listed(events)}"
     )
 
 
-def _listed(found: Counter[str]) -> str:
-    some = ", ".join(f"{label!r} x{count}" for label, count in found.most_common(20))
-    return f"{some}{f' and {len(found) - 20} more' if len(found) > 20 else ''}"
+def listed(events: Sequence[Event]) -> str:
+    """Return the labels of some events with their numbers, those that come most often first.
+
+    Of labels that are nearly all different it is said what they have in common, and with what to choose them.
+    """
+    found = Counter(event.label for event in events)
+    patterns = patterns_of([event.label for event in events])
+    several = next((event for event in events if event.n_values > 1), None)
+    shown = Counter(patterns or found).most_common(20)
+    text = ", ".join(f"{label!r} x{count}" for label, count in shown)
+    text += f" and {len(found) - 20} more" if len(found) > 20 and not patterns else ""
+    if several is not None:
+        text += f" ('{several.stream}' has {several.n_values} values per sample, which stand with commas between)"
+    if patterns or several is not None:
+        first = next((label for label, _ in shown if ANYTHING in label), shown[0][0])
+        text += f"; {ANYTHING} stands for any text, as in {pasteable('--event', f'left_hand={first}')}"
+    return text
 
 
-def _absent(what: str, found: Counter[str]) -> str:
-    if not found:
+def _absent(what: str, events: Sequence[Event]) -> str:
+    if not events:
         return f"{what} does not occur: the recordings hold no markers; send them on a marker stream or add annotations"
-    return f"{what} does not occur in the recordings; they hold {_listed(found)}; choose with --event class=marker"
+    return f"{what} does not occur in the recordings; they hold {listed(events)}; choose with --event class=marker"

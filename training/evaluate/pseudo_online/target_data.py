@@ -21,7 +21,7 @@ from neuript.realtime.decoding.event_scoring import last_onset_s
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.recording import RecordedStream, Recording, events_of
 from neuript.training.windows.dataset_spec import DatasetSpec
-from neuript.training.windows.events import trials_of
+from neuript.training.windows.events import labels_of_marker, trials_of
 
 AFTER_S = 0.5
 """Seconds of signal that are kept behind the last task of a share."""
@@ -142,7 +142,7 @@ def n_trials(recordings: Sequence[Recording], spec: DatasetSpec) -> int:
 def trials_in(recording: Recording, spec: DatasetSpec, number: int = 0) -> list[Trial]:
     """Trials of a recording, with its number; none where nothing starts a trial."""
     events = events_of(recording)
-    if spec.trial_start is not None and not any(event.label == spec.trial_start for event in events):
+    if spec.trial_start is not None and not labels_of_marker(spec.trial_start, events):
         return []
     return trials_of(events, spec.markers, recording=number, trial_start=spec.trial_start)
 
