@@ -128,7 +128,8 @@ def _name_among_words(text: str) -> str:
     Words may be `EEG` behind the name, a number before it, or behind a hyphen the name of a reference. A unit, a band
     or the quality of a contact (`C3-theta`) is no reference, nor is an electrode that is spelled wrongly (`Fp1-F77`).
     """
-    text = text.strip("[]() ")
+    if text[:1] in "[(" and text[-1:] in "])":
+        text = text[1:-1].strip()
     numbered = _NUMBERED.match(text)
     core = text if numbered is None else (numbered["after"] or numbered["inside"]).strip()
     core = _REFERENCE.sub("", _SUFFIX.sub("", _PREFIX.sub("", core)))

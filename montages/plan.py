@@ -98,7 +98,7 @@ class ChannelPlan:
 
         `T3` for T7 is said; another case, blanks and dots are not.
         """
-        read = [e for e in self.entries if e.status == "renamed" and _plain(e.label) != _plain(e.name)]
+        read = [e for e in self.entries if e.status == "renamed" and plain(e.label) != plain(e.name)]
         unread = [e.label for e in self.entries if e.status == "ignored" and e.note == NAMES_NONE]
         notes = [f"read as electrodes: {', '.join(f'{e.name} ({e.label})' for e in read)}"] if read else []
         return notes + ([f"not used, for they name no electrode: {', '.join(unread)}"] if unread else [])
@@ -145,5 +145,6 @@ class ChannelPlan:
         }
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return the letters and digits of a name in one case; two names that agree so are one to a reader."""
     return "".join(c for c in text.casefold() if c.isalnum())

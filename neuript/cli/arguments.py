@@ -37,7 +37,12 @@ def add_events(parser: argparse._ActionsContainer) -> None:
 
 def add_eeg(parser: argparse._ActionsContainer) -> None:
     """Add `--eeg` of recordings."""
-    parser.add_argument("--eeg", metavar="NAME", help="the stream to take as EEG, if its type does not say so")
+    parser.add_argument(
+        "--eeg",
+        metavar="NAME",
+        help="the recording's stream to take as EEG (name, source id or type), if its type does not say so or there "
+        "are several",
+    )
 
 
 def add_sfreq(parser: argparse._ActionsContainer) -> None:

@@ -34,7 +34,9 @@ def show(report: RecordingReport) -> None:
     console.print(_stream_table(report))
     for stream in report.streams:
         _show_gaps(console, stream)
-    if report.eeg is None:
+    if report.eeg is None and sum(s.may_be_eeg for s in report.streams) > 1:
+        console.print("[yellow]! none of these streams is taken as the EEG; choose one with --eeg[/]")
+    elif report.eeg is None:
         console.print("[yellow]! no EEG in this file (a stream of type EEG with a rate and samples)[/]")
     else:
         _show_eeg(console, next(s for s in report.streams if s.is_eeg), report.eeg)
@@ -44,13 +46,16 @@ def show(report: RecordingReport) -> None:
 
 
 def _stream_table(report: RecordingReport) -> Table:
-    table = _table("streams", "stream", "type", ">channels", ">Hz", ">measured Hz", ">samples", ">length", ">gaps")
+    table = _table(
+        "streams", ">#", "stream", "type", ">channels", ">Hz", ">measured Hz", ">samples", ">length", ">gaps"
+    )
     table.add_column("format")
     table.add_column("units")
-    for s in report.streams:
+    for number, s in enumerate(report.streams, start=1):
         gaps = f"{len(s.gaps)}" if s.gaps else ""
         gaps += f" ({s.n_clock_resets} clock resets)" if s.n_clock_resets else ""
         table.add_row(
+            str(number),
             f"{'[bold]' if s.is_eeg else ''}{_escaped(s.name)}",
             _escaped(s.stype),
             str(s.n_chans),
@@ -75,6 +80,15 @@ def _show_gaps(console: Console, stream: StreamReport) -> None:
         console.print(f"[yellow]  ... and {len(stream.gaps) - MAX_GAPS} more gaps[/]")
 
 
+def read_as(labels: list[str]) -> list[tuple[str, str]]:
+    """Return (electrode, label) of the labels that are read as something else than they say letter by letter."""
+    from neuript.montages.names import canonical_name, names_electrode
+    from neuript.montages.plan import plain
+
+    named = [(canonical_name(label), label) for label in labels if names_electrode(label)]
+    return [(name, label) for name, label in named if plain(name) != plain(label)]
+
+
 def _show_eeg(console: Console, stream: StreamReport, eeg: EegReport) -> None:
     console.print(f"[{'green' if eeg.unit_ok else 'red'}]units: {_escaped(eeg.unit_verdict)}[/]")
     console.print(
@@ -89,6 +103,10 @@ def _show_eeg(console: Console, stream: StreamReport, eeg: EegReport) -> None:
         colour = "yellow" if c.odd else "green"
         table.add_row(str(i + 1), *map(_escaped, row), rms, f"{c.median:.4g}", f"[{colour}]{c.verdict}[/]")
     console.print(table)
+    if read := read_as([c.label for c in eeg.channels]):
+        console.print("[bold]read as electrodes[/]")
+        for name, label in read:
+            console.print(f"{name:<8} {_escaped(label)}")
 
 
 def _event_table(stream: StreamReport) -> Table:

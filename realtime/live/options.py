@@ -59,7 +59,8 @@ class LiveOptions:
     replay: str | None = None
     """Decode this recording instead of a stream, without LSL."""
     eeg: str | None = None
-    """With `replay`: name of the recording's stream to take as EEG, if its type does not say so."""
+    """With `replay`: name, source id or type of the recording's stream to take as EEG, if its type does not say so or
+    there are several."""
     speed: MaybeInfinite = math.inf
     """Replay speed; infinity = as fast as it goes."""
     demo: bool = False
@@ -106,7 +107,9 @@ class LiveOptions:
         if self.demo and (self.replay or self.stream or self.source_id):
             raise NeuriptError("--demo brings its own stream; leave out --replay and --stream")
         if self.replay and (self.stream or self.source_id):
-            raise NeuriptError("--replay reads a file; leave out --stream and --source-id")
+            raise NeuriptError(
+                "--replay reads a file; leave out --stream and --source-id (--eeg chooses a stream of the file)"
+            )
         if self.eeg is not None and self.replay is None:
             raise NeuriptError("--eeg chooses a stream of the recording given with --replay; live, use --stream")
         self._refuse_what_does_nothing()

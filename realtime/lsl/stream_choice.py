@@ -6,13 +6,12 @@ import re
 
 from neuript.errors import NeuriptError
 from neuript.montages.stream_labels import EEG_TYPES
+from neuript.realtime.recordings.wanted_stream import wanted_stream
 
 ANY_EEG = " or ".join(f"translate(normalize-space(type),'egx','EGX')='{stype}'" for stype in sorted(EEG_TYPES))
 """Predicate for streams whose type says that they are EEG, in any spelling."""
 
 
-_OPERATORS = re.compile(r"[=<>]|\b(?:not|contains|starts-with|boolean|string-length)\s*\(")
-_EQUATION = re.compile(r"""\s*(name|type|source_id|hostname|uid)\s*=\s*([^'"=<>()]*[^'"=<>()\s])\s*""")
 _QUOTED = r"('[^']*'|\"[^\"]*\"|concat\([^)]*\))"
 _ANY_OF = re.compile(rf"\(name={_QUOTED} or source_id=\1 or type=\1\)")
 _ONE_OF = re.compile(rf"\(?(name|source_id|type)={_QUOTED}\)?")
@@ -34,11 +33,8 @@ def stream_predicate(text: str) -> str:
     """
     if not text.strip():
         raise NeuriptError("--stream is empty; give the name of a stream (neuript streams lists them)")
-    if equation := _EQUATION.fullmatch(text):
-        return f"{equation[1]}={quoted(equation[2])}"
-    if not _OPERATORS.search(text):
-        word = quoted(text.strip())
-        return f"name={word} or source_id={word} or type={word}"
+    if wanted := wanted_stream(text):
+        return " or ".join(f"{name}={quoted(wanted.text)}" for name in wanted.fields)
     bare = re.sub(r"'[^']*'|\"[^\"]*\"", "0", text)  # without its quoted parts
     compared = re.findall(r"(\w*)\s*=\s*([A-Za-z_][\w.-]*)\s*(\(?)", bare)
     unquoted = any(left != "0" and not call for left, _, call in compared)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.montages.stream_labels import is_eeg_stream
 from neuript.realtime.chain.sample_rate import RateVerdict
 from neuript.realtime.recordings.declared_rate import at_rate, judged_rate
+from neuript.realtime.recordings.eeg_choice import choose_eeg
 from neuript.realtime.recordings.explanation import explanation_in, with_explanation
 from neuript.realtime.recordings.given_channels import renamed
 from neuript.realtime.recordings.recording import Recording, other_clock
@@ -40,8 +40,8 @@ def read_recording(
         through MNE, or the `.csv` of Muse recorders. Events beside a FIF file (`X_raw.fif` with `X-eve.fif`) are
         read too.
     eeg : str, optional
-        Name of the stream to take as EEG, if its type does not say so or there are several; None takes the one with the
-        most samples of those whose type says so.
+        Name, source id or type of the stream to take as EEG (`choose_eeg`), if its type does not say so or there are
+        several; None takes the one whose type says so.
     channels : sequence of str, optional
         Names of the EEG's channels in order, `-` for one to leave out; None takes what the file says.
     sfreq : float, optional
@@ -59,8 +59,8 @@ def read_recording(
     Raises
     ------
     NeuriptError
-        If there is no such file, or it is empty, of no known format, beyond repair, without EEG, or of another rate
-        than it declares.
+        If there is no such file, or it is empty, of no known format, beyond repair, without EEG, with several EEGs of
+        which none is named, or of another rate than it declares.
     """
     path = Path(path)
     if not path.exists():
@@ -86,7 +86,7 @@ def read_recording(
             + (f"; open its header {path.stem}.vhdr" if name.endswith((".eeg", ".vmrk")) else "")
         )
     explained = _explain(recording)
-    recording.eeg_index = _choose_eeg(recording, eeg, explained)
+    recording.eeg_index = choose_eeg(recording, eeg, explained, refuse=require_eeg)
     recording = at_rate(recording, sfreq)
     if recording.eeg_index is not None:
         _check_clocks(recording)
@@ -108,27 +108,6 @@ def is_recording(path: Path) -> bool:
 
         return is_csv_recording(path)
     return name.endswith(SUFFIXES)
-
-
-def _choose_eeg(recording: Recording, name: str | None, explained: Collection[str]) -> int | None:
-    """Index of the stream to take: that of the name, else what the recorder explained, else that with most samples."""
-    numeric = [i for i, s in enumerate(recording.streams) if not s.is_text]
-    if name is not None:
-        found = [i for i in numeric if recording.streams[i].info.name == name]
-        if not found:
-            names = ", ".join(f"'{recording.streams[i].info.name}'" for i in numeric) or "none"
-            raise NeuriptError(f"{recording.path} has no numeric stream named '{name}'; it has {names}")
-    else:
-        found = [i for i in numeric if is_eeg_stream(recording.streams[i].info.stype)]
-    usable = [i for i in found if len(recording.streams[i]) and recording.streams[i].info.sfreq > 0]
-    if not usable:
-        return None
-    meant = [i for i in usable if name is None and recording.streams[i].info.uid in explained]
-    best = max(meant or usable, key=lambda i: len(recording.streams[i]))
-    if len(usable) > 1:
-        names = ", ".join(f"'{recording.streams[i].info.name}'" for i in usable)
-        recording.warnings.append(f"{len(usable)} EEG streams ({names}); using '{recording.streams[best].info.name}'")
-    return best
 
 
 def _explain(recording: Recording) -> set[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.montages.stream_labels import is_eeg_stream
+from neuript.pasteable import pasteable
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.cue_markers import CODES, cue_classes_in, plain_labels
 from neuript.realtime.recordings.header import as_dict
@@ -240,5 +241,10 @@ def _no_eeg(recording: Recording) -> str:
         if is_eeg_stream(stream.info.stype) and not stream.is_text:
             why = "holds no samples" if not len(stream) else "has no sampling rate"
             return f"{recording.path}: its EEG stream '{stream.info.name}' {why}"
-    names = ", ".join(f"'{s.info.name}' ({s.info.stype})" for s in recording.streams)
-    return f"{recording.path} has no stream of type EEG; it has {names or 'no streams at all'}"
+    names = ", ".join(f"'{s.info.name}' ({s.info.stype or 'no type'})" for s in recording.streams)
+    sampled = [s.info for s in recording.streams if not s.is_text and len(s) and s.info.sfreq > 0]
+    one = sampled[0] if len(sampled) == 1 else None
+    hint = "; if one of them is the EEG, name it with --eeg NAME" if sampled else ""
+    if one is not None:
+        hint = f"; if that is the EEG: {pasteable('--eeg', one.name or one.source_id)}"
+    return f"{recording.path} has no stream of type EEG; it has {names or 'no streams at all'}{hint}"

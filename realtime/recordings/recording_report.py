@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.montages.stream_labels import is_eeg_stream
 from neuript.realtime.chain.units import band_rms
 from neuript.realtime.recordings.look import Look, look_at
 from neuript.realtime.recordings.recording import Gap, RecordedStream, Recording
@@ -72,6 +73,8 @@ class StreamReport:
     n_clock_resets: int
     is_eeg: bool
     """True for the one stream that is taken as the EEG."""
+    may_be_eeg: bool
+    """True if its type says EEG, and it has a rate and samples."""
     is_markers: bool
     events: dict[str, int]
     """Label to number of times, in order of appearance; empty for sampled signals."""
@@ -131,6 +134,7 @@ def _stream(stream: RecordedStream, is_eeg: bool) -> StreamReport:
         gaps_after_s=tuple(float(stream.timestamps[g.index - 1] - stream.timestamps[0]) for g in stream.gaps),
         n_clock_resets=stream.n_clock_resets,
         is_eeg=is_eeg,
+        may_be_eeg=is_eeg_stream(info.stype) and info.sfreq > 0 and len(stream) > 0 and not stream.is_text,
         cue_classes=stream.cue_classes,
         is_markers=stream.is_markers,
         events=dict(Counter(stream.event_labels)) if stream.is_markers else {},

@@ -10,7 +10,7 @@ import codecs
 
 
 def read_text(raw: bytes | str) -> str:
-    r"""Return a text: UTF-8, Latin-1 where it is not, and what was encoded twice, once.
+    r"""Return a text: UTF-8, Latin-1 where it is not, and what was encoded several times, once.
 
     Parameters
     ----------
@@ -24,11 +24,14 @@ def read_text(raw: bytes | str) -> str:
     """
     if isinstance(raw, bytes):
         raw = raw.decode("utf-8", _FALLBACK)
-    try:
-        again = raw.encode("latin-1")
-    except UnicodeEncodeError:  # it holds characters that no misreading makes
-        return raw
-    return again.decode("utf-8", _FALLBACK)
+    while True:  # each time it becomes shorter, or stays
+        try:
+            again = raw.encode("latin-1").decode("utf-8", _FALLBACK)
+        except UnicodeEncodeError:  # it holds characters that no misreading makes
+            return raw
+        if again == raw:
+            return raw
+        raw = again
 
 
 def _as_latin_1(error: UnicodeError) -> tuple[str, int]:

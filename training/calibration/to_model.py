@@ -149,6 +149,7 @@ def to_model(
             counts=data.counts,
             subject=spec.subject,
             config_file_sha256=spec.config_file_sha256,
+            **({} if spec.eeg is None else {"eeg": spec.eeg}),
             **_people(decoder, spec),
         ),
         metrics={

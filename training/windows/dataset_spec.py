@@ -63,7 +63,7 @@ class DatasetSpec:
     reference: str = "as recorded"
     """"as recorded", or "average" to subtract the mean of the electrodes."""
     eeg: str | None = None
-    """Name of the stream to take as EEG, where the types do not say so or there are several."""
+    """Name, source id or type of the stream to take as EEG, where the types do not say so or there are several."""
     stream_sfreq: float | None = None
     """Rate of the EEG in Hz, where the files declare a wrong one; None takes what they say."""
     unit: str | None = None

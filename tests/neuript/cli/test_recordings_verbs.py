@@ -163,7 +163,9 @@ def test_the_stream_to_take_as_eeg_is_chosen_by_name_wherever_a_recording_is_rea
         "DECISIONS": str(tmp_path / "d.jsonl"),
     }
     assert main([*(names.get(word, word) for word in words), str(path), "--eeg", "Nobody"]) == 2
-    assert "has no numeric stream named 'Nobody'; it has 'Amp'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "has no stream with the name, source id or type 'Nobody'; it has" in said
+    assert "'Amp' (EEG): 2 channels, 250 Hz, 0:02.0, source id amp-1" in said
 
 
 def test_live_needs_no_name_of_a_recorded_stream(capsys):

@@ -223,7 +223,7 @@ def test_without_eeg(tmp_path):
         read_recording(path)
     assert len(read_recording(path, require_eeg=False).streams) == 2
     assert read_recording(path, eeg="Force").eeg.info.name == "Force"
-    with pytest.raises(NeuriptError, match="no numeric stream named 'M'; it has 'Force'"):
+    with pytest.raises(NeuriptError, match="the stream 'M' holds text, so it cannot be the EEG"):
         read_recording(path, eeg="M")
 
 
@@ -236,10 +236,10 @@ def test_empty_or_irregular_eeg(tmp_path):
         read_recording(out.save(tmp_path / "a.xdf"))
 
 
-def test_of_two_eeg_streams_the_longer_is_taken_with_a_word(tmp_path):
+def test_of_two_eeg_streams_one_too_short_to_be_used_is_left_out_with_a_word(tmp_path):
     out = xdf_writer.XdfWriter().stream(1, "Short", "EEG", 1, 100.0).samples(1, [1.0], [[1]])
-    out.stream(2, "Long", "eeg", 1, 100.0).samples(2, [1.0, 1.01], [[1], [2]])
+    out.stream(2, "Long", "eeg", 1, 100.0).samples(2, [1.0 + 0.01 * i for i in range(300)], [[i] for i in range(300)])
     rec = read_recording(out.save(tmp_path / "a.xdf"))
     assert rec.eeg.info.name == "Long"
-    assert "2 EEG streams ('Short', 'Long'); using 'Long'" in rec.warnings
+    assert "'Long' (no source id) is taken as the EEG, and not 'Short' (no source id)" in rec.warnings
     assert read_recording(out.save(tmp_path / "a.xdf"), eeg="Short").eeg.info.name == "Short"
