@@ -113,3 +113,30 @@ def test_a_trial_of_a_class_that_is_not_mapped_is_left_out_with_its_strewn_marke
     )
     (trial,) = trials_of(found, {"neutral": ("zero",), "other": ("one",)}, trial_start="Trial Started")
     assert (trial.label, trial.onset_s) == ("neutral", 9)
+
+
+def test_a_star_in_a_marker_takes_all_labels_that_fit():
+    seen = events((1, "left_17.5"), (3, "right_18.1"), (5, "left_19"), (7, "pause"))
+    found = trials_of(seen, {"left": ("left_*",), "right": ("right_*",)})
+    assert [(t.label, t.onset_s) for t in found] == [("left", 1), ("right", 3), ("left", 5)]
+
+
+def test_a_label_that_is_a_marker_letter_by_letter_is_not_taken_by_a_star():
+    seen = events((1, "left"), (3, "left_rest"), (5, "left_2"), (7, "*"))
+    found = trials_of(seen, {"hand": ("left*",), "rest": ("left_rest",), "star": ("*",)})
+    assert [(t.label, t.onset_s) for t in found] == [("hand", 1), ("rest", 3), ("hand", 5), ("star", 7)]
+
+
+def test_a_label_that_fits_two_classes_is_refused():
+    with pytest.raises(NeuriptError, match="the marker 'left_right' fits both 'a' and 'b'"):
+        trials_of(events((1, "left_right")), {"a": ("left*",), "b": ("*right",)})
+
+
+def test_the_trial_start_may_hold_a_star():
+    seen = events((0, "start 1"), (1, "one"), (5, "start 2"), (6, "two"))
+    found = trials_of(seen, {"a": ("one",), "b": ("two",)}, trial_start="start *")
+    assert [(t.label, t.onset_s) for t in found] == [("a", 1), ("b", 6)]
+
+
+def test_a_marker_that_is_typed_has_the_spelling_of_a_label():
+    assert parse_event_map(["left= 769.0 ", "right=r\t1 "]) == {"left": ("769",), "right": ("r 1",)}
