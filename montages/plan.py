@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from neuript.montages.montage import Montage
 
+BY_ORDER = "they are named in the order of montage"
+"""What a note says where a montage named the channels."""
 NAMES_NONE = "names no electrode"
 """Why a channel is ignored whose label neuript cannot read."""
 MOST_IGNORED_LINES = 3
@@ -99,6 +101,8 @@ class ChannelPlan:
         `T3` for T7 is said; another case, blanks and dots are not.
         """
         read = [e for e in self.entries if e.status == "renamed" and plain(e.label) != plain(e.name)]
+        if any(BY_ORDER in note for note in self.notes):  # which says the same
+            read = []
         unread = [e.label for e in self.entries if e.status == "ignored" and e.note == NAMES_NONE]
         notes = [f"read as electrodes: {', '.join(f'{e.name} ({e.label})' for e in read)}"] if read else []
         return notes + ([f"not used, for they name no electrode: {', '.join(unread)}"] if unread else [])

@@ -18,7 +18,7 @@ from neuript.montages.names import (
     names_electrode,
     split_pair,
 )
-from neuript.montages.plan import NAMES_NONE
+from neuript.montages.plan import BY_ORDER, NAMES_NONE
 
 REFERENCE = "(reference)"
 """The node against which a referential channel is measured."""
@@ -218,7 +218,7 @@ def _name_by_order(reading: Reading, cap: Montage | None) -> None:
     for channel, name in zip(candidates, cap.ch_names, strict=True):
         channel.name, channel.reason = name, ""
     listed = ", ".join(f"{c.index + 1} {c.name}" for c in candidates)
-    reading.notes.append(f"note: {head}; they are named in the order of montage {cap.name}: {listed}")
+    reading.notes.append(f"note: {head}; {BY_ORDER} {cap.name}: {listed}")
 
 
 def _caps_with(n_chans: int) -> str:

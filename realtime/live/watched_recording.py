@@ -189,7 +189,7 @@ def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
         look = pasteable("neuript", "inspect", path)
         logger.info("%s holds %.1f GB; look at it with: %s", path.name, n_bytes / 1e9, look)
         return
-    recording = read_recording(path, eeg=info.name, any_rate=True)
+    recording = read_recording(path, eeg=info.source_id or info.name, any_rate=True)
     eeg = recording.eeg
     events = events_of(recording)
     eeg_option = () if is_eeg_stream(eeg.info.stype) else ("--eeg", eeg.info.name)

@@ -6,6 +6,7 @@ none is taken, because decoding the wrong one would look normal.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -110,16 +111,14 @@ def _several(streams: Sequence[RecordedStream], groups: Sequence[Sequence[int]],
 
 def _telling(streams: Sequence[RecordedStream], group: Sequence[int], groups: Sequence[Sequence[int]]) -> str:
     """Return what names one group and no other: its source id, its name, or else its number."""
-    from neuript.pasteable import pasteable
-
     firsts = [streams[one[0]].info for one in groups]
     ids, names = Counter(info.source_id for info in firsts), Counter(info.name for info in firsts)
     info = streams[group[0]].info
     if info.source_id and ids[info.source_id] == 1 and info.source_id not in names:
-        return pasteable(info.source_id)
+        return shlex.quote(info.source_id)
     if info.name and names[info.name] == 1 and info.name not in ids:
-        return pasteable(info.name)
-    return pasteable(f"{_NUMBER}{group[0] + 1}")
+        return shlex.quote(info.name)
+    return shlex.quote(f"{_NUMBER}{group[0] + 1}")
 
 
 def describe(streams: Sequence[RecordedStream], i: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
 from neuript.montages.stream_labels import is_eeg_stream
-from neuript.pasteable import pasteable
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.cue_markers import CODES, cue_classes_in, plain_labels
 from neuript.realtime.recordings.header import as_dict
@@ -246,5 +246,5 @@ def _no_eeg(recording: Recording) -> str:
     one = sampled[0] if len(sampled) == 1 else None
     hint = "; if one of them is the EEG, name it with --eeg NAME" if sampled else ""
     if one is not None:
-        hint = f"; if that is the EEG: {pasteable('--eeg', one.name or one.source_id)}"
+        hint = f"; if that is the EEG: --eeg {shlex.quote(one.name or one.source_id)}"
     return f"{recording.path} has no stream of type EEG; it has {names or 'no streams at all'}{hint}"

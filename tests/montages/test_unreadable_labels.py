@@ -82,6 +82,7 @@ def test_what_only_counts_is_named_in_the_order_of_the_cap_and_that_is_said(labe
     plan = plan_channels(labels, cap, cap)
     np.testing.assert_array_equal(plan.matrix, np.eye(8))
     assert "named in the order of montage openbci-8: 1 Fp1, 2 Fp2" in plan.notes[0]
+    assert plan.label_notes() == []  # once is enough
 
 
 def test_numbers_that_do_not_go_up_contradict_the_order():

@@ -6,13 +6,13 @@ Markers differ from lab to lab: one cue per trial (Graz), or one marker per epoc
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 from neuript.errors import NeuriptError
-from neuript.pasteable import pasteable
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.cue_markers import cue_label
 from neuript.realtime.recordings.marker_labels import ANYTHING, fits, patterns_of, plain_label
@@ -248,7 +248,7 @@ def listed(events: Sequence[Event]) -> str:
         text += f" ('{several.stream}' has {several.n_values} values per sample, which stand with commas between)"
     if patterns or several is not None:
         first = next((label for label, _ in shown if ANYTHING in label), shown[0][0])
-        text += f"; {ANYTHING} stands for any text, as in {pasteable('--event', f'left_hand={first}')}"
+        text += f"; {ANYTHING} stands for any text, as in --event {shlex.quote(f'left_hand={first}')}"
     return text
 
 
