@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import to_volts, unit_name
+from neuript.realtime.recordings.bids_channels import find_channels, read_channels
 from neuript.realtime.recordings.bids_sidecars import BidsEvents, read_bids_events, read_bids_maker
 from neuript.realtime.recordings.brainvision_segments import new_segments
 from neuript.realtime.recordings.build_stream import marker_stream, replay_source_id, signal_stream
@@ -100,6 +101,8 @@ def _mne_signal(raw: BaseRaw, path: Path, marks: FileMarks, time: FileTime) -> R
         for column, row in enumerate(x, start=a):
             values[:, column] = row[keep] * factors[column]
     maker = read_bids_maker(path)
+    channels = find_channels(path)
+    bads = {*raw.info["bads"], *(() if channels is None else read_channels(channels).bads)}
     info = SignalInfo(
         name=path.name,
         sfreq=sfreq,
@@ -110,7 +113,7 @@ def _mne_signal(raw: BaseRaw, path: Path, marks: FileMarks, time: FileTime) -> R
         positions_m=_mne_positions(raw, picks),
         manufacturer=maker.manufacturer,
         reference=maker.reference,
-        bads=tuple(name for name in raw.ch_names if name in raw.info["bads"]),
+        bads=tuple(raw.ch_names[i] for i in picks if raw.ch_names[i] in bads),
         simulated=maker.simulated,
     )
     times = time.of_samples(kept)

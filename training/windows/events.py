@@ -7,7 +7,7 @@ Markers differ from lab to lab: one cue per trial (Graz), or one marker per epoc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -16,6 +16,7 @@ from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.cue_markers import cue_label
 from neuript.realtime.recordings.recording import Event, Recording
 from neuript.specs import short
+from neuript.training.windows.copies import without_copies
 
 Markers = str | int | Sequence[str | int]
 """One marker of a class, or several: texts, or whole numbers for the codes that they are written as."""
@@ -116,6 +117,7 @@ def trials_of(
     *,
     recording: int = 0,
     trial_start: str | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> list[Trial]:
     """Find the trials of one recording.
 
@@ -131,6 +133,8 @@ def trials_of(
         Marker that starts a trial. Then the next marker of the same stream names the trial's class (a trial of a class
         that is not mapped is left out), further markers of that class are more epochs of the same trial, and markers of
         other classes inside it are ignored. Without it, each mapped marker is a trial.
+    say : callable, optional
+        Takes a sentence about events that the recording holds several times; each of them counts once.
 
     Returns
     -------
@@ -144,6 +148,10 @@ def trials_of(
     """
     class_of = {marker: name for name, markers in event_map.items() for marker in markers}
     found = Counter(e.label for e in events)
+    starts = set() if trial_start is None else {trial_start}
+    events, copied = without_copies(events, class_of | dict.fromkeys(starts, "start of a trial"))
+    if copied and say is not None:
+        say(copied)
     if trial_start is None:
         return [Trial(class_of[e.label], e.time_s, recording, (e.time_s,)) for e in events if e.label in class_of]
     if trial_start not in found:
