@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WORK_VERSION = 2
+WORK_VERSION = 3
 """Raised when the same recording would give other windows; what is older is then made anew."""
 SHARDS, RECORDS = "shards", "records"
 _MISSING_NOTE = 1e-4
