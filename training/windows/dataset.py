@@ -32,7 +32,7 @@ from neuript.training.windows.epochs import TrialWindows, ends_within, first_ref
 from neuript.training.windows.events import require_classes
 from neuript.training.windows.hops import Hops, walk_hops
 from neuript.training.windows.labelled import LabelledWindows
-from neuript.training.windows.recorded_trials import said_without_window, trials_of_each, why_too_few
+from neuript.training.windows.recorded_trials import refuse_copies, said_without_window, trials_of_each, why_too_few
 
 Recordings = str | Path | Recording | Sequence[str | Path | Recording]
 """One recording or several: files, or what was read of them."""
@@ -191,7 +191,7 @@ def read_each(
     Raises
     ------
     NeuriptError
-        For an unreadable file, none at all, or one that is given twice.
+        For an unreadable file, none at all, or one that is given twice, under whatever name.
     """
     given = one_or_more(recordings)
     if not given:
@@ -201,12 +201,14 @@ def read_each(
     if twice is not None:  # its copy would be held out against itself
         name = twice.path if isinstance(twice, Recording) else twice
         raise NeuriptError(f"{name} is given twice; name each recording once")
-    return [
+    read = [
         at_rate(renamed(one, channels), sfreq)
         if isinstance(one, Recording)
         else read_recording(one, eeg=eeg, channels=channels, sfreq=sfreq)
         for one in given
     ]
+    refuse_copies(read)
+    return read
 
 
 def _whereabouts(one: str | Path | Recording) -> Path | int:

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from neuript.errors import NeuriptError
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.apart import said_apart
 from neuript.realtime.recordings.look import short_name
 from neuript.realtime.recordings.recording import Event, Recording
 from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.events import trials_of
+
+
+def refuse_copies(recordings: Sequence[Recording]) -> None:
+    """Refuse recordings that hold the same EEG, whatever their files are called: one would be held out by the other.
+
+    Raises
+    ------
+    NeuriptError
+        If two of them are copies.
+    """
+    for i, one in enumerate(recordings):
+        for other in recordings[:i]:
+            if one.eeg_index is None or other.eeg_index is None or one.eeg.data.shape != other.eeg.data.shape:
+                continue
+            if np.array_equal(one.eeg.data, other.eeg.data, equal_nan=True):
+                raise NeuriptError(
+                    f"{short_name(one)} holds the same EEG as {short_name(other)}; name each recording once"
+                )
 
 
 def trials_of_each(

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import xdf_writer
 
+from neuript.errors import NeuriptError
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, events_of
 from neuript.training.windows.copies import without_copies
-from neuript.training.windows.dataset import load_dataset
+from neuript.training.windows.dataset import load_dataset, read_each
 from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.events import trials_of
 
@@ -95,3 +96,10 @@ def test_a_stimulus_channel_and_its_list_of_events_are_one(tmp_path, rng):
     found = events_of(read_recording(tmp_path / "a_raw.fif"))
     assert len(found) == 16
     assert onsets(found) == [(pytest.approx(2 * k + 1), ("left", "right")[k % 2]) for k in range(8)]
+
+
+def test_a_copy_of_a_file_under_another_name_is_refused(noise, tmp_path):
+    first = noise(tmp_path / "a.xdf", 1)
+    second = noise(tmp_path / "b.xdf", 2)  # other markers, the same EEG
+    with pytest.raises(NeuriptError, match=r"b\.xdf holds the same EEG as .*a\.xdf; name each recording once"):
+        read_each([first, second])
