@@ -42,6 +42,8 @@ class SignalInfo:
     """Electrode positions by label in metres, head frame, where the source gives them."""
     manufacturer: str = ""
     reference: str = ""
+    bads: tuple[str, ...] = ()
+    """Labels of channels that a recording itself calls bad."""
     explained: bool = False
     """True where a recorder named channels that the stream itself does not name."""
     speed: float = 1.0
@@ -64,12 +66,15 @@ class Chunk:
         State of the source when this chunk was pulled.
     pulled_at : float
         The LSL clock when the chunk was pulled; NaN in a replay without LSL.
+    marked_bad : bool
+        Whether the recording that the samples come from calls all of them bad.
     """
 
     data: NDArray[np.float32]
     timestamps: NDArray[np.float64]
     status: SourceStatus = SourceStatus.OK
     pulled_at: float = float("nan")
+    marked_bad: bool = False
 
     def __len__(self) -> int:
         """Return the number of samples."""

@@ -167,6 +167,11 @@ class Conditioner:
         return len(self.matrix)
 
     @property
+    def n_taken(self) -> int:
+        """Input samples so far, with those that wait in a hole."""
+        return self.n_in + self._bridge.n_waiting
+
+    @property
     def settle_samples(self) -> int:
         """Output samples after a start during which the filters still ring."""
         return self.chain.settle_samples

@@ -72,6 +72,8 @@ class Decoder:
         None decodes everything, as a replay must.
     max_age_s : float
         Age in seconds above which a window commands nothing, where there is a clock.
+    rec_zero : float
+        Stamp from which a replay counts `rec_t`, in seconds; NaN takes that of the first sample that comes.
     perf : callable
         Stopwatch for the stages, in seconds.
     """
@@ -89,6 +91,7 @@ class Decoder:
         moving: bool = True,
         clock: Callable[[], float] | None = None,
         max_age_s: float = MAX_AGE_S,
+        rec_zero: float = math.nan,
         perf: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.source, self.conditioner, self.engine, self.policy = source, conditioner, engine, policy
@@ -113,7 +116,7 @@ class Decoder:
         self._clock, self._perf = clock, perf
         self._uid = source.info.uid
         self._silence: tuple[State, float] | None = None
-        self._rec_zero = math.nan
+        self._rec_zero = rec_zero
         self._hops = 1  # since the last row that the policy saw
         self._arrivals = Arrivals(source.info)
 
@@ -199,7 +202,7 @@ class Decoder:
         rows: list[Decision] = []
         for part in self._slices(len(chunk)):
             began = self._perf() if part.start else now
-            due = self._prepare(chunk.data[part], chunk.timestamps[part])
+            due = self._prepare(chunk.data[part], chunk.timestamps[part], marked_bad=chunk.marked_bad)
             self.freshness.fitted(self.conditioner.newest_t, chunk.pulled_at)
             latency = {"pull": pulled_s * 1e3, "filter": (self._perf() - began) * 1e3}
             late = self._pass_over(due, whole=part.stop < len(chunk))
@@ -257,10 +260,14 @@ class Decoder:
     def _age_ms(self, chunk: Chunk) -> float:
         return (chunk.pulled_at - self.conditioner.newest_t) * 1e3
 
-    def _prepare(self, data: NDArray[np.float32], stamps: NDArray[np.float64]) -> list[DueWindow]:
+    def _prepare(
+        self, data: NDArray[np.float32], stamps: NDArray[np.float64], *, marked_bad: bool = False
+    ) -> list[DueWindow]:
         """Take samples into the ring and return the decisions that fell due."""
         if math.isnan(self._rec_zero):
             self._rec_zero = float(stamps[0])
+        if marked_bad:
+            self.admission.touch(self.conditioner.n_taken + len(stamps) - 1, State.BAD_SIGNAL)
         due: list[DueWindow] = []
         for piece in self.conditioner.push(data, stamps):
             piece = self._told_apart(piece)

@@ -213,6 +213,16 @@ def check_settings_folder() -> tuple[str, str, str]:
     return OK, str(folder), ""
 
 
+def check_formats() -> tuple[str, str, str]:
+    """Whether recordings can be read whose reader is another package."""
+    from neuript.realtime.recordings.mne_reader import missing_readers
+
+    missing = missing_readers()
+    if not missing:
+        return OK, "all formats can be read", ""
+    return OK, f"all but {' and '.join(missing)}: pip install 'neuript[formats]' where they are needed", ""
+
+
 CHECKS: dict[str, Callable[[], tuple[str, str, str]]] = {
     "Python": check_python,
     "PyTorch": check_torch,
@@ -227,6 +237,7 @@ CHECKS: dict[str, Callable[[], tuple[str, str, str]]] = {
     "GPU": check_gpu,
     "shipped model": check_model,
     "settings folder": check_settings_folder,
+    "recordings": check_formats,
 }
 
 

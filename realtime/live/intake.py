@@ -22,9 +22,10 @@ from neuript.realtime.chain.chunk import Chunk, SignalInfo, Source, SourceStatus
 from neuript.realtime.chain.quality import Verdict
 from neuript.realtime.chain.sample_rate import RateMeter, RateVerdict, wrong_rate
 from neuript.realtime.decoding.freshness import FOREIGN_S
+from neuript.realtime.live.first_signal import hear_from_signal
 from neuript.realtime.recordings.channel_plan import assumed_cap, plan_signal
 from neuript.realtime.recordings.explanation import explained
-from neuript.realtime.recordings.look import Look
+from neuript.realtime.recordings.look import Look, called_bad
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +40,19 @@ class Intake:
     """What the first seconds told."""
 
     source: Source
-    """The source with the samples heard so far put back in front."""
+    """The source with the samples heard so far put back in front, from where a signal begins."""
+    first_t: float
+    """Stamp of the very first sample, in seconds."""
     plan: ChannelPlan
     scale: NDArray[np.float64]
     """Volts per number of each stream channel, shape (n_stream_chans,)."""
     mains_hz: float | None
     bads: tuple[str, ...]
-    """Channels that are dead from the start, and interpolated."""
+    """Channels that are dead from the start or called bad, and interpolated."""
     notes: tuple[str, ...]
     """Sentences for the user."""
+    dead: tuple[str, ...] = ()
+    """Those of `bads` that are dead."""
     header: SignalInfo
     """What the stream should have said of itself: the names, places and unit that are taken."""
 
@@ -150,34 +155,39 @@ def take_in(
     plan = plan_signal(info, model, cap)
     chunks = listen(source, math.ceil(LISTEN_S * info.sfreq), clock, check)
     check_rate(info, chunks)
-    heard = np.concatenate([c.data for c in chunks])[: math.ceil(LISTEN_S * info.sfreq)]
+    heard, since = hear_from_signal(source, chunks, plan.used, math.ceil(LISTEN_S * info.sfreq), check)
     if len(heard) < 0.5 * info.sfreq:
         raise NeuriptError(f"'{info.name}' ends after {len(heard) / info.sfreq:.2f} s; there is nothing to decode")
     look = Look(info=info, x=heard, channels=tuple(plan.used))
     found = look.scale(unit)
     scale = found.scale
-    notes = [n for n in (found.note, _clock_note(chunks[-1])) if n]
+    notes = [n for n in (_silence_note(chunks, since), found.note, _clock_note(since[-1])) if n]
     verdicts = look.verdicts(scale)
-    bad = [i for i in plan.used if verdicts[i] in (Verdict.MISSING, Verdict.FLAT)]
+    called = called_bad(info)
+    bad = [i for i in plan.used if called[i] or verdicts[i] in (Verdict.MISSING, Verdict.FLAT)]
     if len(bad) == len(plan.used):
         raise NeuriptError(
-            f"every channel of '{info.name}' that the model needs is flat or not a number; "
+            f"every channel of '{info.name}' that the model needs is flat, not a number or called bad; "
             "is the cap connected and the amplifier measuring?"
         )
     names = tuple(plan.ch_names[i] for i in bad)
     if bad:
         plan = plan_signal(info, model, cap, bads=names)
-        what = ", ".join(f"{plan.ch_names[i]} ({_WORDS[int(verdicts[i])]})" for i in bad)
-        notes.append(f"dead from the start, so interpolated: {what}")
+        if dead := [f"{plan.ch_names[i]} ({_WORDS[int(verdicts[i])]})" for i in bad if not called[i]]:
+            notes.append(f"dead from the start, so interpolated: {', '.join(dead)}")
+        if told := [plan.ch_names[i] for i in bad if called[i]]:
+            notes.append(f"called bad by the recording, so interpolated: {', '.join(told)}")
     if mains is None:
         mains = look.mains_hz(scale, tuple(plan.used))
         notes.append(f"mains: {mains:g} Hz measured" if mains else "mains: none measured")
     return Intake(
-        source=Rewound(chunks, source),
+        source=Rewound(since, source),
+        first_t=float(chunks[0].timestamps[0]),
         plan=plan,
         scale=scale,
         mains_hz=mains or None,
         bads=names,
+        dead=tuple(plan.ch_names[i] for i in bad if not called[i]),
         notes=tuple(notes),
         header=explained(info, cap, unit),
     )
@@ -243,6 +253,11 @@ def check_rate(info: SignalInfo, chunks: Sequence[Chunk]) -> None:
     meter.stamped(stamps)
     if meter.verdict is RateVerdict.WRONG:
         raise NeuriptError(wrong_rate(info.name, meter))
+
+
+def _silence_note(chunks: Sequence[Chunk], since: Sequence[Chunk]) -> str:
+    silent_s = float(since[0].timestamps[0] - chunks[0].timestamps[0])
+    return f"the first {silent_s:.1f} s hold no signal: decoding begins where one begins" if silent_s > 0 else ""
 
 
 def _clock_note(chunk: Chunk) -> str:

@@ -33,6 +33,7 @@ from neuript.realtime.live.session_report import ProcessCosts, build_report, wri
 from neuript.realtime.live.sinks import JsonLines, Sentences, SinceFirst, lines_to, time_of_day
 from neuript.realtime.live.steering import Steering
 from neuript.realtime.live.typed import TypedLines, obey
+from neuript.realtime.live.woken_channels import WokenChannels
 from neuript.realtime.recordings.channel_plan import absent_electrodes, assumed_cap, with_estimated
 from neuript.realtime.recordings.given_channels import check_channels
 from neuript.weights import population_file
@@ -95,6 +96,7 @@ class _Session:
         self.dashboard: Handle | None = None
         self.outlets: DecisionOutlets | None = None
         self.steering: Steering | None = None
+        self.dead: tuple[str, ...] = ()
         self.log_level = logging.getLogger("neuript").level
         self.live = options.replay is None
 
@@ -213,6 +215,7 @@ class _Session:
 
     def _decode(self, engine: Engine, intake: Intake) -> int:
         manifest, options = engine.manifest, self.options
+        self.dead = intake.dead
         spec = preprocess_here(manifest, intake.mains_hz, options.mains)
         conditioner = Conditioner(spec, intake.plan.matrix, intake.scale, intake.source.info.sfreq)
         policy = DecisionPolicy(policy_here(manifest, options), manifest.classes, options.hop_s or manifest.hop_s)
@@ -232,6 +235,7 @@ class _Session:
             moving=options.alignment != "frozen",
             clock=clock,
             max_age_s=options.max_age_s,
+            rec_zero=intake.first_t,
         )
         costs = ProcessCosts()
         ended = "failed"
@@ -249,9 +253,11 @@ class _Session:
         began, limit = time.monotonic(), self.options.duration_s
         steering = self.steering = Steering(decoder, self.outlets)
         typed, news = self._listen(steering), BadNews(decoder, self.outlets)
+        woken = WokenChannels(decoder, self.dead)
         while not self.stop.requested:
             decoder.step(_TIMEOUT_S)
             news.tell(time.monotonic())
+            woken.tell()
             self._obey(typed, steering)
             if decoder.ended:
                 return "end of the recording"

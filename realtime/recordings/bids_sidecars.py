@@ -12,10 +12,9 @@ from typing import Any
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings.build_stream import marker_stream
 from neuript.realtime.recordings.cue_markers import MARKERS, CueHeader, cue_class_of, cue_header_xml
+from neuript.realtime.recordings.file_marks import FileMark, FileMarks, FileTime
 from neuript.realtime.recordings.recording import RecordedStream
 
-MISSING = "BAD_ACQ_SKIP"
-"""Trial type of a stretch in which nothing was recorded; MNE leaves it out by this name."""
 _SIMULATED = "simulated"
 
 
@@ -37,21 +36,32 @@ class BidsEvents:
     """What an events table says; times are in seconds from the first sample of the file."""
 
     path: Path
-    happened: tuple[tuple[float, str], ...]
-    """Onset and `trial_type`, or `value` where there is no type."""
-    missing: tuple[tuple[float, float], ...]
-    """Onset and duration of what was not recorded."""
+    marks: tuple[FileMark, ...]
+    """All rows that have an onset, by `trial_type`, or by `value` where there is no type."""
     cue_classes: tuple[str, ...]
     """Classes of a session with cues, in its order; none for any other recording."""
 
-    def stream(self, recording: Path) -> RecordedStream:
-        """Return the events as a stream of the recording, which says its classes itself after a session with cues."""
-        found = marker_stream(recording, self.path.name, self.happened)
+    def streams(self, recording: Path, sfreq: float, time: FileTime) -> list[RecordedStream]:
+        """Return the events as a stream of the recording, which says its classes itself after a session with cues.
+
+        Parameters
+        ----------
+        recording : Path
+            The recording.
+        sfreq : float
+            Its rate in Hz.
+        time : FileTime
+            When its samples were measured.
+        """
+        events = FileMarks.of(self.marks, sfreq).events
+        if not events:
+            return []
+        found = marker_stream(recording, self.path.name, [(time.of_moment(e.onset_s), e.text) for e in events])
         desc = found.header.find("desc")
         if self.cue_classes and desc is not None:
             header = CueHeader(classes=dict.fromkeys(self.cue_classes, 0), events={}, timing={})
             desc.append(cue_header_xml(header, MARKERS))
-        return found
+        return [found]
 
 
 def read_tsv(path: Path) -> list[dict[str, str]]:
@@ -85,18 +95,15 @@ def read_bids_events(recording: Path) -> BidsEvents | None:
     path = _beside(recording, "events.tsv")
     if path is None:
         return None
-    happened, missing = [], []
+    marks = []
     for row in read_tsv(path):
         said = [(row.get(column) or "n/a").strip() for column in ("trial_type", "value", "onset", "duration")]
         label = next((text for text in said[:2] if text != "n/a"), "")
         if not label or said[2] == "n/a":
             continue
         onset_s, duration_s = (_seconds(text, path) for text in said[2:])
-        if label == MISSING:
-            missing.append((onset_s, duration_s))
-        else:
-            happened.append((onset_s, label))
-    return BidsEvents(path, tuple(happened), tuple(missing), _cue_classes(path.with_suffix(".json")))
+        marks.append(FileMark(onset_s, duration_s, label))
+    return BidsEvents(path, tuple(marks), _cue_classes(path.with_suffix(".json")))
 
 
 def read_bids_maker(recording: Path) -> BidsMaker:

@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.recordings.gaps import find_gaps, segments_between
 from neuript.realtime.recordings.header import header_xml
-from neuript.realtime.recordings.recording import RecordedStream
+from neuript.realtime.recordings.recording import Gap, RecordedStream
 
 
 def signal_stream(
-    info: SignalInfo, values: NDArray[Any], timestamps: NDArray[np.float64], cuts: Iterable[int] = ()
+    info: SignalInfo,
+    values: NDArray[Any],
+    timestamps: NDArray[np.float64],
+    cuts: Iterable[int] = (),
+    gaps: tuple[Gap, ...] | None = None,
 ) -> RecordedStream:
     """Return a sampled signal as a stream of a recording.
 
@@ -31,8 +35,10 @@ def signal_stream(
         Time stamps of the samples in seconds.
     cuts : iterable of int
         Samples that begin a new stretch though their stamps may not show it.
+    gaps : tuple of Gap, optional
+        Where samples are missing, where it is known; None takes what the stamps show.
     """
-    gaps = find_gaps(timestamps, info.sfreq)
+    gaps = find_gaps(timestamps, info.sfreq) if gaps is None else gaps
     return RecordedStream(
         info=info,
         values=values,

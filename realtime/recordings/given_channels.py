@@ -96,6 +96,7 @@ def with_channels(info: SignalInfo, names: Sequence[str] | None) -> SignalInfo:
         ch_names=tuple(sent if name == SKIP else name for name, sent in zip(names, info.ch_names, strict=True)),
         ch_types=tuple(_type_of(name, sent) for name, sent in zip(names, types, strict=True)),
         positions_m=kept,
+        bads=tuple(name for name, sent in zip(names, info.ch_names, strict=True) if sent in info.bads and name != SKIP),
     )
 
 

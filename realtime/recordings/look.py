@@ -199,7 +199,9 @@ def volts_per_number(recording: Recording, unit: str | None = None, *, rescale: 
 
 
 def bad_channels(stream: RecordedStream, scale: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which EEG channels are flat, stuck, missing or huge for more than `BAD_SHARE` of a recording.
+    """Return which EEG channels are bad for more than `BAD_SHARE` of a recording, or called bad by it.
+
+    Bad is what is flat, stuck, missing or huge.
 
     Parameters
     ----------
@@ -226,7 +228,12 @@ def bad_channels(stream: RecordedStream, scale: NDArray[np.float64]) -> NDArray[
     bad = np.zeros(n_chans, dtype=np.bool_)
     eeg = list(eeg_channels(stream.info))
     bad[eeg] = n_bad[eeg] > BAD_SHARE * len(stream)
-    return bad
+    return bad | called_bad(stream.info)
+
+
+def called_bad(info: SignalInfo) -> NDArray[np.bool_]:
+    """Return which channels the recording itself calls bad, shape (n_chans,)."""
+    return np.array([name in info.bads for name in info.ch_names], dtype=np.bool_)
 
 
 def short_name(recording: Recording) -> str:

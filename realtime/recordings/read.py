@@ -8,6 +8,7 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.sample_rate import RateVerdict
+from neuript.realtime.recordings.apart import said_apart
 from neuript.realtime.recordings.declared_rate import at_rate, judged_rate
 from neuript.realtime.recordings.eeg_choice import choose_eeg
 from neuript.realtime.recordings.explanation import explanation_in, with_explanation
@@ -133,8 +134,9 @@ def _check_rate(recording: Recording, *, refuse: bool) -> None:
 
 
 def _check_clocks(recording: Recording) -> None:
+    recording.warnings += said_apart(recording)
     for stream in recording.streams:
-        if other_clock(recording.eeg, stream):
+        if not stream.is_markers and other_clock(recording.eeg, stream):
             hours = (stream.timestamps[0] - recording.eeg.timestamps[0]) / 3600
             recording.warnings.append(
                 f"stream '{stream.info.name}' is stamped by another clock ({hours:+.1f} h from the EEG); "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import to_volts, unit_name
-from neuript.realtime.recordings.bids_sidecars import MISSING, read_bids_events, read_bids_maker
+from neuript.realtime.recordings.bids_channels import find_channels, read_channels
+from neuript.realtime.recordings.bids_sidecars import BidsEvents, read_bids_events, read_bids_maker
+from neuript.realtime.recordings.brainvision_segments import new_segments
 from neuript.realtime.recordings.build_stream import marker_stream, replay_source_id, signal_stream
+from neuript.realtime.recordings.edf_records import EdfRecords, read_edf_records
+from neuript.realtime.recordings.file_marks import FileMark, FileMarks, FileTime, missing_between, said_bad, said_cuts
+from neuript.realtime.recordings.mne_reader import open_raw, said_as_it_is
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
 if TYPE_CHECKING:
@@ -24,48 +29,70 @@ if TYPE_CHECKING:
 _HELD_BYTES = 1 << 27
 """What MNE may hold in float64 while a recording is read; a day of 32 channels would be 11 GB."""
 _TYPE_BY_LABEL = (("ECG", "ECG"), ("EKG", "ECG"), ("EOG", "EOG"), ("EMG", "EMG"))
+_ABOUT_DATA = re.compile(r"records|truncat|split|missing|corrupt|discard|incomplete|not found|lost", re.IGNORECASE)
+"""What a warning of MNE must speak of to be for the user; its others are for programmers."""
+_CUTS_OF_FORMAT = {"gdf": ("32766",), "cnt": ("impedance",)}
+"""What means a cut in one format alone: GDF's start of a segment (0x7ffe), and ANT's pause to measure impedances."""
 
 
 def read_mne(path: Path) -> Recording:
     """Read a recording that MNE knows; see `read_recording` for what is refused."""
-    import mne
-
     if path.stat().st_size == 0:
         raise NeuriptError(f"{path} is empty (0 bytes)")
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, said_as_it_is(path):
         warnings.simplefilter("always")
-        with _damage_said(path):
-            raw = mne.io.read_raw(path, preload=False, verbose="error")
-            table = read_bids_events(path)
-            streams = [_mne_signal(raw, path, () if table is None else table.missing)]
-    notes = [str(w.message).strip().splitlines()[0] for w in caught]
-    suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    streams += _mne_markers(raw, path, () if table is None else table.happened)
-    if table is not None and table.happened:
-        streams.append(table.stream(path))
-    return Recording(path, streams, suffix.upper(), notes)
+        raw = open_raw(path)
+        sfreq = float(raw.info["sfreq"])
+        table = read_bids_events(path)
+        records = read_edf_records(path, sfreq) if path.name.lower().endswith((".edf", ".bdf")) else None
+        marks = _file_marks(raw, path, sfreq, records, table)
+        counted = np.arange(raw.n_times) / sfreq if records is None else records.sample_times(raw.n_times, sfreq)
+        time = FileTime(counted, sfreq, marks.cuts)
+        streams = [_mne_signal(raw, path, marks, time)]
+    about = re.compile(f"{_ABOUT_DATA.pattern}|omitted", re.IGNORECASE) if records is None else _ABOUT_DATA
+    notes = [text.splitlines()[0] for w in caught if about.search(text := str(w.message).strip())]
+    notes += [*(records.notes if records is not None else ()), *said_cuts(marks, time), *said_bad(marks)]
+    if bads := streams[0].info.bads:
+        notes.append(f"the file calls bad, so it is as if absent: {', '.join(bads)}")
+    streams += _mne_markers(raw, path, marks, time)
+    if table is not None:
+        streams += table.streams(path, sfreq, time)
+    return Recording(path, streams, _suffix(path).upper(), notes)
 
 
-@contextlib.contextmanager
-def _damage_said(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (NeuriptError, MemoryError):
-        raise
-    except Exception as error:  # each MNE reader raises its own kinds
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise NeuriptError(
-            f"{path} cannot be read as a recording ({first_line.rstrip(' :')}): it is damaged or not what "
-            "its ending says; copy it again, or export it again from the recorder"
-        ) from error
+def _suffix(path: Path) -> str:
+    return path.name.lower().removesuffix(".gz").rpartition(".")[2]
 
 
-def _mne_signal(raw: BaseRaw, path: Path, missing: Sequence[tuple[float, float]]) -> RecordedStream:
+def _file_marks(
+    raw: BaseRaw, path: Path, sfreq: float, records: EdfRecords | None, table: BidsEvents | None
+) -> FileMarks:
+    """Return what the file notes, and what its BIDS table says of cuts and bad stretches; of the same event once."""
+    own: tuple[FileMark, ...]
+    if records is not None:
+        own = records.marks
+    else:
+        a = raw.annotations
+        onsets = [float(onset) - raw.first_time for onset in a.onset]
+        own = tuple(map(FileMark, onsets, map(float, a.duration), map(str, a.description)))
+    beside = () if table is None else table.marks
+    said = {(round(mark.onset_s * sfreq), mark.text) for mark in beside}
+    own = tuple(mark for mark in own if (round(mark.onset_s * sfreq), mark.text) not in said)
+    also_cuts = _CUTS_OF_FORMAT.get(_suffix(path), ())
+    marks = FileMarks.of([*own, *beside], sfreq, also_cuts)
+    marks = replace(marks, events=FileMarks.of(own, sfreq, also_cuts).events)
+    return marks.with_pauses(new_segments(path, sfreq), sfreq) if _suffix(path) == "vhdr" else marks
+
+
+def _mne_signal(raw: BaseRaw, path: Path, marks: FileMarks, time: FileTime) -> RecordedStream:
     kinds = raw.get_channel_types()
     picks = [i for i, kind in enumerate(kinds) if kind != "stim"]
     sfreq = float(raw.info["sfreq"])
-    keep = _acquired(raw, missing)
-    values = np.empty((int(keep.sum()), len(picks)), np.float32)
+    keep = np.ones(raw.n_times, np.bool_)
+    for start, stop in time.spans(marks.skipped):
+        keep[start:stop] = False
+    kept = np.flatnonzero(keep)
+    values = np.empty((len(kept), len(picks)), np.float32)
     factors, units = zip(*(_mne_unit(raw, i) for i in picks), strict=True) if picks else ((), ())
     # Whole channels, few at a time: MNE holds float64, and resamples an EDF of several rates by what is asked for
     group = max(1, _HELD_BYTES // (8 * max(1, raw.n_times)))
@@ -74,6 +101,8 @@ def _mne_signal(raw: BaseRaw, path: Path, missing: Sequence[tuple[float, float]]
         for column, row in enumerate(x, start=a):
             values[:, column] = row[keep] * factors[column]
     maker = read_bids_maker(path)
+    channels = find_channels(path)
+    bads = {*raw.info["bads"], *(() if channels is None else read_channels(channels).bads)}
     info = SignalInfo(
         name=path.name,
         sfreq=sfreq,
@@ -84,21 +113,17 @@ def _mne_signal(raw: BaseRaw, path: Path, missing: Sequence[tuple[float, float]]
         positions_m=_mne_positions(raw, picks),
         manufacturer=maker.manufacturer,
         reference=maker.reference,
+        bads=tuple(raw.ch_names[i] for i in picks if raw.ch_names[i] in bads),
         simulated=maker.simulated,
     )
-    return signal_stream(info, values, np.flatnonzero(keep) / sfreq)
-
-
-def _acquired(raw: BaseRaw, missing: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
-    """Return which samples were recorded: a pause is zeros under `BAD_ACQ_SKIP` in MNE and BIDS, a gap here."""
-    notes = zip(raw.annotations.onset, raw.annotations.duration, raw.annotations.description, strict=True)
-    skipped = [(onset - raw.first_time, duration) for onset, duration, text in notes if text == MISSING]
-    keep = np.ones(raw.n_times, np.bool_)
-    for onset_s, duration_s in (*skipped, *missing):
-        start = round(onset_s * raw.info["sfreq"])
-        stop = start + round(duration_s * raw.info["sfreq"])
-        keep[max(0, start) : max(0, stop)] = False
-    return keep
+    times = time.of_samples(kept)
+    stream = signal_stream(
+        info, values, times, np.searchsorted(kept, time.cuts).tolist(), missing_between(times, sfreq)
+    )
+    stream.marked_bad = tuple(
+        (int(start), int(stop)) for start, stop in np.searchsorted(kept, time.spans(marks.bad)).tolist() if stop > start
+    )
+    return stream
 
 
 def _mne_unit(raw: BaseRaw, i: int) -> tuple[float, str]:
@@ -136,32 +161,25 @@ def _mne_positions(raw: BaseRaw, picks: list[int]) -> dict[str, tuple[float, flo
     return found if on_a_head else {}
 
 
-def _mne_markers(raw: BaseRaw, path: Path, table: Sequence[tuple[float, str]]) -> list[RecordedStream]:
-    """Return the events that the file holds; of its annotations those that an events table does not say as well."""
-    sfreq, found = float(raw.info["sfreq"]), list[tuple[str, list[tuple[float, str]]]]()
-    said = {(round(onset * sfreq), text) for onset, text in table}
-    notes = [
-        (float(onset) - raw.first_time, str(text))
-        for onset, text in zip(raw.annotations.onset, raw.annotations.description, strict=True)
-    ]
-    notes = [(onset, text) for onset, text in notes if (round(onset * sfreq), text) not in said]
-    found.append(("annotations", notes))
+def _mne_markers(raw: BaseRaw, path: Path, marks: FileMarks, time: FileTime) -> list[RecordedStream]:
+    """Return the events that the file holds; what an events table says stands in a stream of its own."""
+    found = [("annotations", [(time.of_moment(mark.onset_s), mark.text) for mark in marks.events])]
     for name, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True):
         if kind == "stim":
-            found.append((name, _stim_events(raw, name)))
+            found.append((name, _stim_events(raw, name, time)))
     sidecar = _sidecar(path)
     if sidecar is not None:
-        found.append((sidecar.name, _sidecar_events(sidecar, raw)))
+        found.append((sidecar.name, _sidecar_events(sidecar, raw, time)))
     return [marker_stream(path, name, rows) for name, rows in found if rows]
 
 
-def _stim_events(raw: BaseRaw, name: str) -> list[tuple[float, str]]:
+def _stim_events(raw: BaseRaw, name: str, time: FileTime) -> list[tuple[float, str]]:
     import mne
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         rows = mne.find_events(raw, name, shortest_event=1, initial_event=True, consecutive=True, verbose="error")
-    return _event_rows(rows, raw)
+    return _event_rows(rows, raw, time)
 
 
 def _sidecar(path: Path) -> Path | None:
@@ -176,16 +194,19 @@ def _sidecar(path: Path) -> Path | None:
     return None
 
 
-def _sidecar_events(path: Path, raw: BaseRaw) -> list[tuple[float, str]]:
+def _sidecar_events(path: Path, raw: BaseRaw, time: FileTime) -> list[tuple[float, str]]:
     import mne
 
     try:
         rows = mne.read_events(path, verbose="error")
     except Exception as error:
         raise NeuriptError(f"the events in {path} cannot be read ({error})") from error
-    return _event_rows(rows, raw)
+    return _event_rows(rows, raw, time)
 
 
-def _event_rows(rows: NDArray[Any], raw: BaseRaw) -> list[tuple[float, str]]:
-    sfreq = float(raw.info["sfreq"])
-    return [((int(row[0]) - raw.first_samp) / sfreq, str(int(row[2]))) for row in rows]
+def _event_rows(rows: NDArray[Any], raw: BaseRaw, time: FileTime) -> list[tuple[float, str]]:
+    """Return the times and codes of events that are counted in samples, also of those outside the file."""
+    samples = rows[:, 0].astype(np.int64) - raw.first_samp
+    inside = samples.clip(0, max(0, raw.n_times - 1))
+    times = time.of_samples(inside) + (samples - inside) / float(raw.info["sfreq"])
+    return [(float(time_s), str(int(code))) for time_s, code in zip(times, rows[:, 2], strict=True)]

@@ -92,6 +92,8 @@ class RecordedStream:
         Missing samples, as far as the stamps tell.
     n_clock_resets : int
         How often the sender's clock was found to restart.
+    marked_bad : tuple of (start, stop)
+        Half-open runs of samples that the file calls bad.
     header : Element
         The full stream header (`<info>` with `<desc>`), for publishing it again.
     """
@@ -104,6 +106,7 @@ class RecordedStream:
     segments: tuple[tuple[int, int], ...] = ()
     gaps: tuple[Gap, ...] = ()
     n_clock_resets: int = 0
+    marked_bad: tuple[tuple[int, int], ...] = ()
     _data: NDArray[np.float32] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:

@@ -39,7 +39,8 @@ class ReplaySource:
         times = play_times(self._stream)
         check_start(times, start_s)
         first = int(np.searchsorted(times, times[0] + start_s))
-        self._edges = np.concatenate([[first], self._edges[self._edges > first]])
+        marked = [edge for span in self._stream.marked_bad for edge in span]
+        self._edges = np.unique([first, *self._edges[self._edges > first], *(edge for edge in marked if edge > first)])
         self._next = 0
 
     @property
@@ -59,7 +60,8 @@ class ReplaySource:
             return Chunk(self._stream.data[:0], self._stream.timestamps[:0], SourceStatus.ENDED)
         start, stop = self._edges[self._next], self._edges[self._next + 1]
         self._next += 1
-        return Chunk(self._stream.data[start:stop], self._stream.timestamps[start:stop])
+        marked_bad = any(a <= start < b for a, b in self._stream.marked_bad)
+        return Chunk(self._stream.data[start:stop], self._stream.timestamps[start:stop], marked_bad=marked_bad)
 
     def close(self) -> None:
         """Nothing to let go of."""

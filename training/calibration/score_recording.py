@@ -20,6 +20,7 @@ from neuript.training.windows.events import (
     require_classes,
     trials_of,
 )
+from neuript.training.windows.recorded_trials import touches_marked
 
 
 def score(
@@ -91,8 +92,9 @@ def score(
             f"{read.path} was not recorded with neuript's own cues, so name the marker of each class: --event "
             f"left_hand=769 --event right_hand=770 (in Python: event_map); it holds {held}"
         )
-    found = trials_of(events, markers, trial_start=trial_start)
+    found = trials_of(events, markers, trial_start=trial_start, say=say)
     require_classes(found, markers, events)
+    found = _unmarked(read, found, high, say)
     within = recording is None and replay_log is None
     offset_s = 0.0 if within else _offset_s(log, replay_log, float(read.eeg.timestamps[0]))
     trials = [trial.shifted(offset_s) for trial in found]
@@ -122,6 +124,16 @@ def _read(
     log = read_decisions(decisions)
     read = recording if isinstance(recording, Recording) else read_recording(recording, eeg=eeg, any_rate=True)
     return read, log
+
+
+def _unmarked(read: Recording, trials: list[Trial], high_s: float, say: Callable[[str], None] | None) -> list[Trial]:
+    """Leave out the trials that touch what the recording calls bad: nothing was to be decoded in them."""
+    mine = [t for t in trials if not touches_marked(read, t.onset_s, t.onset_s + high_s)]
+    if not mine:
+        raise NeuriptError(f"{read.path} marks all of its {len(trials)} trials as bad, so there is nothing to score")
+    if len(mine) < len(trials) and say is not None:
+        say(f"{len(trials) - len(mine)} of {len(trials)} trials touch what the file marks as bad; they do not count")
+    return mine
 
 
 def _offset_s(log: DecisionLog, replay_log: str | Path | None, first_stamp: float) -> float:

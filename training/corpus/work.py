@@ -15,10 +15,10 @@ from neuript.errors import NeuriptError
 from neuript.files import DiskFullError, UnwritableError, file_sha256, is_full, write_json
 from neuript.montages import Montage, load_montage
 from neuript.montages.stream_labels import is_eeg_channel
+from neuript.realtime.recordings.bids_channels import find_channels, read_channels
 from neuript.realtime.recordings.look import volts_per_number
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Recording
-from neuript.training.corpus.bids_channels import find_channels, read_channels
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.recipe import Recipe
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WORK_VERSION = 2
+WORK_VERSION = 3
 """Raised when the same recording would give other windows; what is older is then made anew."""
 SHARDS, RECORDS = "shards", "records"
 _MISSING_NOTE = 1e-4

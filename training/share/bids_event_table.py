@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuript.realtime.lsl.gdf import PHASE_CODES, UNKNOWN_CUE, gdf_codes
-from neuript.realtime.recordings.bids_sidecars import MISSING
 from neuript.realtime.recordings.cue_markers import cue_label
+from neuript.realtime.recordings.file_marks import MISSING
 from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.training.share.bids_signal import BidsSignal
 from neuript.training.share.hed_tags import hed_of

@@ -16,7 +16,7 @@ import numpy as np
 from neuript.errors import NeuriptError
 from neuript.files import unwritable, write_atomically, write_json
 from neuript.montages import load_montage
-from neuript.realtime.recordings.bids_sidecars import MISSING
+from neuript.realtime.recordings.file_marks import MISSING
 from neuript.realtime.recordings.given_channels import SKIP
 from neuript.realtime.recordings.read import read_recording
 from neuript.training.share.bids_decisions import (

@@ -117,7 +117,7 @@ def clean(
     scale, notes = found.scale, [found.note] if found.note else []
     absent = bad_labels(stream, scale) if bads is None else list(bads)
     if absent:
-        why = f"bad for more than {BAD_SHARE:.0%} of the recording, so " if bads is None else ""
+        why = f"bad for more than {BAD_SHARE:.0%} of the recording or called bad by it, so " if bads is None else ""
         notes.append(f"{why}treated as absent: {', '.join(absent)}")
     plan = plan_signal(stream.info, montage, cap, bads=absent, max_interpolated=max_interpolated)
     notes += plan.notes
@@ -231,6 +231,8 @@ def _run(
     conditioner = Conditioner(spec, matrix, scale, sfreq, stamps=_KnownStamps(sfreq, t, breaks))
     runs: list[list[Stretch]] = [[]]
     holes, touched = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    for start, stop in stream.marked_bad:
+        touched[start:stop] = True
     input_bad: list[tuple[int, float]] = []
     for a, b in _pieces(0, n, sfreq):
         for piece in conditioner.push(stream.data[a:b], t[a:b]):

@@ -20,7 +20,7 @@ from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.channel_plan import plan_signal
 from neuript.realtime.recordings.declared_rate import at_rate
 from neuript.realtime.recordings.given_channels import renamed
-from neuript.realtime.recordings.look import look_at, short_name
+from neuript.realtime.recordings.look import look_at
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, Recording, events_of
 from neuript.realtime.recordings.replay_source import ReplaySource
@@ -29,9 +29,10 @@ from neuript.training.windows.cleaning import bad_labels
 from neuript.training.windows.dataset_channels import cap_of, choose_channels, noted_scale
 from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.epochs import TrialWindows, ends_within, first_reference, labels_of, windows_of_trials
-from neuript.training.windows.events import labels_of_marker, require_classes, trials_of
+from neuript.training.windows.events import require_classes
 from neuript.training.windows.hops import Hops, walk_hops
 from neuript.training.windows.labelled import LabelledWindows
+from neuript.training.windows.recorded_trials import refuse_copies, said_without_window, trials_of_each, why_too_few
 
 Recordings = str | Path | Recording | Sequence[str | Path | Recording]
 """One recording or several: files, or what was read of them."""
@@ -190,7 +191,7 @@ def read_each(
     Raises
     ------
     NeuriptError
-        For an unreadable file, none at all, or one that is given twice.
+        For an unreadable file, none at all, or one that is given twice, under whatever name.
     """
     given = one_or_more(recordings)
     if not given:
@@ -200,12 +201,14 @@ def read_each(
     if twice is not None:  # its copy would be held out against itself
         name = twice.path if isinstance(twice, Recording) else twice
         raise NeuriptError(f"{name} is given twice; name each recording once")
-    return [
+    read = [
         at_rate(renamed(one, channels), sfreq)
         if isinstance(one, Recording)
         else read_recording(one, eeg=eeg, channels=channels, sfreq=sfreq)
         for one in given
     ]
+    refuse_copies(read)
+    return read
 
 
 def _whereabouts(one: str | Path | Recording) -> Path | int:
@@ -274,17 +277,12 @@ def build_dataset(
         need not walk again: for each hop of each second a tangent vector, and the signal once.
     """
     events = [events_of(recording) for recording in recordings]
-    trials = [
-        trials_of(found, spec.markers, recording=i, trial_start=spec.trial_start)
-        if spec.trial_start is None or labels_of_marker(spec.trial_start, found)
-        else []
-        for i, found in enumerate(events)
-    ]
-    _require_trials([t for part in trials for t in part], [e for part in events for e in part], spec)
+    trials, notes = trials_of_each(recordings, events, spec)
+    _require_trials([t for part in trials for t in part], events, spec, recordings)
     scales = [noted_scale(recording, spec.unit) for recording in recordings]
-    notes: list[str] = []
     if montage is None:
-        montage, notes = choose_channels(recordings, scales, spec)
+        montage, left_out = choose_channels(recordings, scales, spec)
+        notes += left_out
     manifest = _draft_manifest(
         montage,
         spec,
@@ -316,11 +314,7 @@ def build_dataset(
         earlier = windows_of_trials(hops, mine, PRE_CUE_S, manifest, sfreq, step_s=spec.step_s)
         present = np.unique(windows.trial)
         if len(present) < len(mine):
-            n_lost = len(mine) - len(present)
-            notes.append(
-                f"{short_name(recording)}: {n_lost} of {len(mine)} trials {'has' if n_lost == 1 else 'have'} no clean "
-                "window (start of the recording, a gap, or a bad channel)"
-            )
+            notes.append(said_without_window(recording, mine, len(mine) - len(present), spec.epoch_s))
         renumber = {int(old): len(kept) + i for i, old in enumerate(present)}
         kept += [mine[int(old)] for old in present]
         parts.append(windows)
@@ -328,7 +322,7 @@ def build_dataset(
         pre_cue.append(PreCue.of(earlier, renumber))
         spans = TaskSpans(mine, spec.idle, spec.epoch_s[1], spec.window_s)
         pauses.append(pauses_of(hops, windows, owners[-1], spans))
-    _require_trials(kept, [e for part in events for e in part], spec, after="with a clean window")
+    _require_trials(kept, events, spec, recordings, after=" with a clean window")
     return Dataset(
         np.concatenate([part.x for part in parts]),
         np.concatenate(owners),
@@ -346,19 +340,27 @@ def build_dataset(
     )
 
 
-def _require_trials(trials: Sequence[Trial], events: Sequence[Event], spec: DatasetSpec, after: str = "") -> None:
+def _require_trials(
+    trials: Sequence[Trial],
+    events: Sequence[Sequence[Event]],
+    spec: DatasetSpec,
+    recordings: Sequence[Recording],
+    after: str = "",
+) -> None:
     if not spec.min_trials_per_class:
         return
+    counts = {name: sum(t.label == name for t in trials) for name in spec.event_map}
+    few = next((name for name, n in counts.items() if n < spec.min_trials_per_class), None)
+    if few is None:
+        return
+    if why := why_too_few(recordings):
+        raise NeuriptError(f"class {few!r} has {counts[few]} trials{after}, for {why}")
     if not after:
-        require_classes(trials, spec.markers, events)
-    for name in spec.event_map:
-        count = sum(t.label == name for t in trials)
-        if count < spec.min_trials_per_class:
-            raise NeuriptError(
-                f"class {name!r} has {count} trials{' ' + after if after else ''}, at least "
-                f"{spec.min_trials_per_class} are needed (20 or more are worth the person's time); "
-                "record more, or add recordings of the same person"
-            )
+        require_classes(trials, spec.markers, [event for part in events for event in part])
+    raise NeuriptError(
+        f"class {few!r} has {counts[few]} trials{after}, at least {spec.min_trials_per_class} are needed (20 or more "
+        "are worth the person's time); record more, or add recordings of the same person"
+    )
 
 
 def _choose_mains(

@@ -13,7 +13,7 @@ from neuript.montages import Montage
 from neuript.montages.names import names_electrode
 from neuript.realtime.recordings.channel_plan import absent_electrodes, draft_signal_plan, with_estimated
 from neuript.realtime.recordings.given_channels import montage_of_names
-from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, short_name, volts_per_number
+from neuript.realtime.recordings.look import BAD_SHARE, bad_channels, called_bad, short_name, volts_per_number
 from neuript.realtime.recordings.recording import Recording
 from neuript.training.windows.cleaning import bad_labels
 from neuript.training.windows.dataset_spec import DatasetSpec
@@ -98,7 +98,7 @@ def choose_channels(
         if plan.problems and not plan.matrix.any():  # nothing of it can be named; the plan says what to do
             raise NeuriptError(f"{short_name(recording)}: {plan.problems[0]}")
         measured = plan.expected_error <= 0
-        bad = bad_channels(recording.eeg, scale)
+        bad, called = bad_channels(recording.eeg, scale), called_bad(info)
         for i, name in enumerate(cap.ch_names):
             if name not in usable:
                 continue
@@ -106,6 +106,9 @@ def choose_channels(
                 usable.remove(name)
                 if recording is not recordings[0]:
                     notes.append(f"{name} is left out: {short_name(recording)} does not have it, other recordings do")
+            elif called[plan.matrix[i] != 0].any():
+                usable.remove(name)
+                notes.append(f"{name} is left out: {short_name(recording)} calls it bad")
             elif bad[plan.matrix[i] != 0].any():
                 usable.remove(name)
                 notes.append(

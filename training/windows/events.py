@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -18,6 +18,7 @@ from neuript.realtime.recordings.cue_markers import cue_label
 from neuript.realtime.recordings.marker_labels import ANYTHING, fits, patterns_of, plain_label
 from neuript.realtime.recordings.recording import Event, Recording
 from neuript.specs import short
+from neuript.training.windows.copies import without_copies
 
 Markers = str | int | Sequence[str | int]
 """One marker of a class, or several: texts, or whole numbers for the codes that they are written as."""
@@ -118,6 +119,7 @@ def trials_of(
     *,
     recording: int = 0,
     trial_start: str | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> list[Trial]:
     """Find the trials of one recording.
 
@@ -133,6 +135,8 @@ def trials_of(
         Marker that starts a trial. Then the next marker of the same stream names the trial's class (a trial of a class
         that is not mapped is left out), further markers of that class are more epochs of the same trial, and markers of
         other classes inside it are ignored. Without it, each mapped marker is a trial.
+    say : callable, optional
+        Takes a sentence about events that the recording holds several times; each of them counts once.
 
     Returns
     -------
@@ -145,11 +149,14 @@ def trials_of(
         When `trial_start` is not in the recording; the message lists the markers that are.
     """
     class_of = classes_of_labels(events, event_map)
+    starts = set() if trial_start is None else labels_of_marker(trial_start, events)
+    if trial_start is not None and not starts:
+        raise NeuriptError(_absent(f"the trial start {trial_start!r}", events))
+    events, copied = without_copies(events, class_of | dict.fromkeys(starts, "start of a trial"))
+    if copied and say is not None:
+        say(copied)
     if trial_start is None:
         return [Trial(class_of[e.label], e.time_s, recording, (e.time_s,)) for e in events if e.label in class_of]
-    starts = labels_of_marker(trial_start, events)
-    if not starts:
-        raise NeuriptError(_absent(f"the trial start {trial_start!r}", events))
     trials: list[list[Event]] = []
     naming: str | None = None  # stream whose next marker names the trial
     for event in events:

@@ -16,9 +16,9 @@ from csv_recordings import CAP, MUSE, write_csv
 from neuript.errors import NeuriptError
 from neuript.files import DiskFullError, file_sha256, replacing
 from neuript.montages import load_montage
+from neuript.realtime.recordings.bids_channels import find_channels
 from neuript.realtime.recordings.read import read_recording
 from neuript.training.corpus import RECIPES, Corpus, PrepareOptions, ScanOptions, SignalOptions, executor, prepare
-from neuript.training.corpus.bids_channels import find_channels
 
 SHORT = RECIPES["short"]
 PAPER = load_montage("double-banana")

@@ -206,6 +206,7 @@ def _cut(stream: RecordedStream, before_s: float) -> RecordedStream:
         timestamps=stream.timestamps[:n],
         raw_timestamps=stream.raw_timestamps[:n],
         segments=tuple((a, min(b, n)) for a, b in stream.segments if a < n),
+        marked_bad=tuple((a, min(b, n)) for a, b in stream.marked_bad if a < n),
         gaps=tuple(gap for gap in stream.gaps if gap.index < n),
         _data=None,
     )
