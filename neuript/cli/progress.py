@@ -93,12 +93,13 @@ class ProgressLine:
 
 def _line_of_rich(bar: bool, vanishes: bool) -> Progress:
     """Return a line that is drawn only when told, and leaves stdout, which may be a file, alone."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+    from neuript.safe_console import Report
 
     columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]
     if bar:
         columns = [BarColumn(30), *columns, TimeRemainingColumn()]
     return Progress(
-        *columns, console=Console(stderr=True), auto_refresh=False, transient=vanishes, redirect_stdout=False
+        *columns, console=Report(stderr=True), auto_refresh=False, transient=vanishes, redirect_stdout=False
     )

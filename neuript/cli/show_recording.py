@@ -20,7 +20,7 @@ MAX_LABELS = 30
 
 def show(report: RecordingReport) -> None:
     """Print a report for people."""
-    from neuript.cli.console import Report
+    from neuript.safe_console import Report
 
     console = Report(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(

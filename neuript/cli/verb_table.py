@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 
 
 def table_of(verbs: Mapping[str, str]) -> str:
@@ -18,3 +19,10 @@ def unknown_verb(given: str, verbs: Mapping[str, str], kind: str = "verb") -> st
     close = get_close_matches(given, verbs, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return f"there is no {kind} '{given}'{hint} (verbs: {', '.join(verbs)})"
+
+
+def split_verbose(argv: Sequence[str]) -> tuple[list[str], bool]:
+    """Return a command line without `--verbose`, and whether it, or the environment, asks for that."""
+    flags = ("-v", "--verbose")
+    verbose = any(a in flags for a in argv) or bool(os.environ.get("NEURIPT_VERBOSE"))
+    return [a for a in argv if a not in flags], verbose

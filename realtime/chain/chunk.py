@@ -9,6 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from neuript.foreign import plain
+
+_TEXTS = ("name", "ch_names", "units", "ch_types", "stype", "source_id", "uid", "hostname", "manufacturer", "reference")
+
 
 class SourceStatus(StrEnum):
     """What a source knows about its stream at the moment of a pull."""
@@ -48,6 +52,15 @@ class SignalInfo:
     """Seconds of signal in a second: another number than 1 only where a recording is played faster or slower."""
     simulated: bool = False
     """True for the digital twin; everything that shows this stream says so."""
+
+    def __post_init__(self) -> None:
+        """Spell out orders to a terminal in what a stranger wrote: from here on all of it is shown, sent and stored."""
+        for name in _TEXTS:
+            value = getattr(self, name)
+            clean = plain(value) if isinstance(value, str) else tuple(map(plain, value))
+            object.__setattr__(self, name, clean)
+        if self.positions_m:
+            object.__setattr__(self, "positions_m", {plain(label): at for label, at in self.positions_m.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from neuript.realtime.chain.units import to_volts, unit_name
 from neuript.realtime.recordings.bids_sidecars import MISSING, read_bids_events, read_bids_maker
 from neuript.realtime.recordings.build_stream import marker_stream, replay_source_id, signal_stream
 from neuript.realtime.recordings.recording import RecordedStream, Recording
+from neuript.realtime.recordings.xdf_bytes import check_growth, growth_of
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -35,6 +36,8 @@ def read_mne(path: Path) -> Recording:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with _damage_said(path):
+            if path.name.lower().endswith(".gz"):
+                check_growth(path)
             raw = mne.io.read_raw(path, preload=False, verbose="error")
             table = read_bids_events(path)
             streams = [_mne_signal(raw, path, () if table is None else table.missing)]
@@ -64,6 +67,7 @@ def _mne_signal(raw: BaseRaw, path: Path, missing: Sequence[tuple[float, float]]
     kinds = raw.get_channel_types()
     picks = [i for i, kind in enumerate(kinds) if kind != "stim"]
     sfreq = float(raw.info["sfreq"])
+    _check_size(raw, len(picks), path)
     keep = _acquired(raw, missing)
     values = np.empty((int(keep.sum()), len(picks)), np.float32)
     factors, units = zip(*(_mne_unit(raw, i) for i in picks), strict=True) if picks else ((), ())
@@ -87,6 +91,16 @@ def _mne_signal(raw: BaseRaw, path: Path, missing: Sequence[tuple[float, float]]
         simulated=maker.simulated,
     )
     return signal_stream(info, values, np.flatnonzero(keep) / sfreq)
+
+
+def _check_size(raw: BaseRaw, n_picks: int, path: Path) -> None:
+    """Refuse a header that promises far more numbers than its files have bytes."""
+    files = {path, *(Path(name) for name in raw.filenames if name is not None)}
+    most = sum(growth_of(file) for file in files if file.is_file())
+    if raw.n_times * n_picks > most:
+        raise NeuriptError(
+            f"{path} promises {raw.n_times} samples of {n_picks} channels, far more than its bytes hold: it is damaged"
+        )
 
 
 def _acquired(raw: BaseRaw, missing: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:

@@ -22,11 +22,13 @@ from neuript.realtime.recordings.gaps import find_gaps, segments_between
 from neuript.realtime.recordings.header import signal_info
 from neuript.realtime.recordings.in_order import time_order
 from neuript.realtime.recordings.recording import CLOCK_STEP_S, RecordedStream, Recording
+from neuript.realtime.recordings.xdf_bytes import load_bytes
+from neuript.realtime.recordings.xdf_numbers import decode_numbers
 
 
 def read_xdf(path: Path) -> Recording:
     """Read an XDF as far as its chunks are whole; see `read_recording` for what is refused."""
-    blob = xdf_walk.load_bytes(path)
+    blob = load_bytes(path)
     found = xdf_walk.scan(blob)
     notes = list(found.problems)
     if not found.intact:
@@ -53,14 +55,12 @@ def _decode(
     import pyxdf
 
     numbers = {
-        stream_id: iter(xdf_walk.decode_numbers(blob, stream))
-        for stream_id, stream in found.streams.items()
-        if not stream.is_text
+        stream_id: decode_numbers(blob, stream) for stream_id, stream in found.streams.items() if not stream.is_text
     }
 
     def fill_in(values: Any, stamps: Any, info: Any, stream_id: int) -> tuple[Any, Any, Any]:
         if stream_id in numbers:
-            values, stamps = next(numbers[stream_id])
+            values, stamps = numbers.pop(stream_id)
         raw_stamps.setdefault(stream_id, []).append(stamps.copy())
         return values, stamps, info
 

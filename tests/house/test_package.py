@@ -22,8 +22,8 @@ FOLDERS = {
     "neuript.montages": "montages",
 }
 BASE = {
-    *("durations", "errors", "extras", "files", "interrupt", "limits", "locks"),
-    *("modest", "pasteable", "specs", "user_folders"),
+    *("durations", "errors", "extras", "files", "foreign", "interrupt", "limits", "locks"),
+    *("modest", "pasteable", "safe_console", "specs", "strict_yaml", "user_folders"),
 }
 """Modules beside the folders of `neuript/` that any folder may use."""
 MAY_IMPORT = {

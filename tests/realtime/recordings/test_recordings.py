@@ -9,7 +9,7 @@ import pytest
 import xdf_writer
 
 from neuript.errors import NeuriptError
-from neuript.realtime.recordings import xdf_walk as xdf
+from neuript.realtime.recordings import xdf_bytes
 from neuript.realtime.recordings.gaps import find_gaps
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Event, events_of
@@ -118,7 +118,7 @@ def test_packed_files(tmp_path, eeg):
 
 
 def test_an_unpacking_bomb_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(xdf, "MAX_UNPACKED_BYTES", 2**20)
+    monkeypatch.setattr(xdf_bytes, "MAX_UNPACKED_BYTES", 2**20)
     (tmp_path / "a.xdfz").write_bytes(gzip.compress(b"XDF:" + bytes(2**22)))
     with pytest.raises(NeuriptError, match="unpacks to more than"):
         read_recording(tmp_path / "a.xdfz")
