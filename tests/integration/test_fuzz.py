@@ -1,0 +1,88 @@
+"""Files and headers of strangers, thousands of them: read or refused in a sentence, soon, and for little memory.
+
+`pytest -m fuzz` goes on for as long as NEURIPT_FUZZ_MINUTES says (30 for each reader). What it finds is written as an
+input of `FOUND` here.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import mutations
+import pytest
+from fuzz_targets import TARGETS
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from neuript.errors import NeuriptError
+
+MOST_S, MOST_BYTES = 5.0, 500 << 20
+FOUND: dict[str, tuple[bytes, ...]] = {}
+"""Inputs that went wrong once, by reader."""
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """Give this process so much address space beyond what it has."""
+    if sys.platform != "linux":
+        yield
+        return
+    with open("/proc/self/statm") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (now + MOST_BYTES, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def read_it(name: str, data: bytes) -> None:
+    """Read what a stranger sent; nothing but our own error may come of it."""
+    began = time.process_time()
+    try:
+        TARGETS[name].read(data)
+    except NeuriptError as error:
+        assert str(error)  # noqa: PT017
+    took = time.process_time() - began
+    assert took < MOST_S, f"{took:.1f} s"
+
+
+def fuzz(name: str, n: int, **how: object) -> None:
+    """Read so many inputs that are nearly right."""
+    target = TARGETS[name]
+
+    @settings(max_examples=n, database=None, deadline=None, suppress_health_check=list(HealthCheck), **how)  # type: ignore[arg-type]
+    @given(st.sampled_from(target.right()), mutations.mutations())
+    def nearly_right(data: bytes, steps: Sequence[mutations.Mutation]) -> None:
+        read_it(name, mutations.mutated(data, steps, target.kinds))
+
+    for data in target.right():  # what is right is read, and what is loaded on the way is loaded
+        target.read(data)
+    with little_memory():
+        nearly_right()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_strangers_get_a_sentence(name: str) -> None:
+    fuzz(name, 60, derandomize=True, phases=[Phase.generate, Phase.shrink])
+
+
+@pytest.mark.parametrize(("name", "data"), [(name, data) for name, found in FOUND.items() for data in found])
+def test_what_went_wrong_once_is_refused_or_read(name: str, data: bytes) -> None:
+    with little_memory():
+        read_it(name, data)
+
+
+@pytest.mark.fuzz
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("name", TARGETS)
+def test_for_long(name: str) -> None:
+    until = time.monotonic() + 60 * float(os.environ.get("NEURIPT_FUZZ_MINUTES", "30"))
+    while time.monotonic() < until:
+        fuzz(name, 300)
