@@ -41,6 +41,7 @@ VERBS: dict[str, str] = {
     "inspect": "what a model or a recording is",
     "xdf": "check an XDF file, or save what is whole of a damaged one",
     "bids": "recorded sessions into a BIDS data set, to share or to keep",
+    "purge": "forget a person: list what is kept of one, and remove it",
     "score": "score published decisions against the markers of a recording",
     "montages": "list the electrode layouts, or show one",
     "doctor": "why a stream cannot be seen",

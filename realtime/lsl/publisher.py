@@ -319,7 +319,7 @@ class LslReplay(Broadcast):
         """What tells the replay from the device."""
         return element(
             "replay",
-            file=self.recording.path.name,
+            format=self.recording.file_format,
             speed=f"{self.speed:g}",
             recorded_hostname=recorded.info.hostname,
             recorded_created_at=text_of(recorded.header, "created_at"),

@@ -15,14 +15,13 @@ import yaml
 
 from neuript import specs
 from neuript.errors import NeuriptError
-from neuript.files import append_json, unwritable, write_atomically
+from neuript.files import PRIVATE_FILE, PRIVATE_FOLDER, append_json, unwritable, write_atomically
 from neuript.locks import locked
 from neuript.strict_yaml import read_yaml
 from neuript.training.guided.guided_spec import GuidedSpec, check_alias
 
 logger = logging.getLogger(__name__)
 
-PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 CONFIG, JOURNAL, LOCK, MODEL, REPORT = "config.yaml", "journal.jsonl", ".lock", "model.ts", "report"
 _RECORDING = re.compile(r"session(?:-(\d+))?\.xdf")
 _FORMAT = "neuript-session-1"
