@@ -7,10 +7,15 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from neuript.foreign import one_line
+
 if TYPE_CHECKING:
     from typing import Self
 
     from rich.progress import Progress
+
+
+_MOST_SHOWN = 500
 
 
 def say(text: str) -> None:
@@ -68,7 +73,7 @@ class ProgressLine:
         now = time.monotonic()
         if not self._enabled or self._every_s == float("inf") or (now < self._next and not last):
             return
-        self._next = now + self._every_s
+        self._next, text = now + self._every_s, one_line(text, _MOST_SHOWN)
         if self._terminal:
             self._rewrite(text, done, total)
         else:

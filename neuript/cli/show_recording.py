@@ -112,4 +112,6 @@ def _table(title: str, *columns: str) -> Table:
 def _escaped(text: str) -> str:
     from rich.markup import escape
 
-    return escape("".join(c if c.isprintable() else "�" for c in text))
+    from neuript.foreign import one_line
+
+    return escape(one_line(text))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from neuript.foreign import one_line
+
 
 def table_of(verbs: Mapping[str, str]) -> str:
     """Return one line a verb: its name and its line of help."""
@@ -18,7 +20,7 @@ def unknown_verb(given: str, verbs: Mapping[str, str], kind: str = "verb") -> st
 
     close = get_close_matches(given, verbs, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"there is no {kind} '{given}'{hint} (verbs: {', '.join(verbs)})"
+    return f"there is no {kind} '{one_line(given, 60)}'{hint} (verbs: {', '.join(verbs)})"
 
 
 def split_verbose(argv: Sequence[str]) -> tuple[list[str], bool]:

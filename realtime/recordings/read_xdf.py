@@ -44,7 +44,7 @@ def read_xdf(path: Path) -> Recording:
     for one in _decode(path, blob, found, raw_stamps, notes):
         scanned = found.streams[one["info"]["stream_id"]]
         if scanned.footer is None and found.intact:
-            notes.append(f"stream '{one['info']['name'][0]}' has no footer (recording broken off)")
+            notes.append(f"stream '{signal_info(scanned.header).name}' has no footer (recording broken off)")
         streams.append(_xdf_stream(one, scanned, raw_stamps.get(scanned.stream_id, []), notes))
     return Recording(path, streams, "XDF", notes)
 

@@ -168,17 +168,22 @@ def row_files() -> tuple[bytes, ...]:
 
 
 def read_manifest(data: bytes) -> None:
-    """As `neuript inspect` and a decoder do before there are weights."""
+    """As `neuript inspect` does, and a live session before it decodes."""
     from neuript.modelfile.describe import _describe
-    from neuript.montages import Montage
-    from neuript.realtime.chain.preprocess import PreprocessSpec
-    from neuript.realtime.decoding.policy import PolicySpec
+    from neuript.realtime.chain.conditioner import Conditioner
+    from neuript.realtime.chain.windowing import hop_samples
+    from neuript.realtime.decoding.policy import DecisionPolicy
+    from neuript.realtime.live.model_settings import model_montage, policy_here, preprocess_here
+    from neuript.realtime.live.options import LiveOptions
 
     manifest = Manifest.from_json(data)
     _describe(manifest)
-    Montage.from_dict(manifest.montage)
-    PreprocessSpec.from_dict(manifest.preprocess)
-    PolicySpec.from_dict(manifest.policy)
+    montage = model_montage(manifest)
+    spec = preprocess_here(manifest, None, None)
+    policy = policy_here(manifest, LiveOptions(model="a.ts"))
+    hop_samples(manifest.hop_s, manifest.sfreq)
+    Conditioner(spec, np.eye(montage.n_chans), np.ones(montage.n_chans), 250.0)
+    DecisionPolicy(policy, manifest.classes, manifest.hop_s)
 
 
 @functools.cache
