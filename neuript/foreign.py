@@ -7,6 +7,7 @@ of the rest: whatever a command prints goes through `printable`, also where some
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -98,7 +99,10 @@ class PrintableStream:
 
 @contextmanager
 def guard_output() -> Iterator[None]:
-    """Let stdout and stderr take printable text alone, and any of it in any encoding, while the context lasts."""
+    """Let stdout and stderr take printable text alone, and any of it in any encoding, while the context lasts.
+
+    One that was closed before the program began takes it as well, and it is lost.
+    """
     before = sys.stdout, sys.stderr
     for stream in before:
         if hasattr(stream, "reconfigure"):
@@ -115,4 +119,8 @@ def guard_output() -> Iterator[None]:
 
 
 def _guarded(stream: Any) -> Any:
-    return stream if stream is None or isinstance(stream, PrintableStream) else PrintableStream(stream)
+    if isinstance(stream, PrintableStream):
+        return stream
+    if stream is None:
+        stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process has none of its own
+    return PrintableStream(stream)

@@ -320,6 +320,8 @@ def _check_samples(blob: bytes, content: int, stop: int, stream: ScannedStream) 
 
 def _walk_numbers(blob: bytes, begin: int, stop: int, n: int, n_item: int) -> NDArray[np.int64]:
     """Return where samples begin, and where the last one ends, counted from `begin`, shape (n + 1,)."""
+    if n == 1 and begin < stop and blob[begin] in (0, 8):
+        return np.array((0, 1 + blob[begin] + n_item))
     for n_stamp in (8, 0):  # often all samples have a stamp, or none
         n_row = 1 + n_stamp + n_item
         if n and stop - begin == n * n_row:
