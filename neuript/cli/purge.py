@@ -35,7 +35,7 @@ def run(argv: list[str]) -> int:
     """List, ask, remove; return the exit code."""
     args = build_parser().parse_args(argv)
 
-    from neuript.training.guided.purge import kept_of, purge
+    from neuript.training.guided.forgetting import kept_of, purge
 
     kept = kept_of(args.subject, args.sessions, args.folders)
     for line in kept.lines():

@@ -16,7 +16,7 @@ from neuript.cli import main
 from neuript.files import file_sha256
 from neuript.locks import locked
 from neuript.modelfile.deployable import save_model
-from neuript.training.guided.purge import kept_of
+from neuript.training.guided.forgetting import kept_of
 
 
 @pytest.fixture
