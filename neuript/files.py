@@ -18,6 +18,8 @@ from neuript.errors import NeuriptError
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_WORDS = ("No space left", "File too large", "Disk quota exceeded")
 _FAILING = frozenset({errno.EIO, errno.EROFS})
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+"""Permissions of what holds something of a person: its owner alone."""
 _MARK = ".tmp"
 _HASH_BYTES = 1 << 20
 
@@ -127,10 +129,12 @@ def write_atomically(path: str | Path, data: bytes, *, mode: int | None = None, 
         temporary.write_bytes(data)
 
 
-def write_json(path: str | Path, value: Any, *, indent: int | None = 1, sort_keys: bool = False) -> None:
+def write_json(
+    path: str | Path, value: Any, *, indent: int | None = 1, sort_keys: bool = False, mode: int | None = None
+) -> None:
     """Write `value` as strict JSON (no NaN) and a line end, with `write_atomically`."""
     text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, f"{text}\n".encode())
+    write_atomically(path, f"{text}\n".encode(), mode=mode)
 
 
 def json_safe(value: Any, *, n_digits: int | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from processes import default_signals
 
+os.environ.setdefault("NEURIPT_LSL_SCOPE", "machine")  # no test is heard or hears beyond this computer
+
 # How long an example takes says how busy the machine is.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
@@ -17,9 +20,8 @@ settings.load_profile("busy")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes a quarter of an hour, unless it is asked for."""
-    if "guided" in config.option.markexpr:
-        return
-    long = [item for item in items if item.get_closest_marker("guided")]
+    unasked = [mark for mark in ("guided", "fuzz") if mark not in config.option.markexpr]
+    long = [item for item in items if any(map(item.get_closest_marker, unasked))]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
 

@@ -7,14 +7,22 @@ It imports as little as it can before `run_verb`: until then Ctrl-C ends in a tr
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from neuript import __version__
-from neuript.cli.stdout import EXIT_USAGE, is_of_stdout, let_go_of_stdout, output_failed, tell
-from neuript.cli.verb_table import table_of, unknown_verb
+from neuript.cli.stdout import (
+    EXIT_USAGE,
+    internal_error,
+    is_of_stdout,
+    let_go_of_stdout,
+    output_failed,
+    tell,
+    tell_error,
+)
+from neuript.cli.verb_table import split_verbose, table_of, unknown_verb
 from neuript.errors import NeuriptError
+from neuript.foreign import guard_output, indented
 
 VERBS: dict[str, str] = {
     "live": "find the EEG stream, decode, publish, show the dashboard (also: --demo, --replay FILE)",
@@ -33,6 +41,7 @@ VERBS: dict[str, str] = {
     "inspect": "what a model or a recording is",
     "xdf": "check an XDF file, or save what is whole of a damaged one",
     "bids": "recorded sessions into a BIDS data set, to share or to keep",
+    "purge": "forget a person: list what is kept of one, and remove it",
     "score": "score published decisions against the markers of a recording",
     "montages": "list the electrode layouts, or show one",
     "doctor": "why a stream cannot be seen",
@@ -42,7 +51,7 @@ VERBS: dict[str, str] = {
 
 TIMED = ("live", "record")
 """Verbs whose log says the time of day: they run for long beside something else that happens."""
-EXIT_INTERNAL, EXIT_INTERRUPTED = 1, 130
+EXIT_INTERRUPTED = 130
 
 _EPILOG = """\
 exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost · 5 model refused ·
@@ -50,6 +59,7 @@ exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream l
 `neuript VERB --help` explains a verb; --verbose before or after it shows the log and tracebacks."""
 
 
+@guard_output()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `neuript VERB ...` and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -59,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first in ("-V", "--version"):
         return tell(f"neuript {__version__}")
     if first not in VERBS:
-        print(f"neuript: {unknown_verb(first, VERBS)}", file=sys.stderr)
+        tell_error(f"neuript: {unknown_verb(first, VERBS)}")
         return EXIT_USAGE
     arguments.remove(first)
     return run_verb(first, arguments)
@@ -85,9 +95,10 @@ def train() -> int:
     return run_verb("train", sys.argv[1:])
 
 
+@guard_output()
 def run_verb(verb: str, argv: Sequence[str]) -> int:
     """Run one verb; turn what goes wrong into one sentence on stderr and an exit code."""
-    arguments, verbose = _split_verbose(argv)
+    arguments, verbose = split_verbose(argv)
     try:
         from neuript.cli.channel_options import joined
         from neuript.cli.log import configure_logging
@@ -96,7 +107,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
         return _run(verb, joined(arguments))
     except NeuriptError as error:
         _log_refusal(error)
-        print(f"neuript {verb}: {error}", file=sys.stderr)
+        tell_error(f"neuript {verb}: {indented(str(error))}")
         let_go_of_stdout()
         return error.exit_code
     except KeyboardInterrupt:
@@ -105,19 +116,14 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
         # takes the note back.
         exec("")
         let_go_of_stdout()
-        print(f"neuript {verb}: interrupted", file=sys.stderr)
+        tell_error(f"neuript {verb}: interrupted")
         return EXIT_INTERRUPTED
     except Exception as error:
         if is_of_stdout(error):
             return output_failed(f"neuript {verb}", error)
         if verbose:
             raise
-        print(
-            f"neuript {verb}: internal error: {type(error).__name__}: {error}\n"
-            "This is a fault of neuript; run it again with --verbose for the traceback to report.",
-            file=sys.stderr,
-        )
-        return EXIT_INTERNAL
+        return internal_error(f"neuript {verb}", error)
 
 
 def _run(verb: str, arguments: list[str]) -> int:
@@ -129,12 +135,6 @@ def _run(verb: str, arguments: list[str]) -> int:
     if sys.stdout is not None:
         sys.stdout.flush()  # here, where it can still be said that it fails
     return code
-
-
-def _split_verbose(argv: Sequence[str]) -> tuple[list[str], bool]:
-    flags = ("-v", "--verbose")
-    verbose = any(a in flags for a in argv) or bool(os.environ.get("NEURIPT_VERBOSE"))
-    return [a for a in argv if a not in flags], verbose
 
 
 def _log_refusal(error: NeuriptError) -> None:

@@ -19,7 +19,8 @@ from neuript.errors import NeuriptError
 
 VERBS = {"live": "live", "record": "record", "calibrate": "calibrate", "population": "train.population"}
 """Verb to its module below `neuript.cli`: those whose options a file may hold."""
-_MAX_BYTES = 1_000_000
+NEVER_IN_A_FILE = {"trust": "a program is trusted by a person, on the command line, one file at a time"}
+"""Options that a file may not hold, each with the reason: a file can come from somebody else."""
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -64,15 +65,9 @@ def read_config(path: str | Path) -> dict[str, Any]:
     NeuriptError
         If there is no such file, or it is no YAML, or no table.
     """
-    import yaml
+    from neuript.strict_yaml import read_yaml
 
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        values = yaml.safe_load(text) if len(text) <= _MAX_BYTES else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise NeuriptError(f"--config {path} cannot be read ({error}); neuript init writes one") from error
-    except yaml.YAMLError as error:
-        raise NeuriptError(f"--config {path} is not YAML: {error}") from error
+    values = read_yaml(path, f"--config {path}")
     if not isinstance(values, dict | None) or not all(isinstance(key, str) for key in values or {}):
         raise NeuriptError(f"--config {path} must be a table of options, such as `hop: 0.125`")
     return values or {}
@@ -97,6 +92,8 @@ def _options_for(verb: str, table: Mapping[str, Any], path: str) -> dict[str, An
 
 
 def _require(key: str, known: set[str], what: str) -> None:
+    if key in NEVER_IN_A_FILE:
+        raise NeuriptError(f"{what} must not stand in a file: {NEVER_IN_A_FILE[key]}; write --{key} there")
     if key in known:
         return
     from difflib import get_close_matches

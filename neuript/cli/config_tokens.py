@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from neuript.errors import NeuriptError
+from neuript.specs import short
 
 
 def tokens_of(action: argparse.Action, value: Any, what: str) -> Iterator[str]:
@@ -14,7 +15,7 @@ def tokens_of(action: argparse.Action, value: Any, what: str) -> Iterator[str]:
     option = action.option_strings[-1:]
     if action.nargs == 0:  # a switch
         if not isinstance(value, bool):
-            raise NeuriptError(f"{what} is a switch; write true or false, not {value!r}")
+            raise NeuriptError(f"{what} is a switch; write true or false, not {short(value)}")
         yield from option if value else ()
     elif isinstance(action, argparse._AppendAction):
         for one in _pairs(value):
@@ -39,7 +40,7 @@ def _pairs(value: Any) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise NeuriptError(f"a value of --config is {value!r}; it must be text or a number, perhaps in quotes")
+        raise NeuriptError(f"a value of --config is {short(value)}; it must be text or a number, perhaps in quotes")
     return str(value)
 
 

@@ -29,7 +29,8 @@ def run(argv: list[str]) -> int:
     """Print one line per check; 0 if nothing fails, else 2."""
     args = build_parser().parse_args(argv)
 
-    from neuript.realtime.live.computer import FAIL, WARN, examine
+    from neuript.realtime.live.computer import examine
+    from neuript.realtime.live.lsl_checks import FAIL, WARN
 
     findings = []
     for finding in examine():

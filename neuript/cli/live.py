@@ -71,6 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
     signal.add_argument("--speed", metavar="X", help="replay speed: a number or `max` (default max)")
     signal.add_argument("--demo", action="store_true", help="decode the digital twin (simulated)")
     signal.add_argument("--seed", type=int, metavar="N", help="the demo's simulated person (default 1)")
+    signal.add_argument(
+        "--network", action="store_true", help="let other computers see the demo (default: this one alone)"
+    )
     signal.add_argument("--montage", metavar="NAME", help="what is on the head: name or YAML file")
     add_channels(signal)
     signal.add_argument("--unit", metavar="UNIT", help="unit of the samples, e.g. microvolts")

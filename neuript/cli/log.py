@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from neuript.foreign import indented, printable
+
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
     """Writes to the stderr of the moment: a line of progress on a terminal puts itself in its place."""
@@ -14,12 +16,19 @@ class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
         super().emit(record)
 
 
-class _Timed(logging.Formatter):
-    """Puts the time of day before a sentence, and as much room before the lines that follow it."""
+class _Sentences(logging.Formatter):
+    """Sentences, where wanted with the time of day before them; lines that follow stand further to the right.
+
+    So a line end in a text of others forges no line of the log.
+    """
+
+    def __init__(self, *, timed: bool) -> None:
+        super().__init__("%(message)s")
+        self._timed = timed
 
     def format(self, record: logging.LogRecord) -> str:
-        at = self.formatTime(record, "%H:%M:%S")
-        return f"{at}  " + super().format(record).replace("\n", f"\n{' ' * (len(at) + 2)}")
+        at = f"{self.formatTime(record, '%H:%M:%S')}  " if self._timed else ""
+        return at + indented(printable(super().format(record)), len(at) or 2)
 
 
 def configure_logging(*, verbose: bool, timed: bool = False) -> None:
@@ -28,7 +37,7 @@ def configure_logging(*, verbose: bool, timed: bool = False) -> None:
     if verbose:
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
     else:
-        handler.setFormatter(_Timed("%(message)s") if timed else logging.Formatter("%(message)s"))
+        handler.setFormatter(_Sentences(timed=timed))
     root = logging.getLogger("neuript")
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)

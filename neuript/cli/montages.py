@@ -128,7 +128,7 @@ def _table(title: str, *columns: str) -> Table:
 
 def _print(*parts: Table | str) -> None:
 
-    from neuript.cli.console import Report
+    from neuript.safe_console import Report
 
     console = Report(highlight=False, markup=False)
     if not console.is_terminal:  # a pipe has no width: do not cut lines for it

@@ -7,10 +7,15 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from neuript.foreign import one_line
+
 if TYPE_CHECKING:
     from typing import Self
 
     from rich.progress import Progress
+
+
+_MOST_SHOWN = 500
 
 
 def say(text: str) -> None:
@@ -68,7 +73,7 @@ class ProgressLine:
         now = time.monotonic()
         if not self._enabled or self._every_s == float("inf") or (now < self._next and not last):
             return
-        self._next = now + self._every_s
+        self._next, text = now + self._every_s, one_line(text, _MOST_SHOWN)
         if self._terminal:
             self._rewrite(text, done, total)
         else:
@@ -93,12 +98,13 @@ class ProgressLine:
 
 def _line_of_rich(bar: bool, vanishes: bool) -> Progress:
     """Return a line that is drawn only when told, and leaves stdout, which may be a file, alone."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+    from neuript.safe_console import Report
 
     columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]
     if bar:
         columns = [BarColumn(30), *columns, TimeRemainingColumn()]
     return Progress(
-        *columns, console=Console(stderr=True), auto_refresh=False, transient=vanishes, redirect_stdout=False
+        *columns, console=Report(stderr=True), auto_refresh=False, transient=vanishes, redirect_stdout=False
     )

@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--screen", type=int, default=0, metavar="N", help="number of the screen (default 0)")
     add("--windowed", action="store_true", help="an ordinary window instead of the whole screen")
     add("--at-once", action="store_true", help="begin without waiting for a key")
+    add("--network", action="store_true", help="let other computers see the markers (default: this one alone)")
     add("--silent", action="store_true", help="no beep")
     add_seed(parser, "the order of the cues")
     add_json(parser, "print the figures as JSON")
@@ -45,6 +46,7 @@ def run(argv: list[str]) -> int:
 
     from neuript.cli.progress import say
     from neuript.interrupt import Interrupt
+    from neuript.realtime.lsl.library import stay_on_this_computer
     from neuript.realtime.paradigm.cue_rehearsal import rehearse
     from neuript.realtime.paradigm.cue_settings import CueSettings
 
@@ -56,6 +58,8 @@ def run(argv: list[str]) -> int:
         fullscreen=not args.windowed,
         sound=not args.silent,
     )
+    if not args.network:
+        stay_on_this_computer()
     with Interrupt() as interrupt:
         figures = rehearse(settings, args.trials, say=say, stop=lambda: interrupt.requested, at_once=args.at_once)
     interrupt.check()

@@ -79,6 +79,9 @@ def run(argv: list[str] | None = None) -> int:
 
     if args.recorded_stamps and args.speed == 1:
         raise NeuriptError("--recorded-stamps is for other speeds than 1, where stamps and clock part; leave it out")
+    from neuript.realtime.lsl.namesakes import Namesakes
+
+    namesakes = Namesakes()
     recording = read_recording(args.file, eeg=args.eeg, channels=given_channels(args), sfreq=args.sfreq)
     from neuript.interrupt import Interrupt
     from neuript.realtime.lsl.publisher import LslReplay
@@ -92,6 +95,7 @@ def run(argv: list[str] | None = None) -> int:
         recorded_spacing=args.recorded_stamps,
         suffix=args.suffix,
     )
+    namesakes.warn([replay.eeg_source_id])
     line = ProgressLine(0.2, enabled=not args.quiet, bar=True)
     with Interrupt() as interrupt, replay, line:
         _publish(replay, line, args, interrupt)

@@ -74,7 +74,7 @@ def run(argv: list[str]) -> int:
 def _print(card: ScoreCard) -> None:
     from rich.table import Table
 
-    from neuript.cli.console import Report
+    from neuript.safe_console import Report
 
     low, high = card.interval
     console = Report()

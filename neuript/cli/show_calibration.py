@@ -12,7 +12,7 @@ def print_calibration(result: CalibrationResult) -> None:
     """Print what blocked cross-validation says of a calibration, and what follows from it."""
     from rich.table import Table
 
-    from neuript.cli.console import Report
+    from neuript.safe_console import Report
 
     console = Report()
     published = result.published

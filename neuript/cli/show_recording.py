@@ -22,7 +22,7 @@ LONGEST_LABEL = 100
 
 def show(report: RecordingReport) -> None:
     """Print a report for people."""
-    from neuript.cli.console import Report
+    from neuript.safe_console import Report
 
     console = Report(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(
@@ -138,4 +138,6 @@ def _table(title: str, *columns: str) -> Table:
 def _escaped(text: str) -> str:
     from rich.markup import escape
 
-    return escape("".join(c if c.isprintable() else "�" for c in text))
+    from neuript.foreign import one_line
+
+    return escape(one_line(text))

@@ -69,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--unit", default="microvolts", metavar="TEXT", help="that it declares, true or not (default microvolts)")
     add("--no-labels", action="store_true", help="do not name the channels")
     add = parser.add_argument
+    add("--network", action="store_true", help="let other computers see the streams (default: this one alone)")
     add("--duration", dest="duration_s", type=float, metavar="S", help="stop after S seconds")
     add("--wait-for-consumers", action="store_true", help="begin when somebody listens")
     add("--end-with-parent", action="store_true", help="end when the program that started it does")
@@ -84,10 +85,16 @@ def run(argv: list[str] | None = None) -> int:
     from threadpoolctl import threadpool_limits
 
     from neuript.interrupt import Interrupt
+    from neuript.realtime.lsl.library import stay_on_this_computer
+    from neuript.realtime.lsl.namesakes import Namesakes
     from neuript.realtime.twin.simulation import build_amplifier, describe, session_end_s
 
     spec = _spec(args)
+    if not args.network:
+        stay_on_this_computer()
+    namesakes = Namesakes()
     amplifier = build_amplifier(spec)
+    namesakes.warn([amplifier.source_id])
     tell = (lambda _text: None) if args.quiet else say
     parent = os.getppid()
 
@@ -96,6 +103,8 @@ def run(argv: list[str] | None = None) -> int:
 
     # small matrix products: more threads would only spin
     with threadpool_limits(1), Interrupt() as interrupt, amplifier:
+        if not args.network:
+            tell("for programs of this computer alone (--network lets others in)")
         for sentence in (*describe(amplifier), "Ctrl-C ends"):
             tell(sentence)
         if args.wait_for_consumers:

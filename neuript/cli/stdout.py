@@ -9,7 +9,10 @@ import os
 import sys
 from contextlib import suppress
 
-EXIT_USAGE = 2
+from neuript.foreign import indented
+
+EXIT_USAGE, EXIT_INTERNAL = 2, 1
+_LONGEST = 8000
 
 
 def tell(text: str) -> int:
@@ -19,6 +22,21 @@ def tell(text: str) -> int:
     except OSError as error:
         return output_failed("neuript", error)
     return 0
+
+
+def tell_error(text: str) -> None:
+    """Print to stderr, if anybody still reads it; a text that a stranger blew up is cut."""
+    with suppress(OSError, ValueError):
+        print(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...", file=sys.stderr, flush=True)
+
+
+def internal_error(program: str, error: Exception) -> int:
+    """Say that something is a fault of neuript, and how to report it; return the exit code."""
+    tell_error(
+        f"{program}: internal error: {type(error).__name__}: {indented(str(error))}\n"
+        "This is a fault of neuript; run it again with --verbose for the traceback to report."
+    )
+    return EXIT_INTERNAL
 
 
 def is_of_stdout(error: Exception) -> bool:
@@ -47,5 +65,5 @@ def output_failed(program: str, error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
         return 0
     why = getattr(error, "strerror", None) or error
-    print(f"{program}: the output cannot be written: {why}; make room for it", file=sys.stderr)
+    tell_error(f"{program}: the output cannot be written: {why}; make room for it")
     return EXIT_USAGE

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from neuript.cli.arguments import add_json
 from neuript.cli.channel_options import add_channels, given_channels
+from neuript.cli.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def run(argv: list[str]) -> int:
             print(_plan(stream, target, channels))
     eeg = [stream for stream in streams if is_eeg_stream(stream.stype)]
     if target is None and len(eeg) == 1:
-        print(_next(eeg[0]))
+        say(_next(eeg[0]))
     return 0
 
 

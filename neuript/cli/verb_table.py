@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+
+from neuript.foreign import one_line
 
 
 def table_of(verbs: Mapping[str, str]) -> str:
@@ -17,4 +20,11 @@ def unknown_verb(given: str, verbs: Mapping[str, str], kind: str = "verb") -> st
 
     close = get_close_matches(given, verbs, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"there is no {kind} '{given}'{hint} (verbs: {', '.join(verbs)})"
+    return f"there is no {kind} '{one_line(given, 60)}'{hint} (verbs: {', '.join(verbs)})"
+
+
+def split_verbose(argv: Sequence[str]) -> tuple[list[str], bool]:
+    """Return a command line without `--verbose`, and whether it, or the environment, asks for that."""
+    flags = ("-v", "--verbose")
+    verbose = any(a in flags for a in argv) or bool(os.environ.get("NEURIPT_VERBOSE"))
+    return [a for a in argv if a not in flags], verbose

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from neuript.errors import NeuriptError
 from neuript.files import write_atomically
+from neuript.foreign import one_line
 
 if TYPE_CHECKING:
     from neuript.realtime.recordings.xdf_walk import XdfScan
@@ -33,8 +34,9 @@ def run(argv: list[str] | None = None) -> int:
     """Parse, check or repair, return the exit code."""
     args = build_parser().parse_args(argv)
     from neuript.realtime.recordings import xdf_walk
+    from neuript.realtime.recordings.xdf_bytes import load_bytes
 
-    blob = xdf_walk.load_bytes(args.file)
+    blob = load_bytes(args.file)
     found = xdf_walk.scan(blob)
     _report(found)
     if not found.streams:
@@ -42,15 +44,15 @@ def run(argv: list[str] | None = None) -> int:
     if args.action == "check":
         return 0 if found.intact else 2
     write_atomically(args.out, xdf_walk.clean_bytes(blob, found), overwrite=False)
-    print(f"wrote {args.out} ({found.n_kept} bytes)")
+    print(f"wrote {one_line(args.out)} ({args.out.stat().st_size} bytes)")
     return 0
 
 
 def _report(found: XdfScan) -> None:
     for problem in found.problems:
-        print(f"! {problem}")
+        print(f"! {one_line(problem)}")
     for stream in found.streams.values():
-        name = stream.header.findtext("name", "")
+        name = one_line(stream.header.findtext("name", ""))
         footer = "" if stream.footer is not None else ", no footer"
         print(
             f"stream {stream.stream_id} '{name}': {stream.n_samples} samples, {stream.n_offsets} clock offsets{footer}"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import ModelRefusedError, NeuriptError
-from neuript.files import check_writable, write_atomically
+from neuript.files import PRIVATE_FILE, check_writable, write_atomically
 from neuript.modelfile.checked_model import Deployable
 from neuript.modelfile.container import Part, is_sealed, pack, parse, read_file
 from neuript.modelfile.manifest import Manifest
@@ -36,6 +36,8 @@ def save_model(
     manifest: Manifest,
     golden_signal: NDArray[np.float32] | None = None,
     parts: Mapping[str, Part] | None = None,
+    *,
+    mode: int | None = None,
 ) -> Manifest:
     """Write a model file; nothing is put in place before it has been opened again and agrees.
 
@@ -52,6 +54,8 @@ def save_model(
         better. Their tangent vectors, where the model takes some, are made up.
     parts : mapping of str to Part, optional
         Bytes for engines, by name; None means none.
+    mode : int, optional
+        Permission bits of the file; None means those of the old one, or the user's default.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def save_model(
         disagree.
     """
     path = _named(check_writable(path))
-    return _write(path, _packed(module, manifest, golden_signal, parts))
+    return _write(path, _packed(module, manifest, golden_signal, parts), mode)
 
 
 def load_model(path: str | Path, *, trust: bool = False) -> Deployable:
@@ -110,7 +114,7 @@ def export_model(source: str | Path, path: str | Path, *, trust: bool = False) -
         If the source is refused, or the file cannot be written (an old one is kept).
     """
     deployable = load_model(source, trust=trust)
-    return _write(check_writable(path, keep=(source,)), deployable.with_parts({}))
+    return _write(check_writable(path, keep=(source,)), deployable.with_parts({}), PRIVATE_FILE)
 
 
 def open_model(
@@ -160,11 +164,11 @@ def _named(path: Path) -> Path:
     return path
 
 
-def _write(path: Path, data: bytes) -> Manifest:
+def _write(path: Path, data: bytes, mode: int | None = None) -> Manifest:
     """Put a file in place, once it has been opened and has given its golden outputs."""
     deployable = Deployable(parse(data, path.name), path.name)
     _engine(deployable, "eager", "cpu", None)
-    write_atomically(_named(path), data)
+    write_atomically(_named(path), data, mode=mode)
     return deployable.manifest
 
 

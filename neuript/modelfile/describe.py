@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from neuript.foreign import one_line
 from neuript.modelfile.checkpoint import parse_checkpoint
 from neuript.modelfile.container import Container, is_sealed, parse, read_file
 from neuript.modelfile.manifest import Manifest
 from neuript.modelfile.old_files import how_to_convert, is_old, parse_old
 from neuript.modelfile.tensor_file import looks_like_tensors
+
+_MOST_SHOWN, _MOST_LABEL, _MOST_ROWS = 20_000, 60, 500
+"""Characters of a line and of its label, and lines, that are shown of what a file says."""
 
 
 def read_manifest(path: str | Path) -> Manifest:
@@ -56,8 +60,9 @@ def look_at(path: str | Path) -> tuple[Manifest, str]:
         manifest, form = container.manifest, _form(container)
         rows = [("seal SHA-256", container.sha256)]
     rows = [("file", str(path)), ("form", form), *_describe(manifest), *rows]
+    rows = [(one_line(label, _MOST_LABEL), text) for label, text in rows[:_MOST_ROWS]]
     width = max(len(label) for label, _ in rows)
-    return manifest, "\n".join(f"{label:<{width}}  {text}" for label, text in rows if text)
+    return manifest, "\n".join(f"{label:<{width}}  {one_line(text, _MOST_SHOWN)}" for label, text in rows if text)
 
 
 def _form(container: Container) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import struct
 import warnings
 import zipfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuript.errors import ModelRefusedError
+from neuript.foreign import one_line
 from neuript.modelfile import trust as trust_store
 from neuript.modelfile.container import pack
 from neuript.modelfile.manifest import MAX_MANIFEST_BYTES, Manifest
@@ -26,6 +28,8 @@ from neuript.pasteable import pasteable
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 MAX_ENTRIES = 20_000
 MAX_GOLDEN_BYTES = 256 << 20
@@ -123,6 +127,8 @@ def convert(data: bytes, path: Path, *, trust: bool) -> bytes:
             f"{name} is a program (TorchScript, written by neuript 0.1): if you know who made it, make a plain model "
             f"file of it: {how_to_convert(path)}"
         )
+    if trust and not trust_store.is_trusted(old.sha256):
+        log.warning("--trust: %s", _who_and_where(old, path))
     program, weights = _load(old, name)
     _check_answers(old, program, weights, name)
     if trust:
@@ -130,6 +136,24 @@ def convert(data: bytes, path: Path, *, trust: bool) -> bytes:
     from neuript.modelfile.torch_tensors import state_to_bytes
 
     return pack(old.manifest, state_to_bytes(weights), old.vectors)
+
+
+def _who_and_where(old: OldFile, path: Path) -> str:
+    """Say what is trusted: the hash, who made it as far as the file says, and where it lies."""
+    said = old.manifest.provenance
+    author, date = (one_line(said.get(key) or "unknown", 60) for key in ("author", "date"))
+    return (
+        f"a program is loaded and remembered as trusted: {one_line(path.resolve())}, SHA-256 {old.sha256}, of "
+        f"{_owner(path)} on this computer; its manifest says (unproven) author {author}, neuript "
+        f"{one_line(old.manifest.neuript_version, 20)}, {date}"
+    )
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except (OSError, KeyError, NotImplementedError):
+        return "an unknown user"
 
 
 def _load(old: OldFile, name: str) -> tuple[Any, dict[str, Tensor]]:

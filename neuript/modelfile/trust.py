@@ -18,6 +18,8 @@ from neuript.user_folders import config_dir
 
 log = logging.getLogger(__name__)
 
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_MAX_BYTES = 4 << 20
 _LINE = re.compile(r"([0-9a-f]{64})\b")
 
 
@@ -50,9 +52,12 @@ def remember(sha256: str, *, how: str, name: str = "") -> bool:
     line = f"{sha256}  {how}  {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {clean}\n"
     try:
         private_dir(path.parent)
+        if why := not_mine_alone(path):
+            log.warning("cannot remember that %s is trusted: %s", clean or sha256, why)
+            return False
         # One append: to write the list anew would lose what another neuript adds meanwhile. A line that a kill cut off
         # trusts nothing that it should not: its file, or the next one, is asked for again.
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK, 0o600)
         with os.fdopen(descriptor, "ab") as file:
             file.write(line.encode())
     except OSError as error:
@@ -73,20 +78,39 @@ def private_dir(path: Path) -> Path:
 
 
 def only_mine(path: Path) -> bool:
-    """Say whether nobody but this user (or root) could have written `path`."""
+    """Say whether nobody but this user (or root) could have written the file or folder that `path` is, or points to."""
     if sys.platform == "win32":
         return True  # the profile folder's access list is the guard there
-    info = path.stat()
-    return info.st_uid in (os.getuid(), 0) and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return all(
+        info.st_uid in (os.getuid(), 0) and (is_link or not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+        for info, is_link in ((path.lstat(), path.is_symlink()), (path.stat(), False))
+    )
+
+
+def not_mine_alone(path: Path) -> str:
+    """Return why others could have written a file of the settings folder; empty where nobody could.
+
+    The file must be a plain one and no link, and it and its folder must belong to this user and be writable by nobody
+    else: who can write the folder can put another file in its place.
+    """
+    folder = path.parent
+    if not only_mine(folder):
+        return f"{folder} belongs to somebody else or can be written by others (chmod 700 it)"
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        return f"{path} is a link or no plain file (delete it)"
+    if path.exists() and not only_mine(path):
+        return f"{path} belongs to somebody else or can be written by others (chmod 600 it)"
+    return ""
 
 
 def _remembered() -> frozenset[str]:
     path = trust_file()
     try:
-        if not only_mine(path):
-            log.warning("%s can be written by others and is ignored: chmod 600 it", path)
+        if why := not_mine_alone(path):
+            log.warning("the list of trusted files is ignored: %s", why)
             return frozenset()
-        return _hashes(path.read_text("utf-8", "ignore"))
+        with path.open("rb") as file:
+            return _hashes(file.read(_MAX_BYTES).decode("utf-8", "ignore"))
     except FileNotFoundError:
         return frozenset()
     except OSError as error:

@@ -9,6 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from neuript.foreign import one_line
+
+MAX_TEXT = 1000
+"""Characters that are kept of a name, a label or another word of a stream."""
+_TEXTS = ("name", "ch_names", "units", "ch_types", "stype", "source_id", "uid", "hostname", "manufacturer", "reference")
+
 
 class SourceStatus(StrEnum):
     """What a source knows about its stream at the moment of a pull."""
@@ -50,6 +56,19 @@ class SignalInfo:
     """Seconds of signal in a second: another number than 1 only where a recording is played faster or slower."""
     simulated: bool = False
     """True for the digital twin; everything that shows this stream says so."""
+
+    def __post_init__(self) -> None:
+        """Spell out orders to a terminal in what a stranger wrote: from here on all of it is shown, sent and stored."""
+        for name in _TEXTS:
+            value = getattr(self, name)
+            clean = _shown(value) if isinstance(value, str) else tuple(map(_shown, value))
+            object.__setattr__(self, name, clean)
+        if self.positions_m:
+            object.__setattr__(self, "positions_m", {_shown(label): at for label, at in self.positions_m.items()})
+
+
+def _shown(text: str) -> str:
+    return one_line(text, MAX_TEXT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class CausalChain:
     Raises
     ------
     NeuriptError
-        If the rate is outside these limits.
+        If the rate is outside these limits, or not above the rate of the model.
     ValueError
         If the matrix is not 2-D and finite.
     """
@@ -114,6 +114,11 @@ class CausalChain:
             raise NeuriptError(
                 f"the stream has {sfreq_in:g} Hz; neuript decodes rates from {SFREQ_MIN:g} to "
                 f"{SFREQ_MAX:g} Hz, so set the amplifier to a rate in this range"
+            )
+        if sfreq_in <= spec.sfreq:
+            raise NeuriptError(
+                f"the stream has {sfreq_in:g} Hz, and the model works at {spec.sfreq:g} Hz: it needs a stream of a "
+                "higher rate than its own"
             )
         full = np.array(matrix, dtype=np.float64)
         if full.ndim != 2 or not np.isfinite(full).all():

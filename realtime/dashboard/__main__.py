@@ -44,10 +44,12 @@ def main(argv: list[str] | None = None) -> int:
         level=logging.INFO if given.stats else logging.WARNING, format="dashboard: %(message)s", stream=sys.stderr
     )
     from neuript.errors import NeuriptError
+    from neuript.foreign import guard_output
     from neuript.realtime.dashboard.show import DashboardOptions, show
 
     try:
-        return show(DashboardOptions(**vars(given)))
+        with guard_output():
+            return show(DashboardOptions(**vars(given)))
     except NeuriptError as error:
         logging.getLogger(__name__).error("%s", error)  # noqa: TRY400
         return error.exit_code

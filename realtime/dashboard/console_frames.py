@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from neuript.realtime.dashboard.traces import fitting_scale
+from neuript.safe_console import Report
 
 FRAMES_PER_S = 5.0
 LINE_EVERY_S = 2.0
@@ -52,7 +53,7 @@ def show_on_console(
     if picture is not None:
         _write_picture(frame, picture, after_s)
         return
-    console = Console(stderr=True)
+    console = Report(stderr=True)
     if console.is_terminal:
         _redraw(frame, goes_on, console)
     else:
@@ -76,7 +77,7 @@ def _say(line: Callable[[], str], goes_on: Callable[[], bool]) -> None:
 def _write_picture(frame: Callable[[int, int], RenderableType], path: Path, after_s: float) -> None:
     time.sleep(after_s)
     with open(os.devnull, "w") as nowhere:
-        console = Console(record=True, width=PICTURE[0], height=PICTURE[1], file=nowhere)
+        console = Report(record=True, width=PICTURE[0], height=PICTURE[1], file=nowhere)
         console.print(frame(*PICTURE))
         if path.suffix == ".svg":
             console.save_svg(str(path), title="neuript")

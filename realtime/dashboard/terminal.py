@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.layout import Layout
 from rich.panel import Panel
 from rich.table import Table
@@ -17,6 +17,7 @@ from neuript.realtime.dashboard.show import DashboardOptions
 from neuript.realtime.dashboard.view_model import Snapshot, ViewModel
 from neuript.realtime.dashboard.words import Tone, describe, duration
 from neuript.realtime.lsl.library import lsl_clock
+from neuript.safe_console import Report
 
 _STYLES = {Tone.GOOD: "green", Tone.BUSY: "cyan", Tone.WARN: "yellow", Tone.BAD: "bold red"}
 
@@ -74,7 +75,7 @@ def render(
     light = f"● REC {snapshot.recording}   " if snapshot.recording else ""
     head = Text.assemble((light, "bold red"), f"{snapshot.title}   {snapshot.stream_words}", style="bold", no_wrap=True)
     rows.append(Layout(head, size=1))
-    hint_lines = len(Text(snapshot.words.hint).wrap(Console(width=width), width - 4))
+    hint_lines = len(Text(snapshot.words.hint).wrap(Report(width=width), width - 4))
     rows.append(Layout(_state_panel(snapshot), size=3 + hint_lines))
     right_width = max(37, width * 2 // 5)
     left, right = Layout(name="left"), Layout(name="right", size=right_width)

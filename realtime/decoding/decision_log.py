@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from neuript.errors import NeuriptError
+from neuript.foreign import one_line
 from neuript.realtime.decoding.scoring import PublishedRow
 
 
@@ -62,8 +66,30 @@ def read_decisions(path: str | Path) -> DecisionLog:
         raise NeuriptError(
             f"{path} mixes decisions of a replay (with rec_t) and of a live stream; score them one by one"
         )
+    _check_classes([row for row, _ in found], path)
     trained_on = any(json.loads(line).get("trained_on") is True for line in lines if line.strip())
     return DecisionLog(tuple(row for row, _ in found), clocks.pop(), trained_on)
+
+
+def _check_classes(rows: Sequence[PublishedRow], path: str | Path) -> None:
+    """Refuse rows that do not all have a probability for the same classes: they are of different models."""
+    all_classes = list(dict.fromkeys(tuple(row.proba) for row in rows if row.proba is not None))
+    if len(all_classes) > 1 or () in all_classes:
+        told = " and ".join(one_line(", ".join(classes) or "none", 80) for classes in all_classes[:2])
+        raise NeuriptError(f"{path} holds decisions about different classes ({told}); score each model's by themselves")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("not a finite number")
+    return float(value)
+
+
+def _share(value: Any) -> float:
+    share = _number(value)
+    if not 0 <= share <= 1:
+        raise ValueError("not a probability")
+    return share
 
 
 def _read_line(line: str, where: str) -> tuple[PublishedRow, bool]:
@@ -71,10 +97,13 @@ def _read_line(line: str, where: str) -> tuple[PublishedRow, bool]:
     try:
         row = json.loads(line)
         uses_rec_t = row.get("rec_t") is not None
-        proba = None if row["proba"] is None else {k: float(p) for k, p in row["proba"].items()}
-        t = float(row["rec_t" if uses_rec_t else "t"])
-        return PublishedRow(t, proba, row["decision"], row["state"]), uses_rec_t
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        proba = None if row["proba"] is None else {k: _share(p) for k, p in row["proba"].items()}
+        t = _number(row["rec_t" if uses_rec_t else "t"])
+        decision, state = row["decision"], row["state"]
+        if not isinstance(decision, str | None) or not isinstance(state, str):
+            raise TypeError("decision and state are texts")
+        return PublishedRow(t, proba, decision, state), uses_rec_t
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise NeuriptError(
             f"{where} is not a decision of neuript-live --json, or not a whole one ({line[:40]!r}); "
             "give its output unchanged, without lines that are cut off"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neuript.errors import NeuriptError
-from neuript.files import check_writable, json_safe, write_json
+from neuript.files import PRIVATE_FILE, check_writable, json_safe, write_json
 from neuript.realtime.dashboard.launch import why_no_window
 from neuript.realtime.feedback.feedback_client import FeedbackClient
 from neuript.realtime.feedback.feedback_results import hit_rate, results_to_dict
@@ -59,6 +59,8 @@ def run_feedback(
         return interrupted
     logger.info("%s", hit_rate(task.results, task.idle_class).words)
     if path is not None:
-        write_json(path, json_safe(results_to_dict(task.results, header, asdict(spec), task.classes)))
+        write_json(
+            path, json_safe(results_to_dict(task.results, header, asdict(spec), task.classes)), mode=PRIVATE_FILE
+        )
         logger.info("results in %s", path)
     return interrupted

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-OK, WARN, FAIL = "ok", "warn", "fail"
+from neuript.realtime.live.lsl_checks import FAIL, LSL_CHECKS, OK, PORTS, WARN
+
 _VPN = ("tun", "tap", "wg", "utun", "ppp", "ipsec", "tailscale", "zt", "nordlynx", "proton")
-_PORTS = "UDP 16571-16604 and TCP 16572-16604"
 
 
 @dataclass(frozen=True)
@@ -53,66 +53,6 @@ def check_torch() -> tuple[str, str, str]:
     return OK if (major, minor) >= (2, 6) else FAIL, detail, "pip install 'torch>=2.6'"
 
 
-def check_liblsl() -> tuple[str, str, str]:
-    """Whether the LSL library can be loaded, and which."""
-    try:
-        from neuript.realtime.lsl.check import library
-    except Exception as error:  # noqa: BLE001  pylsl raises whatever its loader meets
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return FAIL, reason, "pip install --force-reinstall pylsl, where there is a wheel for this system"
-    version, about = library()
-    if tuple(map(int, version.split("."))) < (1, 16):
-        return WARN, f"liblsl {version} is old", "pip install --upgrade pylsl"
-    return OK, f"liblsl {version} ({about[:60]})", ""
-
-
-def check_lsl_settings() -> tuple[str, str, str]:
-    """Settings that hide streams of others."""
-    from neuript.realtime.lsl.check import settings
-
-    s = settings()
-    if s.session_id != "default":
-        return (
-            WARN,
-            f"SessionID is '{s.session_id}': only its streams are visible",
-            ("use the same SessionID in lsl_api.cfg on all computers"),
-        )
-    if s.resolve_scope.lower() in ("machine", "link"):
-        return (
-            WARN,
-            f"ResolveScope is {s.resolve_scope}: streams beyond it are not visible",
-            ("set ResolveScope = site in lsl_api.cfg to see the whole network"),
-        )
-    peers = f", known peers {s.known_peers}" if s.known_peers else ""
-    return OK, f"scope {s.resolve_scope}, session '{s.session_id}'{peers}", ""
-
-
-def check_own_stream() -> tuple[str, str, str]:
-    """Whether a stream that we publish can be found and read here."""
-    from neuript.realtime.lsl.check import loopback
-
-    result = loopback()
-    fix = f"allow Python {_PORTS} in the firewall; leave the VPN; see KnownPeers in lsl_api.cfg"
-    if not result.found:
-        return FAIL, f"not found within {result.found_after_s:.0f} s", fix
-    if not result.received:
-        return FAIL, "found, but no data came over TCP", fix
-    return OK, f"found after {1000 * result.found_after_s:.0f} ms, data received", ""
-
-
-def check_multicast() -> tuple[str, str, str]:
-    """Whether multicast works, by which streams of other computers are found."""
-    from neuript.realtime.lsl.check import multicast_works
-
-    if reason := multicast_works():
-        return (
-            WARN,
-            reason,
-            ("streams of other computers need multicast, or their addresses as KnownPeers in lsl_api.cfg"),
-        )
-    return OK, "works on this computer (switches and Wi-Fi may still block it)", ""
-
-
 def check_network() -> tuple[str, str, str]:
     """Which interfaces are up, and whether a VPN may take the multicast."""
     up = _interfaces()
@@ -134,19 +74,7 @@ def check_firewall() -> tuple[str, str, str]:
     active = _active_firewall()
     if active is None:
         return OK, "none seen that is active", ""
-    return WARN, f"{active} is active", f"if a stream is missing, allow {_PORTS} for Python"
-
-
-def check_streams() -> tuple[str, str, str]:
-    """List what is visible right now."""
-    from neuript.montages.stream_labels import is_eeg_stream
-    from neuript.realtime.lsl.discovery import visible_streams
-
-    streams = visible_streams(1.5)
-    eeg = [s for s in streams if is_eeg_stream(s.stype)]
-    if not eeg:
-        return OK, f"{len(streams)} visible, none of them EEG (start the amplifier)", ""
-    return OK, f"{len(streams)} visible; EEG: " + ", ".join(f"'{s.name}'" for s in eeg), ""
+    return WARN, f"{active} is active", f"if a stream is missing, allow {PORTS} for Python"
 
 
 def check_display() -> tuple[str, str, str]:
@@ -226,11 +154,7 @@ def check_formats() -> tuple[str, str, str]:
 CHECKS: dict[str, Callable[[], tuple[str, str, str]]] = {
     "Python": check_python,
     "PyTorch": check_torch,
-    "LSL library": check_liblsl,
-    "LSL settings": check_lsl_settings,
-    "LSL own stream": check_own_stream,
-    "LSL streams": check_streams,
-    "multicast": check_multicast,
+    **LSL_CHECKS,
     "network": check_network,
     "firewall": check_firewall,
     "display": check_display,

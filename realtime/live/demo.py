@@ -43,10 +43,12 @@ class Demo:
     ----------
     seed : int
         Seed of the simulated person and day.
+    network : bool
+        True lets other computers see the amplifier.
     """
 
-    def __init__(self, seed: int = 1) -> None:
-        self.seed = seed
+    def __init__(self, seed: int = 1, *, network: bool = False) -> None:
+        self.seed, self._network = seed, network
         self.source_id = f"neuript-demo-{uuid.uuid4().hex[:12]}"
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -81,6 +83,8 @@ class Demo:
             f"--source-id={self.source_id}",
             "--end-with-parent",
         ]
+        if self._network:
+            arguments.append("--network")
         if "seed" in person:  # the person that the model was calibrated on, on another day
             arguments.append(f"--person-seed={int(person['seed'])}")
         if "skill" in person:

@@ -21,7 +21,7 @@ def model_montage(manifest: Manifest) -> Montage:
     """Return the electrodes that the model reads."""
     try:
         return Montage.from_dict(manifest.montage)
-    except (ValueError, KeyError, TypeError, NeuriptError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError, NeuriptError) as error:
         raise ModelRefusedError(f"the model's montage cannot be used: {error}") from error
 
 
@@ -29,7 +29,7 @@ def preprocess_here(manifest: Manifest, measured_hz: float | None, told_hz: floa
     """Return the model's preprocessing, with the notch at the mains of this place if one is heard."""
     try:
         spec = PreprocessSpec.from_dict(manifest.preprocess)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise ModelRefusedError(f"the model's preprocessing cannot be used: {error}") from error
     if told_hz is None and measured_hz is None:
         return spec
@@ -55,7 +55,7 @@ def policy_here(manifest: Manifest, options: LiveOptions) -> PolicySpec:
     """Return the model's policy, with the threshold that was asked for."""
     try:
         spec = PolicySpec.from_dict(manifest.policy)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise ModelRefusedError(f"the model's decision policy cannot be used: {error}") from error
     spec = replace(spec, idle_class=spec.idle_class or manifest.idle_class)
     if options.threshold is not None:

@@ -65,6 +65,8 @@ class LiveOptions:
     """Replay speed; infinity = as fast as it goes."""
     demo: bool = False
     """Decode the digital twin with the model shipped with the package."""
+    network: bool = False
+    """With `demo`: other computers see its streams; without, they stay on this one."""
     seed: int = 1
     """Seed of the demo's simulated person."""
     headless: bool = False
@@ -132,6 +134,8 @@ class LiveOptions:
             raise NeuriptError(
                 f"--speed {self.speed:g} is the speed of a --replay; a live stream has its own: leave it out"
             )
+        if not self.demo and self.network:
+            raise NeuriptError("--network opens the --demo to other computers; a live decoder is open: leave it out")
         if not self.demo and self.seed != LiveOptions.seed:
             raise NeuriptError("--seed chooses the person of the --demo; without it leave it out")
         if self.replay is not None:
@@ -172,7 +176,18 @@ class LiveOptions:
     @property
     def sha256(self) -> str:
         """Hash of what changes the decisions (not of where they are shown or written)."""
-        shown = {"headless", "console", "json", "report", "record", "duration_s", "wait_s", "replay", "speed"}
+        shown = {
+            "headless",
+            "console",
+            "json",
+            "report",
+            "record",
+            "duration_s",
+            "wait_s",
+            "replay",
+            "speed",
+            "network",
+        }
         kept = {k: v for k, v in self.to_dict().items() if k not in shown}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from neuript.realtime.live.demo import Demo
     from neuript.realtime.lsl.candidates import Follow
     from neuript.realtime.lsl.labrecorder import Recorder
+    from neuript.realtime.lsl.namesakes import Namesakes
     from neuript.realtime.lsl.outlet import DecisionOutlets
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class _Session:
         self.outlets: DecisionOutlets | None = None
         self.steering: Steering | None = None
         self.dead: tuple[str, ...] = ()
+        self.namesakes: Namesakes | None = None
         self.log_level = logging.getLogger("neuript").level
         self.live = options.replay is None
 
@@ -119,6 +121,10 @@ class _Session:
         self._choose_view()
         source = self._open_source()
         self.stack.callback(source.close)
+        if self.live and self.rows_to is None:
+            from neuript.realtime.lsl.namesakes import Namesakes
+
+            self.namesakes = Namesakes()
         _announce(source.info, manifest)
         montage = model_montage(manifest)
         if self.options.population is not None:
@@ -144,9 +150,12 @@ class _Session:
         """Start the twin first: it gets ready while PyTorch is loaded."""
         from neuript.modelfile.describe import read_manifest
         from neuript.realtime.live.demo import DEMO_MODEL, Demo
+        from neuript.realtime.lsl.library import stay_on_this_computer
 
+        if not self.options.network:
+            stay_on_this_computer()
         model = self.options.model or str(DEMO_MODEL)
-        self.demo = Demo(self.options.seed)
+        self.demo = Demo(self.options.seed, network=self.options.network)
         self.stack.callback(self.demo.close)
         self.demo.start(read_manifest(model))
         self.options = replace(self.options, model=model)
@@ -318,9 +327,12 @@ class _Session:
         return rows or [Sentences(lines_to(sys.stdout), when=when)]
 
     def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:
-        from neuript.realtime.lsl.outlet import DecisionOutlets
+        from neuript.realtime.lsl.outlet import DecisionOutlets, decoder_source_id
 
         header = own_header(engine, intake, conditioner, policy, self.options)
+        if self.namesakes is not None:
+            self.namesakes.warn([decoder_source_id(header, "proba")])
+            self.namesakes = None
         self.outlets = outlets = DecisionOutlets(header, stim=self.options.stim)
         self.stack.callback(outlets.close)
         logger.info("publishing neuript-%s-proba and -events on LSL", header.task)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from neuript import __version__
-from neuript.files import write_json
+from neuript.files import PRIVATE_FILE, write_json
 from neuript.realtime.chain.alignment import AlignedWindows
 
 if TYPE_CHECKING:
@@ -59,6 +59,19 @@ class ProcessCosts:
         return int(self._process.memory_info().rss)
 
 
+_PLACES = ("model", "population", "replay", "record", "report", "montage")
+
+
+def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings without what a person's folders and files are called; hashes in the report name them."""
+    kinds = {
+        name: f"a {Path(str(settings[name])).suffix} file"
+        for name in _PLACES
+        if settings.get(name) is not None and Path(str(settings[name])).suffix
+    }
+    return settings | kinds
+
+
 def build_report(
     *,
     options: LiveOptions,
@@ -78,9 +91,9 @@ def build_report(
         "host": {"system": platform.platform(), "cpus": os.cpu_count()},
         "ended": ended,
         "simulated": info.simulated,
-        "settings": options.to_dict() | {"sha256": options.sha256},
+        "settings": _without_places(options.to_dict()) | {"sha256": options.sha256},
         "stream": {
-            "name": info.name,
+            "name": "a recording" if options.replay and info.name == Path(options.replay).name else info.name,
             "source_id": info.source_id,
             "uid": info.uid,
             "hostname": info.hostname,
@@ -95,7 +108,6 @@ def build_report(
         },
         "plan": intake.plan.to_dict(),
         "model": {
-            "file": Path(str(options.model or options.population)).name,
             "calibrated": manifest.calibrated,
             "task": manifest.task,
             "classes": list(manifest.classes),
@@ -151,4 +163,4 @@ def alignment_report(decoder: Decoder) -> dict[str, Any] | None:
 
 def write_report(path: str, report: dict[str, Any]) -> None:
     """Write the report; an old file stays whole if that fails."""
-    write_json(path, report)
+    write_json(path, report, mode=PRIVATE_FILE)

@@ -1,9 +1,7 @@
-"""Can LSL work on this computer: the library, its settings, and a stream sent to ourselves."""
+"""Can LSL work on this computer: the library, the loopback, and a stream sent to ourselves."""
 
 from __future__ import annotations
 
-import configparser
-import re
 import socket
 import struct
 import time
@@ -12,8 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuript.realtime.lsl.library import pylsl, user_config
+from neuript.errors import NeuriptError
+from neuript.realtime.lsl.library import pylsl
+from neuript.realtime.recordings.header import parse_xml
 
+_OFF = ("", "0", "false", "no", "disabled")
 MULTICAST_GROUP = "239.255.172.215"
 """Where liblsl asks for streams by default (site scope), UDP port 16571."""
 
@@ -25,15 +26,6 @@ class Loopback:
     found: bool
     received: bool
     found_after_s: float
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user's `lsl_api.cfg` says that decides which streams can be seen."""
-
-    session_id: str = "default"
-    resolve_scope: str = "site"
-    known_peers: str = ""
 
 
 def library() -> tuple[str, str]:
@@ -86,20 +78,42 @@ def multicast_works(timeout_s: float = 2.0) -> str | None:
     return None
 
 
-def settings(text: str | None = None) -> Settings:
-    """Read the user's liblsl settings; what cannot be read is left at its default."""
-    parser = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
+def loopback_works(timeout_s: float = 1.0) -> str | None:
+    """Send a datagram to this computer's own address 127.0.0.1; return why that fails, or None."""
+    token = uuid.uuid4().bytes
     try:
-        parser.read_string(user_config() if text is None else text)
-    except configparser.Error:
-        return Settings()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.bind(("127.0.0.1", 0))
+            receiver.settimeout(timeout_s)
+            receiver.sendto(token, receiver.getsockname())
+            while receiver.recv(64) != token:
+                pass
+    except TimeoutError:
+        return "a datagram to 127.0.0.1 does not come back"
+    except OSError as error:
+        return f"127.0.0.1 cannot be reached ({error.strerror or error})"
+    return None
 
-    def get(section: str, option: str, default: str) -> str:
-        value = parser.get(section, option, fallback=default) or default
-        return value.strip().strip('"')
 
-    return Settings(
-        session_id=get("lab", "SessionID", "default"),
-        resolve_scope=get("multicast", "ResolveScope", "site"),
-        known_peers=re.sub(r"[{}\s]", "", get("lab", "KnownPeers", "")),
-    )
+def is_secure_library() -> bool:
+    """Say whether the LSL library is secureLSL, which encrypts where it has a key."""
+    asked = getattr(pylsl.lib.lib, "lsl_is_secure_build", None)
+    try:
+        return bool(asked()) if asked is not None else "secure" in str(pylsl.library_info()).lower()
+    except OSError:
+        return False
+
+
+def secure_streams(wait_s: float) -> list[str]:
+    """Return the names of visible streams that announce themselves with secureLSL's key or switch."""
+    return [info.name() for info in pylsl.resolve_streams(wait_s) if _announces_security(info.as_xml())]
+
+
+def _announces_security(xml: str) -> bool:
+    """Look for an element of secureLSL in a short header; a switch that is off does not count."""
+    try:
+        root = parse_xml(xml)
+    except NeuriptError:
+        return False
+    told = [element for element in root if element.tag.lower().startswith("security")]
+    return any(len(element) or (element.text or "").strip().lower() not in _OFF for element in told)

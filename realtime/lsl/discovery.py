@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from neuript.errors import NeuriptError, StreamNotFoundError
+from neuript.foreign import one_line, plain
 from neuript.limits import SFREQ_MAX, SFREQ_MIN, can_decode
 from neuript.montages.stream_labels import is_eeg_stream
 from neuript.realtime.lsl.library import pylsl
@@ -53,23 +54,24 @@ class StreamSummary:
         """Read the short header of a resolved stream."""
         code = info.channel_format()
         return cls(
-            name=info.name(),
-            stype=info.type(),
+            name=plain(info.name()),
+            stype=plain(info.type()),
             n_chans=info.channel_count(),
             sfreq=info.nominal_srate(),
             channel_format=_FORMATS[code] if 0 <= code < len(_FORMATS) else str(code),
-            source_id=info.source_id(),
+            source_id=plain(info.source_id()),
             uid=info.uid(),
-            hostname=info.hostname(),
+            hostname=plain(info.hostname()),
             created_at=info.created_at(),
         )
 
     def describe(self) -> str:
         """One line for people."""
         rate = f"{self.sfreq:g} Hz" if self.sfreq else "irregular"
+        name, stype, source_id, host = map(one_line, (self.name, self.stype, self.source_id, self.hostname))
         return (
-            f"'{self.name}' ({self.stype or 'no type'}): {self.n_chans} channel{'s' * (self.n_chans != 1)}, {rate}, "
-            f"{self.channel_format}, source id {self.source_id or '(none)'}, from {self.hostname}"
+            f"'{name}' ({stype or 'no type'}): {self.n_chans} channel{'s' * (self.n_chans != 1)}, {rate}, "
+            f"{self.channel_format}, source id {source_id or '(none)'}, from {host}"
         )
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import re
-from pathlib import Path
 
 from neuript.errors import NeuriptError
+from neuript.realtime.lsl.lsl_config import config_text, parse_config, with_setting
 
 try:
     import pylsl
@@ -28,6 +28,13 @@ except (RuntimeError, OSError) as missing:  # pylsl's loader found no library, o
 
 logger = logging.getLogger(__name__)
 
+SCOPE, MACHINE = "NEURIPT_LSL_SCOPE", "machine"
+"""Variable of the environment that keeps streams on this computer, and its value; children inherit it."""
+_MACHINE_ONLY = (
+    ("multicast", "ResolveScope", "machine"),
+    ("multicast", "AddressesOverride", "{}"),
+    ("lab", "KnownPeers", "{}"),
+)
 _LEVEL = -3  # only what ends the process; we report lost streams ourselves, with a state
 _LOG_SECTION = re.compile(r"^\s*\[log\]\s*$", re.MULTILINE | re.IGNORECASE)
 _LOG_LEVEL = re.compile(r"^\s*\[log\][^\[]*^\s*level\s*=", re.MULTILINE | re.IGNORECASE)
@@ -47,29 +54,46 @@ def quiet_config(user_config: str) -> str:
     return f"{user_config}\n[log]\nlevel = {_LEVEL}\n"
 
 
-def user_config() -> str:
-    """Return the text of the settings file that liblsl itself would take, or an empty string."""
-    candidates = [
-        os.environ.get("LSLAPICFG", ""),
-        "lsl_api.cfg",
-        str(Path("~/lsl_api/lsl_api.cfg").expanduser()),
-        "/etc/lsl_api/lsl_api.cfg",
-    ]
-    for name in filter(None, candidates):
-        try:
-            return Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-    return ""
+def machine_only(config: str) -> str:
+    """Return liblsl settings with which no other computer is asked, and none is told of streams of this one."""
+    for section, key, value in _MACHINE_ONLY:
+        config = with_setting(config, section, key, value)
+    return config
 
 
-def _silence() -> None:
+def stay_on_this_computer() -> None:
+    """Keep the streams of this process and of those that it starts among the programs of this computer.
+
+    To be called before the first stream is looked for or published; liblsl reads its settings once.
+    """
+    os.environ[SCOPE] = MACHINE
+    _configure()
+
+
+def is_machine_only() -> bool:
+    """Say whether this process was told to stay on this computer."""
+    return os.environ.get(SCOPE, "").casefold() == MACHINE
+
+
+def _configure() -> None:
+    text = config_text()
+    if parse_config(text).fault:
+        text = ""  # as liblsl does; neuript doctor says so
+    text = quiet_config(text)
     try:
-        pylsl.set_config_content(quiet_config(user_config()))
+        pylsl.set_config_content(machine_only(text) if is_machine_only() else text)
     except NotImplementedError:  # an older liblsl of the system; its log stays on stderr
-        logger.debug("liblsl %s cannot be silenced", pylsl.library_version())
+        logger.debug("liblsl %s cannot be told its settings", pylsl.library_version())
 
 
-_silence()
+_configure()
 
-__all__ = ["LostError", "lsl_clock", "pylsl", "quiet_config", "user_config"]
+__all__ = [
+    "LostError",
+    "is_machine_only",
+    "lsl_clock",
+    "machine_only",
+    "pylsl",
+    "quiet_config",
+    "stay_on_this_computer",
+]

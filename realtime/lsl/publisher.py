@@ -292,6 +292,13 @@ class LslReplay(Broadcast):
         self.push(index, stream.values[part], stamps.tolist())
         self.n_samples += len(stamps)
 
+    @property
+    def eeg_source_id(self) -> str:
+        """Identity under which the EEG is published: the amplifier's own, with the suffix."""
+        index = self.recording.eeg_index
+        assert index is not None
+        return (self.recording.eeg.info.source_id or self._own_source_id(index)) + self._suffix
+
     def _publish_stream(self, index: int) -> None:
         recorded = self.recording.streams[index]
         said = recorded.info
@@ -312,7 +319,7 @@ class LslReplay(Broadcast):
         """What tells the replay from the device."""
         return element(
             "replay",
-            file=self.recording.path.name,
+            format=self.recording.file_format,
             speed=f"{self.speed:g}",
             recorded_hostname=recorded.info.hostname,
             recorded_created_at=text_of(recorded.header, "created_at"),

@@ -22,6 +22,7 @@ from neuript.realtime.recordings.edf_records import EdfRecords, read_edf_records
 from neuript.realtime.recordings.file_marks import FileMark, FileMarks, FileTime, missing_between, said_bad, said_cuts
 from neuript.realtime.recordings.mne_reader import open_raw, said_as_it_is
 from neuript.realtime.recordings.recording import RecordedStream, Recording
+from neuript.realtime.recordings.xdf_bytes import check_growth, growth_of
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -41,6 +42,8 @@ def read_mne(path: Path) -> Recording:
         raise NeuriptError(f"{path} is empty (0 bytes)")
     with warnings.catch_warnings(record=True) as caught, said_as_it_is(path):
         warnings.simplefilter("always")
+        if path.name.lower().endswith(".gz"):
+            check_growth(path)
         raw = open_raw(path)
         sfreq = float(raw.info["sfreq"])
         table = read_bids_events(path)
@@ -88,6 +91,7 @@ def _mne_signal(raw: BaseRaw, path: Path, marks: FileMarks, time: FileTime) -> R
     kinds = raw.get_channel_types()
     picks = [i for i, kind in enumerate(kinds) if kind != "stim"]
     sfreq = float(raw.info["sfreq"])
+    _check_size(raw, len(picks), path)
     keep = np.ones(raw.n_times, np.bool_)
     for start, stop in time.spans(marks.skipped):
         keep[start:stop] = False
@@ -124,6 +128,16 @@ def _mne_signal(raw: BaseRaw, path: Path, marks: FileMarks, time: FileTime) -> R
         (int(start), int(stop)) for start, stop in np.searchsorted(kept, time.spans(marks.bad)).tolist() if stop > start
     )
     return stream
+
+
+def _check_size(raw: BaseRaw, n_picks: int, path: Path) -> None:
+    """Refuse a header that promises far more numbers than its files have bytes."""
+    files = {path, *(Path(name) for name in raw.filenames if name is not None)}
+    most = sum(growth_of(file) for file in files if file.is_file())
+    if raw.n_times * n_picks > most:
+        raise NeuriptError(
+            f"{path} promises {raw.n_times} samples of {n_picks} channels, far more than its bytes hold: it is damaged"
+        )
 
 
 def _mne_unit(raw: BaseRaw, i: int) -> tuple[float, str]:

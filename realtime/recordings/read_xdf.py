@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 from neuript.errors import NeuriptError
 from neuript.realtime.recordings import xdf_walk
 from neuript.realtime.recordings.gaps import find_gaps, segments_between
-from neuript.realtime.recordings.header import signal_info, text_of
+from neuript.realtime.recordings.header import signal_info
 from neuript.realtime.recordings.in_order import time_order
 from neuript.realtime.recordings.recording import CLOCK_STEP_S, RecordedStream, Recording
+from neuript.realtime.recordings.xdf_bytes import load_bytes
+from neuript.realtime.recordings.xdf_numbers import decode_numbers
 from neuript.realtime.recordings.xdf_text import decode_texts
 
 
 def read_xdf(path: Path) -> Recording:
     """Read an XDF as far as its chunks are whole; see `read_recording` for what is refused."""
-    blob = xdf_walk.load_bytes(path)
+    blob = load_bytes(path)
     found = xdf_walk.scan(blob)
     notes = list(found.problems)
     if not found.intact:
@@ -43,7 +45,7 @@ def read_xdf(path: Path) -> Recording:
     for one in _decode(path, blob, found, raw_stamps, notes):
         scanned = found.streams[one["info"]["stream_id"]]
         if scanned.footer is None and found.intact:
-            notes.append(f"stream '{text_of(scanned.header, 'name')}' has no footer (recording broken off)")
+            notes.append(f"stream '{signal_info(scanned.header).name}' has no footer (recording broken off)")
         streams.append(_xdf_stream(one, scanned, raw_stamps.get(scanned.stream_id, []), notes))
     return Recording(path, streams, "XDF", notes)
 
@@ -54,12 +56,12 @@ def _decode(
     import pyxdf
 
     decoded = {
-        stream_id: iter(decode_texts(blob, stream) if stream.is_text else xdf_walk.decode_numbers(blob, stream))
+        stream_id: decode_texts(blob, stream) if stream.is_text else decode_numbers(blob, stream)
         for stream_id, stream in found.streams.items()
     }
 
     def fill_in(values: Any, stamps: Any, info: Any, stream_id: int) -> tuple[Any, Any, Any]:
-        values, stamps = next(decoded[stream_id])
+        values, stamps = decoded.pop(stream_id)
         raw_stamps.setdefault(stream_id, []).append(stamps.copy())
         return values, stamps, info
 

@@ -11,28 +11,28 @@ from neuript.realtime.recordings.text_encoding import read_text
 from neuript.realtime.recordings.xdf_walk import ScannedStream, varlen
 
 
-def decode_texts(blob: bytes, stream: ScannedStream) -> list[tuple[list[list[str]], NDArray[np.float64]]]:
+def decode_texts(blob: bytes, stream: ScannedStream) -> tuple[list[list[str]], NDArray[np.float64]]:
     """Decode the Samples chunks of a text stream.
 
     Returns
     -------
-    list of (values, stamps)
-        Values of each chunk, a list of texts for each sample, and its stamps, shape (n_times,), in seconds.
+    values, stamps
+        A list of texts for each sample, and the stamps, shape (n_times,), in seconds.
         Samples without a stamp follow the one before them by a nominal period, as the format says.
     """
     period = 1.0 / stream.sfreq if stream.sfreq > 0 else 0.0
     known: dict[bytes, str] = {}
-    out, last = [], 0.0
+    values: list[list[str]] = []
+    stamps = np.empty(stream.n_samples)
+    last = 0.0
     for position, offsets in stream.chunks:
-        n, values = len(offsets) - 1, []
-        stamps = np.empty(n)
-        for k in range(n):
+        for _ in range(len(offsets) - 1):
             if blob[position]:
                 last = struct.unpack_from("<d", blob, position + 1)[0]
                 position += 8
             else:
                 last += period
-            stamps[k] = last
+            stamps[len(values)] = last
             position += 1
             row = []
             for _ in range(stream.n_chans):
@@ -41,5 +41,4 @@ def decode_texts(blob: bytes, stream: ScannedStream) -> list[tuple[list[list[str
                 position += length
                 row.append(known[raw] if raw in known else known.setdefault(raw, read_text(raw)))
             values.append(row)
-        out.append((values, stamps))
-    return out
+    return values, stamps

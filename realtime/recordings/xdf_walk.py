@@ -4,39 +4,36 @@ pyxdf trusts every length in the file: a lying one asks for gigabytes, a cut fil
 in one garbled sample. This walk checks each chunk against the size of the file and of its stream, keeps the
 chunks that are whole, and says how much was left behind; only those chunks reach pyxdf.
 
-pyxdf also reads number by number, and text as UTF-8 alone. The walk knows where every sample lies, so numeric chunks
-are decoded here at once (`decode_numbers`) and text by `xdf_text.py`; pyxdf gets a `thin_file` with one stand-in sample
-for each chunk.
+pyxdf also reads number by number, and text as UTF-8 alone. The walk knows where every sample lies, so streams are
+decoded at once by `xdf_numbers` and `xdf_text`, and pyxdf gets a `thin_file` with one stand-in sample for each of them.
 
 Format: https://github.com/sccn/xdf/wiki/Specifications
 """
 
 from __future__ import annotations
 
-import gzip
 import io
-import itertools
 import struct
-import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.realtime.recordings import xdf_stand_ins as stand_ins
 from neuript.realtime.recordings.header import MAX_XML_BYTES, parse_xml, signal_info, text_of
 from neuript.realtime.recordings.text_encoding import read_text
+from neuript.realtime.recordings.xdf_bytes import MAGIC
 
-MAGIC = b"XDF:"
 BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
-FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY_TAG, STREAM_FOOTER = range(1, 7)
-MAX_UNPACKED_BYTES = 8 * 2**30
 MAX_STREAMS = 1024
-_DTYPES = {"float32": "<f4", "double64": "<f8", "int8": "<i1", "int16": "<i2", "int32": "<i4", "int64": "<i8"}
-_ITEM_BYTES = {name: np.dtype(code).itemsize for name, code in _DTYPES.items()}
+MAX_EMPTY_CHUNKS = 10_000
+"""Samples chunks without samples; no recorder writes more."""
+_MAX_COUNT = 2**53
+DTYPES = {"float32": "<f4", "double64": "<f8", "int8": "<i1", "int16": "<i2", "int32": "<i4", "int64": "<i8"}
+_ITEM_BYTES = {name: np.dtype(code).itemsize for name, code in DTYPES.items()}
 
 
 @dataclass
@@ -74,10 +71,12 @@ class XdfScan:
     ----------
     streams : dict
         Streams by id, in order of appearance.
-    keep : list of (start, stop)
-        Byte ranges of the chunks that are whole (without the magic).
+    keep : list of (start, stop) or bytes
+        Byte ranges of the chunks that are whole (without the magic), and chunks that stand for mended ones.
     thin : list of (start, stop) or bytes
-        The same for `thin_file`, chunk by chunk.
+        What of them `thin_file` holds.
+    n_whole : int
+        Bytes in whole chunks that needed no mending.
     n_bytes : int
         Size of the (unpacked) file.
     problems : list of str
@@ -85,16 +84,19 @@ class XdfScan:
     """
 
     streams: dict[int, ScannedStream] = field(default_factory=dict)
-    keep: list[tuple[int, int]] = field(default_factory=list)
+    keep: list[tuple[int, int] | bytes] = field(default_factory=list)
     thin: list[tuple[int, int] | bytes] = field(default_factory=list)
     n_bytes: int = 0
+    n_whole: int = 0
     n_chunks: int = 0
+    n_empty: int = 0
+    has_header: bool = False
     problems: list[str] = field(default_factory=list)
 
     @property
     def n_kept(self) -> int:
         """Bytes in whole chunks, with the magic."""
-        return len(MAGIC) + sum(stop - start for start, stop in self.keep)
+        return len(MAGIC) + self.n_whole
 
     @property
     def intact(self) -> bool:
@@ -106,47 +108,14 @@ class _DamagedError(Exception):
     """A chunk that cannot be used; the message says why."""
 
 
-def load_bytes(path: Path) -> bytes:
-    """Return the content of an `.xdf`, `.xdfz` or `.xdf.gz` file, unpacked, with a limit.
-
-    Raises
-    ------
-    NeuriptError
-        If there is no such file, or it is empty, without the XDF magic, or larger than 8 GiB.
-    """
-    if not path.is_file():
-        raise NeuriptError(f"there is no file {path}")
-    if path.stat().st_size == 0:
-        raise NeuriptError(f"{path} is empty (0 bytes): the recorder wrote nothing into it")
-    packed = path.suffix.lower() in (".xdfz", ".gz")
-    try:
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            blob = _read_limited(file, path)
-    except (OSError, EOFError, zlib.error) as error:
-        raise NeuriptError(f"{path} cannot be read ({error})") from error
-    if not blob.startswith(MAGIC):
-        raise NeuriptError(f"{path} is not an XDF file: it does not begin with 'XDF:'")
-    return blob
-
-
-def _read_limited(file: io.BufferedIOBase | IO[bytes], path: Path) -> bytes:
-    pieces, total = [], 0
-    while piece := file.read(2**24):
-        total += len(piece)
-        if total > MAX_UNPACKED_BYTES:
-            raise NeuriptError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES // 2**30} GiB")
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
 def scan(blob: bytes) -> XdfScan:
     """Walk over all chunks of an XDF file in memory.
 
     Raises
     ------
     NeuriptError
-        If the XML has a DOCTYPE or is larger than 16 MiB, or there are more than 1024 streams: no recorder
-        writes such a file, so it is refused rather than repaired.
+        If the XML has a DOCTYPE or is larger than 16 MiB, or there are more than 1024 streams or 10,000 chunks of no
+        samples: no recorder writes such a file, so it is refused rather than repaired.
     """
     found = XdfScan(n_bytes=len(blob))
     position = len(MAGIC)
@@ -157,78 +126,40 @@ def scan(blob: bytes) -> XdfScan:
             position = _skip_damage(blob, position, str(damage), found)
             continue
         try:
-            stand_in = _take(blob, tag, content, stop, found)
+            stand_in, mended = _take(blob, tag, content, stop, found)
         except _DamagedError as damage:
             found.problems.append(f"chunk at byte {start} left out: {damage}")
         else:
-            if found.keep and found.keep[-1][1] == start:
-                found.keep[-1] = (found.keep[-1][0], stop)
+            last = found.keep[-1] if found.keep else b""
+            if mended:
+                found.keep.append(mended)
+            elif isinstance(last, tuple) and last[1] == start:
+                found.keep[-1] = (last[0], stop)
             else:
                 found.keep.append((start, stop))
-            found.thin.append(stand_in or (start, stop))
+            found.n_whole += 0 if mended else stop - start
+            if stand_in is None:
+                found.thin.append((start, stop))
+            elif stand_in:
+                found.thin.append(stand_in)
             found.n_chunks += 1
         position = stop
     return found
 
 
 def clean_bytes(blob: bytes, found: XdfScan) -> bytes:
-    """Return an XDF file of the whole chunks."""
-    return MAGIC + b"".join(blob[start:stop] for start, stop in found.keep)
+    """Return an XDF file of the whole and the mended chunks."""
+    first = [] if found.has_header else [stand_ins.file_header()]
+    return MAGIC + b"".join(first) + b"".join(_pieces(blob, found.keep))
 
 
 def thin_file(blob: bytes, found: XdfScan) -> io.BytesIO:
-    """Return an XDF file of the whole chunks with one empty sample in place of each Samples chunk."""
-    pieces = (p if isinstance(p, bytes) else blob[p[0] : p[1]] for p in found.thin)
-    return io.BytesIO(MAGIC + b"".join(pieces))
+    """Return an XDF file of stand-ins and clock offsets, with one empty sample for each stream."""
+    return io.BytesIO(MAGIC + stand_ins.file_header() + b"".join(_pieces(blob, found.thin)))
 
 
-def decode_numbers(blob: bytes, stream: ScannedStream) -> list[tuple[NDArray[Any], NDArray[np.float64]]]:
-    """Decode the Samples chunks of a numeric stream.
-
-    Returns
-    -------
-    list of (values, stamps)
-        Values of each chunk, shape (n_times, n_chans), in the recorded number format, and its stamps, shape (n_times,),
-        in seconds.
-        Samples without a stamp follow the one before them by a nominal period, as the format says.
-    """
-    dtype = np.dtype(_DTYPES[stream.channel_format])
-    period = 1.0 / stream.sfreq if stream.sfreq > 0 else 0.0
-    out, last = [], 0.0
-    for begin, offsets in stream.chunks:
-        raw = np.frombuffer(blob, np.uint8, int(offsets[-1]), begin)
-        stamped = raw[offsets[:-1]] != 0
-        first = offsets[:-1] + 1 + 8 * stamped
-        values = _gather(raw, first, stream.n_item).view(dtype).astype(dtype.newbyteorder("="))
-        stamps = np.full(len(first), period)
-        stamps[stamped] = _gather(raw, offsets[:-1][stamped] + 1, 8).view("<f8")[:, 0]
-        _count_up(stamps, stamped, last)
-        last = float(stamps[-1]) if len(stamps) else last
-        out.append((values, stamps))
-    return out
-
-
-def _gather(raw: NDArray[np.uint8], first: NDArray[np.int64], n_bytes: int) -> NDArray[np.uint8]:
-    """Return `n_bytes` bytes from each of the places `first`, shape (len(first), n_bytes)."""
-    steps = np.diff(first)
-    if len(first) > 1 and (steps == steps[0]).all():  # equal rows: one strided copy
-        rows = np.lib.stride_tricks.as_strided(
-            raw[first[0] :], (len(first), n_bytes), (int(steps[0]), 1), writeable=False
-        )
-        return np.ascontiguousarray(rows)
-    picked: NDArray[np.uint8] = raw[first[:, None] + np.arange(n_bytes)]
-    return picked
-
-
-def _count_up(stamps: NDArray[np.float64], stamped: NDArray[np.bool_], last: float) -> None:
-    """Turn the periods of unstamped samples into stamps, in place, adding one after the other."""
-    if stamped.all():
-        return
-    edges = np.append(np.flatnonzero(stamped), len(stamps))
-    if edges[0] > 0:
-        stamps[: edges[0]] = np.add.accumulate(np.append(last, stamps[: edges[0]]))[1:]
-    for start, stop in itertools.pairwise(edges.tolist()):
-        stamps[start:stop] = np.add.accumulate(stamps[start:stop])
+def _pieces(blob: bytes, parts: Iterable[tuple[int, int] | bytes]) -> Iterator[bytes]:
+    return (part if isinstance(part, bytes) else blob[part[0] : part[1]] for part in parts)
 
 
 def varlen(blob: bytes, position: int) -> tuple[int, int]:
@@ -250,7 +181,7 @@ def _chunk_at(blob: bytes, position: int) -> tuple[int, int, int, int]:
         missing = after + length - len(blob)
         raise _DamagedError(f"the last chunk wants {missing} bytes more than the file has")
     tag = int.from_bytes(blob[after : after + 2], "little")
-    if not FILE_HEADER <= tag <= STREAM_FOOTER:
+    if not stand_ins.FILE_HEADER <= tag <= stand_ins.STREAM_FOOTER:
         raise _DamagedError(f"unknown chunk tag {tag}")
     return position, after + length, tag, after + 2
 
@@ -264,44 +195,80 @@ def _skip_damage(blob: bytes, position: int, why: str, found: XdfScan) -> int:
     return stop
 
 
-def _take(blob: bytes, tag: int, content: int, stop: int, found: XdfScan) -> bytes | None:
-    """Check one chunk and note what it says; return its stand-in for pyxdf, if it needs one."""
-    if tag == FILE_HEADER:
-        _xml(blob[content:stop])
-        return None
-    if tag == BOUNDARY_TAG:
-        return None
+def _take(blob: bytes, tag: int, content: int, stop: int, found: XdfScan) -> tuple[bytes | None, bytes]:
+    """Check one chunk and note what it says.
+
+    Returns
+    -------
+    stand_in : bytes or None
+        What pyxdf gets instead, perhaps nothing; None means the chunk itself.
+    mended : bytes
+        What a repaired file gets instead; nothing means the chunk itself.
+    """
+    if tag == stand_ins.FILE_HEADER:
+        return b"", _take_file_header(blob[content:stop], found)
+    if tag == stand_ins.BOUNDARY_TAG:
+        return b"", b""
     if stop - content < 4:
         raise _DamagedError("no room for a stream id")
     stream_id = int.from_bytes(blob[content : content + 4], "little")
     content += 4
-    if tag == STREAM_HEADER:
-        _take_header(blob[content:stop], stream_id, found)
-        return None
+    if tag == stand_ins.STREAM_HEADER:
+        stream = _take_header(blob[content:stop], stream_id, found)
+        return stand_ins.stream_header(stream_id, stream.n_chans, stream.sfreq, stream.channel_format), b""
+    return _take_content(blob, tag, content, stop, stream_id, found)
+
+
+def _take_content(
+    blob: bytes, tag: int, content: int, stop: int, stream_id: int, found: XdfScan
+) -> tuple[bytes | None, bytes]:
     stream = found.streams.get(stream_id)
     if stream is None:
         raise _DamagedError(f"stream {stream_id} has no header")
-    if tag == STREAM_FOOTER:
+    if tag == stand_ins.STREAM_FOOTER:
         stream.footer = _xml(blob[content:stop])
-    elif tag == CLOCK_OFFSET:
+        count = _whole_count(stream.footer)
+        return b"" if count is None else stand_ins.footer(stream_id, count), b""
+    if tag == stand_ins.CLOCK_OFFSET:
         if stop - content != 16:
             raise _DamagedError(f"a clock offset of {stop - content} bytes instead of 16")
         if not np.isfinite(struct.unpack("<dd", blob[content:stop])).all():
             raise _DamagedError("a clock offset that is not a number")
         stream.n_offsets += 1
-    else:
-        stream.n_samples += _check_samples(blob, content, stop, stream)
-        return _stand_in(stream)
-    return None
+        return None, b""
+    n, seen = _check_samples(blob, content, stop, stream), stream.n_samples
+    stream.n_samples += n
+    if not n:
+        found.n_empty += 1
+        if found.n_empty > MAX_EMPTY_CHUNKS:
+            raise NeuriptError(f"the XDF file has more than {MAX_EMPTY_CHUNKS} chunks without samples")
+        return b"", b""
+    empty = stand_ins.empty_texts(stream.n_chans) if stream.is_text else bytes(stream.n_item)
+    return b"" if seen else stand_ins.one_sample(stream_id, empty), b""
 
 
-def _stand_in(stream: ScannedStream) -> bytes:
-    sample = b"\x01\x00" * stream.n_chans if stream.is_text else bytes(stream.n_item)
-    body = struct.pack("<HI", SAMPLES, stream.stream_id) + b"\x01\x01\x08" + bytes(8) + sample
-    return b"\x04" + struct.pack("<I", len(body)) + body
+def _whole_count(footer: Element) -> int | None:
+    """Return the number of samples that a footer states; None where it states none that could be right."""
+    try:
+        count = float(text_of(footer, "sample_count"))
+    except ValueError:
+        return None
+    return int(count) if count.is_integer() and 0 <= count < _MAX_COUNT else None
 
 
-def _take_header(xml: bytes, stream_id: int, found: XdfScan) -> None:
+def _take_file_header(xml: bytes, found: XdfScan) -> bytes:
+    """Check a file header; return what a repaired file gets in its place, or nothing where it is whole."""
+    _xml(xml)
+    found.has_header = True
+    try:
+        xml.decode("utf-8")
+    except UnicodeDecodeError as error:
+        found.problems.append(f"the header of the file has bytes that are no UTF-8 ({error.reason}): replaced")
+        return stand_ins.mended_header(xml.decode("utf-8", "replace"))
+    return b""
+
+
+def _take_header(xml: bytes, stream_id: int, found: XdfScan) -> ScannedStream:
     root = _xml(xml)
     if stream_id in found.streams:
         raise _DamagedError(f"a second header for stream {stream_id}")
@@ -313,7 +280,7 @@ def _take_header(xml: bytes, stream_id: int, found: XdfScan) -> None:
         info = signal_info(root)
     except NeuriptError as error:
         raise _DamagedError(str(error)) from error
-    found.streams[stream_id] = ScannedStream(
+    stream = ScannedStream(
         stream_id=stream_id,
         header=root,
         header_xml=read_text(xml),
@@ -321,6 +288,8 @@ def _take_header(xml: bytes, stream_id: int, found: XdfScan) -> None:
         channel_format=info.channel_format,
         sfreq=info.sfreq,
     )
+    found.streams[stream_id] = stream
+    return stream
 
 
 def _xml(content: bytes) -> Element:
@@ -344,12 +313,15 @@ def _check_samples(blob: bytes, content: int, stop: int, stream: ScannedStream) 
     end = position + int(offsets[-1])
     if end != stop:
         raise _DamagedError(f"its samples fill {end - content} of {stop - content} bytes")
-    stream.chunks.append((position, offsets))
+    if n:
+        stream.chunks.append((position, offsets))
     return n
 
 
 def _walk_numbers(blob: bytes, begin: int, stop: int, n: int, n_item: int) -> NDArray[np.int64]:
     """Return where samples begin, and where the last one ends, counted from `begin`, shape (n + 1,)."""
+    if n == 1 and begin < stop and blob[begin] in (0, 8):
+        return np.array((0, 1 + blob[begin] + n_item))
     for n_stamp in (8, 0):  # often all samples have a stamp, or none
         n_row = 1 + n_stamp + n_item
         if n and stop - begin == n * n_row:

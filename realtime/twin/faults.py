@@ -17,6 +17,7 @@ import numpy as np
 
 from neuript.errors import NeuriptError
 from neuript.limits import SFREQ_MAX, SFREQ_MIN
+from neuript.strict_yaml import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,14 +124,7 @@ def parse_faults(script: str | Path) -> tuple[Fault, ...]:
 
 
 def _yaml_entries(path: Path) -> list[Any]:
-    import yaml
-
-    try:
-        if path.stat().st_size > 2**20:
-            raise NeuriptError(f"{path} is larger than 1 MiB; a fault script is a short list")
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise NeuriptError(f"cannot read the fault script {path}: {error}") from error
+    entries = read_yaml(path, f"the fault script {path}")
     if isinstance(entries, dict) and set(entries) == {"faults"}:
         entries = entries["faults"]
     if not isinstance(entries, list):

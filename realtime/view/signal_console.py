@@ -98,9 +98,9 @@ def render_signal(
 
 
 def _n_lines(text: Text, width: int) -> int:
-    from rich.console import Console
+    from neuript.safe_console import Report
 
-    return max(1, len(text.wrap(Console(width=width), max(10, width))))
+    return max(1, len(text.wrap(Report(width=width), max(10, width))))
 
 
 def _traces(

@@ -22,8 +22,8 @@ FOLDERS = {
     "neuript.montages": "montages",
 }
 BASE = {
-    *("durations", "errors", "extras", "files", "interrupt", "limits", "locks"),
-    *("modest", "pasteable", "specs", "user_folders"),
+    *("durations", "errors", "extras", "files", "foreign", "interrupt", "limits", "locks"),
+    *("modest", "pasteable", "safe_console", "specs", "strict_yaml", "user_folders"),
 }
 """Modules beside the folders of `neuript/` that any folder may use."""
 MAY_IMPORT = {
@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "training.calibration": "training.windows training.fitting training.population realtime.chain realtime.recordings "
     "realtime.decoding montages neuript.network neuript.modelfile neuript.weights",
     "training.guided": "training.windows training.calibration realtime.chain realtime.dashboard realtime.recordings "
-    "realtime.decoding realtime.live realtime.lsl realtime.paradigm training.report montages",
+    "realtime.decoding realtime.live realtime.lsl realtime.paradigm training.report montages neuript.modelfile",
     "training.corpus": "training.windows realtime.chain realtime.recordings montages",
     "training.evaluate": "training.windows training.fitting training.calibration training.population realtime.chain "
     "realtime.recordings realtime.decoding realtime.live montages neuript.network neuript.modelfile neuript.weights",

@@ -71,7 +71,10 @@ def test_a_person_is_calibrated_on_one_run_and_decoded_on_the_next(recordings, t
     assert manifest.n_chans == len(NAMES)
     assert manifest.simulated
     assert manifest.provenance["subject"] == "S01"
-    assert "run3.xdf" in manifest.provenance["data"][0]
+    assert manifest.provenance["data"][0].startswith("recording 1 (XDF, ")
+    assert model.stat().st_mode & 0o777 == report.stat().st_mode & 0o777 == page.stat().st_mode & 0o777 == 0o600
+    for file in (model, report, page):
+        assert "run3.xdf" not in file.read_text("utf-8", "ignore")
     told = json.loads(report.read_text())
     figures = told["calibration"]
     assert manifest.metrics == figures

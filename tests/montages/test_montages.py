@@ -203,7 +203,7 @@ def test_own_file_with_pairs() -> None:
         ("electrodes: {E1: [0, 0, 90]}", "'lobes' is missing, and no lobe follows"),
         ("electrodes: [C3]\naliases: [x]", "must map labels to electrodes"),
         ("electrodes: [C3]\naliases: {x: C4}", "'x' means 'C4', which is not in this montage"),
-        ("electrodes: &a [*a]", "names are texts (put it in quotes)"),
+        ("electrodes: &a [*a]", "stands inside what it names"),
     ],
 )
 def test_each_mistake_is_one_clear_sentence(text: str, sentence: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from neuript.files import file_sha256
+from neuript.files import PRIVATE_FILE, file_sha256
 from neuript.modelfile.deployable import save_model
 from neuript.modelfile.manifest import Manifest, provenance
 from neuript.realtime.decoding.scoring import ScoreCard
@@ -16,6 +16,7 @@ from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.calibration.controls import Control
 from neuript.training.calibration.fitted_decoder import STACK, FittedDecoder
 from neuript.training.calibration.operating_point import OperatingPoint
+from neuript.training.calibration.unnamed import recording_alias, unnamed
 from neuript.training.fitting.policy_scan import Rows
 from neuript.training.windows.dataset import Dataset
 
@@ -97,14 +98,14 @@ class CalibrationResult:
     def save(self, path: str | Path) -> Manifest:
         """Write the sealed model file `path` (NAME.ts) for `neuript-live`, and return its manifest.
 
-        The golden vectors inside are made up: no EEG of the person is in the file.
+        The golden vectors inside are made up: no EEG of the person is in the file. Only its owner may read it.
 
         Raises
         ------
         NeuriptError
             If the file cannot be written; an old one is kept.
         """
-        return save_model(path, self.decoder.module, self.manifest)
+        return save_model(path, self.decoder.module, self.manifest, mode=PRIVATE_FILE)
 
 
 def to_model(
@@ -138,12 +139,13 @@ def to_model(
     rows : sequence of Rows
         Held-out decisions over the recordings, which the report reads.
     """
+    notes = unnamed(data.notes, recordings)
     manifest = replace(
         data.manifest,
         model=decoder.describe(),
         policy=(decoder.policy(data.manifest.policy) if point is None else point.policy).to_dict(),
         provenance=provenance(
-            data=[_name(recording) for recording in recordings],
+            data=[recording_alias(number, recording) for number, recording in enumerate(recordings, 1)],
             recordings=[file_sha256(r.path) for r in recordings if r.path.is_file()],
             simulated=decoder.simulated,
             counts=data.counts,
@@ -159,12 +161,12 @@ def to_model(
             "trials": data.counts,
             "windows": len(data.x),
             "channels": list(data.montage.ch_names),
-            "notes": list(data.notes),
+            "notes": list(notes),
             "seconds": round(seconds, 1),
         },
     )
     grounds = CalibrationGrounds(data, tuple(rows), spec)
-    return CalibrationResult(decoder, manifest, data.counts, data.notes, point, tuple(controls), grounds)
+    return CalibrationResult(decoder, manifest, data.counts, notes, point, tuple(controls), grounds)
 
 
 def _people(decoder: FittedDecoder, spec: CalibrationSpec) -> dict[str, Any]:
@@ -193,8 +195,3 @@ def _card_figures(card: ScoreCard, nll: float | None) -> dict[str, Any]:
         "chance_bound_5": round(card.bound, 4),
     }
     return figures if nll is None else {**figures, "nll_per_trial": round(nll, 4)}
-
-
-def _name(recording: Recording) -> str:
-    """Folder and file: many recorders call every file `eeg.edf`."""
-    return f"{recording.path.parent.name}/{recording.path.name}".lstrip("/")

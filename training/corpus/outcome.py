@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from neuript.files import write_atomically, write_json
+from neuript.foreign import one_line
 
 Status = Literal["kept", "empty", "refused", "failed", "duplicate"]
 
@@ -139,9 +140,9 @@ class CorpusReport:
             lost = ", ".join(f"{k} {n}" for k, n in row["rejected"].items() if n) or "nothing"
             files = f"{row['kept_recordings']}/{row['recordings']}"
             hours = f"{row['hours_kept']:.2f}/{row['hours_recorded']:.2f}"
-            lines.append(f"{row['dataset']:<24} {row['subjects']:>6} {files:>11} {hours:>16}  {lost}")
+            lines.append(f"{one_line(row['dataset'], 60):<24} {row['subjects']:>6} {files:>11} {hours:>16}  {lost}")
         reasons = [f for f in self.files if f.status in ("refused", "failed")]
-        lines += [f"{f.status}: {f.dataset}/{f.recording}: {f.reason}" for f in reasons[:20]]
+        lines += [one_line(f"{f.status}: {f.dataset}/{f.recording}: {f.reason}", 1000) for f in reasons[:20]]
         if len(reasons) > 20:
             lines.append(f"and {len(reasons) - 20} more; see report.csv")
         return "\n".join(lines)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from neuript.errors import NeuriptError
-from neuript.files import check_writable, replacing
+from neuript.files import PRIVATE_FILE, check_writable, replacing
 from neuript.interrupt import Interrupt
 from neuript.realtime.live.typed import TypedLines
 from neuript.realtime.lsl.labrecorder import find_labrecorder
@@ -22,7 +22,7 @@ from neuript.training.guided.guided_spec import GuidedSpec
 from neuript.training.guided.guided_view import GuidedView
 from neuript.training.guided.guided_words import resume
 from neuript.training.guided.kept_trials import kept_trials, note_lost_trials, readable, without_replaced
-from neuript.training.guided.session_folder import MODEL, PRIVATE_FILE, REPORT, SessionFolder, sessions_of
+from neuript.training.guided.session_folder import MODEL, REPORT, SessionFolder, sessions_of
 from neuript.training.guided.session_parts import SessionParts, Show
 from neuript.training.guided.session_plan import plan_session, still_to_do
 from neuript.training.report.calibration_report import report

@@ -15,13 +15,13 @@ import yaml
 
 from neuript import specs
 from neuript.errors import NeuriptError
-from neuript.files import append_json, unwritable, write_atomically
+from neuript.files import PRIVATE_FILE, PRIVATE_FOLDER, append_json, unwritable, write_atomically
 from neuript.locks import locked
+from neuript.strict_yaml import read_yaml
 from neuript.training.guided.guided_spec import GuidedSpec, check_alias
 
 logger = logging.getLogger(__name__)
 
-PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 CONFIG, JOURNAL, LOCK, MODEL, REPORT = "config.yaml", "journal.jsonl", ".lock", "model.ts", "report"
 _RECORDING = re.compile(r"session(?:-(\d+))?\.xdf")
 _FORMAT = "neuript-session-1"
@@ -88,10 +88,7 @@ class SessionFolder:
             raise NeuriptError(
                 f"--resume {path} is no session folder: it has no {CONFIG}; name one such as sessions/S01/2026-11-30-1"
             )
-        try:
-            said = yaml.safe_load(config.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise NeuriptError(f"{config} cannot be read ({error}); restore it, or begin a new session") from error
+        said = read_yaml(config, str(config))
         if not isinstance(said, dict) or said.pop("format", None) != _FORMAT:
             raise NeuriptError(f"{config} was not written by this version of neuript; begin a new session")
         return cls(path, specs.from_dict(GuidedSpec, said, str(config)))

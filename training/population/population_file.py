@@ -197,7 +197,7 @@ def learn_population(
         model={},
         policy=_policy(first.manifest.policy, gate=learnt.gate is not None),
         provenance=provenance(
-            data=sorted({path.parent.parent.name for paths in people.values() for path in paths} - {""}),
+            data=[f"{sum(map(len, people.values()))} recordings"],
             simulated=any(one.manifest.simulated for one in data.values()),
             counts={"people": len(data), "trials": sum(len(one.trials) for one in data.values())},
             notes="learnt from earlier people; not calibrated on anybody",

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from neuript.errors import NeuriptError
+from neuript.strict_yaml import parse_yaml, read_yaml
 
 
 def read_table(path: str | Path) -> dict[str, Any]:
@@ -19,10 +18,7 @@ def read_table(path: str | Path) -> dict[str, Any]:
     NeuriptError
         If the file cannot be read, or is no table.
     """
-    try:
-        table = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise NeuriptError(f"--config {path} cannot be read: {error}") from error
+    table = read_yaml(path, f"--config {path}")
     if not isinstance(table, dict):
         raise NeuriptError(f"--config {path} is not a table of settings, such as `steps: 1000`")
     return table
@@ -73,10 +69,7 @@ def field_values(texts: Sequence[str]) -> dict[str, Any]:
         if not equals or not name or not value:
             raise NeuriptError(f"{text!r} is not of the form FIELD=VALUE")
         as_list = f"[{value}]" if "," in value and not value.startswith("[") else value
-        try:
-            found[name.replace("-", "_")] = yaml.safe_load(as_list)
-        except yaml.YAMLError as error:
-            raise NeuriptError(f"the value of {text!r} cannot be read: {error}") from error
+        found[name.replace("-", "_")] = parse_yaml(as_list, f"the value of {text!r}")
     return found
 
 

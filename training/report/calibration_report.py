@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuript.files import write_atomically
+from neuript.files import PRIVATE_FILE, write_atomically
 from neuript.training.report.report_paths import report_suffix
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def report(
     page = _page(result, figures) if ".html" in suffixes else ""
     for path, suffix in zip(paths, suffixes, strict=True):
         text = page if suffix == ".html" else json.dumps(figures, indent=1, allow_nan=False) + "\n"
-        write_atomically(path, text.encode())
+        write_atomically(path, text.encode(), mode=PRIVATE_FILE)
     return figures
 
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-import yaml
-
 from neuript.errors import NeuriptError
+from neuript.strict_yaml import parse_yaml
 
 
 def nested_values(texts: Sequence[str], start: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,8 +27,5 @@ def nested_values(texts: Sequence[str], start: Mapping[str, Any]) -> dict[str, A
         place = values
         for word in path:
             place = place.setdefault(word, {})
-        try:
-            place[last] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise NeuriptError(f"--set {text!r}: {value!r} is not a value") from error
+        place[last] = parse_yaml(value, f"--set {text!r}")
     return values

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neuript.errors import NeuriptError
+from neuript.strict_yaml import read_yaml
 from neuript.training.sweep.canonical import merged
 
 TABLES_FILE = Path(__file__).with_name("sweep_tables.yaml")
@@ -97,14 +98,7 @@ def load_sweep(name: str, overrides: Mapping[str, Any] | None = None) -> Sweep:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NeuriptError(f"cannot read {path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise NeuriptError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(path, str(path))
     if not isinstance(content, dict) or not isinstance(content.get("tables"), dict):
         raise NeuriptError(f"{path} has no `tables`; see the one that comes with neuript")
     return content

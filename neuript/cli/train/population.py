@@ -113,7 +113,7 @@ def _print_table(left_out: dict[str, Any], n_people: int) -> None:
         return
     from rich.table import Table
 
-    from neuript.cli.console import Report
+    from neuript.safe_console import Report
 
     counts = sorted({int(count) for decoder in left_out.values() for count in decoder})
     table = Table(title=f"Balanced accuracy of {n_people} people left out in turn, by their trials per class")

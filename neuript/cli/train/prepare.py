@@ -12,6 +12,7 @@ from neuript.cli.arguments import add_eeg, add_json, add_mains, add_montage, add
 from neuript.cli.channel_options import add_channels, given_channels
 from neuript.cli.progress import say
 from neuript.errors import NeuriptError
+from neuript.foreign import one_line
 
 if TYPE_CHECKING:
     from neuript.training.corpus import FileReport, PrepareOptions, Recipe
@@ -143,4 +144,4 @@ def _options(args: argparse.Namespace) -> PrepareOptions:
 def _tell(done: int, n_all: int, file: FileReport) -> None:
     """One line per recording, on stderr."""
     what = f"{file.kept} of {file.possible} windows" if file.status == "kept" else file.status
-    say(f"[{done}/{n_all}] {file.dataset}/{file.recording}: {what}")
+    say(one_line(f"[{done}/{n_all}] {file.dataset}/{file.recording}: {what}", 500))

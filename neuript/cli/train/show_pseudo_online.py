@@ -17,7 +17,7 @@ WINDOWS = ("person", "decoder", "BA", "ECE", "AURC", "nMCC", "kappa (s)", "ITR",
 
 def print_online(result: OnlineResult) -> None:
     """Print three tables: commands, windows and trials, and both against the number of calibration trials."""
-    from neuript.cli.console import Report
+    from neuript.safe_console import Report
 
     console = Report()
     for sentence in _sentences(result):

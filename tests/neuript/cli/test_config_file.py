@@ -92,7 +92,10 @@ def test_the_command_line_wins_also_where_options_add_up_and_for_arguments(confi
         ("unit: {a: 1}", "must be text or a number"),
         ("[1, 2]", "must be a table of options"),
         ("just words", "must be a table of options"),
-        ("a: [", "is not YAML"),
+        ("a: [", "not valid YAML"),
+        ("a: &a [*a]", "stands inside what it names"),
+        ("trust: true", "on the command line, one file at a time"),
+        ("live: {trust: true}", "on the command line, one file at a time"),
     ],
 )
 def test_what_a_file_may_not_say(config, text, words):
@@ -101,7 +104,7 @@ def test_what_a_file_may_not_say(config, text, words):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(NeuriptError, match=r"cannot be read .* neuript init writes one"):
+    with pytest.raises(NeuriptError, match=r"cannot be read: .* check the path"):
         parse_with_config("live", live(), ["--config", str(tmp_path / "no.yaml")])
 
 

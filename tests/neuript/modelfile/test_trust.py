@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -99,3 +100,40 @@ def test_a_line_that_was_cut_off_trusts_nothing_new(n: int) -> None:
     assert set(known) <= {A, B}
     assert trust.remember(B, how="written")
     assert trust.is_trusted(B)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_folder_that_others_can_write_is_no_place_for_trust(
+    own_config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trust.remember(A, how="written")
+    own_config.chmod(0o777)
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert not trust.is_trusted(A)
+            assert not trust.remember(B, how="written")
+    finally:
+        own_config.chmod(0o700)
+    assert "chmod 700" in caplog.text
+    assert trust.is_trusted(A)
+    assert not trust.is_trusted(B)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
+def test_a_list_that_is_a_link_is_ignored_and_not_written_through(own_config: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.txt"
+    elsewhere.write_text(f"{A}  x\n")
+    own_config.mkdir()
+    trust.trust_file().symlink_to(elsewhere)
+    assert not trust.is_trusted(A)
+    assert not trust.remember(B, how="written")
+    assert elsewhere.read_text() == f"{A}  x\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root")
+def test_a_folder_of_another_user_is_no_place_for_trust(own_config: Path) -> None:
+    trust.remember(A, how="written")
+    os.chown(own_config, 12345, -1)
+    assert not trust.is_trusted(A)
+    os.chown(own_config, 0, -1)
+    assert trust.is_trusted(A)

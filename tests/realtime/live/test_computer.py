@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from neuript.realtime.live import computer
+from neuript.realtime.live import computer, lsl_checks
 from neuript.realtime.live.demo import DEMO_MODEL
 
 
@@ -80,12 +80,12 @@ def test_shipped_model_missing_or_damaged(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.lsl
 class TestLsl:
     def test_library_is_found(self) -> None:
-        status, detail, _ = computer.check_liblsl()
+        status, detail, _ = lsl_checks.check_liblsl()
         assert status == "ok"
         assert detail.startswith("liblsl 1.")
 
     def test_own_stream_is_found_and_read(self) -> None:
-        assert computer.check_own_stream()[0] == "ok"
+        assert lsl_checks.check_own_stream()[0] == "ok"
 
     @pytest.mark.parametrize(
         ("found", "received", "words"), [(False, False, "not found within 5 s"), (True, False, "no data came over TCP")]
@@ -97,7 +97,7 @@ class TestLsl:
 
         result = lsl_check.Loopback(found=found, received=received, found_after_s=5.0)
         monkeypatch.setattr(lsl_check, "loopback", lambda: result)
-        status, detail, fix = computer.check_own_stream()
+        status, detail, fix = lsl_checks.check_own_stream()
         assert status == "fail"
         assert words in detail
         assert "16572" in fix
@@ -106,7 +106,7 @@ class TestLsl:
         from neuript.realtime.lsl import check as lsl_check
 
         monkeypatch.setattr(lsl_check, "MULTICAST_GROUP", "10.1.2.3")  # not a multicast address
-        assert computer.check_multicast()[0] == "warn"
+        assert lsl_checks.check_multicast()[0] == "warn"
 
     @pytest.mark.parametrize(
         ("text", "status", "words"),
@@ -115,15 +115,87 @@ class TestLsl:
             ("[lab]\nSessionID = lab7\n", "warn", "'lab7'"),
             ("[multicast]\nResolveScope = machine\n", "warn", "machine"),
             ("[lab]\nKnownPeers = {10.0.0.7, 10.0.0.8}", "ok", "10.0.0.7,10.0.0.8"),
-            ("not a settings file", "ok", "scope site"),
+            ("not a settings file", "fail", "is no KEY = VALUE, so liblsl takes nothing"),
+            ("[lab]\n# mine\nSessionID = x", "fail", "line 2 ('# mine') is no KEY = VALUE; comments begin with ;"),
+            ("[lab\nSessionID = x", "fail", "without a closing ]"),
+            ("[lab]\nSessionID = x\nSessionID = y", "fail", "line 3 gives SessionID a second time"),
+            ("[lab]\nsessionid = x", "fail", "sessionid is not read: liblsl calls it SessionID"),
+            ("[Multicast]\nResolveScope = machine", "fail", "[Multicast] is not read"),
+            ("[ports]\nBasePort = 70000", "fail", "BasePort = 70000 must be a whole number of 1 to 65535"),
+            ("[ports]\nBasePort = 65530", "fail", "end at 65561, beyond 65535"),
+            ("[ports]\nPortRange = many", "fail", "PortRange = many must be"),
+            ("[ports]\nBasePort = 30000\nPortRange = 100", "ok", "scope site"),
+            ("[lab]\nKnownPeers = {no-such-host.invalid}", "fail", "no address for no-such-host.invalid"),
         ],
     )
     def test_settings_that_hide_streams(
-        self, monkeypatch: pytest.MonkeyPatch, text: str, status: str, words: str
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, status: str, words: str
     ) -> None:
-        from neuript.realtime.lsl import check as lsl_check
-
-        monkeypatch.setattr(lsl_check, "user_config", lambda: text)
-        result = computer.check_lsl_settings()
+        (tmp_path / "lsl_api.cfg").write_text(text)
+        monkeypatch.setenv("LSLAPICFG", str(tmp_path / "lsl_api.cfg"))
+        monkeypatch.delenv("NEURIPT_LSL_SCOPE")
+        result = lsl_checks.check_lsl_settings()
         assert result[0] == status
         assert words in result[1]
+
+    def test_settings_that_are_not_there_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LSLAPICFG", str(tmp_path / "none.cfg"))
+        status, detail, _ = lsl_checks.check_lsl_settings()
+        assert status == "fail"
+        assert "LSLAPICFG names" in detail
+        assert "No such file" in detail
+
+    def test_staying_on_this_computer_is_told(self) -> None:
+        status, _, fix = lsl_checks.check_lsl_settings()
+        assert (status, fix) == ("warn", "unset NEURIPT_LSL_SCOPE")
+
+    def test_two_programs_with_one_identity_are_told(self) -> None:
+        import pylsl
+
+        from neuript.realtime.lsl.namesakes import Namesakes
+
+        info = pylsl.StreamInfo("twin\x1b[31m", "EEG", 1, 0, "float32", "one-and-the-same")
+        outlets = [pylsl.StreamOutlet(info) for _ in range(2)]
+        status, detail, _ = lsl_checks.check_identities()
+        assert status == "fail"
+        assert "2 streams say that they are 'one-and-the-same'" in detail
+        assert len(Namesakes().of(["one-and-the-same", ""])) == 2
+        outlets.clear()
+
+    def test_loopback_that_is_down_is_the_cause_that_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from neuript.realtime.lsl import check as lsl_check
+
+        assert lsl_checks.check_loopback()[0] == "ok"
+        monkeypatch.setattr(lsl_check.socket.socket, "sendto", _unreachable)
+        assert "Network is unreachable" in lsl_checks.check_loopback()[1]
+        assert "lo up" in lsl_checks.check_own_stream()[2]
+
+
+def _unreachable(*_arguments: object) -> int:
+    raise OSError(101, "Network is unreachable")
+
+
+@pytest.mark.parametrize(
+    ("more", "secure"),
+    [
+        ("", False),
+        ("<security_enabled>false</security_enabled>", False),
+        ("<security_enabled>true</security_enabled>", True),
+        ("<security><public_key>k</public_key></security>", True),
+    ],
+)
+def test_streams_of_securelsl_are_known_by_their_header(more: str, secure: bool) -> None:
+    from neuript.realtime.lsl.check import _announces_security
+
+    assert _announces_security(f"<info><name>a</name>{more}</info>") is secure
+
+
+def test_machine_only_settings_keep_the_rest() -> None:
+    from neuript.realtime.lsl.library import machine_only
+    from neuript.realtime.lsl.lsl_config import parse_config
+
+    mine = "[multicast]\nResolveScope = site\nTTLOverride = 3\n[lab]\nSessionID = x\nKnownPeers = {10.0.0.7}\n"
+    config = parse_config(machine_only(mine))
+    assert config.values["multicast"] == {"ResolveScope": "machine", "TTLOverride": "3", "AddressesOverride": "{}"}
+    assert config.values["lab"] == {"SessionID": "x", "KnownPeers": "{}"}
+    assert parse_config(machine_only("")).get("multicast", "ResolveScope", "") == "machine"

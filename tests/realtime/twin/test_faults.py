@@ -101,7 +101,7 @@ def test_yaml_that_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(NeuriptError):
         parse_faults(path)
-    with pytest.raises(NeuriptError, match="cannot read"):
+    with pytest.raises(NeuriptError, match="cannot be read"):
         parse_faults(tmp_path / "none.yaml")
 
 

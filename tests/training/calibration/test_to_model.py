@@ -48,11 +48,23 @@ def test_a_saved_result_tells_figures_and_provenance_and_decodes(rng, tmp_path):
     assert result.figures["trials"] == result.counts == {"left": 12, "right": 12}
     assert (result.figures["windows"], result.figures["seconds"], result.n_trials) == (48, 12.3, 24)
     told = engine.manifest.provenance
-    assert (told["data"], told["subject"]) == (["day1/eeg.edf", "run3.xdf"], "S07")
+    assert (told["data"], told["subject"]) == (["recording 1 (EDF)", "recording 2 (XDF)"], "S07")
     assert result.published is result.scores[STACK]
     logits = engine.infer(data.signal[0].T, data.tangent[0])
     assert logits.argmax() == data.y[0]
     np.testing.assert_array_equal(Reference.of(engine.reference).mean, data.reference.mean)
+
+
+def test_a_model_keeps_no_folder_or_file_name_of_the_person(rng, tmp_path):
+    runs = [Recording(Path("/lab/Jane Doe 1980-02-03/run1.edf"), [], "EDF")]
+    data = dataset(rng)
+    data = replace(data, notes=("Jane Doe 1980-02-03/run1.edf: 2 of 9 trials have no clean window",))
+    result = to_model(data, fitted(data, alone=True), None, (), SPEC, runs, 1.0)
+    result.save(tmp_path / "mi.ts")
+    assert result.notes == ("recording 1: 2 of 9 trials have no clean window",)
+    held = (tmp_path / "mi.ts").read_bytes()
+    assert not any(name in held for name in (b"Jane", b"1980", b"run1.edf"))
+    assert (tmp_path / "mi.ts").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_result_is_not_saved_under_another_kind_of_name(rng, tmp_path):

@@ -109,7 +109,7 @@ def test_an_alias_is_a_plain_word(alias: str):
     [
         (None, "no session folder"),
         ("format: neuript-session-9\n", "was not written by this version"),
-        ("a: [", "cannot be read"),
+        ("a: [", "not valid YAML"),
         ("- 1\n", "was not written by this version"),
         ("format: neuript-session-1\nsubject: S01\ncap: 10-20\n", "cap"),
         ("format: neuript-session-1\nsubject: ../x\n", "calibration"),

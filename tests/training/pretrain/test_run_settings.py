@@ -110,7 +110,7 @@ def test_options_count_more_than_the_table(tmp_path):
     [
         (["--config", "nothing.yaml"], "cannot be read"),
         (["--steps", "1", "--model", "d_model"], "FIELD=VALUE"),
-        (["--steps", "1", "--model", "d_model=[1"], "cannot be read"),
+        (["--steps", "1", "--model", "d_model=[1"], "not valid YAML"),
         ([], "steps or as epochs"),
         (["--steps", "1"], "corpus"),
     ],
