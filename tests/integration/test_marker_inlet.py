@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import uuid
 
 import pytest
+from pylsl.lib import lib
 from waiting import wait_for
 
 from neuript.realtime.lsl.library import pylsl
@@ -37,3 +39,24 @@ def test_the_next_stream_of_the_name_is_heard_when_the_first_is_gone():
     finally:
         markers.close()
     assert heard == sorted(heard, key=["session", "rehearsal"].index)
+
+
+def test_what_arrives_has_the_spelling_of_a_file():
+    """Padding is dropped, and text that is not UTF-8 is read: pylsl itself stops at it."""
+    name = f"cues-{uuid.uuid4().hex[:8]}"
+    sender, markers = outlet(name, name), LslMarkers(f"name='{name}'")
+    text = (ctypes.c_char_p * 1)("linke Hand üben \n".encode("latin-1"))
+    heard: list[str] = []
+
+    def hears() -> bool:
+        heard.extend(said for _, said in markers.pull())
+        if sender.have_consumers() and not heard:
+            lib.lsl_push_sample_strtp(sender.obj, text, ctypes.c_double(0.0), ctypes.c_int(1))
+        return bool(heard)
+
+    markers.start()
+    try:
+        wait_for(hears, 30, "the marker")
+    finally:
+        markers.close()
+    assert set(heard) == {"linke Hand üben"}

@@ -171,3 +171,16 @@ def test_the_stream_to_take_as_eeg_is_chosen_by_name_wherever_a_recording_is_rea
 def test_live_needs_no_name_of_a_recorded_stream(capsys):
     assert main(["live", "--model", "mi.ts", "--eeg", "Amp"]) == 2
     assert "--eeg chooses a stream of the recording given with --replay" in capsys.readouterr().err
+
+
+def test_inspect_shows_labels_as_they_can_be_typed_and_as_they_are_read(tmp_path, rng, capsys):
+    data = (15 * rng.standard_normal((1500, 3))).astype(np.float32)
+    stamps = 5 + np.arange(1500) / SFREQ
+    marks = [(5.5 + 0.1 * i, f"{('left', 'right')[i % 2]}_{1.7e9 + i:.3f} \n") for i in range(40)]
+    out = xdf_writer.session(data, stamps, marks, labels=["EEG C3-AA", "Cz", "t4"])
+    assert main(["inspect", str(out.save(tmp_path / "a.xdf"))]) == 0
+    shown = capsys.readouterr().out
+    assert "40 events of Amp markers (40 labels; * stands for any text)" in " ".join(shown.split())
+    assert [line.split()[1] for line in shown.splitlines() if "_*" in line] == ["left_*", "right_*"]
+    read = shown.partition("read as electrodes\n")[2].splitlines()
+    assert [line.split(maxsplit=1) for line in read[:2]] == [["C3", "EEG C3-AA"], ["T8", "t4"]]

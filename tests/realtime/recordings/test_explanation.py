@@ -123,13 +123,14 @@ def test_an_explanation_that_cannot_be_read_is_a_warning(tmp_path: Path, rng: np
 
 
 def test_of_two_amplifiers_the_one_that_the_recorder_meant_is_the_eeg(tmp_path: Path, rng: np.random.Generator) -> None:
-    """The other one has more samples, which is all that a recording without an explanation could go by."""
+    """Without an explanation neither is taken, though the other one has more samples."""
     x, other = (rng.normal(scale=10, size=(n, 8)).astype(np.float32) for n in (500, 2000))
     session = xdf_writer.session(x, np.arange(500) / 250.0, [], labels=[""] * 8, unit="", name="ours", desc=UID)
     session.stream(7, "theirs", "EEG", 8, 1000.0, source_id="other", desc=xdf_writer.channels_xml(CAP.ch_names))
     session.samples(7, (np.arange(2000) / 1000.0).tolist(), other)
-    plain = read_recording(session.save(tmp_path / "plain.xdf"))
-    assert plain.eeg.info.name == "theirs"
+    with pytest.raises(NeuriptError, match="--eeg amp-1 or --eeg other"):
+        read_recording(session.save(tmp_path / "plain.xdf"))
+    plain = read_recording(tmp_path / "plain.xdf", require_eeg=False)
     ours = next(s.info for s in plain.streams if s.info.name == "ours")
     assert ours.uid == "u-ours"
     add(session, explanation_xml(explained(ours, CAP, None)))

@@ -56,7 +56,7 @@ def test_it_replays_like_any_recording(muse):
     path, _ = muse
     recording = read_recording(path)
     assert len(ReplaySource(recording).pull(0.0)) == 32
-    with pytest.raises(NeuriptError, match="no numeric stream named 'x'"):
+    with pytest.raises(NeuriptError, match="no stream with the name, source id or type 'x'; it has"):
         read_recording(path, eeg="x")
 
 
