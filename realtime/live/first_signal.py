@@ -44,7 +44,8 @@ def hear_from_signal(
     """
     sfreq, first = source.info.sfreq, _numbers(chunks[0], channels)[:1]
     live = math.isfinite(chunks[0].pulled_at)
-    begin, n = None, 0
+    begin: int | None = None
+    n = 0
     for chunk in chunks:
         begin, n = _begin(chunk, channels, first, begin, n)
     while (begin is None and not (live and n > WAIT_S * sfreq)) or (begin is not None and n < begin + n_samples):
@@ -63,7 +64,8 @@ def hear_from_signal(
 
 def _since(chunks: list[Chunk], start: int) -> list[Chunk]:
     """Return what follows the first `start` samples."""
-    found, n = [], 0
+    found: list[Chunk] = []
+    n = 0
     for chunk in chunks:
         skipped = min(max(0, start - n), len(chunk))
         n += len(chunk)
