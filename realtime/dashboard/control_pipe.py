@@ -31,7 +31,7 @@ def understood(line: bytes) -> str | None:
     """Return what a line of the dashboard asks for as it would be typed, such as `t 0.80`; None for anything else."""
     try:
         said = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or set(said) != {"said", "text"} or not isinstance(said["text"], str):
         return None

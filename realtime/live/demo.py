@@ -190,6 +190,6 @@ def _cued_class(text: str) -> str:
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(value.get("cls", "")) if isinstance(value, dict) else ""

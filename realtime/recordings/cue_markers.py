@@ -157,7 +157,7 @@ def read_cue_marker(text: str) -> dict[str, Any] | None:
     """Return what a marker says; None for a text that is none of these markers."""
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or not isinstance(said.get("ev"), str) or not isinstance(said.get("cls"), str):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -62,7 +63,10 @@ def read_clock_offset(path: str | Path) -> float:
                         f"{path} is of a replay at speed {note['speed']}, whose stamps are closer together than "
                         "the markers of the recording; score a replay at speed 1 or with --recorded-stamps"
                     )
-                return float(note["lsl_start"]) - float(note["recorded_start"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+                offset = float(note["lsl_start"]) - float(note["recorded_start"])
+                if not math.isfinite(offset):
+                    raise ValueError("a time that is no number")
+                return offset
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise NeuriptError(f"cannot use {path} as a log of neuript-replay --json: {error}") from error
     raise NeuriptError(f"{path} does not say when the replay began; it is no output of neuript-replay --json")

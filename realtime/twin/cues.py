@@ -80,7 +80,7 @@ def cued_class(marker: str) -> str:
         return marker
     try:
         said = json.loads(marker)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(said.get("cls", "")) if isinstance(said, dict) and said.get("ev") == "cue" else ""
 

@@ -167,6 +167,26 @@ def row_files() -> tuple[bytes, ...]:
     return (text.encode(),)
 
 
+def read_marker(data: bytes) -> None:
+    from neuript.realtime.recordings.cue_markers import read_cue_marker
+    from neuript.realtime.twin.cues import cued_class
+
+    read_cue_marker(text := data.decode("utf-8", "replace"))
+    cued_class(text)
+
+
+def read_replay_log(data: bytes) -> None:
+    from neuript.realtime.recordings.replay_log import read_clock_offset
+
+    read_clock_offset(_file(data, ".json"))
+
+
+@functools.cache
+def replay_logs() -> tuple[bytes, ...]:
+    note = {"event": "started", "lsl_start": 1.5, "recorded_start": 0.5, "speed": 1.0, "recorded_stamps": False}
+    return (json.dumps(note).encode(),)
+
+
 def read_manifest(data: bytes) -> None:
     """As `neuript inspect` does, and a live session before it decodes."""
     from neuript.modelfile.describe import _describe
@@ -263,6 +283,8 @@ TARGETS: dict[str, Target] = {
     "montage": Target(read_montage, montages),
     "config": Target(read_config, configs),
     "decisions": Target(read_rows, row_files, mutations.IN_TEXT),
+    "cue marker": Target(read_marker, lambda: (b'{"ev": "cue", "cls": "left", "trial": 1, "block": 1}',)),
+    "replay log": Target(read_replay_log, replay_logs),
     "manifest": Target(read_manifest, manifests, mutations.IN_TEXT),
     "tensors": Target(read_tensor_file, lambda: (_checkpoint(), _model())),
     "container": Target(read_container, lambda: (_model(),)),

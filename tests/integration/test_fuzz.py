@@ -42,6 +42,8 @@ FOUND = (
     ("manifest", b'"hop_s": 0.125', b'"hop_s": 1e-320'),
     ("forged container", b'"d_model": 12', b'"d_model": 1000000'),
     ("forged checkpoint", b'"d_model": 12', b'"d_model": 1000000'),
+    ("cue marker", b'{"ev"', b'{"a": ' + b"[" * 100_000 + b'"ev"'),
+    ("replay log", b"1.5", b"9" * 400),
     ("stream header", b"<channel_count>3<", b"<channel_count>1e308<"),
 )
 """What went wrong once: reader, and what stands where in a right input."""

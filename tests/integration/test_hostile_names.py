@@ -99,6 +99,37 @@ def test_no_command_passes_on_orders(name: str, folder: Path, capsys: pytest.Cap
     assert len(text) < MOST or "--json" in COMMANDS[name](folder)
 
 
+@pytest.mark.lsl
+@pytest.mark.parametrize("escape", ["\x1b[2J", "\x9b2J"], ids=["that is no XML", "that is"])
+def test_no_command_passes_on_orders_of_a_stream(
+    escape: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LSL carries what XML would not: escapes in names, ids and labels."""
+    from neuript.realtime.lsl.library import pylsl
+
+    info = pylsl.StreamInfo(f"{escape}{IN_XML}", "EEG", 2, 250, "float32", f"id{escape}\nforged")
+    channels = info.desc().append_child("channels")
+    for label in (f"C3{escape}\nforged", "C4"):
+        channels.append_child("channel").append_child_value("label", label)
+    outlet = pylsl.StreamOutlet(info)
+    for words in (
+        ["streams", "--wait", "1"],
+        ["streams", "--wait", "1", "--montage", "10-20"],
+        ["streams", "--wait", "1", "--json"],
+        ["init", str(tmp_path / "config.yaml")],
+        ["live", "--demo", "--stream", "none", "--wait", "0.1", "--headless"],
+        ["record", str(tmp_path / "a.xdf"), "--stream", "none", "--wait", "0.1"],
+    ):
+        assert cli.main(words) in (0, 2, 3), words
+        said = capsys.readouterr()
+        assert not ORDERS.findall(said.out + said.err), words
+        assert not [line for line in (said.out + said.err).splitlines() if line.startswith("forged")], words
+    config = tmp_path / "config.yaml"
+    assert config.is_file() is escape.startswith("\x9b")  # a header that is no XML is refused
+    assert not config.is_file() or not ORDERS.findall(config.read_text("utf-8"))
+    del outlet
+
+
 def test_for_programs_the_text_means_what_it_meant(capsys: pytest.CaptureFixture[str]) -> None:
     """What a guard spells out in JSON is read back as it was."""
     with guard_output():

@@ -32,7 +32,7 @@ class Records:
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 from_dict(FileReport, record["report"], "the report")
-            except (ValueError, KeyError, TypeError, NeuriptError):
+            except (ValueError, KeyError, TypeError, RecursionError, NeuriptError):
                 continue
             self._by_key[path.stem] = record
 

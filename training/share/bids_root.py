@@ -108,7 +108,7 @@ def is_there(root: Path, label: str, recording: Path) -> Path | None:
 def _json(path: Path) -> dict[str, Any]:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NeuriptError(f"{path} cannot be read ({error}); mend it first") from error
     if not isinstance(said, dict):
         raise NeuriptError(f"{path} is no JSON object; mend it first")

@@ -136,6 +136,7 @@ def test_live_needs_a_model(capsys):
         ({"demo": True, "replay": "x.xdf"}, "leave out --replay"),
         ({"model": "m", "speed": 2.0}, "--speed 2 is the speed of a --replay"),
         ({"model": "m", "seed": 2}, "--seed chooses the person of the --demo"),
+        ({"model": "m", "network": True}, "--network opens the --demo"),
         ({"model": "m", "replay": "x.xdf", "stim": True}, "--stim is for a live stream"),
         ({"model": "m", "replay": "x.xdf", "give_up_s": 3}, "--give-up is for a live stream"),
         ({"model": "m", "headless": True, "console": True}, "leave one of them out"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -61,6 +62,9 @@ def test_it_is_converted_by_the_command_that_its_refusal_names(
     said = capsys.readouterr().err.strip()
     assert "\n" not in said
     assert main(["train", "export", *said.partition("neuript-train export ")[2].split()]) == 0
+    told = capsys.readouterr().err
+    for words in (str(old), hashlib.sha256(old.read_bytes()).hexdigest(), old.owner(), "author unknown"):
+        assert words in told
     plain = old.with_name("old-plain.ts")
     assert main(["train", "export", str(old), "--out", str(new)]) == 0
     assert new.read_bytes() == plain.read_bytes()
