@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from neuript import __version__
-from neuript.cli.stdout import EXIT_USAGE, is_of_stdout, let_go_of_stdout, output_failed, tell
+from neuript.cli.stdout import EXIT_USAGE, is_of_stdout, let_go_of_stdout, log_refusal, output_failed, stderr_of, tell
 from neuript.cli.verb_table import table_of, unknown_verb
 from neuript.errors import NeuriptError
 
@@ -40,13 +40,11 @@ VERBS: dict[str, str] = {
 }
 """Verb to its one line of help; the code is `neuript.cli.<verb>.run(argv) -> exit code`."""
 
-TIMED = ("live", "record")
-"""Verbs whose log says the time of day: they run for long beside something else that happens."""
 EXIT_INTERNAL, EXIT_INTERRUPTED = 1, 130
 
 _EPILOG = """\
 exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost · 5 model refused ·
-            130 interrupted (everything flushed and closed)
+            6 recorded, but not all of it · 130 interrupted (everything flushed and closed)
 `neuript VERB --help` explains a verb; --verbose before or after it shows the log and tracebacks."""
 
 
@@ -88,14 +86,19 @@ def train() -> int:
 def run_verb(verb: str, argv: Sequence[str]) -> int:
     """Run one verb; turn what goes wrong into one sentence on stderr and an exit code."""
     arguments, verbose = _split_verbose(argv)
+    with stderr_of(verb):
+        return _run_told(verb, arguments, verbose=verbose)
+
+
+def _run_told(verb: str, arguments: list[str], *, verbose: bool) -> int:
     try:
         from neuript.cli.channel_options import joined
-        from neuript.cli.log import configure_logging
+        from neuript.cli.log import TIMED, configure_logging
 
         configure_logging(verbose=verbose, timed=verb in TIMED)
         return _run(verb, joined(arguments))
     except NeuriptError as error:
-        _log_refusal(error)
+        log_refusal(error)
         print(f"neuript {verb}: {error}", file=sys.stderr)
         let_go_of_stdout()
         return error.exit_code
@@ -135,12 +138,6 @@ def _split_verbose(argv: Sequence[str]) -> tuple[list[str], bool]:
     flags = ("-v", "--verbose")
     verbose = any(a in flags for a in argv) or bool(os.environ.get("NEURIPT_VERBOSE"))
     return [a for a in argv if a not in flags], verbose
-
-
-def _log_refusal(error: NeuriptError) -> None:
-    import logging
-
-    logging.getLogger(__name__).debug("refused", exc_info=error)
 
 
 def _usage() -> str:

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+
+from neuript.outflow import unheld_stderr
 
 EXIT_USAGE = 2
+UNHELD = ("live", "record", "bridge", "calibrate", "feedback", "replay", "simulate")
+"""Verbs with a pace of their own, which a reader of their log who stands still must not hold up."""
 
 
 def tell(text: str) -> int:
@@ -19,6 +23,18 @@ def tell(text: str) -> int:
     except OSError as error:
         return output_failed("neuript", error)
     return 0
+
+
+def stderr_of(verb: str) -> AbstractContextManager[None]:
+    """Return the context in which a verb says things on stderr."""
+    return unheld_stderr() if verb in UNHELD else nullcontext()
+
+
+def log_refusal(error: Exception) -> None:
+    """Keep why a verb was refused, for `--verbose`."""
+    import logging
+
+    logging.getLogger("neuript.cli").debug("refused", exc_info=error)
 
 
 def is_of_stdout(error: Exception) -> bool:

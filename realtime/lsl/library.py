@@ -8,6 +8,7 @@ configuration, before its first call, so the modules of this folder import pylsl
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -29,8 +30,8 @@ except (RuntimeError, OSError) as missing:  # pylsl's loader found no library, o
 logger = logging.getLogger(__name__)
 
 _LEVEL = -3  # only what ends the process; we report lost streams ourselves, with a state
-_LOG_SECTION = re.compile(r"^\s*\[log\]\s*$", re.MULTILINE | re.IGNORECASE)
-_LOG_LEVEL = re.compile(r"^\s*\[log\][^\[]*^\s*level\s*=", re.MULTILINE | re.IGNORECASE)
+_LOOK_EVERY_S = 0.2
+"""Seconds between two looks of a program that must miss nothing that opens; liblsl itself takes 0.5."""
 
 
 def lsl_clock() -> float:
@@ -38,13 +39,20 @@ def lsl_clock() -> float:
     return float(pylsl.local_clock())
 
 
+def with_setting(config: str, section: str, key: str, value: object) -> str:
+    """Return liblsl settings with one more; where the user has set that key, theirs stays."""
+    flags = re.MULTILINE | re.IGNORECASE
+    head = rf"^\s*\[{section}\]"
+    if re.search(rf"{head}[^\[]*^\s*{key}\s*=", config, flags):
+        return config
+    if re.search(rf"{head}\s*$", config, flags):
+        return re.sub(rf"{head}\s*$", f"[{section}]\n{key} = {value}", config, count=1, flags=flags)
+    return f"{config}\n[{section}]\n{key} = {value}\n"
+
+
 def quiet_config(user_config: str) -> str:
     """Return liblsl settings with a low log level; a level that the user has set stays."""
-    if _LOG_LEVEL.search(user_config):
-        return user_config
-    if _LOG_SECTION.search(user_config):
-        return _LOG_SECTION.sub(f"[log]\nlevel = {_LEVEL}", user_config, count=1)
-    return f"{user_config}\n[log]\nlevel = {_LEVEL}\n"
+    return with_setting(user_config, "log", "level", _LEVEL)
 
 
 def user_config() -> str:
@@ -72,4 +80,12 @@ def _silence() -> None:
 
 _silence()
 
-__all__ = ["LostError", "lsl_clock", "pylsl", "quiet_config", "user_config"]
+
+def look_often() -> None:
+    """Let this process see a stream that opens as early as it can; before its first look at the network."""
+    with contextlib.suppress(NotImplementedError):
+        config = quiet_config(user_config())
+        pylsl.set_config_content(with_setting(config, "tuning", "ContinuousResolveInterval", _LOOK_EVERY_S))
+
+
+__all__ = ["LostError", "look_often", "lsl_clock", "pylsl", "quiet_config", "user_config", "with_setting"]

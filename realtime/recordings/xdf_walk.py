@@ -33,8 +33,8 @@ BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY_TAG, STREAM_FOOTER = range(1, 7)
 MAX_UNPACKED_BYTES = 8 * 2**30
 MAX_STREAMS = 1024
-_DTYPES = {"float32": "<f4", "double64": "<f8", "int8": "<i1", "int16": "<i2", "int32": "<i4", "int64": "<i8"}
-_ITEM_BYTES = {name: np.dtype(code).itemsize for name, code in _DTYPES.items()}
+DTYPES = {"float32": "<f4", "double64": "<f8", "int8": "<i1", "int16": "<i2", "int32": "<i4", "int64": "<i8"}
+_ITEM_BYTES = {name: np.dtype(code).itemsize for name, code in DTYPES.items()}
 
 
 @dataclass
@@ -190,7 +190,7 @@ def decode_numbers(blob: bytes, stream: ScannedStream) -> list[tuple[NDArray[Any
         in seconds.
         Samples without a stamp follow the one before them by a nominal period, as the format says.
     """
-    dtype = np.dtype(_DTYPES[stream.channel_format])
+    dtype = np.dtype(DTYPES[stream.channel_format])
     period = 1.0 / stream.sfreq if stream.sfreq > 0 else 0.0
     out, last = [], 0.0
     for begin, offsets in stream.chunks:

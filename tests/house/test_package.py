@@ -23,7 +23,7 @@ FOLDERS = {
 }
 BASE = {
     *("durations", "errors", "extras", "files", "interrupt", "limits", "locks"),
-    *("modest", "pasteable", "specs", "user_folders"),
+    *("modest", "outflow", "pasteable", "specs", "user_folders"),
 }
 """Modules beside the folders of `neuript/` that any folder may use."""
 MAY_IMPORT = {
