@@ -30,6 +30,8 @@ SILENT_S = 5.0
 """Seconds without a word after which a recorder counts as standing still."""
 STOP_TIMEOUT_S = 10.0
 """Seconds that it may take to end."""
+WELL_S = 4.0
+"""Seconds after which one that dies is started again without a pause."""
 LONGEST_PAUSE_S = 30.0
 """Longest time in seconds between two starts of a recorder that dies again and again."""
 _CODE = "neuript.realtime.lsl.record_in_background"
@@ -82,8 +84,8 @@ class Recorder:
         self._process: subprocess.Popen[bytes] | None = None
         self._said: dict[str, Any] = {}
         self._heard_at = self._checked_at = self._launched_at = -1e9
-        self._start_at, self._pause_s = -1e9, 1.0
-        self._silent = False
+        self._start_at, self._pause_s = -1e9, 0.0
+        self._silent = self._misplaced = False
         self.joined_after_s: dict[int, float | None] = {}
         """How long after it opened each stream was first joined, by its number in the file, in seconds."""
         self._instances: dict[int, int] = {}
@@ -189,8 +191,8 @@ class Recorder:
                 )
             else:
                 self.report(f"the recording {self.path} did not begin: {how}", loss=True)
-            self._start_at = now + (self._pause_s if self.n_restarts else 0.0)
-            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            pause_s = 0.0 if now - self._launched_at > WELL_S else self._pause_s
+            self._start_at, self._pause_s = now + pause_s, min(max(1.0, 2 * pause_s), LONGEST_PAUSE_S)
         if now >= self._start_at:
             self._start_at = -1e9
             self.n_restarts += 1
@@ -242,6 +244,9 @@ class Recorder:
         elif self.refuses and not trouble:
             logger.info("%s can be written again", self.path)
         self.refuses = trouble
+        if not self._said.get("in_place", True) and not self._misplaced:
+            self._misplaced = True
+            self.report(f"somebody has moved or removed {self.path} while it is recorded to; put it back")
         for text, why in self._said.get("refused", {}).items():
             if text not in self._refused:
                 self._refused.add(text)

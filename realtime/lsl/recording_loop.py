@@ -227,6 +227,7 @@ class RecordingLoop:
             "bytes": self._file.n_bytes,
             "waiting": self._n_waiting,
             "trouble": self.trouble,
+            "in_place": self._file.is_in_place,
             "refused": {tap.summary.describe(): tap.refused for tap in self._taps.values() if tap.refused},
             "streams": [stream.status() for stream in self.streams],
         }

@@ -114,6 +114,14 @@ class XdfFile:
             os.fsync(self._descriptor)
             self._synced = self.n_bytes
 
+    @property
+    def is_in_place(self) -> bool:
+        """False where somebody has moved or removed the file; what is written goes where it is now, or nowhere."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Let go of the file; harmless when called twice."""
         descriptor, self._descriptor = self._descriptor, -1

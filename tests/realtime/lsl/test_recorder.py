@@ -155,6 +155,14 @@ def test_one_that_does_not_end_is_killed(stand_in, monkeypatch):
     assert "did not end within 0.3 s and was killed" in watched.losses[0]
 
 
+def test_a_file_that_is_moved_away_is_said_once(stand_in):
+    watched = stand_in("say(in_place=False); sys.stdin.readline()")
+    until(watched, lambda: watched.problems)
+    watched.check()
+    assert len(watched.problems) == 1
+    assert "somebody has moved or removed" in watched.problems[0]
+
+
 def test_a_stream_that_cannot_be_recorded_is_said_once(stand_in):
     watched = stand_in("say(refused={'amp2': 'it has no name'}); sys.stdin.readline()")
     until(watched, lambda: watched.losses)

@@ -140,6 +140,17 @@ def test_a_chunk_for_which_there_is_no_room_is_taken_back(tmp_path, rng, monkeyp
     assert path.read_bytes().startswith(before)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="moves an open file")
+def test_a_file_that_is_moved_away_is_known(tmp_path):
+    file = XdfFile.new(tmp_path / "a.xdf")
+    assert file.is_in_place
+    (tmp_path / "a.xdf").rename(tmp_path / "b.xdf")
+    assert not file.is_in_place
+    (tmp_path / "a.xdf").write_bytes(b"another")
+    assert not file.is_in_place
+    file.close()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs RLIMIT_FSIZE")
 def test_a_real_limit_on_the_file_leaves_it_whole(tmp_path):
     path = tmp_path / "a.xdf"
