@@ -40,8 +40,6 @@ from neuript.realtime.recordings.given_channels import check_channels
 from neuript.weights import population_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from neuript.modelfile.engines import Engine
     from neuript.modelfile.manifest import Manifest
     from neuript.realtime.chain.chunk import SignalInfo, Source
@@ -227,7 +225,11 @@ class _Session:
         if self.recording is not None:
             source = self.recording.tallied(source)
             sinks.append(self.recording.rows)
-        clock = _lsl_clock() if self.live else None
+        clock: Callable[[], float] | None = None
+        if self.live:
+            from neuript.realtime.lsl.library import lsl_clock
+
+            clock = lsl_clock
         decoder = Decoder(
             source,
             conditioner,
@@ -280,9 +282,7 @@ class _Session:
 
     def _look_after_recording(self, steering: Steering) -> None:
         """Say in the dashboard as well what went wrong with it; the decoder goes on."""
-        if self.recording is None:
-            return
-        for sentence in self.recording.check():
+        for sentence in () if self.recording is None else self.recording.check():
             if self.dashboard is not None:
                 self.dashboard.tell(**steering.now(), text=sentence)
 
@@ -323,14 +323,15 @@ class _Session:
         trained_on = self.options.replay is not None and manifest.has_learnt_from(self.options.replay)
         if trained_on:
             logger.warning("the model has learnt from this very recording, so its answers are no measure")
-        on_stdout = self.options.json or not self.live or self.options.headless
-        if on_stdout:
-            self.stdout = StdoutLines(sys.stdout, gives_up=None if self.live else lambda: self.stop.requested)
-        rows: list[Sink] = [JsonLines(self.stdout.say, trained_on=trained_on)] if self.options.json else []
+        rows: list[Sink] = []
+        if self.options.json or not self.live or self.options.headless:
+            lines = self.stdout = StdoutLines(sys.stdout, gives_up=None if self.live else lambda: self.stop.requested)
+            when = time_of_day if self.live else SinceFirst()
+            as_json = self.options.json
+            rows = [JsonLines(lines.say, trained_on=trained_on) if as_json else Sentences(lines.say, when=when)]
         if self.live and (self.options.json or not self.options.headless):
-            return [*rows, Sentences(logger.info, commands=False)]
-        when = time_of_day if self.live else SinceFirst()
-        return rows or [Sentences(self.stdout.say, when=when)]
+            rows.append(Sentences(logger.info, commands=False))
+        return rows
 
     def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:
         from neuript.realtime.lsl.outlet import DecisionOutlets
@@ -362,11 +363,8 @@ class _Session:
 
     def _dropped(self) -> dict[str, int]:
         """How much of what was said nobody took."""
-        return {
-            "stdout": 0 if self.stdout is None else self.stdout.n_dropped,
-            "log": dropped_on_stderr(),
-            "dashboard": 0 if self.dashboard is None else self.dashboard.n_dropped,
-        }
+        ends = {"stdout": self.stdout, "dashboard": self.dashboard}
+        return {name: end.n_dropped if end else 0 for name, end in ends.items()} | {"log": dropped_on_stderr()}
 
     def _finish(
         self,
@@ -404,10 +402,3 @@ class _Session:
                 if ": " not in ended:  # nothing worse to say
                     raise
                 self.last_words.append(str(error))
-
-
-def _lsl_clock() -> Callable[[], float]:
-    """Only a live session loads LSL."""
-    from neuript.realtime.lsl.library import lsl_clock
-
-    return lsl_clock

@@ -117,6 +117,8 @@ class XdfFile:
     @property
     def is_in_place(self) -> bool:
         """False where somebody has moved or removed the file; what is written goes where it is now, or nowhere."""
+        if self._descriptor < 0:
+            return self.path.is_file()
         try:
             return os.path.samestat(self.path.stat(), os.fstat(self._descriptor))
         except OSError:

@@ -144,6 +144,9 @@ def test_a_chunk_for_which_there_is_no_room_is_taken_back(tmp_path, rng, monkeyp
 def test_a_file_that_is_moved_away_is_known(tmp_path):
     file = XdfFile.new(tmp_path / "a.xdf")
     assert file.is_in_place
+    file.close()
+    assert file.is_in_place
+    file = XdfFile.go_on(tmp_path / "a.xdf")
     (tmp_path / "a.xdf").rename(tmp_path / "b.xdf")
     assert not file.is_in_place
     (tmp_path / "a.xdf").write_bytes(b"another")
