@@ -40,6 +40,8 @@ from neuript.realtime.recordings.given_channels import check_channels
 from neuript.weights import population_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from neuript.modelfile.engines import Engine
     from neuript.modelfile.manifest import Manifest
     from neuript.realtime.chain.chunk import SignalInfo, Source
