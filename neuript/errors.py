@@ -37,6 +37,12 @@ class ModelRefusedError(NeuriptError):
     exit_code = 5
 
 
+class RecordingIncompleteError(NeuriptError):
+    """What was to be recorded is not all in the file (exit code 6); all else went on to its end."""
+
+    exit_code = 6
+
+
 @contextmanager
 def as_value_errors() -> Iterator[None]:
     """Raise what goes wrong inside as an error that is a ValueError, too, with the same sentence."""

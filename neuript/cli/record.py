@@ -13,10 +13,10 @@ examples:
   neuript record run1.xdf --montage openbci-8                until Ctrl-C
   neuript record run1.xdf --source-id amp-1 --duration 300
 
-EEG, markers and whatever else is on LSL go into one file (LabRecorder writes it: pip install "neuript[record]"). What
-is on the head and the unit are kept in the file, also where the amplifier sends neither.
+EEG, markers and whatever else is on LSL go into one file, also what opens while it runs. What is on the head and the
+unit are kept in the file, also where the amplifier sends neither. At the end the file is compared with what was sent.
 exit codes: 0 done, also by Ctrl-C once it records · 2 bad input · 3 no matching stream · 4 EEG lost and not recovered
-            (file kept) · 130 interrupted before it recorded"""
+            (file kept) · 6 not all of it is in the file · 130 interrupted before it recorded"""
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from neuript.foreign import indented
+from neuript.outflow import unheld_stderr
 
 EXIT_USAGE, EXIT_INTERNAL = 2, 1
 _LONGEST = 8000
+UNHELD = ("live", "record", "bridge", "calibrate", "feedback", "replay", "simulate")
+"""Verbs with a pace of their own, which a reader of their log who stands still must not hold up."""
 
 
 def tell(text: str) -> int:
@@ -37,6 +40,18 @@ def internal_error(program: str, error: Exception) -> int:
         "This is a fault of neuript; run it again with --verbose for the traceback to report."
     )
     return EXIT_INTERNAL
+
+
+def stderr_of(verb: str) -> AbstractContextManager[None]:
+    """Return the context in which a verb says things on stderr."""
+    return unheld_stderr() if verb in UNHELD else nullcontext()
+
+
+def log_refusal(error: Exception) -> None:
+    """Keep why a verb was refused, for `--verbose`."""
+    import logging
+
+    logging.getLogger("neuript.cli").debug("refused", exc_info=error)
 
 
 def is_of_stdout(error: Exception) -> bool:

@@ -60,6 +60,8 @@ class ControlPipe:
         self._stdin, self._stdout = process.stdin, process.stdout
         self._heard: Queue[str] = Queue(WAITING)
         self._said: Queue[bytes | None] = Queue(WAITING)
+        self.n_dropped = 0
+        """Lines that the dashboard did not take."""
         self._threads = [
             threading.Thread(target=work, name=f"dashboard {name}", daemon=True)
             for name, work in (("reads", self._read), ("writes", self._write))
@@ -80,8 +82,10 @@ class ControlPipe:
 
     def tell(self, **said: str | float | bool) -> None:
         """Say how things are now; a dashboard that does not listen misses it."""
-        with contextlib.suppress(Full):
+        try:
             self._said.put_nowait(json.dumps(said).encode() + b"\n")
+        except Full:
+            self.n_dropped += 1
 
     def close(self) -> None:
         """Let go of a dashboard that has ended."""

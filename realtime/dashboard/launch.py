@@ -56,6 +56,11 @@ class Handle:
             self.pipe.tell(**said)
 
     @property
+    def n_dropped(self) -> int:
+        """What the window was told and did not take."""
+        return self.pipe.n_dropped if self.pipe is not None else 0
+
+    @property
     def running(self) -> bool:
         """True until the dashboard has ended."""
         return self.process.poll() is None

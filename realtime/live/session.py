@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import math
 import sys
@@ -16,6 +15,7 @@ from neuript.errors import NeuriptError
 from neuript.files import check_writable
 from neuript.interrupt import Interrupt
 from neuript.montages import load_montage
+from neuript.outflow import dropped_on_stderr
 from neuript.pasteable import pasteable
 from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.windowing import hop_samples
@@ -24,13 +24,15 @@ from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.decoding.latency import LatencyLedger
 from neuript.realtime.decoding.policy import DecisionPolicy
 from neuript.realtime.live.bad_news import BadNews
+from neuript.realtime.live.first_words import announce
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.last_words import reason_of, summary_of
 from neuript.realtime.live.model_settings import model_montage, policy_here, preprocess_here, reference_here
+from neuript.realtime.live.no_garbage import no_garbage
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.own_header import own_header
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
-from neuript.realtime.live.sinks import JsonLines, Sentences, SinceFirst, lines_to, time_of_day
+from neuript.realtime.live.sinks import JsonLines, Sentences, SinceFirst, StdoutLines, time_of_day
 from neuript.realtime.live.steering import Steering
 from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.live.woken_channels import WokenChannels
@@ -47,8 +49,8 @@ if TYPE_CHECKING:
     from neuript.realtime.dashboard.launch import Handle, View
     from neuript.realtime.decoding.decision import Sink
     from neuript.realtime.live.demo import Demo
+    from neuript.realtime.live.live_recording import LiveRecording
     from neuript.realtime.lsl.candidates import Follow
-    from neuript.realtime.lsl.labrecorder import Recorder
     from neuript.realtime.lsl.namesakes import Namesakes
     from neuript.realtime.lsl.outlet import DecisionOutlets
 
@@ -93,7 +95,8 @@ class _Session:
         self.last_words: list[str] = []
         self.demo: Demo | None = None
         self.view: View | None = None
-        self.recorder: Recorder | None = None
+        self.recording: LiveRecording | None = None
+        self.stdout: StdoutLines | None = None
         self.dashboard: Handle | None = None
         self.outlets: DecisionOutlets | None = None
         self.steering: Steering | None = None
@@ -106,7 +109,7 @@ class _Session:
         if self.options.report is not None:
             check_writable(self.options.report, keep=(self.options.model, self.options.replay))
         if self.options.record is not None:
-            from neuript.realtime.lsl.labrecorder import check_recording
+            from neuript.realtime.lsl.recorder import check_recording
 
             check_recording(self.options.record)
         cap = load_montage(self.options.montage) if self.options.montage else None
@@ -125,7 +128,7 @@ class _Session:
             from neuript.realtime.lsl.namesakes import Namesakes
 
             self.namesakes = Namesakes()
-        _announce(source.info, manifest)
+        announce(source.info, manifest)
         montage = model_montage(manifest)
         if self.options.population is not None:
             worn = cap or assumed_cap(source.info, montage)
@@ -232,9 +235,17 @@ class _Session:
         sinks: list[Sink] = [ledger, *self._listeners(manifest), *filter(None, [self.demo])]
         if self.live and self.rows_to is None:
             sinks.insert(0, self._open_outlets(engine, intake, conditioner, policy))
-        clock = _lsl_clock() if self.live else None
+        source = intake.source
+        if self.recording is not None:
+            source = self.recording.tallied(source)
+            sinks.append(self.recording.rows)
+        clock: Callable[[], float] | None = None
+        if self.live:
+            from neuript.realtime.lsl.library import lsl_clock
+
+            clock = lsl_clock
         decoder = Decoder(
-            intake.source,
+            source,
             conditioner,
             engine,
             policy,
@@ -249,13 +260,17 @@ class _Session:
         costs = ProcessCosts()
         ended = "failed"
         try:
-            with _no_garbage():
+            with no_garbage():
                 ended = self._loop(decoder, costs)
+            if self.stdout is not None:
+                self.stdout.finish()
         except BaseException as error:
             ended = reason_of(error)
             raise
         finally:
             self._finish(engine.manifest, intake, decoder, ledger, costs, ended)
+        if self.recording is not None and (recorded := self.recording.close()).missing:
+            raise recorded.incomplete(Path(str(options.record)))
         return EXIT_INTERRUPTED if ended == "interrupted" else 0
 
     def _loop(self, decoder: Decoder, costs: ProcessCosts) -> str:
@@ -271,8 +286,7 @@ class _Session:
             if decoder.ended:
                 return "end of the recording"
             costs.sample()
-            if self.recorder is not None:
-                self.recorder.check()
+            self._look_after_recording(steering)
             self._notice_closed_dashboard()
             if self.demo is not None:
                 self.demo.step()
@@ -282,6 +296,12 @@ class _Session:
                 if max(heard_s, passed_s) >= limit:
                     return "duration reached"
         return "interrupted"
+
+    def _look_after_recording(self, steering: Steering) -> None:
+        """Say in the dashboard as well what went wrong with it; the decoder goes on."""
+        for sentence in () if self.recording is None else self.recording.check():
+            if self.dashboard is not None:
+                self.dashboard.tell(**steering.now(), text=sentence)
 
     def _notice_closed_dashboard(self) -> None:
         """Say once that the dashboard has ended by itself: closed, killed or broken, decoding goes on."""
@@ -320,11 +340,15 @@ class _Session:
         trained_on = self.options.replay is not None and manifest.has_learnt_from(self.options.replay)
         if trained_on:
             logger.warning("the model has learnt from this very recording, so its answers are no measure")
-        rows: list[Sink] = [JsonLines(sys.stdout, trained_on=trained_on)] if self.options.json else []
+        rows: list[Sink] = []
+        if self.options.json or not self.live or self.options.headless:
+            lines = self.stdout = StdoutLines(sys.stdout, gives_up=None if self.live else lambda: self.stop.requested)
+            when = time_of_day if self.live else SinceFirst()
+            as_json = self.options.json
+            rows = [JsonLines(lines.say, trained_on=trained_on) if as_json else Sentences(lines.say, when=when)]
         if self.live and (self.options.json or not self.options.headless):
-            return [*rows, Sentences(logger.info, commands=False)]
-        when = time_of_day if self.live else SinceFirst()
-        return rows or [Sentences(lines_to(sys.stdout), when=when)]
+            rows.append(Sentences(logger.info, commands=False))
+        return rows
 
     def _open_outlets(self, engine: Engine, intake: Intake, conditioner: Conditioner, policy: DecisionPolicy) -> Sink:
         from neuript.realtime.lsl.outlet import DecisionOutlets, decoder_source_id
@@ -337,22 +361,14 @@ class _Session:
         self.stack.callback(outlets.close)
         logger.info("publishing neuript-%s-proba and -events on LSL", header.task)
         if self.options.record is not None:
-            self._start_recorder(self.options.record, intake.header, outlets)
+            from neuript.realtime.live.live_recording import LiveRecording
+
+            self.recording = LiveRecording(self.options.record, intake.header, outlets, self.options.duration_s)
+            self.stack.callback(self.recording.close)  # before the outlets close
+            self.recording.start()
         if self.view is not None:
             self._open_dashboard(self.view, header, intake.source.info)
         return outlets
-
-    def _start_recorder(self, path: str, eeg: SignalInfo, outlets: DecisionOutlets) -> None:
-        """EEG, what explains it, this decoder's streams, and the markers of whatever program."""
-        from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
-        from neuript.realtime.lsl.labrecorder import MARKERS, Recorder, bytes_per_s
-
-        explanation = ExplanationOutlet(eeg)
-        self.stack.callback(explanation.close)
-        wanted = [f"uid='{uid}'" for uid in (eeg.uid, explanation.uid, outlets.proba_uid)]
-        self.recorder = Recorder(path, [*wanted, MARKERS], bytes_per_s=bytes_per_s(eeg))
-        self.stack.callback(self.recorder.close)  # before the outlets close
-        self.recorder.start()
 
     def _open_dashboard(self, view: View, header: DecoderHeader, eeg: SignalInfo) -> None:
         from neuript.realtime.dashboard.launch import launch
@@ -365,6 +381,11 @@ class _Session:
             self.stack.callback(ours.setLevel, ours.level)
             ours.setLevel(logging.ERROR)
 
+    def _dropped(self) -> dict[str, int]:
+        """How much of what was said nobody took."""
+        ends = {"stdout": self.stdout, "dashboard": self.dashboard}
+        return {name: end.n_dropped if end else 0 for name, end in ends.items()} | {"log": dropped_on_stderr()}
+
     def _finish(
         self,
         manifest: Manifest,
@@ -375,10 +396,14 @@ class _Session:
         ended: str,
     ) -> None:
         more: dict[str, Any] = {}
+        recorded = None if self.recording is None else self.recording.close()
+        if recorded is not None:
+            more["recording"] = recorded.figures
         if self.demo is not None:
             more["demo"] = self.demo.score(manifest)
-        texts = [d["text"] for d in more.values()]
+        texts = [self.demo.score(manifest)["text"]] if self.demo is not None else []
         more["steered"] = self.steering.done if self.steering is not None else []
+        more["dropped_lines"] = self._dropped()
         report = build_report(
             options=self.options,
             manifest=manifest,
@@ -389,7 +414,7 @@ class _Session:
             ended=ended,
             more=more,
         )
-        self.last_words = [summary_of(report), *texts]
+        self.last_words = [summary_of(report), *texts, *(() if recorded is None else recorded.notes)]
         if self.options.report is not None:
             try:
                 write_report(self.options.report, report)
@@ -397,45 +422,3 @@ class _Session:
                 if ": " not in ended:  # nothing worse to say
                     raise
                 self.last_words.append(str(error))
-
-
-def _announce(info: SignalInfo, manifest: Manifest) -> None:
-    simulated = " (SIMULATED)" if info.simulated else ""
-    logger.info(
-        "stream '%s'%s: %d channels at %g Hz from %s",
-        info.name,
-        simulated,
-        len(info.ch_names),
-        info.sfreq,
-        info.hostname or "a file",
-    )
-    logger.info(
-        "model: %s, classes %s, window %g s%s",
-        manifest.task,
-        ", ".join(manifest.classes),
-        manifest.window_s,
-        " (trained on simulated data)" if manifest.simulated else "",
-    )
-    if not manifest.calibrated:
-        logger.info(
-            "not calibrated on this person: decoding by what %d earlier people say, after half a minute of signal",
-            len(manifest.provenance.get("people", ())),
-        )
-
-
-def _lsl_clock() -> Callable[[], float]:
-    """Only a live session loads LSL."""
-    from neuript.realtime.lsl.library import lsl_clock
-
-    return lsl_clock
-
-
-class _no_garbage:  # noqa: N801
-    """Spare the loop long collections: what exists now is never looked at again."""
-
-    def __enter__(self) -> None:
-        gc.collect()
-        gc.freeze()
-
-    def __exit__(self, *error: object) -> None:
-        gc.unfreeze()

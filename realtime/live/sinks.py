@@ -2,32 +2,89 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TextIO
 
 from neuript.errors import NeuriptError
+from neuript.foreign import printable
+from neuript.outflow import Outflow
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.states import State
 
+logger = logging.getLogger(__name__)
 
-class JsonLines:
-    """One line of JSON per row, flushed at once so that a reader is never behind.
+
+class StdoutLines:
+    """Lines on stdout, whose reader may be slow or stand still without holding up the decoder.
 
     Parameters
     ----------
     out : TextIO
         Where they go.
+    gives_up : callable, optional
+        Where nothing runs in real time, lines wait for their reader until this returns True; None never waits: what the
+        reader does not take is dropped, the oldest first, and counted.
+    """
+
+    def __init__(self, out: TextIO, *, gives_up: Callable[[], bool] | None = None) -> None:
+        self._outflow, self._gives_up = Outflow(out, gives_up=gives_up), gives_up
+        self._told = False
+
+    @property
+    def n_dropped(self) -> int:
+        """Lines that the reader did not take."""
+        return self._outflow.n_dropped
+
+    def say(self, line: str) -> None:
+        """Write a line, soon.
+
+        Raises
+        ------
+        BrokenPipeError
+            If the reader of an earlier line has gone away.
+        NeuriptError
+            If an earlier line could not be written.
+        """
+        self._check()
+        self._outflow.put(f"{printable(line)}\n")
+        if self._outflow.n_dropped and not self._told:
+            self._told = True
+            logger.warning("nobody takes our lines on stdout: the oldest are dropped and counted, and decoding goes on")
+
+    def finish(self) -> None:
+        """Write what is left, for as long as it may take; raises what `say` raises."""
+        while self._gives_up is not None and not self._gives_up() and not self._outflow.flush(0.1):
+            self._check()
+        self._outflow.close()
+        self._check()
+
+    def _check(self) -> None:
+        error = self._outflow.error
+        if isinstance(error, BrokenPipeError):
+            raise error
+        if error is not None:
+            raise NeuriptError(f"the output cannot be written: {error.strerror or error}") from error
+
+
+class JsonLines:
+    """One line of JSON per row.
+
+    Parameters
+    ----------
+    say : callable
+        Takes a line.
     trained_on : bool
         True if the model has learnt from the recording that is decoded; each line says so.
     """
 
-    def __init__(self, out: TextIO, *, trained_on: bool = False) -> None:
-        self._out, self._trained_on = out, trained_on
+    def __init__(self, say: Callable[[str], None], *, trained_on: bool = False) -> None:
+        self._say, self._trained_on = say, trained_on
 
     def publish(self, decision: Decision) -> None:
         """Write one row."""
-        _write(self._out, decision.to_json_line(trained_on=self._trained_on))
+        self._say(decision.to_json_line(trained_on=self._trained_on))
 
 
 class Sentences:
@@ -74,11 +131,6 @@ class Sentences:
         return state.text
 
 
-def lines_to(out: TextIO) -> Callable[[str], None]:
-    """Return what writes lines to a file, flushed at once."""
-    return lambda line: _write(out, line)
-
-
 def time_of_day(_t: float) -> str:
     """Return the time of day now: a live row is a few milliseconds old."""
     return f"{datetime.now():%H:%M:%S}  "
@@ -94,13 +146,3 @@ class SinceFirst:
         """Return them as they stand before a line."""
         self._begin = t if self._begin is None else self._begin
         return f"{t - self._begin:9.2f} s  "
-
-
-def _write(out: TextIO, line: str) -> None:
-    try:
-        out.write(line + "\n")
-        out.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise NeuriptError(f"the output cannot be written: {error.strerror or error}") from error

@@ -1,10 +1,9 @@
-"""An EEG stream and all else on the network in one file: LabRecorder, an explanation of the EEG, and an eye on both."""
+"""An EEG stream and all else on the network in one file: a recorder, an explanation of the EEG, and an eye on both."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -14,22 +13,23 @@ from neuript.montages import Montage
 from neuript.montages.stream_labels import is_eeg_stream
 from neuript.pasteable import pasteable
 from neuript.realtime.chain.chunk import Chunk, SignalInfo
-from neuript.realtime.lsl.cue_outlet import CUE_SOURCE_IDS
-from neuript.realtime.lsl.discovery import StreamSummary, visible_streams
+from neuript.realtime.live.recording_ledger import RecordedFile, RecordingLedger, StampTally
 from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
 from neuript.realtime.lsl.inlet import LslSource
-from neuript.realtime.lsl.labrecorder import Recorder, bytes_per_s
-from neuript.realtime.lsl.late_streams import LateStreams
-from neuript.realtime.recordings.explanation import STREAM_TYPE, explained
+from neuript.realtime.lsl.recorder import Recorder
+from neuript.realtime.lsl.recording_rule import RecordingRule
+from neuript.realtime.recordings.explanation import explained
 from neuript.realtime.recordings.read import read_recording
-from neuript.realtime.recordings.recording import events_of, is_event_stream
+from neuript.realtime.recordings.recording import events_of
 
 logger = logging.getLogger(__name__)
 
-LOOK_AROUND_S = 2.0
-"""Seconds for which streams are looked for before the recording, and between two looks for late ones."""
-KEEP_EVERY_S = 1.0
-"""Seconds after which what was written is put on the disk, whatever the system has in mind."""
+JOIN_S = 20.0
+"""Seconds that a recorder may take to find the streams that are there."""
+FULL_S = 3.0
+"""Seconds for which a full disk is waited for; what comes meanwhile is kept."""
+MARKERS_S = 3.0
+"""Seconds after which it is said that there are no markers."""
 MOST_READ_AGAIN = 500_000_000
 """Bytes up to which a file is read again at the end; reading takes a few times as much memory."""
 _PULL_S = 0.1
@@ -56,19 +56,22 @@ class WatchedRecording:
         self._montage = "" if cap is None else cap.name
         self._explanation: ExplanationOutlet | None = None
         self._recorder: Recorder | None = None
-        self._late: LateStreams | None = None
-        self._looked = self._kept = self.began = time.monotonic()
-        """`began`: when the first byte was in the file, by `time.monotonic`."""
-        self.n_samples = 0
-        """EEG samples that came since then."""
+        info = source.info
+        self._tally = StampTally(info.name, info.source_id, info.hostname)
+        self._ledger: RecordingLedger | None = None
+        self._markers_at, self._full_since = 0.0, math.inf
+        self.began = time.monotonic()
+        """When the EEG was in the file, by `time.monotonic`."""
+        self.result: RecordedFile | None = None
+        """What became of it; None before it was closed."""
 
     def start(self, check: Callable[[], None], wanted: Collection[str] = ()) -> None:
-        """Look around and start LabRecorder; it takes some seconds until the first byte.
+        """Start the recorder, and wait until it has the EEG, the explanation and what is wanted.
 
         Parameters
         ----------
         check : callable
-            Called between the steps; may raise to end it.
+            Called while it waits; may raise to end it.
         wanted : collection of str
             Source ids of streams that must be in the file. If there are some, other people's EEG, cues and decisions
             stay out: what is learnt of the file must be this person's.
@@ -79,110 +82,103 @@ class WatchedRecording:
             If one of them, or our own, is not visible.
         """
         self._explanation = ExplanationOutlet(self._header, montage=self._montage)
-        streams = _around(self._explanation.uid)
-        if absent := sorted(set(wanted) - {s.source_id for s in streams}):
-            raise StreamNotFoundError(
-                f"the stream {absent[0]!r} is not visible on the network; neuript doctor says why"
-            )
-        check()
-        self._late = LateStreams(streams)
-        if wanted:
-            streams = [stream for stream in streams if not self._is_foreign(stream, wanted)]
-        for stream in streams:
-            if stream.uid != self._explanation.uid:
-                logger.info("records %s", stream.describe())
-        rate = bytes_per_s(self._source.info)
-        self._recorder = Recorder(self.path, [f"uid='{s.uid}'" for s in streams], bytes_per_s=rate)
-        self._recorder.start()
+        uids = (self._source.info.uid, self._explanation.uid)
+        rule = RecordingRule(uids=uids, source_ids=tuple(wanted), others="no strangers" if wanted else "all")
+        self._recorder = recorder = Recorder(self.path, rule)
+        self._ledger = RecordingLedger(recorder, [self._tally])
+        recorder.start()
+        began = time.monotonic()
+        while absent := self._absent(recorder, wanted):
+            check()
+            self.tend()
+            if time.monotonic() - began > JOIN_S:
+                raise StreamNotFoundError(
+                    f"the recorder does not see {absent[0]} on the network; neuript doctor says why"
+                )
+        self.began = self._markers_at = time.monotonic()
 
-    def _is_foreign(self, stream: StreamSummary, wanted: Collection[str]) -> bool:
-        assert self._explanation is not None
-        if stream.uid in (self._source.info.uid, self._explanation.uid) or stream.source_id in wanted:
-            return False
-        explains_or_decodes = stream.stype in (STREAM_TYPE, "Predictions")
-        return explains_or_decodes or is_eeg_stream(stream.stype) or stream.source_id.startswith(CUE_SOURCE_IDS)
+    def _absent(self, recorder: Recorder, wanted: Collection[str]) -> list[str]:
+        """What the recorder does not have yet, in words."""
+        uids, ids = {s["uid"] for s in recorder.streams}, {s["source_id"] for s in recorder.streams}
+        out = [f"the stream {name!r}" for name in sorted(set(wanted) - ids)]
+        if recorder.stream(self._tally.name, self._tally.source_id) is None:
+            out.append(f"the EEG '{self._tally.name}'")
+        if self._explanation is not None and self._explanation.uid not in uids:
+            out.append("our own stream")
+        return out
 
     @property
     def n_bytes(self) -> int:
-        """Bytes in the file; 0 until LabRecorder has found its streams."""
+        """Bytes in the file; 0 until the recorder has found its streams."""
         return self._recorder.n_bytes if self._recorder is not None else 0
 
     @property
     def passed_s(self) -> float:
-        """Seconds since the first byte."""
-        return time.monotonic() - self.began if self.n_bytes else 0.0
+        """Seconds since the EEG was in the file."""
+        return time.monotonic() - self.began
 
     def tend(self, timeout_s: float = _PULL_S) -> Chunk:
-        """Take what EEG has come, and look after the file: growth, disk, streams that came too late.
+        """Take what EEG has come, and look after the recorder; one that dies is started again.
 
         Raises
         ------
         NeuriptError
-            If the recording has ended on its own, or the EEG is lost for good.
+            If the EEG is lost for good, or the disk is full.
         """
-        if self._recorder is None or self._late is None:
+        if self._ledger is None or self._recorder is None:
             raise RuntimeError("the recording was not started")
         chunk = self._source.pull(timeout_s)
-        self.n_samples += len(chunk)
-        before = self.n_bytes
-        self._recorder.check()
-        now = time.monotonic()
-        if not before and self.n_bytes:
-            self.began, self.n_samples = now, 0
-        if now - self._looked > LOOK_AROUND_S:
-            self._looked = now
-            self._late.look()
-        if now - self._kept > KEEP_EVERY_S and self.n_bytes:
-            self._kept = now
-            _keep(self.path)
+        self._tally.add(chunk.timestamps)
+        self._ledger.check()
+        self._end_where_there_is_no_room(self._recorder.refuses)
+        if self._markers_at and time.monotonic() - self._markers_at > MARKERS_S:
+            self._markers_at = 0.0
+            if not any(stream["events"] and stream["type"] != "Description" for stream in self._recorder.streams):
+                logger.warning(
+                    "there is no marker stream: no cue is in the file before the program that sends them is started"
+                )
         return chunk
 
+    def _end_where_there_is_no_room(self, why: str) -> None:
+        self._full_since = min(self._full_since, time.monotonic()) if why else math.inf
+        if time.monotonic() - self._full_since > FULL_S:
+            raise NeuriptError(
+                f"{why}, so the recording ends here; all that was recorded is kept: make space and go on in another "
+                "file"
+            )
+
     def close(self) -> None:
-        """End the file; harmless when called twice."""
-        recorder, self._recorder = self._recorder, None
+        """End the file, and compare it with what was sent; harmless when called twice."""
+        ledger, self._ledger = self._ledger, None
         explanation, self._explanation = self._explanation, None
         try:
-            if recorder is not None:
-                recorder.close()  # before the explanation goes
+            if ledger is not None:
+                logger.info("finishing the recording")
+                self.result = ledger.close()  # before the explanation goes
+                for note in self.result.notes:
+                    logger.info("%s", note)
+                for sentence in self.result.missing:
+                    logger.error("%s", sentence)
         finally:
             if explanation is not None:
                 explanation.close()
 
-    def read_again(self) -> None:
+    def check_complete(self) -> None:
         """Say what is in the file, as whoever opens it will find it.
 
         Raises
         ------
+        RecordingIncompleteError
+            If something is missing from it.
         NeuriptError
-            If it cannot be read, or holds much less EEG than came.
+            If it cannot be read.
         """
-        _read_again(self.path, self._source.info, self.n_samples)
+        _read_again(self.path, self._source.info)
+        if self.result is not None and self.result.missing:
+            raise self.result.incomplete(self.path)
 
 
-def _keep(path: Path) -> None:
-    """Put what LabRecorder has written on the disk, so that a power cut takes a second, not half a minute."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _around(own_uid: str) -> list[StreamSummary]:
-    """Everything that is visible, the explanation of the EEG included; says where no markers are."""
-    streams = visible_streams(LOOK_AROUND_S)
-    if own_uid not in {s.uid for s in streams}:
-        raise StreamNotFoundError(
-            "our own stream is not visible, so multicast does not work on this computer; neuript doctor says why"
-        )
-    others = [s for s in streams if s.uid != own_uid]
-    if not any(is_event_stream(s.stype, s.channel_format, s.sfreq) for s in others):
-        logger.warning("there is no marker stream: no cue will be in the file; start the program that sends them first")
-    return streams
-
-
-def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
+def _read_again(path: Path, info: SignalInfo) -> None:
     """Say what is in the file, as whoever opens it will find it."""
     n_bytes = path.stat().st_size
     if n_bytes > MOST_READ_AGAIN:
@@ -205,11 +201,6 @@ def _read_again(path: Path, info: SignalInfo, n_samples: int) -> None:
         len(events),
         pasteable("neuript", "inspect", path, *eeg_option),
     )
-    if len(eeg) < 0.9 * n_samples - 5 * info.sfreq:
-        raise NeuriptError(
-            f"{path} holds {len(eeg)} samples of '{info.name}', but {n_samples} came while it was recorded; check the "
-            "file before you rely on it"
-        )
 
 
 def short_list(names: Sequence[str], limit: int = 12) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.lsl.stream_info import described, element, stream_info
-from neuript.realtime.recordings.explanation import STREAM_TYPE, explanation_xml
+from neuript.realtime.recordings.explanation import explanation_xml
+from neuript.realtime.recordings.header import DESCRIPTION_TYPE
 
 
 class ExplanationOutlet:
@@ -22,7 +23,7 @@ class ExplanationOutlet:
     def __init__(self, info: SignalInfo, **about: str) -> None:
         header = SignalInfo(
             name=f"neuript-description-of-{info.name}",
-            stype=STREAM_TYPE,
+            stype=DESCRIPTION_TYPE,
             sfreq=pylsl.IRREGULAR_RATE,
             ch_names=("description",),
             ch_types=("Description",),

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 
 from neuript.errors import NeuriptError
-from neuript.realtime.lsl.lsl_config import config_text, parse_config, with_setting
+from neuript.realtime.lsl.lsl_config import config_text, parse_config, with_default, with_setting
 
 try:
     import pylsl
@@ -36,8 +35,8 @@ _MACHINE_ONLY = (
     ("lab", "KnownPeers", "{}"),
 )
 _LEVEL = -3  # only what ends the process; we report lost streams ourselves, with a state
-_LOG_SECTION = re.compile(r"^\s*\[log\]\s*$", re.MULTILINE | re.IGNORECASE)
-_LOG_LEVEL = re.compile(r"^\s*\[log\][^\[]*^\s*level\s*=", re.MULTILINE | re.IGNORECASE)
+_LOOK_EVERY_S = 0.2
+"""Seconds between two looks of a program that must miss nothing that opens; liblsl itself takes 0.5."""
 
 
 def lsl_clock() -> float:
@@ -47,11 +46,7 @@ def lsl_clock() -> float:
 
 def quiet_config(user_config: str) -> str:
     """Return liblsl settings with a low log level; a level that the user has set stays."""
-    if _LOG_LEVEL.search(user_config):
-        return user_config
-    if _LOG_SECTION.search(user_config):
-        return _LOG_SECTION.sub(f"[log]\nlevel = {_LEVEL}", user_config, count=1)
-    return f"{user_config}\n[log]\nlevel = {_LEVEL}\n"
+    return with_default(user_config, "log", "level", str(_LEVEL))
 
 
 def machine_only(config: str) -> str:
@@ -75,11 +70,13 @@ def is_machine_only() -> bool:
     return os.environ.get(SCOPE, "").casefold() == MACHINE
 
 
-def _configure() -> None:
+def _configure(*defaults: tuple[str, str, str]) -> None:
     text = config_text()
     if parse_config(text).fault:
         text = ""  # as liblsl does; neuript doctor says so
     text = quiet_config(text)
+    for section, key, value in defaults:
+        text = with_default(text, section, key, value)
     try:
         pylsl.set_config_content(machine_only(text) if is_machine_only() else text)
     except NotImplementedError:  # an older liblsl of the system; its log stays on stderr
@@ -88,9 +85,16 @@ def _configure() -> None:
 
 _configure()
 
+
+def look_often() -> None:
+    """Let this process see a stream that opens as early as it can; before its first look at the network."""
+    _configure(("tuning", "ContinuousResolveInterval", str(_LOOK_EVERY_S)))
+
+
 __all__ = [
     "LostError",
     "is_machine_only",
+    "look_often",
     "lsl_clock",
     "machine_only",
     "pylsl",

@@ -190,3 +190,14 @@ def with_setting(text: str, section: str, key: str, value: str) -> str:
     if not done:
         out += [f"[{section}]", f"{key} = {value}"]
     return "\n".join([*out, ""])
+
+
+def with_default(text: str, section: str, key: str, value: str) -> str:
+    """Return settings in which one key has one value, unless the user has set it."""
+    flags = re.MULTILINE | re.IGNORECASE
+    head = rf"^\s*\[{section}\]"
+    if re.search(rf"{head}[^\[]*^\s*{key}\s*=", text, flags):
+        return text
+    if re.search(rf"{head}\s*$", text, flags):
+        return re.sub(rf"{head}\s*$", f"[{section}]\n{key} = {value}", text, count=1, flags=flags)
+    return f"{text}\n[{section}]\n{key} = {value}\n"

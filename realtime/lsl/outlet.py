@@ -69,6 +69,12 @@ class DecisionOutlets:
         """Identity of the probability stream, unique to this run."""
         return str(self._proba.get_info().uid())
 
+    @property
+    def proba_name(self) -> tuple[str, str]:
+        """Name and source id of the probability stream."""
+        info = self._proba.get_info()
+        return str(info.name()), str(info.source_id())
+
     def close(self) -> None:
         """Take the streams off the network."""
         for name in ("_proba", "_events", "_stim"):

@@ -15,11 +15,9 @@ from neuript.errors import NeuriptError
 from neuript.montages import Montage
 from neuript.montages.stream_labels import read_labels
 from neuript.realtime.chain.chunk import SignalInfo
-from neuript.realtime.recordings.header import header_xml, signal_info, text_of
+from neuript.realtime.recordings.header import DESCRIPTION_TYPE, header_xml, signal_info, text_of
 from neuript.realtime.recordings.look import eeg_channels
 
-STREAM_TYPE = "Description"
-"""Type of the stream that explains another one."""
 _TAG = "explains"
 
 
@@ -71,7 +69,7 @@ def explanation_in(header: Element) -> SignalInfo | None:
     NeuriptError
         If it carries one that cannot be read.
     """
-    if text_of(header, "type") != STREAM_TYPE:
+    if text_of(header, "type") != DESCRIPTION_TYPE:
         return None
     found = header.find(f"desc/{_TAG}/info")
     return None if found is None else signal_info(found)

@@ -18,6 +18,8 @@ MAX_XML_BYTES = 16 * 2**20
 MAX_XML_DEPTH = 64
 MAX_CLAIMED_SFREQ = 1e6
 """A header that says more (Hz) is damaged; audio and EMG beside the EEG stay below."""
+DESCRIPTION_TYPE = "Description"
+"""Type of the stream that explains another one."""
 CHANNEL_FORMATS = ("float32", "double64", "string", "int32", "int16", "int8", "int64")
 
 

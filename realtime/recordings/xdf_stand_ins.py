@@ -15,7 +15,9 @@ _LENGTH = struct.Struct("<I")
 
 def chunk(tag: int, content: bytes) -> bytes:
     """Return a chunk of an XDF file."""
-    return b"\x04" + _LENGTH.pack(len(content) + 2) + struct.pack("<H", tag) + content
+    length = len(content) + 2
+    size = b"\x04" + _LENGTH.pack(length) if length < 2**32 else b"\x08" + struct.pack("<Q", length)
+    return size + struct.pack("<H", tag) + content
 
 
 def file_header(xml: bytes = b"<info><version>1.0</version></info>") -> bytes:

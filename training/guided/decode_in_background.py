@@ -6,11 +6,12 @@ import dataclasses
 import json
 import logging
 import sys
-from typing import TextIO
+from collections.abc import Callable
 
 from neuript.errors import NeuriptError
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.live.options import LiveOptions
+from neuript.realtime.live.sinks import StdoutLines
 
 PROBLEM = "problem"
 """Key of the one line that says why there are no more rows."""
@@ -21,18 +22,17 @@ class WholeRows:
 
     Parameters
     ----------
-    out : TextIO
-        Where they go.
+    say : callable
+        Takes a line.
     """
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
 
     def publish(self, decision: Decision) -> None:
         """Write one row."""
         said = {**dataclasses.asdict(decision), "state": str(decision.state)}
-        self._out.write(json.dumps(said) + "\n")
-        self._out.flush()
+        self._say(json.dumps(said))
 
 
 def main() -> int:
@@ -42,13 +42,17 @@ def main() -> int:
 
     from neuript.realtime.live.session import run_live
 
+    lines = StdoutLines(sys.stdout)
     try:
-        return run_live(options, publish=WholeRows(sys.stdout))
-    except BrokenPipeError:
+        try:
+            code = run_live(options, publish=WholeRows(lines.say))
+        except NeuriptError as error:
+            lines.say(json.dumps({PROBLEM: str(error)}))
+            code = error.exit_code
+        lines.finish()
+    except (BrokenPipeError, NeuriptError):
         return 1
-    except NeuriptError as error:
-        sys.stdout.write(json.dumps({PROBLEM: str(error)}) + "\n")
-        return error.exit_code
+    return code
 
 
 if __name__ == "__main__":

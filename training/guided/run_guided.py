@@ -12,7 +12,6 @@ from neuript.errors import NeuriptError
 from neuript.files import PRIVATE_FILE, check_writable, replacing
 from neuript.interrupt import Interrupt
 from neuript.realtime.live.typed import TypedLines
-from neuript.realtime.lsl.labrecorder import find_labrecorder
 from neuript.training.calibration.calibration import calibrate
 from neuript.training.calibration.from_people import check_population
 from neuript.training.calibration.held_out import ReportStep
@@ -28,12 +27,6 @@ from neuript.training.guided.session_plan import plan_session, still_to_do
 from neuript.training.report.calibration_report import report
 from neuript.training.report.verdict import about_live, about_today
 
-WITHOUT_RECORDER = (
-    "without it: neuript rehearse shows the cues, LabRecorder records them beside the EEG, and "
-    "neuript-calibrate --from FILE learns from that"
-)
-"""What there is instead of a guided session where it cannot record."""
-
 
 def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], None]) -> SessionFolder:
     """Check what can be checked before anybody waits, and make the folder of a new session.
@@ -41,10 +34,8 @@ def begin_session(spec: GuidedSpec, root: str | Path, *, say: Callable[[str], No
     Raises
     ------
     NeuriptError
-        If the model could not be written, is there already, LabRecorder is missing, or the earlier people are of other
-        classes.
+        If the model could not be written or is there already, or the earlier people are of other classes.
     """
-    find_labrecorder(WITHOUT_RECORDER)
     if spec.out is not None:
         path = check_model_name(spec.out)
         if path.exists():

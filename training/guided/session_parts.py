@@ -12,12 +12,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from neuript.errors import NeuriptError
+from neuript.errors import NeuriptError, RecordingIncompleteError
 from neuript.interrupt import Interrupt
 from neuript.realtime.chain.chunk import Chunk
 from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.live.watched_recording import WatchedRecording
-from neuript.realtime.lsl.labrecorder import check_recording, check_space
+from neuript.realtime.lsl.recorder import check_recording
+from neuript.realtime.lsl.recording_room import check_room
 from neuript.realtime.paradigm.cue_process import CueProcess
 from neuript.realtime.paradigm.cue_settings import CueSettings
 from neuript.training.guided import guided_words
@@ -31,8 +32,6 @@ from neuript.training.guided.session_signal import SessionSignal, session_source
 PULL_S = 0.05
 FEEDBACK_S = 20.0
 """Seconds that a decoder may take to start before the session goes on without it."""
-FIRST_BYTE_S = 40.0
-"""Seconds that the recording may take until its first byte."""
 WITH_BREAKS = 2.0
 """How much longer than its trials a session may take, breaks and repeated blocks included."""
 _CLOSED = "the cue window was closed, and the session ends with it"
@@ -121,7 +120,7 @@ class SessionParts:
         source.start()
         self.signal = SessionSignal(self.spec, source)
         self.signal.same_as_before(self.folder)
-        check_space(self.folder.path, WITH_BREAKS * 60 * self.spec.minutes, source.info)
+        check_room(self.folder.path, WITH_BREAKS * 60 * self.spec.minutes, source.info)
         self.tell(f"'{source.info.name}': {len(source.info.ch_names)} channels at {source.info.sfreq:g} Hz")
 
     def _open_window(self, stack: ExitStack) -> None:
@@ -160,8 +159,6 @@ class SessionParts:
         if self._decoder is not None:
             wanted.append(self._decoder.source_id)
         self._recording.start(self._stop.check, wanted)
-        recording = self._recording
-        self._until(lambda: recording.n_bytes > 0, FIRST_BYTE_S, f"nothing was written to {path.name}")
         self.folder.note("recording", file=path.name)
 
     def end_recording(self) -> None:
@@ -173,7 +170,10 @@ class SessionParts:
         if self._decoder is not None:
             self._decoder.close()
         if recording is not None:
-            recording.read_again()
+            try:
+                recording.check_complete()
+            except RecordingIncompleteError as error:  # which trials are whole is read from the file
+                self.tell(str(error))
         self.folder.keep_private()
 
     # --- what is asked of them -----------------------------------------------------------------------------------
@@ -230,11 +230,6 @@ class SessionParts:
         else:
             self.cues.send(do="go_on")
             self.tell("the EEG is back; the trial comes again")
-        if not self.signal.away and self.signal.was_started_again():
-            raise NeuriptError(
-                "the amplifier was started again, and without a source id the recording cannot follow it; the session "
-                "ends here, and can go on"
-            )
 
     def _hear(self, said: dict[str, Any]) -> None:
         """Take what the cue window says."""

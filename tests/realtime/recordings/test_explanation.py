@@ -13,14 +13,8 @@ import xdf_writer
 from neuript.errors import NeuriptError
 from neuript.montages import load_montage
 from neuript.realtime.chain.chunk import SignalInfo
-from neuript.realtime.recordings.explanation import (
-    STREAM_TYPE,
-    explained,
-    explanation_in,
-    explanation_xml,
-    with_explanation,
-)
-from neuript.realtime.recordings.header import header_xml
+from neuript.realtime.recordings.explanation import explained, explanation_in, explanation_xml, with_explanation
+from neuript.realtime.recordings.header import DESCRIPTION_TYPE, header_xml
 from neuript.realtime.recordings.read import read_recording
 
 CAP = load_montage("openbci-8")
@@ -33,13 +27,13 @@ UID = "</desc><uid>u-ours</uid><desc>"  # beside the `desc` in which the writer 
 
 def carrier(info: SignalInfo):
     """The header of the stream that explains `info`."""
-    root = header_xml(replace(BARE, name="about", stype=STREAM_TYPE, source_id="x", uid="u2"))
+    root = header_xml(replace(BARE, name="about", stype=DESCRIPTION_TYPE, source_id="x", uid="u2"))
     root.find("desc").append(explanation_xml(info))
     return root
 
 
 def add(session: xdf_writer.XdfWriter, explanation: Element) -> None:
-    session.stream(9, "about", STREAM_TYPE, fmt="string", desc=tostring(explanation).decode())
+    session.stream(9, "about", DESCRIPTION_TYPE, fmt="string", desc=tostring(explanation).decode())
 
 
 def test_a_stream_of_bare_numbers_gets_the_names_and_places_of_its_cap() -> None:

