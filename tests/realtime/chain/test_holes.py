@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuript.realtime.chain.holes import MOST_S, MOST_SHARE, SHARE_S, HoleBridge
+from neuript.realtime.chain.holes import MOST_S, MOST_SHARE, ONSET_S, SHARE_S, HoleBridge
 
 SFREQ, N_CHANS = 250.0, 5
 USED = np.arange(N_CHANS)
@@ -74,6 +74,41 @@ def test_too_many_short_holes_are_condemned_and_few_are_not(rng):
     late = condemned(pushed(many)[1], len(many))[round(SHARE_S * SFREQ) :]
     lost = np.isnan(many[round(SHARE_S * SFREQ) :, 0])
     assert late[lost][:-1].all()
+
+
+def doubted(holes, n):
+    """At which of `n` samples nothing is decided, sample by sample."""
+    out = np.zeros(n, dtype=bool)
+    for hole in holes:
+        out[hole.index : hole.doubt_until] = True
+    return out
+
+
+def test_from_the_second_hole_on_nothing_is_decided_where_too_many_begin(rng):
+    x = signal(rng, 12.0)
+    x[1000:2500:25] = np.nan  # 4 %
+    holes = pushed(x)[1]
+    silent = doubted(holes, len(x)) | condemned(holes, len(x))
+    assert not silent[:1026].any()
+    assert silent[1026 : 1026 + round(SHARE_S * SFREQ) - 100].all()
+    assert doubted(pushed(x, 7)[1], len(x)).tolist() == doubted(holes, len(x)).tolist()
+
+
+@pytest.mark.parametrize("length", [1, round(MOST_S * SFREQ)])
+def test_steady_losses_within_the_bound_are_doubted_only_where_they_begin(rng, length):
+    x = signal(rng, 60.0)
+    begins = rng.random(len(x) - 1000) < 0.01 / length
+    for first in 1000 + np.flatnonzero(begins):
+        x[first : first + length] = np.nan
+    silent = doubted(pushed(x)[1], len(x))
+    assert not silent[1000 + np.flatnonzero(begins)[0] + round(SHARE_S * SFREQ) + round(1 / MOST_SHARE) :].any()
+
+
+def test_one_hole_now_and_then_is_never_doubted(rng):
+    x = signal(rng, 4 * ONSET_S)
+    x[:: round(1.1 * ONSET_S * SFREQ)] = np.nan
+    x[0] = 0.0
+    assert not doubted(pushed(x)[1], len(x)).any()
 
 
 def test_channels_that_do_not_count_may_lack_anything(rng):
