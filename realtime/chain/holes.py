@@ -25,7 +25,7 @@ MOST_S = 0.020
 """A hole of more seconds is not bridged."""
 MOST_SHARE, SHARE_S = 0.03, 4.0
 """Nor is one with which more than this share of so many seconds would be bridged."""
-ONSET_S = 60.0
+ONSET_S = 8.0
 """Losses begin with a hole before which there was none for so many seconds."""
 CHANNELS_REPEAT = 4
 """All channels repeat a number by chance where they are few and coarse: so many are needed to tell."""

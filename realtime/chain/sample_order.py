@@ -140,8 +140,12 @@ class SampleOrder:
 
     def _take(self, stamp: float, step: float) -> bool:
         """Take a sample that is not simply the next one; whether it is out of order."""
-        if not isfinite(stamp):
+        if not isfinite(stamp):  # it is there all the same
+            self._last += self._period
+            self._newest += self._period
             return False
+        if not isfinite(step):
+            step = (stamp - self._last) / self._period
         new = not isfinite(self._last)
         whole = round(step) if isfinite(step) else 0
         self._last = stamp

@@ -149,7 +149,7 @@ class TwinAmplifier(Broadcast):
 
     def sent_s(self, session_s: float) -> float:
         """Second of the session at which something leaves that is due at `session_s` by the declared rate."""
-        return float(self._device.pace.sent_s(np.array([session_s]))[0])
+        return float(self._device.pace.sent_s(session_s))
 
     def step(self) -> float:
         """Push everything that is due; return the LSL time at which the next thing is."""

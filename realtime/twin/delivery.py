@@ -11,9 +11,12 @@ import numpy as np
 from neuript.realtime.twin.signal_faults import nth
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from neuript.realtime.twin.faults import Fault
+
+
+_LOSE_OR_STAMP = ("gap", "lose", "thin", "lag", "clock", "jitter", "stall", "lumps", "burst", "nostamp")
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,10 @@ class PaceScript:
         self._at = np.array([*sorted(edges), max(edges) + 1.0])
         self._sent = self.sent_s(self._at)
 
-    def sent_s(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+    def sent_s(self, t: ArrayLike) -> NDArray[np.float64]:
         """Return when samples leave that would be due at `t` by the declared rate."""
-        out = np.array(t, dtype=np.float64)
+        t = np.asarray(t, dtype=np.float64)
+        out = t.copy()
         for at, duration, share in self._parts:
             out -= share * np.clip(t - at, 0.0, duration)
         return out
@@ -98,9 +102,7 @@ class Delivery:
         """Lose samples, stamp the others, and say when they leave; None if nothing is left."""
         due, stamps = float(t[-1]), t - self._lag_s
         keep = np.ones(len(t), dtype=bool)
-        for fault in self._active(
-            t, "gap", "lose", "thin", "lag", "clock", "jitter", "stall", "lumps", "burst", "nostamp"
-        ):
+        for fault in self._active(t, *_LOSE_OR_STAMP):
             inside = (t >= fault.at_s - 1e-9) & (t < fault.end_s - 1e-9)
             if fault.kind == "gap":
                 keep &= ~inside
@@ -159,5 +161,5 @@ class Delivery:
         ]
 
     def _paced(self, packet: Packet) -> Packet:
-        due = float(self.pace.sent_s(np.array([packet.due_s]))[0])
+        due = float(self.pace.sent_s(packet.due_s))
         return Packet(due, packet.data, self.pace.sent_s(packet.stamps_s))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +15,6 @@ from neuript.realtime.twin.delivery import Delivery, PaceScript, Packet
 from neuript.realtime.twin.faults import AWAY, Fault
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.signal_faults import SignalFaults
-
-if TYPE_CHECKING:
-    pass
 
 CHUNK_S = 0.02
 """Default length of a chunk in seconds."""

@@ -33,7 +33,7 @@ class FaultKind:
     @property
     def form(self) -> str:
         """How it is written."""
-        parts = [f"{self.name}{':CH' if self.per_channel else ''}@AT"]
+        parts = [f"{self.name}{'[:CH]' if self.per_channel else ''}@AT"]
         if self.duration_s is not None:
             parts.append("FOR")
         if self.value is not None:
@@ -48,9 +48,7 @@ KINDS = {
         FaultKind("gap", "samples are lost", 0.5),
         FaultKind("lose", "every N-th sample is lost; the others have right stamps", 5.0, 100.0, "n"),
         FaultKind("thin", "every N-th sample alone arrives, with its right stamp", 5.0, 125.0, "n"),
-        FaultKind(
-            "lag", "every N-th sample is lost, and the sender stamps by counting: it falls behind", 5.0, 5.0, "n"
-        ),
+        FaultKind("lag", "every N-th sample is lost, the sender stamps by counting and falls behind", 5.0, 5.0, "n"),
         FaultKind("stall", "nothing arrives, then everything at once with right stamps", 1.0),
         FaultKind("lumps", "samples leave in long chunks with right stamps", 10.0, 2.0, "s"),
         FaultKind("burst", "samples arrive in lumps with equal stamps", 5.0, 0.25, "s"),

@@ -1,4 +1,4 @@
-"""The faults that change the numbers of a stream: what arrives is whole and in time, and is no EEG, or not all of it."""
+"""The faults that change the numbers of a stream: what arrives is in time, and is no EEG, or not all of it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class SignalFaults:
         self._sfreq, self._mains_hz = sfreq, mains_hz
         self._rng = np.random.default_rng([seed, 37])
         self._held: dict[int, NDArray[np.float32]] = {}
-        self._before: NDArray[np.float32] | None = None
+        self._newest: NDArray[np.float32] | None = None
+        self._before: NDArray[np.float32] | None = None  # the sample before those that a fault changes
         how: dict[str, Callable[[Fault, NDArray[np.float32], NDArray[np.float64], int], NDArray[np.float32]]] = {
             "flat": self._flat,
             "nan": lambda fault, x, t, i: np.full_like(x, np.nan),
@@ -82,10 +83,12 @@ class SignalFaults:
             if not when.any():
                 continue
             out = out.copy() if out is data else out
-            cells = np.ix_(np.flatnonzero(when), columns)
+            rows = np.flatnonzero(when)
+            cells = np.ix_(rows, columns)
+            self._before = self._newest if rows[0] == 0 else out[rows[0] - 1]
             out[cells] = change(fault, out[cells], t[when], i)
         if len(out):
-            self._before = out[-1].copy()
+            self._newest = out[-1].copy()
         return out
 
     def _noise(self, shape: tuple[int, ...], rms_uv: float) -> NDArray[np.float32]:
