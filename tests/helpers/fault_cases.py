@@ -7,10 +7,12 @@ something that is done to the decoder's own process. Cases of one session follow
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from neuript.realtime.twin.faults import Fault, parse_faults
 
+SFREQ = 250.0
+"""Rate in Hz for which a case counts its lost samples."""
 WINDOW_S = 4.0
 """Length of the model's window."""
 MAX_AGE_S = 1.0
@@ -44,6 +46,8 @@ class FaultCase:
         Seconds from its end until decoding goes on, at most.
     lost : int
         Samples that do not arrive because of it (at 250 Hz).
+    unheard_s : float
+        Seconds that it may take to find a stream again that is back: what it sends meanwhile is lost, too.
     silent_s : float
         For a case in which decoding goes on: seconds without decisions that it may cost.
     ahead_s : float
@@ -66,6 +70,7 @@ class FaultCase:
     blind_s: float = 0.0
     recover_s: float = WINDOW_S + 3.5
     lost: int = 0
+    unheard_s: float = 0.0
     silent_s: float = 0.0
     ahead_s: float = 0.0
     action: str = ""
@@ -76,7 +81,8 @@ class FaultCase:
     @property
     def slot_s(self) -> float:
         """Seconds from its beginning to that of the next case."""
-        return self.lasts_s + (self.recover_s if self.states else 2.0) + LEAD_S
+        after_s = self.recover_s if self.states and math.isfinite(self.recover_s) else 2.0
+        return self.lasts_s + after_s + LEAD_S
 
     def script(self, at_s: float) -> tuple[Fault, ...]:
         """Return its faults where it begins at `at_s`."""
@@ -99,6 +105,12 @@ class FaultSession:
         Further options of the two programs.
     ends_with : int or None
         Exit code with which the decoder ends by itself; None: it is interrupted at the end.
+    begins_at : float or None
+        Second of the stream at which the first case begins; None: once the decoder is at work.
+    sfreq : float
+        Rate in Hz.
+    counts : bool
+        Whether what is lost can be counted: not where the sender stamps by counting what arrives.
     """
 
     name: str
@@ -107,7 +119,9 @@ class FaultSession:
     twin: tuple[str, ...] = ()
     decoder: tuple[str, ...] = ()
     ends_with: int | None = None
-    begins_at: float | None = field(default=None)
+    begins_at: float | None = None
+    sfreq: float = SFREQ
+    counts: bool = True
 
     @property
     def first_s(self) -> float:
@@ -123,6 +137,11 @@ class FaultSession:
         return out
 
     @property
+    def lost(self) -> int:
+        """Samples that do not arrive in all."""
+        return round(sum(case.lost for case in self.cases) * self.sfreq / SFREQ)
+
+    @property
     def seconds(self) -> float:
         """Length of the stream."""
         return self.first_s + sum(case.slot_s for case in self.cases)
@@ -136,7 +155,7 @@ class FaultSession:
 
     def yaml(self) -> str:
         """Return the script as a file for `neuript simulate --faults`."""
-        return "".join(f"- {_entry(fault)}\n" for fault in self.faults())
+        return "".join(f"- {_entry(fault)}\n" for fault in self.faults()) or "[]\n"
 
 
 def _entry(fault: Fault) -> str:
@@ -166,7 +185,8 @@ NO_BRAIN = FaultSession(
         implausible("gain x 0.01", "gain@0:10:0.01"),
         implausible("gain x 10", "gain@0:10:10"),
         implausible("gain x 100", "gain@0:10:100", recover_s=16.0),
-        implausible("an electrode pops 0.5 mV every second", "pop:C4@0:10"),
+        # the last pop but half a second before its end, when nothing of it is left
+        replace(implausible("an electrode pops 0.5 mV every second", "pop:C4@0:9.5"), lasts_s=9.5),
     ),
 )
 NO_SAMPLES = FaultSession(
@@ -240,6 +260,7 @@ LATE_SAMPLES = FaultSession(
 )  # fmt: skip
 LAG = FaultSession(
     name="lag",
+    counts=False,
     cases=(
         FaultCase(name="stamps fall behind, 0.2 s a second", faults="lag@0:15:5", lasts_s=15.0, states=(*LATE, *CLOCK),
                   touches=False, blind_s=5.0, notice_s=6.0, recover_s=math.inf, direct=False),
@@ -265,7 +286,7 @@ RESTARTS = FaultSession(
     name="restarts",
     cases=(
         FaultCase(name="stream vanishes for 3 s and returns the same", faults="unplug@0:3", lasts_s=3.0, states=BACK,
-                  notice_s=1.5, recover_s=14.0, lost=750, direct=False),
+                  notice_s=1.5, recover_s=14.0, lost=750, unheard_s=2.0, direct=False),
         FaultCase(name="a look-alike while the sender is frozen for 4 s", faults="rival@0:14,stall@2:4", lasts_s=14.0,
                   states=BACK, notice_s=5.0, touches=False, direct=False, says="another stream has the name"),
     ),

@@ -11,13 +11,13 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
-from fault_cases import FaultCase, FaultSession
+from fault_cases import SFREQ, FaultCase, FaultSession
 from fault_judge import CaseResult, SeenRow, judge
 from processes import Child, neuript, running
 from waiting import wait_for
@@ -33,7 +33,7 @@ from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.subject import Subject
 from neuript.realtime.twin.twin_source import TwinSource
 
-SFREQ, CHUNK_MS = 250.0, 20.0
+CHUNK_MS = 20.0
 MEMORY_MB = 40.0
 """By how much the memory of a decoder may have grown since its first decision, at most (what liblsl buffers counts)."""
 _STARVE_PERIOD_S = 0.1
@@ -47,18 +47,27 @@ class Played:
     results: list[CaseResult]
     report: dict[str, Any]
     wrong: list[str] = field(default_factory=list)
-    rss_mb: list[float] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    seen: list[SeenRow] = field(default_factory=list)
+    zero: float = math.nan
     rows: int = 0
     commands_before: int = 0
 
+    @property
+    def memory_mb(self) -> tuple[float, float]:
+        """Least and most memory of the decoder since its first seconds; 0 where nobody looked."""
+        held = [look.rss_mb for look in self.looks[8:] if look.rss_mb > 0]
+        return min(held, default=0.0), max(held, default=0.0)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
+        least, most = self.memory_mb
         keys = ("missing_samples", "bridged_samples", "scrambled_samples", "repeated_samples", "skipped_hops")
         return {
             "session": self.name,
             "cases": [result.to_dict() for result in self.results],
             "wrong": self.wrong,
-            "rss_mb": [round(min(self.rss_mb), 1), round(max(self.rss_mb), 1)] if self.rss_mb else None,
+            "rss_mb": [round(least, 1), round(most, 1)],
             "rows": self.rows,
             "commands_before": self.commands_before,
             "counted": {key: self.report.get(key) for key in keys},
@@ -108,21 +117,27 @@ def play_on_lsl(session: FaultSession, folder: Path, *, seed: int = 3) -> Played
     script.write_text(session.yaml())
     with _processes(session, script, report, seed) as (twin, decoder, receiver, said):
         told = json.loads(twin.wait_until_it_says('"started"'))
-        zero, memory = told["lsl_start"], Memory(decoder.process)
+        zero, watch = told["lsl_start"], Watch(decoder.process)
         pace = PaceScript(session.faults())
         for at, case in session.timetable():
             began = zero + float(pace.sent_s(at))
-            _follow(decoder, memory, began)
+            _follow(decoder, watch, began)
             _act(case, decoder, began)
-            _follow(decoder, memory, began + case.lasts_s)
-        _follow(decoder, memory, zero + float(pace.sent_s(session.seconds)))
+            _follow(decoder, watch, began + case.lasts_s)
+        _follow(decoder, watch, zero + float(pace.sent_s(session.seconds)))
         code = _ended(decoder, session)
         twin.interrupt()
         wait_for(lambda: not twin.running, 20, "the end of the twin")
         last = [json.loads(line) for line in twin.lines][-1]
     (folder / f"{session.name}.log").write_text(said[0])
+    lines = [json.dumps({**asdict(row), "t": round(row.t - zero, 4), "arrived": round(row.arrived - zero, 4)})
+             for row in receiver.rows]  # fmt: skip
+    (folder / f"{session.name}.rows.jsonl").write_text("\n".join(lines))
     played = _judged(session, receiver.rows, zero, pace)
-    played.rss_mb = memory.rss_mb
+    if code not in (0, 130):
+        said_so = f"exit code {code}" if receiver.rows else f"refused, exit code {code}"
+        played.results = [replace(result, states=(*result.states, said_so)) for result in played.results]
+    played.looks, played.seen, played.zero = watch.looks, receiver.rows, zero
     played.report = json.loads(report.read_text()) if report.exists() else {}
     played.wrong += _whole_session(session, played, said[0], code, last["uid"])
     return played
@@ -135,8 +150,9 @@ def _processes(
     manifest, source_id = read_manifest(DEMO_MODEL), f"lab-{uuid.uuid4().hex[:10]}"
     person = manifest.provenance["demo_person"]
     twin = ["simulate", f"--montage={manifest.montage['name']}", f"--person-seed={person['seed']}", f"--seed={seed}",
-            f"--skill={person['skill']}", f"--source-id={source_id}", f"--chunk={CHUNK_MS:g}", f"--sfreq={SFREQ:g}",
-            f"--faults={script}", "--wait-for-consumers", "--json", *session.twin]  # fmt: skip
+            f"--skill={person['skill']}", f"--source-id={source_id}", f"--chunk={CHUNK_MS:g}",
+            f"--sfreq={session.sfreq:g}", f"--faults={script}", "--wait-for-consumers", "--json",
+            *session.twin]  # fmt: skip
     live = ["live", f"--model={DEMO_MODEL}", f"--source-id={source_id}", "--json", "--wait=40", f"--report={report}",
             *session.decoder]  # fmt: skip
     watched = any(case.action == "dashboard" for case in session.cases)
@@ -155,24 +171,38 @@ def _processes(
     receiver.close()
 
 
-class Memory:
-    """Memory of the decoder, once a second."""
+@dataclass(frozen=True)
+class Look:
+    """What the decoder's process held at a time of the LSL clock."""
+
+    at: float
+    rss_mb: float
+    n_descriptors: int
+    n_threads: int
+    cpu_s: float
+
+
+class Watch:
+    """Looks at the decoder's process once a second."""
 
     def __init__(self, process: psutil.Popen) -> None:
         self._process, self._next = process, 0.0
-        self.rss_mb: list[float] = []
+        self.looks: list[Look] = []
 
     def sample(self) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + 1.0
             with suppress(psutil.Error):
-                self.rss_mb.append(self._process.memory_info().rss / 1e6)
+                process, times = self._process, self._process.cpu_times()
+                rss_mb, n_files = process.memory_info().rss / 1e6, process.num_fds()
+                cpu_s = times.user + times.system
+                self.looks.append(Look(lsl_clock(), rss_mb, n_files, process.num_threads(), cpu_s))
 
 
-def _follow(decoder: Child, memory: Memory, until: float) -> None:
+def _follow(decoder: Child, watch: Watch, until: float) -> None:
     """Wait until a time of the LSL clock, at which something happens by the timetable."""
     while (left := until - lsl_clock()) > 0 and decoder.running:
-        memory.sample()
+        watch.sample()
         time.sleep(min(left, 0.1))
 
 
@@ -221,13 +251,16 @@ def _whole_session(session: FaultSession, played: Played, said: str, code: int, 
         wrong.append("there was no command before the first fault, so that none afterwards says nothing")
     if session.ends_with is not None and code != session.ends_with:
         wrong.append(f"exit code {code}, and not {session.ends_with}")
-    lost, counted = sum(case.lost for case in session.cases), played.report.get("missing_samples")
-    if session.ends_with is None and session.begins_at is None and session.name != "lag" and counted != lost:
-        wrong.append(f"{counted} samples were counted as lost, and {lost} were")
+    lost, counted = session.lost, played.report.get("missing_samples")
+    unheard = round(sum(case.unheard_s for case in session.cases) * session.sfreq)
+    if sound_before and session.counts and counted is not None and not lost <= counted <= lost + unheard:
+        wrong.append(
+            f"{counted} samples were counted as lost, and {lost} were" + (f" (to {lost + unheard})" if unheard else "")
+        )
     if session.ends_with is None and played.report and played.report["stream"]["uid"] != uid:
         wrong.append("it ended on another stream than the first sender's")
-    grown = max(played.rss_mb[8:], default=0.0) - min(played.rss_mb[8:], default=0.0)
-    if grown > MEMORY_MB:
+    least, most = played.memory_mb
+    if (grown := most - least) > MEMORY_MB:
         wrong.append(f"its memory grew by {grown:.0f} MB")
     return wrong
 
