@@ -6,7 +6,7 @@ good one, at most `MOST_S`, and are put on the straight line between their neigh
 longer goes on as it came, to be held by the chain, and is condemned.
 
 How many samples a link loses is known after seconds only. Where losses begin, nothing is decided from the second hole
-on until the part seen so far lies within the bound.
+on (the first, where there was none for a minute) until the part seen so far lies within the bound.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ MOST_SHARE, SHARE_S = 0.03, 4.0
 """Nor is one with which more than this share of so many seconds would be bridged."""
 ONSET_S = 8.0
 """Losses begin with a hole before which there was none for so many seconds."""
+RARE_S = 60.0
+"""After so many seconds without, a single hole may be the first of many, and is waited for, too."""
 CHANNELS_REPEAT = 4
 """All channels repeat a number by chance where they are few and coarse: so many are needed to tell."""
 
@@ -69,7 +71,8 @@ class HoleBridge:
         self._used = used
         self._most = max(1, round(MOST_S * sfreq))
         self._most_of_span = max(1, round(MOST_SHARE * SHARE_S * sfreq))
-        self._span, self._onset_span = round(SHARE_S * sfreq), round(ONSET_S * sfreq)
+        self._span = round(SHARE_S * sfreq)
+        self._onset_span, self._rare_span = round(ONSET_S * sfreq), round(RARE_S * sfreq)
         self._tells_repeats = len(used) >= CHANNELS_REPEAT
         self._total = 0
         self._long = False  # in a hole that is too long to wait for; a new stream ends it like any good sample
@@ -86,7 +89,8 @@ class HoleBridge:
         self._good: NDArray[np.floating[Any]] | None = None  # the newest good one
         self._waiting: list[NDArray[np.floating[Any]]] = []
         self._filled: deque[tuple[int, int]] = deque()  # index after the hole, samples in it
-        self._onset, self._newest_hole = 0, -self._onset_span - 1  # where the losses of this time began
+        self._newest_hole = -self._rare_span - 1
+        self._onset, self._doubts_from = 0, 2  # where the losses of this time began, and with which hole the doubt
 
     def take(self, volts: NDArray[np.floating[Any]]) -> tuple[NDArray[np.floating[Any]], list[Hole]]:
         """Take samples in volts, shape (n_times, n_chans); return those that can go on, and the holes among them."""
@@ -148,7 +152,7 @@ class HoleBridge:
             self._filled.popleft()
         self._filled.append((at, n))
         if at - self._newest_hole > self._onset_span:
-            self._onset = at - n
+            self._onset, self._doubts_from = at - n, 1 if at - self._newest_hole > self._rare_span else 2
         self._newest_hole = at
         n_filled = sum(k for _, k in self._filled)
         if n_filled <= self._most_of_span:
@@ -168,7 +172,7 @@ class HoleBridge:
 
     def _doubt_until(self, at: int, n_filled: int) -> int:
         """Sample at which the share of what is missing since the losses began is within the bound; 0 where it is."""
-        if len(self._filled) < 2 or at - self._onset > self._span:
+        if len(self._filled) < self._doubts_from or at - self._onset > self._span:
             return 0
         until = self._onset + math.ceil(n_filled / MOST_SHARE)
         return until if until > at else 0

@@ -80,9 +80,9 @@ class FaultCase:
 
     @property
     def slot_s(self) -> float:
-        """Seconds from its beginning to that of the next case."""
+        """Seconds from its beginning until decoding has to be sound again."""
         after_s = self.recover_s if self.states and math.isfinite(self.recover_s) else 2.0
-        return self.lasts_s + after_s + LEAD_S
+        return self.lasts_s + after_s
 
     def script(self, at_s: float) -> tuple[Fault, ...]:
         """Return its faults where it begins at `at_s`."""
@@ -111,6 +111,8 @@ class FaultSession:
         Rate in Hz.
     counts : bool
         Whether what is lost can be counted: not where the sender stamps by counting what arrives.
+    lead_s : float
+        Seconds of a sound stream between a case and the next.
     """
 
     name: str
@@ -122,6 +124,7 @@ class FaultSession:
     begins_at: float | None = None
     sfreq: float = SFREQ
     counts: bool = True
+    lead_s: float = LEAD_S
 
     @property
     def first_s(self) -> float:
@@ -133,7 +136,7 @@ class FaultSession:
         out, at = [], self.first_s
         for case in self.cases:
             out.append((at, case))
-            at += case.slot_s
+            at += case.slot_s + self.lead_s
         return out
 
     @property
@@ -144,7 +147,7 @@ class FaultSession:
     @property
     def seconds(self) -> float:
         """Length of the stream."""
-        return self.first_s + sum(case.slot_s for case in self.cases)
+        return self.first_s + sum(case.slot_s + self.lead_s for case in self.cases)
 
     def faults(self) -> list[Fault]:
         """Return the script of the whole session."""
@@ -206,7 +209,7 @@ NO_SAMPLES = FaultSession(
 ORDER = FaultSession(
     name="order",
     cases=(
-        FaultCase(name="a block of 40 ms comes twice", faults="twice@0:0.04", lasts_s=0.08, states=GAP),
+        FaultCase(name="a block of 40 ms comes twice", faults="twice@0:0.04", lasts_s=0.08, states=(*GAP, *CLOCK)),
         FaultCase(name="a block of 1 s comes twice", faults="twice@0:1", lasts_s=1.05, states=(*GAP, *CLOCK),
                   notice_s=2.0, blind_s=1.0, direct=False),
         FaultCase(name="chunks swapped", faults="swap@0:6", lasts_s=6.0, states=GAP),

@@ -265,14 +265,15 @@ def _whole_session(session: FaultSession, played: Played, said: str, code: int, 
     return wrong
 
 
-def play_direct(session: FaultSession, *, seed: int = 3) -> Played:
+def play_direct(session: FaultSession, *, seed: int = 3, hop_s: float = 0.125) -> Played:
     """Play the cases of a session that need no clock on the wall through the decoder, as fast as it goes."""
     session = replace(session, cases=tuple(case for case in session.cases if case.direct))
     signal_, engine = twin_signal(seed), open_model(DEMO_MODEL)
     source = TwinSource(signal_, session.seconds, chunk_s=CHUNK_MS / 1e3, faults=session.faults())
     matrix = np.eye(signal_.n_chans)
     reference = Reference.of(engine.reference)
-    decoder = Decoder.from_manifest(source, matrix, 1e-6, engine.manifest, engine, reference=reference)
+    manifest = replace(engine.manifest, hop_s=hop_s)
+    decoder = Decoder.from_manifest(source, matrix, 1e-6, manifest, engine, reference=reference)
     rows, lost = [], []
     while not decoder.ended:
         for row in decoder.step():
@@ -280,7 +281,7 @@ def play_direct(session: FaultSession, *, seed: int = 3) -> Played:
             lost.append(decoder.n_missing)
     played = _judged(session, rows, 0.0, PaceScript(session.faults()))
     for i, ((at, case), result) in enumerate(zip(session.timetable(), played.results, strict=True)):
-        until = at + case.slot_s
+        until = at + case.slot_s + session.lead_s
         counted = [n for row, n in zip(rows, lost, strict=True) if row.t < until][-1]
         counted -= [n for row, n in zip(rows, lost, strict=True) if row.t < at][-1]
         wrong = (f"{counted} samples were counted as lost, and {case.lost} were",) if counted != case.lost else ()

@@ -52,7 +52,7 @@ def test_faults_of_the_signal_command_nothing():
         *named(LOST, "3 samples", "0.1 s"),
         *named(NO_BRAIN, "identical"),
     )
-    check(play_direct(FaultSession(name="direct", cases=cases)))
+    check(play_direct(FaultSession(name="direct", cases=cases, lead_s=1.0), hop_s=0.25))
 
 
 @pytest.mark.lsl
