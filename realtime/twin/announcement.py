@@ -55,7 +55,7 @@ def eeg_announcement(signal: TwinSignal, as_: Announced, change: str = "") -> tu
         info,
         ch_names=info.ch_names + tuple(f"N{i}" for i in range(1, n_more + 1)),
         units=info.units + info.units[:1] * n_more,
-        ch_types=info.ch_types + info.ch_types[:1] * n_more,
+        ch_types=info.ch_types + ("AUX",) * n_more,
     )
     timing = element("synchronization", offset_mean="0", can_drop_samples="false")
     cap = element("cap", name=signal.cap.name, labelscheme="10-20")

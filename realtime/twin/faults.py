@@ -83,7 +83,7 @@ KINDS = {
         FaultKind("rival", "another stream claims the same name and source id", 10.0),
         FaultKind("flood", "so many further markers a second", 5.0, 1000.0, "per_s"),
         FaultKind("bloat", "the stream's description is so much longer, from the start", None, math.nan, "mb"),
-        FaultKind("more", "so many further channels without electrode, from the start", None, math.nan, "channels"),
+        FaultKind("more", "so many further inputs of type AUX, from the start", None, math.nan, "channels"),
     )
 }
 """All faults by name."""

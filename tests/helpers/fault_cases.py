@@ -341,9 +341,10 @@ STARTS = (
     from_start("2 Hz instead of 250, from the start", "thin@0:600:125", ("STALE", "GAP", "CLOCK", "WARMUP"), "250 Hz"),
     from_start("one channel at the rail, from the start", "rail:C4@0:600", BAD),
     sound("true rate 1.2 % off", "pace@0:600:1.2", "250 Hz"),
-    sound("no stamps for the first 3 s", "nostamp@0:3"),
+    from_start("no stamps for the first 3 s, and then stamps", "nostamp@0:3", CLOCK, "have no time stamps"),
+    sound("no stamps for the first second", "nostamp@0:1"),
     sound("a description of 5 MB", "bloat@0:5"),
-    sound("1,000 channels, 8 of them electrodes", "more@0:992"),
+    sound("1,000 channels, 8 of them EEG", "more@0:992"),
     sound("1,000 further markers a second", "flood@0:600:1000"),
 )
 DASHBOARD = FaultSession(
