@@ -209,7 +209,8 @@ NO_SAMPLES = FaultSession(
 ORDER = FaultSession(
     name="order",
     cases=(
-        FaultCase(name="a block of 40 ms comes twice", faults="twice@0:0.04", lasts_s=0.08, states=(*GAP, *CLOCK)),
+        FaultCase(name="a block of 40 ms comes twice", faults="twice@0:0.04", lasts_s=0.08, states=(*GAP, *CLOCK),
+                  blind_s=0.04),
         FaultCase(name="a block of 1 s comes twice", faults="twice@0:1", lasts_s=1.05, states=(*GAP, *CLOCK),
                   notice_s=2.0, blind_s=1.0, direct=False),
         FaultCase(name="chunks swapped", faults="swap@0:6", lasts_s=6.0, states=GAP),

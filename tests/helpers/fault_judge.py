@@ -9,6 +9,8 @@ from typing import Any
 
 from fault_cases import MAX_AGE_S, WINDOW_S, FaultCase
 
+STAMP_S = 0.002
+"""Seconds by which the stamp of a window, which lies on a fitted line, may miss that of its newest sample."""
 ON_THE_WAY_S = 0.25
 """Seconds that a row may take from the decoder to the one who notes when it arrived, on a busy machine."""
 
@@ -69,7 +71,7 @@ def judge(
     noticed = next((row.arrived for row in shown if row.state in case.states), math.nan)
     back = next((row.arrived for row in here if row.state == "OK" and row.arrived > max(end, noticed)), math.nan)
     commands = [row for row in here if row.decision is not None]
-    touched = [r for r in commands if case.touches and at <= _true_t(case, r) < end + WINDOW_S]
+    touched = [r for r in commands if case.touches and at + STAMP_S < _true_t(case, r) < end + WINDOW_S]
     blind = [row for row in touched if _true_t(case, row) < at + case.blind_s]
     ages = [row.arrived - _true_t(case, row) for row in commands]
     result = CaseResult(
