@@ -99,7 +99,7 @@ class Admission:
         elif isinstance(piece, RateChange):
             self._note_rate(piece)
         elif isinstance(piece, Touched):
-            self.touch(piece.last, State.GAP)
+            self.touch(piece.last, State.BAD_SIGNAL if piece.dead else State.GAP)
         elif isinstance(piece, Hole):
             self._note_hole(piece)
         else:

@@ -182,7 +182,7 @@ NO_BRAIN = FaultSession(
     name="no-brain",
     cases=(
         implausible("test signal: a sine on all channels", "sine@0:10"),
-        implausible("all channels identical", "same@0:10"),
+        implausible("all channels identical", "same@0:10", blind_s=WINDOW_S + 1.0),
         implausible("one channel at the rail, with 1 uV of noise", "rail:C4@0:10", recover_s=20.0),
         implausible("cap off: white noise", "white@0:10"),
         implausible("gain x 0.01", "gain@0:10:0.01"),
@@ -197,7 +197,7 @@ NO_SAMPLES = FaultSession(
     cases=(
         FaultCase(name="flat for 0.4 s on all channels", faults="flat@0:0.4", lasts_s=0.4, states=GAP),
         FaultCase(
-            name="one channel flat for 3 s", faults="flat:C4@0:3", lasts_s=3.0, states=BAD, blind_s=1.2, notice_s=1.5
+            name="one channel flat for 3 s", faults="flat:C4@0:3", lasts_s=3.0, states=BAD, blind_s=0.1, notice_s=0.5
         ),
         FaultCase(name="all channels NaN for 1 s", faults="nan@0:1", lasts_s=1.0, states=(*GAP, *BAD)),
         FaultCase(name="4 % of samples NaN", faults="holes@0:8:25", lasts_s=8.0, states=GAP, blind_s=0.1),
@@ -343,7 +343,7 @@ STARTS = (
     from_start("one channel at the rail, from the start", "rail:C4@0:600", BAD),
     sound("true rate 1.2 % off", "pace@0:600:1.2", "250 Hz"),
     from_start("no stamps for the first 3 s, and then stamps", "nostamp@0:3", CLOCK, "have no time stamps"),
-    sound("no stamps for the first second", "nostamp@0:1"),
+    sound("no stamps for the first second", "nostamp@0:1", begins_at=10.0),
     sound("a description of 5 MB", "bloat@0:5"),
     sound("1,000 channels, 8 of them EEG", "more@0:992"),
     sound("1,000 further markers a second", "flood@0:600:1000"),
