@@ -11,6 +11,8 @@ from fault_cases import MAX_AGE_S, WINDOW_S, FaultCase
 
 STAMP_S = 0.002
 """Seconds by which the stamp of a window, which lies on a fitted line, may miss that of its newest sample."""
+BUSY = "OVERLOAD"
+"""Other programs may keep the computer busy meanwhile: then this state comes before the fault's own, or in its place."""
 ON_THE_WAY_S = 0.25
 """Seconds that a row may take from the decoder to the one who notes when it arrived, on a busy machine."""
 
@@ -68,7 +70,8 @@ def judge(
     end = at + case.lasts_s
     here = [row for row in rows if at <= row.arrived < until]
     shown = [row for row in here if row.state != "OK"]
-    noticed = next((row.arrived for row in shown if row.state in case.states), math.nan)
+    states = (*case.states, BUSY) if case.states else ()
+    noticed = next((row.arrived for row in shown if row.state in states), math.nan)
     back = next((row.arrived for row in here if row.state == "OK" and row.arrived > max(end, noticed)), math.nan)
     commands = [row for row in here if row.decision is not None]
     touched = [r for r in commands if case.touches and at + STAMP_S < _true_t(case, r) < end + WINDOW_S]
@@ -83,7 +86,7 @@ def judge(
         blind_commands=len(blind),
         oldest_s=max(ages, default=math.nan) if live else math.nan,
         recovered_s=back - end,
-        silent_s=_silence(here),
+        silent_s=_silence(here, count_busy=case.action == "starve"),
         wrong=(),
     )
     return CaseResult(**{**asdict(result), "wrong": tuple(_wrong(case, result, here))})
@@ -94,10 +97,11 @@ def _true_t(case: FaultCase, row: SeenRow) -> float:
     return row.t - (case.ahead_s if row.t > row.arrived + 0.5 * case.ahead_s else 0.0)
 
 
-def _silence(rows: Sequence[SeenRow]) -> float:
-    """Seconds in other states than OK."""
+def _silence(rows: Sequence[SeenRow], *, count_busy: bool) -> float:
+    """Seconds in other states than OK; those for which other programs kept the computer busy are no fault's."""
+    fine = ("OK",) if count_busy else ("OK", BUSY)
     ends = [*(row.arrived for row in rows[1:]), rows[-1].arrived] if rows else []
-    return sum(max(0.0, b - row.arrived) for row, b in zip(rows, ends, strict=True) if row.state != "OK")
+    return sum(max(0.0, b - row.arrived) for row, b in zip(rows, ends, strict=True) if row.state not in fine)
 
 
 def _wrong(case: FaultCase, seen: CaseResult, rows: Sequence[SeenRow]) -> list[str]:
