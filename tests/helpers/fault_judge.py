@@ -12,7 +12,7 @@ from fault_cases import MAX_AGE_S, WINDOW_S, FaultCase
 STAMP_S = 0.002
 """Seconds by which the stamp of a window, which lies on a fitted line, may miss that of its newest sample."""
 BUSY = "OVERLOAD"
-"""Other programs may keep the computer busy meanwhile: then this state comes before the fault's own, or in its place."""
+"""Other programs may keep the computer busy: then this state comes before the fault's own, or in its place."""
 ON_THE_WAY_S = 0.25
 """Seconds that a row may take from the decoder to the one who notes when it arrived, on a busy machine."""
 
