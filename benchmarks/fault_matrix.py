@@ -69,7 +69,7 @@ def into_page(page: Path, text: str) -> None:
     said = page.read_text("utf-8")
     before, _, rest = said.partition(BEGIN)
     _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", "utf-8")
+    page.write_text(f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}", "utf-8")
 
 
 def main() -> int:

@@ -197,7 +197,7 @@ def main() -> int:
     print(text)
     if args.docs is not None:
         before, _, rest = args.docs.read_text("utf-8").partition(BEGIN)
-        args.docs.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{rest.partition(END)[2]}", "utf-8")
+        args.docs.write_text(f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{rest.partition(END)[2]}", "utf-8")
         draw(played, args.docs.parent / "soak.png")
     return 1 if said["wrong"] or growing else 0
 
