@@ -11,6 +11,7 @@ from neuript.cli.arguments import add_json, add_montage, command
 from neuript.cli.option_values import words
 from neuript.cli.progress import say
 from neuript.errors import NeuriptError
+from neuript.realtime.twin.faults import KINDS
 
 if TYPE_CHECKING:
     from neuript.realtime.twin.amplifier import TwinAmplifier
@@ -23,17 +24,7 @@ examples:
   neuript simulate --faults gap@10:0.5,flat:C3@20:5      break the stream on purpose
 
 faults (NAME[:CHANNEL]@AT[:FOR[:VALUE]], seconds from the start; or a YAML file with a list of them):
-  gap@AT:FOR             samples are lost
-  jitter@AT:FOR:MS       stamps of the chunks scatter
-  burst@AT:FOR:S         samples arrive in lumps with equal stamps
-  stall@AT:FOR           nothing arrives, then everything at once with right stamps
-  clock@AT:S             the stamps step and stay so
-  flat[:CH]@AT:FOR       a channel (or all) stops moving
-  nan[:CH]@AT:FOR        a channel (or all) is NaN
-  rail[:CH]@AT:FOR:UV    a channel (or all) sits at the rail
-  mains[:CH]@AT:FOR:UV   the hum grows
-  unplug@AT:FOR          the stream vanishes and returns with the same source id
-  rate@AT:FOR:HZ         the stream vanishes and returns at another rate"""
+{faults}"""
 
 _PERSON = ("skill", "seed", "person_seed", "random_person", "trials_per_class", "imagery_s", "self_paced", "obey")
 _FIELDS = (*_PERSON, "mains_hz", "montage", "sfreq", "clock_ppm", "faults", "name", "source_id", "unit", "duration_s")
@@ -43,7 +34,8 @@ _FIELDS = (*_PERSON, "mains_hz", "montage", "sfreq", "clock_ppm", "faults", "nam
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     what = "Publish simulated EEG, cues (type Markers) and what the person truly imagined (type Intent) until Ctrl-C."
-    parser = command("neuript simulate", what, _EXAMPLES)
+    faults = "\n".join(f"  {kind.form:26}{kind.does}" for kind in KINDS.values())
+    parser = command("neuript simulate", what, _EXAMPLES.format(faults=faults))
     add = parser.add_argument_group("person").add_argument
     add("--skill", type=float, metavar="X", help="0 (imagining changes nothing) to 1 (expert); default 0.6")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same signal (default 0)")

@@ -23,6 +23,7 @@ from neuript.realtime.chain.quality import BAND_LIMITS, QualityChange, QualityMo
 from neuript.realtime.chain.repeats import RepeatFinder
 from neuript.realtime.chain.sample_order import TOUCHES_S, SampleOrder
 from neuript.realtime.chain.sample_rate import RateMeter, RateVerdict
+from neuript.realtime.chain.standstill import StandstillFinder
 from neuript.realtime.chain.timestamps import StampEvent, StampFit
 
 
@@ -84,10 +85,14 @@ class InputChange:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Input samples up to `last` that no window may hold, as was noticed at sample `index`."""
+    """Input samples up to `last` that no window may hold, as was noticed at sample `index`.
+
+    `dead` says that it is for a channel that stands still, and not for their order.
+    """
 
     index: int
     last: int
+    dead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,8 @@ class Conditioner:
         """Time of the newest input sample."""
         used = np.flatnonzero(self.matrix.any(axis=0))
         self._bridge, self.repeats = HoleBridge(used, sfreq), RepeatFinder(used, sfreq)
-        self._repeats_told_until = 0
+        self._still = StandstillFinder(used, sfreq)
+        self._repeats_told_until = self._still_told_until = 0
         self._times: NDArray[np.float64] = np.empty(0)  # of the samples that wait in a hole
         self._cuts: list[Cut] = []  # what happened among them
         self._scale = np.asarray(scale, dtype=np.float32)
@@ -200,7 +206,7 @@ class Conditioner:
         cuts: list[Cut] = [*self._cuts]
         cuts += [e.shifted(self._stamps_from) for e in events]
         cuts += self._rate_changes(raw, {cut.index for cut in cuts if isinstance(cut, StampEvent) and cut.breaks})
-        cuts += [*self._touched(raw), *self._repeated(volts)]
+        cuts += [*self._touched(raw), *self._repeated(volts), *self._stood_still(volts)]
         cuts += [self._input_change(change) for change in self.input_quality.update(volts)]
         volts, holes = self._bridge.take(volts)
         if len(t):
@@ -236,6 +242,7 @@ class Conditioner:
         self._cuts = [replace(cut, index=self.n_in) for cut in self._cuts if isinstance(cut, InputChange | RateChange)]
         self._bridge.reset()
         self.repeats.reset()
+        self._still.reset()
         self.stamps.reset()
         self.order.reset()
         self.rate.reset()
@@ -269,6 +276,15 @@ class Conditioner:
             if index >= self._repeats_told_until:
                 self._repeats_told_until = index + span
                 touched.append(Touched(index, index + span - 1))
+        return touched
+
+    def _stood_still(self, volts: NDArray[np.floating[Any]]) -> list[Touched]:
+        """Return where a channel stands still; each report stands for those within `TOUCHES_S` after it."""
+        span, touched = max(1, round(TOUCHES_S * self.sfreq)), []
+        for index in self._still.update(volts).tolist():
+            if index >= self._still_told_until:
+                self._still_told_until = index + span
+                touched.append(Touched(index, index + span - 1, dead=True))
         return touched
 
     def _rate_changes(self, stamps: NDArray[np.float64], breaks: set[int]) -> list[RateChange]:

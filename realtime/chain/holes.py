@@ -4,10 +4,14 @@ A sample is missing where a channel that counts has no number (NaN, infinite, ab
 the sample before, which is what drivers send for a packet that did not arrive. The samples of a hole wait for the next
 good one, at most `MOST_S`, and are put on the straight line between their neighbours. A hole that lasts
 longer goes on as it came, to be held by the chain, and is condemned.
+
+How many samples a link loses is known after seconds only. Where losses begin, nothing is decided from the second hole
+on (the first, where there was none for a minute) until the part seen so far lies within the bound.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +25,10 @@ MOST_S = 0.020
 """A hole of more seconds is not bridged."""
 MOST_SHARE, SHARE_S = 0.03, 4.0
 """Nor is one with which more than this share of so many seconds would be bridged."""
+ONSET_S = 8.0
+"""Losses begin with a hole before which there was none for so many seconds."""
+RARE_S = 60.0
+"""After so many seconds without, a single hole may be the first of many, and is waited for, too."""
 CHANNELS_REPEAT = 4
 """All channels repeat a number by chance where they are few and coarse: so many are needed to tell."""
 
@@ -37,11 +45,15 @@ class Hole:
         So many samples before `index` were filled in and are as good as any.
     condemned : bool
         Whether no window may hold what comes next, until the next `Hole` says otherwise.
+    doubt_until : int
+        No window that ends before this sample may be decided on: until then more is missing than may be, of what was
+        seen since the losses began.
     """
 
     index: int
     bridged: int = 0
     condemned: bool = False
+    doubt_until: int = 0
 
 
 class HoleBridge:
@@ -60,6 +72,7 @@ class HoleBridge:
         self._most = max(1, round(MOST_S * sfreq))
         self._most_of_span = max(1, round(MOST_SHARE * SHARE_S * sfreq))
         self._span = round(SHARE_S * sfreq)
+        self._onset_span, self._rare_span = round(ONSET_S * sfreq), round(RARE_S * sfreq)
         self._tells_repeats = len(used) >= CHANNELS_REPEAT
         self._total = 0
         self._long = False  # in a hole that is too long to wait for; a new stream ends it like any good sample
@@ -75,7 +88,9 @@ class HoleBridge:
         self._last: NDArray[np.floating[Any]] | None = None  # the newest sample as it came
         self._good: NDArray[np.floating[Any]] | None = None  # the newest good one
         self._waiting: list[NDArray[np.floating[Any]]] = []
-        self._filled: deque[tuple[int, int]] = deque()
+        self._filled: deque[tuple[int, int]] = deque()  # index after the hole, samples in it
+        self._newest_hole = -self._rare_span - 1
+        self._onset, self._doubts_from = 0, 2  # where the losses of this time began, and with which hole the doubt
 
     def take(self, volts: NDArray[np.floating[Any]]) -> tuple[NDArray[np.floating[Any]], list[Hole]]:
         """Take samples in volts, shape (n_times, n_chans); return those that can go on, and the holes among them."""
@@ -136,8 +151,12 @@ class HoleBridge:
         while self._filled and self._filled[0][0] <= at - self._span:
             self._filled.popleft()
         self._filled.append((at, n))
-        if sum(k for _, k in self._filled) <= self._most_of_span:
-            holes.append(Hole(at, bridged=n))
+        if at - self._newest_hole > self._onset_span:
+            self._onset, self._doubts_from = at - n, 1 if at - self._newest_hole > self._rare_span else 2
+        self._newest_hole = at
+        n_filled = sum(k for _, k in self._filled)
+        if n_filled <= self._most_of_span:
+            holes.append(Hole(at, bridged=n, doubt_until=self._doubt_until(at, n_filled)))
         else:
             holes += [Hole(at - n, condemned=True), Hole(at)]
         assert self._good is not None
@@ -150,3 +169,10 @@ class HoleBridge:
             rows[~good, c] = np.interp(place[~good], place[good], rows[good, c])
         out += list(rows[1:-1])
         self._waiting = []
+
+    def _doubt_until(self, at: int, n_filled: int) -> int:
+        """Sample at which the share of what is missing since the losses began is within the bound; 0 where it is."""
+        if len(self._filled) < self._doubts_from or at - self._onset > self._span:
+            return 0
+        until = self._onset + math.ceil(n_filled / MOST_SHARE)
+        return until if until > at else 0

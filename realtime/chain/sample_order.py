@@ -69,6 +69,7 @@ class SampleOrder:
         self._index = 0
         self._last = nan
         self._newest = -inf
+        self._sent_until = -inf  # newest stamp before the last step back: what comes again up to there is not missing
         self._off = self._holed = 0.0  # steps off the grid, and holes that nothing filled; fading
         self._faded_at = 0
         self._told_until = 0
@@ -140,8 +141,12 @@ class SampleOrder:
 
     def _take(self, stamp: float, step: float) -> bool:
         """Take a sample that is not simply the next one; whether it is out of order."""
-        if not isfinite(stamp):
+        if not isfinite(stamp):  # it is there all the same
+            self._last += self._period
+            self._newest += self._period
             return False
+        if not isfinite(step):
+            step = (stamp - self._last) / self._period
         new = not isfinite(self._last)
         whole = round(step) if isfinite(step) else 0
         self._last = stamp
@@ -150,16 +155,17 @@ class SampleOrder:
             return False
         on_grid = whole != 0 and (abs(step - whole) < self._tolerance or whole > FAR)
         exact, late = self.exact, stamp <= self._newest
-        lost = 0 if late else round((stamp - self._newest) / self._period) - 1
+        sent = self._sent_until if self._newest < self._sent_until <= stamp else self._newest
+        lost = 0 if late else max(0, round((stamp - sent) / self._period) - 1)
         self._note(off=not on_grid, holed=lost > 0)
         if late and stamp < self._newest - BACK_S:  # the clock, not the order
-            self._newest = stamp
+            self._sent_until, self._newest = self._newest, stamp
             self._holes.clear()
             return False
         if late:
             return exact and on_grid and self._out_of_order(stamp)
         if exact and lost > 0:
-            self._holes.append(_Hole(self._index, self._newest, stamp, lost))
+            self._holes.append(_Hole(self._index, sent, stamp, lost))
             self.n_lost += lost
         self._newest = stamp
         return False

@@ -73,7 +73,7 @@ class Admission:
         self._suspicion: State | None = None
         self._input_bad = self._band_bad = self._hole = self._told_of_holes = False
         self._rate_wrong = False
-        self._soft_until = 0
+        self._soft_until = self._doubt_until = 0
         self._touched_to = -1
         self._index = -1
 
@@ -99,7 +99,7 @@ class Admission:
         elif isinstance(piece, RateChange):
             self._note_rate(piece)
         elif isinstance(piece, Touched):
-            self.touch(piece.last, State.GAP)
+            self.touch(piece.last, State.BAD_SIGNAL if piece.dead else State.GAP)
         elif isinstance(piece, Hole):
             self._note_hole(piece)
         else:
@@ -149,9 +149,12 @@ class Admission:
             self.windower.restart(end)
         full = self.windower.is_full(end)
         state = self._suspicion or (State.OK if full else self._until_full)
+        doubted = newest < self._doubt_until
+        if doubted and state is State.OK:
+            state = State.GAP
         if newest < self._soft_until and state in (State.OK, State.GAP):
             state = State.RECOVERED
-        return DueWindow(end, t, self._index, state, full and self._suspicion is None)
+        return DueWindow(end, t, self._index, state, full and self._suspicion is None and not doubted)
 
     def _note_rate(self, change: RateChange) -> None:
         self._rate_wrong = change.verdict is RateVerdict.WRONG
@@ -167,6 +170,7 @@ class Admission:
     def _note_hole(self, hole: Hole) -> None:
         """Count what was bridged; no window may touch what was not."""
         self.n_bridged += hole.bridged
+        self._doubt_until = max(self._doubt_until, hole.doubt_until)
         if hole.condemned and not self._told_of_holes:
             self._told_of_holes = True
             logger.warning("samples are missing (no numbers, or held): longer or more of them than can be bridged")

@@ -80,6 +80,11 @@ class Broadcast(ABC):
         if key not in self._outlets:
             self._outlets[key] = pylsl.StreamOutlet(stream_info(info, desc))
 
+    def uid_of(self, key: Hashable) -> str:
+        """Return the unique id that liblsl has given a stream; empty where it is not published."""
+        outlet = self._outlets.get(key)
+        return "" if outlet is None else str(outlet.get_info().uid())
+
     def withdraw(self, key: Hashable) -> None:
         """Take a stream off the network, as if its device were unplugged."""
         self._outlets.pop(key, None)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from xml.etree.ElementTree import Element, SubElement
 
-from neuript.realtime.chain.chunk import SignalInfo
+import numpy as np
+
 from neuript.realtime.lsl.broadcast import TICK_S, Broadcast
-from neuript.realtime.lsl.gdf import TRIAL_CODES, gdf_codes
 from neuript.realtime.lsl.library import lsl_clock
 from neuript.realtime.lsl.marker_inlet import LslMarkers
-from neuript.realtime.lsl.stream_info import described, element
-from neuript.realtime.twin.cues import CLASSES, TwinEvent, cued_class
-from neuript.realtime.twin.device import CHUNK_S, Device, Packet, Step, Unplugged
+from neuript.realtime.twin.announcement import Announced, eeg_announcement, text_announcement, with_more
+from neuript.realtime.twin.cues import TwinEvent, cued_class
+from neuript.realtime.twin.delivery import Packet
+from neuript.realtime.twin.device import CHUNK_S, Device, Plugged, Step, Unplugged
 from neuript.realtime.twin.faults import Fault
+from neuript.realtime.twin.rival import Rival
 from neuript.realtime.twin.signal import TwinSignal
-from neuript.realtime.twin.twin_source import MANUFACTURER, NAME, twin_info
+from neuript.realtime.twin.twin_source import NAME
 
 _SIMULATED = " (simulated)"
 _EEG, _MARKERS, _INTENT = "eeg", "markers", "intent"
@@ -79,8 +79,11 @@ class TwinAmplifier(Broadcast):
         self._steps = self._device.steps()
         self._pending: Step | None = None
         self._speed = 1.0 + 1e-6 * clock_ppm
-        self._unit, self._labels = unit, labels
-        self._events_until_s = 0.0
+        self._as_announced = Announced(self.name, self.source_id, unit, labels, self._device.faults)
+        self._rivals = [Rival(f, signal, chunk_s, n) for n, f in enumerate(self._device.faults, 1) if f.kind == "rival"]
+        self._floods = [f for f in self._device.faults if f.kind == "flood"]
+        self._rng = np.random.default_rng([signal.seed, 43])
+        self._events_until_s = self._session_s = 0.0
         self._cues = LslMarkers(cue_predicate) if cue_predicate else None
 
     @property
@@ -92,6 +95,11 @@ class TwinAmplifier(Broadcast):
     def faults(self) -> tuple[Fault, ...]:
         """The script."""
         return self._device.faults
+
+    @property
+    def uid(self) -> str:
+        """Unique id of the EEG stream that is published at present."""
+        return self.uid_of(_EEG)
 
     @property
     def markers_name(self) -> str:
@@ -139,6 +147,10 @@ class TwinAmplifier(Broadcast):
             raise RuntimeError("the amplifier was not started")
         return self.started_at + session_s / self._speed
 
+    def sent_s(self, session_s: float) -> float:
+        """Second of the session at which something leaves that is due at `session_s` by the declared rate."""
+        return float(self._device.pace.sent_s(session_s))
+
     def step(self) -> float:
         """Push everything that is due; return the LSL time at which the next thing is."""
         now = lsl_clock()
@@ -151,8 +163,31 @@ class TwinAmplifier(Broadcast):
                 break
             self._do(step)
             self._pending = None
-        self._push_events((now - self.lsl_time(0.0)) * self._speed)
-        return due
+        since = self._session_s
+        self._session_s = (now - self.lsl_time(0.0)) * self._speed
+        self._push_events(self._device.pace.due_s(self._session_s))
+        self._flood(since, self._session_s)
+        return min([due, *(self._step_rival(rival, self._session_s) for rival in self._rivals)])
+
+    def _step_rival(self, rival: Rival, until_s: float) -> float:
+        """Let another sender do what is due; return the LSL time of what it does next."""
+        for step in rival.steps(until_s):
+            if isinstance(step, Plugged):
+                self.publish(rival, *eeg_announcement(rival.signal, self._as_announced))
+            elif isinstance(step, Packet):
+                self.push(rival, step.data, [self.lsl_time(t) for t in step.stamps_s.tolist()])
+            else:
+                self.withdraw(rival)
+        return self.lsl_time(rival.due_s) if rival.due_s < math.inf else math.inf
+
+    def _flood(self, since_s: float, until_s: float) -> None:
+        for fault in self._floods:
+            first, stop = (
+                math.ceil((min(max(s, fault.at_s), fault.end_s) - fault.at_s) * fault.value) for s in (since_s, until_s)
+            )
+            if stop > first:
+                stamps = [self.lsl_time(fault.at_s + i / fault.value) for i in range(first, stop)]
+                self.push(_MARKERS, [[f"flood {i}"] for i in range(first, stop)], stamps)
 
     def run(
         self,
@@ -169,7 +204,7 @@ class TwinAmplifier(Broadcast):
         while not stop():
             due = self.step()
             now = lsl_clock()
-            while told and self.lsl_time(told[0].at_s) <= now:
+            while told and self.lsl_time(self.sent_s(told[0].at_s)) <= now:
                 on_status(f"fault at {told.pop(0).text()}")
             if now >= end:
                 break
@@ -180,16 +215,17 @@ class TwinAmplifier(Broadcast):
         """Take the cues to heart that have arrived: JSON markers of a cue program, or the bare name of a class."""
         for stamp, text in self._cues.pull() if self._cues is not None else ():
             if label := cued_class(text):
-                self.signal.obey(label, (stamp - self.lsl_time(0.0)) * self._speed)
+                self.signal.obey(label, self._device.pace.due_s((stamp - self.lsl_time(0.0)) * self._speed))
 
     def _do(self, step: Step) -> None:
         if isinstance(step, Packet):
-            self.push(_EEG, step.data, [self.lsl_time(t) for t in step.stamps_s.tolist()])
+            data = with_more(step.data, self._device.faults, self._rng)
+            self.push(_EEG, data, [self.lsl_time(t) for t in step.stamps_s.tolist()])
             self.n_samples += len(step.data)
         elif isinstance(step, Unplugged):
             self.withdraw(_EEG)
         else:
-            self._plug_in()
+            self._plug_in(step.fault)
 
     def _push_events(self, until_s: float) -> None:
         if until_s <= self._events_until_s:
@@ -200,69 +236,14 @@ class TwinAmplifier(Broadcast):
 
     def _push_texts(self, key: str, events: list[TwinEvent]) -> None:
         for event in events:
-            self.push(key, [[event.label]], [self.lsl_time(event.time_s)])
+            self.push(key, [[event.label]], [self.lsl_time(self.sent_s(event.time_s))])
 
-    def _plug_in(self) -> None:
+    def _plug_in(self, change: str = "") -> None:
         """Publish the EEG stream, at the rate that the device has now."""
-        signal = self.signal
-        info = replace(twin_info(signal, self.name, self.source_id), reference="")
-        nothing = ("",) * signal.n_chans
-        if self._labels:
-            info = replace(info, units=(self._unit,) * signal.n_chans)
-        else:
-            info = replace(info, ch_names=nothing, units=nothing, ch_types=nothing, positions_m={})
-        timing = element("synchronization", offset_mean="0", can_drop_samples="false")
-        cap = element("cap", name=signal.cap.name, labelscheme="10-20")
-        more = (_acquisition(), _reference(signal.conditions.reference), cap, timing, _simulation(signal))
-        self.publish(_EEG, info, described(info, *more))
+        self.publish(_EEG, *eeg_announcement(self.signal, self._as_announced, change))
 
     def _publish_text(self, key: str, name: str, stype: str) -> None:
-        info = SignalInfo(
-            name=name,
-            stype=stype,
-            sfreq=0.0,
-            ch_names=(key,),
-            ch_types=(stype,),
-            units=("",),
-            source_id=f"{self.source_id}-{key}",
-            channel_format="string",
-            manufacturer=MANUFACTURER,
-        )
-        belongs = Element("eeg_source_id")
-        belongs.text = self.source_id
-        self.publish(key, info, described(info, _acquisition(), belongs, _codes()))
-
-
-def _acquisition() -> Element:
-    return element("acquisition", manufacturer=MANUFACTURER, model="digital twin")
-
-
-def _reference(kind: str) -> Element:
-    root = Element("reference")
-    for label in ("A1", "A2") if kind == "ears" else ():
-        SubElement(root, "label").text = label
-    SubElement(root, "subtracted").text = "No" if kind == "infinity" else "Yes"
-    SubElement(root, "common_average").text = "Yes" if kind == "average" else "No"
-    return root
-
-
-def _simulation(signal: TwinSignal) -> Element:
-    return element(
-        "simulation",
-        simulated="true",
-        seed=str(signal.seed),
-        subject=json.dumps(asdict(signal.subject)),
-        conditions=json.dumps(asdict(signal.conditions)),
-        classes=",".join(signal.schedule.protocol.classes),
-    )
-
-
-def _codes() -> Element:
-    """What number each marker has in GDF."""
-    root = Element("codes")
-    for label, code in {**TRIAL_CODES, **gdf_codes(CLASSES)}.items():
-        root.append(element("code", label=label, gdf=str(code)))
-    return root
+        self.publish(key, *text_announcement(key, name, stype, self.source_id))
 
 
 def _stable_id(name: str, cap: str) -> str:

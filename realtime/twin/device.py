@@ -7,38 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neuript.errors import NeuriptError
-from neuript.realtime.twin.faults import Fault, SignalFaults
+from neuript.realtime.twin.delivery import Delivery, PaceScript, Packet
+from neuript.realtime.twin.faults import AWAY, Fault
 from neuript.realtime.twin.signal import TwinSignal
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from neuript.realtime.twin.signal_faults import SignalFaults
 
 CHUNK_S = 0.02
 """Default length of a chunk in seconds."""
-
-
-@dataclass(frozen=True)
-class Packet:
-    """Samples that leave together.
-
-    Attributes
-    ----------
-    due_s : float
-        Time in seconds of the session at which the samples leave.
-    data : ndarray, shape (n_times, n_chans)
-        Samples in microvolts, float32.
-    stamps_s : ndarray, shape (n_times,)
-        Times in seconds of the session at which the amplifier says that the samples were taken.
-    """
-
-    due_s: float
-    data: NDArray[np.float32]
-    stamps_s: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,10 +29,11 @@ class Unplugged:
 
 @dataclass(frozen=True)
 class Plugged:
-    """The stream is back, at this rate."""
+    """The stream is back, at this rate; `fault` is what took it away, and may have changed more."""
 
     due_s: float
     sfreq: float
+    fault: str = "unplug"
 
 
 Step = Packet | Unplugged | Plugged
@@ -83,9 +63,16 @@ class Device:
         self.signal = signal
         self.faults = tuple(faults)
         self._chunk_s = chunk_s
-        self._numbers = SignalFaults(faults, signal.ch_names, signal.conditions.mains_hz)
-        self._jitter_rng = np.random.default_rng([signal.seed, 31])
-        self._away = [f for f in self.faults if f.kind in ("unplug", "rate")]
+        self._away = [f for f in self.faults if f.kind in AWAY]
+        self._break()
+
+    def _break(self) -> None:
+        """Follow the script at the rate that the signal has now."""
+        signal = self.signal
+        self._numbers = SignalFaults(
+            self.faults, signal.ch_names, signal.sfreq, signal.conditions.mains_hz, signal.seed
+        )
+        self._delivery = Delivery(self.faults, signal.sfreq, np.random.default_rng([signal.seed, 31]))
 
     @property
     def chunk_n(self) -> int:
@@ -98,6 +85,11 @@ class Device:
         for step in self._steps():
             last_due = max(last_due, step.due_s)
             yield _at(step, last_due)
+
+    @property
+    def pace(self) -> PaceScript:
+        """When samples leave that come at another pace than declared."""
+        return self._delivery.pace
 
     def prepare(self) -> None:
         """Compute ahead, so that the next chunks cost nothing."""
@@ -113,14 +105,13 @@ class Device:
             if leaving is not None:
                 t = t[t < leaving.at_s]
             data = self.signal.read(len(t))
-            packet = self._packet(data, t)
-            if packet is not None:
-                yield packet
+            if len(t):
+                yield from self._delivery.packets(self._numbers.apply(data, t), t)
             if leaving is not None:
                 away.pop(0)
                 yield Unplugged(leaving.at_s)
                 self._come_back(leaving)
-                yield Plugged(leaving.end_s, self.signal.sfreq)
+                yield Plugged(leaving.end_s, self.signal.sfreq, leaving.kind)
 
     def _come_back(self, fault: Fault) -> None:
         old = self.signal
@@ -133,32 +124,8 @@ class Device:
             old.seed,
             start_s=fault.end_s,
         )
-
-    def _packet(self, data: NDArray[np.float32], t: NDArray[np.float64]) -> Packet | None:
-        """Apply the faults to one chunk; None if nothing of it is left."""
-        if not len(t):
-            return None
-        data = self._numbers.apply(data, t)
-        due, stamps = float(t[-1]), t.copy()
-        keep = np.ones(len(t), dtype=bool)
-        for fault in self.faults:
-            if not (fault.at_s <= t[-1] and t[0] < fault.end_s):
-                continue
-            if fault.kind == "gap":
-                keep &= (t < fault.at_s) | (t >= fault.end_s)
-            elif fault.kind == "clock":
-                stamps[t >= fault.at_s] += fault.value
-            elif fault.kind == "jitter":
-                stamps += 1e-3 * fault.value * self._jitter_rng.standard_normal()
-            elif fault.kind == "stall":
-                due = max(due, fault.end_s)
-            elif fault.kind == "burst":
-                lumps = np.floor((t[-1] - fault.at_s) / fault.value) + 1
-                due = min(fault.at_s + lumps * fault.value, fault.end_s)
-                stamps += due - t
-        if not keep.any():
-            return None
-        return Packet(due, data[keep], stamps[keep])
+        if self.signal.sfreq != old.sfreq:
+            self._break()
 
 
 def _at(step: Step, due_s: float) -> Step:
@@ -167,4 +134,4 @@ def _at(step: Step, due_s: float) -> Step:
         return step
     if isinstance(step, Packet):
         return Packet(due_s, step.data, step.stamps_s)
-    return Unplugged(due_s) if isinstance(step, Unplugged) else Plugged(due_s, step.sfreq)
+    return Unplugged(due_s) if isinstance(step, Unplugged) else Plugged(due_s, step.sfreq, step.fault)

@@ -11,18 +11,11 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from neuript.errors import NeuriptError
 from neuript.limits import SFREQ_MAX, SFREQ_MIN
 from neuript.strict_yaml import read_yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -41,7 +34,7 @@ class FaultKind:
     @property
     def form(self) -> str:
         """How it is written."""
-        parts = [f"{self.name}{':CH' if self.per_channel else ''}@AT"]
+        parts = [f"{self.name}{'[:CH]' if self.per_channel else ''}@AT"]
         if self.duration_s is not None:
             parts.append("FOR")
         if self.value is not None:
@@ -52,20 +45,56 @@ class FaultKind:
 KINDS = {
     kind.name: kind
     for kind in (
+        # what arrives, and when
         FaultKind("gap", "samples are lost", 0.5),
-        FaultKind("jitter", "stamps of the chunks scatter", 5.0, 8.0, "ms"),
-        FaultKind("burst", "samples arrive in lumps with equal stamps", 5.0, 0.25, "s"),
+        FaultKind("lose", "every N-th sample is lost; the others have right stamps", 5.0, 100.0, "n"),
+        FaultKind("thin", "every N-th sample alone arrives, with its right stamp", 5.0, 125.0, "n"),
+        FaultKind("lag", "every N-th sample is lost, the sender stamps by counting and falls behind", 5.0, 5.0, "n"),
         FaultKind("stall", "nothing arrives, then everything at once with right stamps", 1.0),
+        FaultKind("lumps", "samples leave in long chunks with right stamps", 10.0, 2.0, "s"),
+        FaultKind("burst", "samples arrive in lumps with equal stamps", 5.0, 0.25, "s"),
+        FaultKind("single", "every sample is a chunk of its own", 5.0),
+        FaultKind("pace", "samples come faster than the declared rate by so many percent", 10.0, math.nan, "percent"),
+        # order and stamps
+        FaultKind("twice", "the samples come a second time, afterwards", 0.04),
+        FaultKind("swap", "two chunks at a time come in the wrong order", 5.0),
+        FaultKind("reverse", "the samples of each chunk come backwards", 5.0),
+        FaultKind("shuffle", "samples come in any order within so many milliseconds", 5.0, 100.0, "ms"),
+        FaultKind("jitter", "stamps of the chunks scatter", 5.0, 8.0, "ms"),
+        FaultKind("nostamp", "the stamps are no numbers", 1.0),
         FaultKind("clock", "the stamps step and stay so", None, math.nan, "s"),
+        # numbers
         FaultKind("flat", "a channel (or all) stops moving", 5.0, per_channel=True),
         FaultKind("nan", "a channel (or all) is NaN", 1.0, per_channel=True),
-        FaultKind("rail", "a channel (or all) sits at the rail", 5.0, 187_500.0, "uv", True),
+        FaultKind("holes", "every N-th sample is NaN", 5.0, 25.0, "n", True),
+        FaultKind("held", "every N-th sample repeats the one before", 5.0, 25.0, "n"),
+        FaultKind("rail", "a channel (or all) sits at the rail, with 1 uV of noise", 5.0, 187_500.0, "uv", True),
         FaultKind("mains", "the hum grows", 10.0, 100.0, "uv", True),
+        FaultKind("sine", "a test signal of 10 Hz in place of the EEG", 10.0, 100.0, "uv", True),
+        FaultKind("white", "noise in place of the EEG, as with the cap off", 10.0, 1.0, "uv", True),
+        FaultKind("same", "all channels carry the first one, as with the reference lost", 10.0),
+        FaultKind("gain", "all numbers are so many times too large", 10.0, math.nan, "x"),
+        FaultKind("pop", "an electrode (or all) jumps every second", 10.0, 500.0, "uv", True),
+        # the stream and its neighbours
         FaultKind("unplug", "the stream vanishes and returns", 3.0),
         FaultKind("rate", "the stream vanishes and returns at another rate", 3.0, math.nan, "hz"),
+        FaultKind("relabel", "the stream vanishes and returns with other labels", 3.0),
+        FaultKind("reorder", "the stream vanishes and returns with its labels in another order", 3.0),
+        FaultKind("reformat", "the stream vanishes and returns with numbers of another format", 3.0),
+        FaultKind("rival", "another stream claims the same name and source id", 10.0),
+        FaultKind("flood", "so many further markers a second", 5.0, 1000.0, "per_s"),
+        FaultKind("bloat", "the stream's description is so much longer, from the start", None, math.nan, "mb"),
+        FaultKind("more", "so many further inputs of type AUX, from the start", None, math.nan, "channels"),
     )
 }
 """All faults by name."""
+
+AWAY = ("unplug", "rate", "relabel", "reorder", "reformat")
+"""Those with which the stream vanishes and returns."""
+_FROM_START = ("bloat", "more")
+_EVERY_NTH = ("lose", "thin", "lag", "holes", "held")
+_ABOVE_ZERO = ("burst", "jitter", "lumps", "shuffle", "flood", *_FROM_START)
+_MOST = {"bloat": 20.0, "more": 2000.0, "flood": 20_000.0}
 
 _ENTRY = re.compile(r"(?P<kind>[a-z]+)(:(?P<channel>[^@:]+))?@(?P<numbers>[^@]+)")
 
@@ -113,7 +142,7 @@ def parse_faults(script: str | Path) -> tuple[Fault, ...]:
     else:
         faults = [_from_text(entry) for entry in text.split(",") if entry.strip()]
     faults.sort(key=lambda fault: fault.at_s)
-    away = [f for f in faults if f.kind in ("unplug", "rate")]
+    away = [f for f in faults if f.kind in AWAY]
     for first, second in itertools.pairwise(away):
         if second.at_s <= first.end_s:
             raise NeuriptError(
@@ -186,79 +215,32 @@ def _checked(
         raise NeuriptError(f"fault '{said}': say when, in seconds from the start; {kind.form}")
     if duration is not None and not duration > 0:
         raise NeuriptError(f"fault '{said}' lasts {duration:g} s; use a time above zero")
-    if name in ("unplug", "rate") and duration == math.inf:
+    if name in AWAY and duration == math.inf:
         raise NeuriptError(f"fault '{said}' has no end; to stop the amplifier, use --duration")
-    if value is not None and math.isnan(value):
-        raise NeuriptError(f"fault '{said}': '{name}' needs a value; write {kind.form}")
-    if name == "rate" and value is not None and not SFREQ_MIN <= value <= SFREQ_MAX:
-        raise NeuriptError(f"fault '{said}': a rate of {value:g} Hz; use {SFREQ_MIN:g} to {SFREQ_MAX:g}")
-    if name in ("burst", "jitter") and value is not None and not 0 < value < math.inf:
-        raise NeuriptError(f"fault '{said}': the value is {value:g}; use a number above zero")
+    if name in _FROM_START and at_s != 0:
+        raise NeuriptError(f"fault '{said}': '{name}' holds from the start; write {name}@0:{kind.unit.upper()}")
+    if value is not None:
+        _check_value(said, kind, value)
     return Fault(
         kind=name, at_s=at_s, duration_s=duration or 0.0, value=math.nan if value is None else value, channel=channel
     )
 
 
+def _check_value(said: str, kind: FaultKind, value: float) -> None:
+    name = kind.name
+    if math.isnan(value):
+        raise NeuriptError(f"fault '{said}': '{name}' needs a value; write {kind.form}")
+    if name == "rate" and not SFREQ_MIN <= value <= SFREQ_MAX:
+        raise NeuriptError(f"fault '{said}': a rate of {value:g} Hz; use {SFREQ_MIN:g} to {SFREQ_MAX:g}")
+    if name in _ABOVE_ZERO and not 0 < value < math.inf:
+        raise NeuriptError(f"fault '{said}': the value is {value:g}; use a number above zero")
+    if name in _EVERY_NTH and not (value >= 2 and float(value).is_integer()):
+        raise NeuriptError(f"fault '{said}': every {value:g}-th sample; use a whole number from 2 on")
+    if name == "pace" and not -100 < value < math.inf:
+        raise NeuriptError(f"fault '{said}': {value:g} percent; use more than -100, such as -20 or 0.1")
+    if value > _MOST.get(name, math.inf):
+        raise NeuriptError(f"fault '{said}': the value is {value:g}; use at most {_MOST[name]:g}")
+
+
 def _forms() -> str:
     return "known are " + ", ".join(kind.form for kind in KINDS.values())
-
-
-class SignalFaults:
-    """Applies the faults that change the numbers: flat, nan, rail, mains. Pure but for held values.
-
-    Parameters
-    ----------
-    faults : sequence of Fault
-        All faults; the others are left to the amplifier.
-    ch_names : sequence of str
-        Channels of the stream.
-    mains_hz : float
-        Frequency of the hum in Hz.
-
-    Raises
-    ------
-    NeuriptError
-        If a fault names a channel that the stream does not have.
-    """
-
-    def __init__(self, faults: Sequence[Fault], ch_names: Sequence[str], mains_hz: float = 50.0) -> None:
-        self._faults = [f for f in faults if f.kind in ("flat", "nan", "rail", "mains")]
-        self._mains_hz = mains_hz
-        self._columns: list[NDArray[np.int64]] = []
-        self._held: dict[int, NDArray[np.float32]] = {}
-        for fault in self._faults:
-            if fault.channel is not None and fault.channel not in ch_names:
-                raise NeuriptError(
-                    f"fault '{fault.kind}' names channel '{fault.channel}'; the stream has {', '.join(ch_names)}"
-                )
-            names = ch_names if fault.channel is None else [fault.channel]
-            self._columns.append(np.array([list(ch_names).index(name) for name in names]))
-
-    def apply(self, data: NDArray[np.float32], t: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the data with the faults in it.
-
-        Parameters
-        ----------
-        data : ndarray, shape (n_times, n_chans)
-            Samples in microvolts.
-        t : ndarray, shape (n_times,)
-            Seconds of session time of each sample.
-        """
-        out = data
-        for i, (fault, columns) in enumerate(zip(self._faults, self._columns, strict=True)):
-            when = (t >= fault.at_s) & (t < fault.end_s)
-            if not when.any():
-                continue
-            out = out.copy() if out is data else out
-            cells = np.ix_(np.flatnonzero(when), columns)
-            if fault.kind == "flat":
-                if i not in self._held:
-                    self._held[i] = data[int(np.argmax(when)), columns].copy()
-                out[cells] = self._held[i]
-            elif fault.kind == "mains":
-                hum = np.sin(2 * np.pi * np.mod(self._mains_hz * t[when], 1.0))
-                weight = 2**0.5 * fault.value * (1.0 + 0.3 * np.cos(np.arange(len(columns))))
-                out[cells] += (hum[:, None] * weight[None, :]).astype(np.float32)
-            else:
-                out[cells] = np.nan if fault.kind == "nan" else fault.value
-        return out

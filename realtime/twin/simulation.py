@@ -140,6 +140,7 @@ def status(amplifier: TwinAmplifier) -> dict[str, Any]:
         "simulated": True,
         "name": amplifier.name,
         "source_id": amplifier.source_id,
+        "uid": amplifier.uid,
         "markers": amplifier.markers_name,
         "intents": amplifier.intents_name,
         "lsl_start": amplifier.started_at,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuript.realtime.chain.chunk import Chunk, SignalInfo, SourceStatus
-from neuript.realtime.twin.device import CHUNK_S, Device, Packet, Unplugged
+from neuript.realtime.twin.delivery import Packet
+from neuript.realtime.twin.device import CHUNK_S, Device, Unplugged
 from neuript.realtime.twin.signal import TwinSignal
 
 if TYPE_CHECKING:

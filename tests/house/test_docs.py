@@ -21,7 +21,7 @@ from neuript.realtime.decoding.proba_row import ROW_CHANNELS
 from neuript.realtime.decoding.states import STATE_ORDER
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]
+PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 PAGES += [*sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
 SCRIPTS = {f"neuript-{verb}": verb for verb in ("live", "calibrate", "replay", "train")}
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

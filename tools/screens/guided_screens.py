@@ -10,7 +10,8 @@ from typing import Any
 from neuript.montages import load_montage
 from neuript.realtime.live.signal_check import SignalCheck, check_signal
 from neuript.realtime.paradigm.cue_commands import Command, read_command
-from neuript.realtime.twin.device import Device, Packet
+from neuript.realtime.twin.delivery import Packet
+from neuript.realtime.twin.device import Device
 from neuript.realtime.twin.faults import parse_faults
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.twin_source import twin_info

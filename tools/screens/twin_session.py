@@ -32,7 +32,8 @@ from neuript.realtime.live.intake import take_in
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.own_header import own_header
 from neuript.realtime.twin.cues import CueProtocol, TwinEvent
-from neuript.realtime.twin.device import Device, Packet, Unplugged
+from neuript.realtime.twin.delivery import Packet
+from neuript.realtime.twin.device import Device, Unplugged
 from neuript.realtime.twin.faults import parse_faults
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.subject import Subject

@@ -13,7 +13,8 @@ from neuript.realtime.chain.chunk import Chunk, SignalInfo
 from neuript.realtime.dashboard.theme import THEMES
 from neuript.realtime.live.signal_watch import SignalWatch
 from neuript.realtime.lsl.library import lsl_clock
-from neuript.realtime.twin.device import Device, Packet
+from neuript.realtime.twin.delivery import Packet
+from neuript.realtime.twin.device import Device
 from neuript.realtime.twin.faults import parse_faults
 from neuript.realtime.twin.signal import TwinSignal
 from neuript.realtime.twin.twin_source import twin_info

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from neuript.realtime.chain.holes import MOST_S, MOST_SHARE, SHARE_S, HoleBridge
+from neuript.realtime.chain.holes import MOST_S, MOST_SHARE, ONSET_S, RARE_S, SHARE_S, HoleBridge
 
 SFREQ, N_CHANS = 250.0, 5
 USED = np.arange(N_CHANS)
@@ -53,6 +55,7 @@ def test_a_short_hole_is_a_straight_line(rng, what, n):
     others = np.setdiff1d(USED, filled)
     np.testing.assert_array_equal(y[:, others], x[:, others])
     assert [(h.index, h.bridged, h.condemned) for h in holes] == [(500 + n, n, False)]
+    assert holes[0].doubt_until == 500 + math.ceil(n / MOST_SHARE)
 
 
 @pytest.mark.parametrize("value", ["nan", "repeated"])
@@ -74,6 +77,47 @@ def test_too_many_short_holes_are_condemned_and_few_are_not(rng):
     late = condemned(pushed(many)[1], len(many))[round(SHARE_S * SFREQ) :]
     lost = np.isnan(many[round(SHARE_S * SFREQ) :, 0])
     assert late[lost][:-1].all()
+
+
+def doubted(holes, n):
+    """At which of `n` samples nothing is decided, sample by sample."""
+    out = np.zeros(n, dtype=bool)
+    for hole in holes:
+        out[hole.index : hole.doubt_until] = True
+    return out
+
+
+@pytest.mark.parametrize("before", [0, 500])
+def test_where_too_many_begin_nothing_is_decided_from_the_first_or_second_hole_on(rng, before):
+    """With one hole in the minute before, the next one alone says nothing."""
+    x = signal(rng, 24.0)
+    x[before] = np.nan if before else x[before]
+    x[3000:4500:25] = np.nan  # 4 %
+    holes = pushed(x)[1]
+    silent = (doubted(holes, len(x)) | condemned(holes, len(x)))[1000:]
+    begins = 2026 if before else 2001
+    assert not silent[:begins].any()
+    assert silent[begins : begins + round(SHARE_S * SFREQ) - 100].all()
+    assert doubted(pushed(x, 7)[1], len(x)).tolist() == doubted(holes, len(x)).tolist()
+
+
+@pytest.mark.parametrize("length", [1, round(MOST_S * SFREQ)])
+def test_steady_losses_within_the_bound_are_doubted_only_where_they_begin(rng, length):
+    x = signal(rng, 300.0)
+    begins = rng.random(len(x) - 1000) < 0.01 / length
+    for first in 1000 + np.flatnonzero(begins):
+        x[first : first + length] = np.nan
+    silent = doubted(pushed(x)[1], len(x))
+    settled = 1000 + np.flatnonzero(begins)[0] + round(SHARE_S * SFREQ) + round(1 / MOST_SHARE)
+    assert silent[settled:].mean() < 0.01
+
+
+@pytest.mark.parametrize(("every_s", "doubts"), [(1.1 * ONSET_S, 1), (0.3 * ONSET_S, 1), (1.1 * RARE_S, 4)])
+def test_one_hole_now_and_then_is_doubted_once_a_minute_at_most(rng, every_s, doubts):
+    x = signal(rng, 4.5 * RARE_S)
+    x[round(every_s * SFREQ) :: round(every_s * SFREQ)] = np.nan
+    silent = doubted(pushed(x)[1], len(x))
+    assert silent.sum() == doubts * (math.ceil(1 / MOST_SHARE) - 1)
 
 
 def test_channels_that_do_not_count_may_lack_anything(rng):

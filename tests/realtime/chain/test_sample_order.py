@@ -71,6 +71,21 @@ def test_a_step_of_the_clock_is_forgiven():
     assert order.n_lost == 0
 
 
+@pytest.mark.parametrize("size", [1, 25, 400])
+def test_what_came_before_a_block_came_twice_is_not_missing_after_it(size):
+    t = grid(40)
+    at, order = counts(np.concatenate([t[:3305], t[3000:3300], t[3305:6000], t[6100:]]), size)
+    assert order.n_lost == 100
+    assert not at
+
+
+def test_samples_without_a_stamp_are_there():
+    t = grid(40)
+    t[3000:3300] = np.nan
+    _, order = counts(np.delete(t, np.r_[5000:5003]))
+    assert order.n_lost == 3
+
+
 @pytest.mark.parametrize("kind", ["chunks", "jitter", "lumps", "half the rate"])
 def test_stamps_that_scatter_or_belong_to_another_rate_say_nothing(kind):
     rng, t = np.random.default_rng(1), grid(60)

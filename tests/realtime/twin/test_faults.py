@@ -10,9 +10,11 @@ import pytest
 
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import SourceStatus
-from neuript.realtime.twin.device import Device, Packet, Plugged, Unplugged
-from neuript.realtime.twin.faults import KINDS, Fault, SignalFaults, parse_faults
+from neuript.realtime.twin.delivery import Packet
+from neuript.realtime.twin.device import Device, Plugged, Unplugged
+from neuript.realtime.twin.faults import KINDS, Fault, parse_faults
 from neuript.realtime.twin.signal import TwinSignal
+from neuript.realtime.twin.signal_faults import SignalFaults
 from neuript.realtime.twin.twin_source import TwinSource
 
 SFREQ = 250.0
@@ -58,8 +60,9 @@ def test_defaults_and_values():
 
 def test_every_kind_can_be_written_and_says_what_it_does():
     for name, kind in KINDS.items():
-        numbers = "1" if kind.duration_s is None else "1:300" if kind.unit == "hz" else ""
-        text = f"{name}@5" + (f":{numbers}" if numbers else "")
+        needed = "300" if kind.unit == "hz" else "2" if kind.value is not None and math.isnan(kind.value) else ""
+        at = 0 if name in ("bloat", "more") else 5
+        text = f"{name}@{at}" + (("" if kind.duration_s is None else ":") + f":{needed}" if needed else "")
         (fault,) = parse_faults(text)
         assert fault.kind == name
         assert kind.does in fault.text()
@@ -84,6 +87,14 @@ def test_yaml_scripts(tmp_path):
         ("gap:C3@1", "all channels"),
         ("clock@3", "needs a value"),
         ("rate@3:1", "needs a value"),
+        ("gain@3:1", "needs a value"),
+        ("pace@3:1:-100", "more than -100"),
+        ("lose@3:1:1", "a whole number from 2 on"),
+        ("holes@3:1:2.5", "a whole number from 2 on"),
+        ("bloat@3:5", "from the start; write bloat@0:MB"),
+        ("bloat@0:500", "at most 20"),
+        ("more@0:1e9", "at most 2000"),
+        ("unplug@3:2,relabel@4:1", "before the amplifier is back"),
         ("rate@3:1:50", "a rate of 50 Hz; use 100 to 20000$"),
         ("burst@3:1:0", "above zero"),
         ("unplug@3:inf", "has no end"),
@@ -111,7 +122,7 @@ def test_yaml_that_is_refused(tmp_path, text):
 def test_numbers_break_where_and_when_told_and_input_stays(rng):
     names = ("C3", "Cz", "C4")
     script = "flat:C3@1:1,nan:Cz@1:1,rail:C4@1:1"
-    faults = SignalFaults(parse_faults(script), names)
+    faults = SignalFaults(parse_faults(script), names, SFREQ)
     t = np.arange(750) / SFREQ
     data = rng.standard_normal((750, 3)).astype(np.float32)
     before = data.copy()
@@ -121,11 +132,11 @@ def test_numbers_break_where_and_when_told_and_input_stays(rng):
     np.testing.assert_array_equal(out[~broken], data[~broken])
     assert (out[broken, 0] == data[250, 0]).all()
     assert np.isnan(out[broken, 1]).all()
-    assert (out[broken, 2] == 187_500.0).all()
+    assert np.abs(out[broken, 2] - 187_500.0).max() < 6.0
 
 
 def test_hum_has_its_height_and_frequency():
-    faults = SignalFaults(parse_faults("mains@0:4:30"), ("C3",), mains_hz=60.0)
+    faults = SignalFaults(parse_faults("mains@0:4:30"), ("C3",), SFREQ, mains_hz=60.0)
     t = np.arange(1000) / SFREQ
     out = faults.apply(np.zeros((1000, 1), np.float32), t)[:, 0]
     spectrum = np.abs(np.fft.rfft(out))
@@ -226,6 +237,108 @@ def test_nothing_leaves_before_what_came_earlier(script):
 def test_absurd_chunks_are_refused(chunk_s):
     with pytest.raises(NeuriptError, match="chunk"):
         Device(signal(), chunk_s)
+
+
+def kept(script, until_s=5.0):
+    """What arrives, and the number of the sample that each was."""
+    data, stamps = joined(packets(script, until_s))
+    whole = {row.tobytes(): number for number, row in enumerate(signal().read(1500))}
+    return data, stamps, np.array([whole.get(row.tobytes(), -1) for row in data])
+
+
+@pytest.mark.parametrize(("script", "n"), [("lose@2:1:50", 5), ("thin@2:1:125", 248), ("lag@2:1:5", 50)])
+def test_every_nth_is_lost(script, n):
+    _, stamps, number = kept(script)
+    lost = np.setdiff1d(np.arange(number[-1]), number)
+    assert len(lost) == n
+    assert ((lost >= 500) & (lost < 750)).all()
+    behind = number / SFREQ - stamps
+    if script.startswith("lag"):
+        np.testing.assert_allclose(behind[number >= 750], 0.2, atol=1e-9)
+        np.testing.assert_allclose(np.diff(stamps), 1 / SFREQ, atol=1e-9)
+    else:
+        np.testing.assert_allclose(behind, 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("script", ["swap@2:1", "reverse@2:1", "shuffle@2:1:100"])
+def test_the_order_is_wrong_and_nothing_else(script):
+    _, stamps, number = kept(script)
+    np.testing.assert_allclose(number / SFREQ, stamps, atol=1e-9)
+    assert sorted(number) == list(range(len(number)))
+    wrong = number != np.arange(len(number))
+    assert wrong[500:750].mean() > 0.5
+    assert not wrong[:500].any()
+    assert not wrong[760:].any()
+
+
+def test_a_block_comes_a_second_time_afterwards():
+    _, stamps, number = kept("twice@2:0.5")
+    np.testing.assert_allclose(number / SFREQ, stamps, atol=1e-9)
+    again = np.flatnonzero(np.diff(number) < 0)
+    assert len(again) == 1
+    assert number[again[0] + 1 : again[0] + 126].tolist() == list(range(500, 625))
+
+
+def test_long_chunks_have_right_stamps_and_single_samples_their_time():
+    found = packets("lumps@1:4:2", 6.0)
+    assert {round(p.due_s, 6) for p in found if 1.0 < p.stamps_s[-1] < 4.9} == {3.0, 5.0}
+    data, stamps = joined(found)
+    np.testing.assert_allclose(stamps, np.arange(len(data)) / SFREQ, atol=1e-9)
+    ones = [p for p in packets("single@1:1", 3.0) if 1.0 <= p.stamps_s[0] < 2.0]
+    assert {len(p.data) for p in ones} == {1}
+    assert all(p.due_s == pytest.approx(p.stamps_s[0]) for p in ones)
+
+
+@pytest.mark.parametrize("percent", [0.1, 3.0, -20.0, 25.0])
+def test_another_pace_changes_when_samples_leave_and_their_stamps_alike(percent):
+    found = packets(f"pace@1:2:{percent}", 6.0)
+    data, stamps = joined(found)
+    np.testing.assert_array_equal(data, signal().read(len(data)))
+    steps_s = np.diff(stamps)
+    np.testing.assert_allclose(steps_s[260:740], 1 / SFREQ / (1 + percent / 100), atol=1e-9)
+    np.testing.assert_allclose(np.r_[steps_s[:240], steps_s[760:]], 1 / SFREQ, atol=1e-9)
+    assert all(p.due_s == pytest.approx(p.stamps_s[-1]) for p in found)
+    pace = Device(signal(), faults=parse_faults(f"pace@1:2:{percent}")).pace
+    times = np.array([0.5, 1.0, 2.2, 3.0, 9.0])
+    assert [pace.due_s(float(s)) for s in pace.sent_s(times)] == pytest.approx(times.tolist())
+
+
+def test_stamps_are_no_numbers_for_a_while():
+    _, stamps = joined(packets("nostamp@2:0.5", 4.0))
+    assert np.flatnonzero(np.isnan(stamps)).tolist() == list(range(500, 625))
+
+
+def test_numbers_that_are_no_eeg(rng):
+    names, t = ("C3", "Cz", "C4"), np.arange(500) / SFREQ
+    data = (10 * rng.standard_normal((500, 3))).astype(np.float32)
+
+    def broken(script):
+        faults = SignalFaults(parse_faults(script), names, SFREQ)
+        return np.concatenate([faults.apply(data[i : i + 7], t[i : i + 7]) for i in range(0, 500, 7)])
+
+    sine = broken("sine@0:2:100")
+    np.testing.assert_allclose(sine[:, 1], 100 * np.sin(2 * np.pi * 10 * t), atol=1e-3)
+    assert (broken("same@0:2") == data[:, :1]).all()
+    np.testing.assert_allclose(broken("gain@0:2:10"), 10 * data)
+    white = broken("white@0:2:1")
+    assert white.std(axis=0) == pytest.approx([1, 1, 1], rel=0.2)
+    assert abs(np.corrcoef(white.T)[0, 1]) < 0.2
+    pops = broken("pop:C4@0:2:500") - data
+    assert np.flatnonzero(pops[:, 2] > 499).tolist() == [0, 250]
+    assert not pops[:, :2].any()
+    assert np.flatnonzero(np.isnan(broken("holes@0:2:25")).all(axis=1)).tolist() == list(range(0, 500, 25))
+    held = broken("held@0.1:1:25")
+    again = np.flatnonzero((held[1:] == held[:-1]).all(axis=1)) + 1
+    assert again.tolist() == list(range(25, 275, 25))
+
+
+def test_faults_add_up():
+    names, t = ("C3", "Cz"), np.arange(500) / SFREQ
+    both = SignalFaults(parse_faults("rail:C3@0:2,flat:C3@1:1"), names, SFREQ)
+    out = both.apply(np.zeros((500, 2), np.float32), t)
+    assert np.ptp(out[250:, 0]) == 0
+    assert np.ptp(out[:250, 0]) > 1
+    assert (out[:, 0] > 187_000).all()
 
 
 # --- the source ---
