@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from processes import default_signals
+
+from neuript.errors import NeuriptError
+from neuript.qt_choice import choose_qt
+
+# A test may ask for Qt before it imports a window.
+with suppress(NeuriptError):
+    choose_qt()
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
