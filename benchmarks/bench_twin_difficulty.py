@@ -96,10 +96,11 @@ def table(seeds: int, test_per_class: int) -> None:
         rows = [[100 * accuracy(c, skill, s, TWO, test_per_class) for s in range(seeds)] for c in caps]
         cells = "".join(f"{np.mean(r):8.1f} ({min(r):3.0f}, {max(r):3.0f})" for r in rows)
         print(f"{skill:5.1f}  {cells}    {np.mean(rows):6.1f}", flush=True)
-    rows4 = [100 * accuracy("motor-16", 0.6, s, FOUR, test_per_class) for s in range(seeds)]
-    print(f"four classes, motor-16, skill 0.6: {np.mean(rows4):.1f} ({min(rows4):.0f}, {max(rows4):.0f})")
-    rest = [100 * accuracy("motor-16", 0.6, s, (TWO[0], "rest"), test_per_class) for s in range(seeds)]
-    print(f"left hand against rest, motor-16, skill 0.6: {np.mean(rest):.1f}")
+    usual = Subject.skill
+    rows4 = [100 * accuracy("motor-16", usual, s, FOUR, test_per_class) for s in range(seeds)]
+    print(f"four classes, motor-16, skill {usual:g}: {np.mean(rows4):.1f} ({min(rows4):.0f}, {max(rows4):.0f})")
+    rest = [100 * accuracy("motor-16", usual, s, (TWO[0], "rest"), test_per_class) for s in range(seeds)]
+    print(f"left hand against rest, motor-16, skill {usual:g}: {np.mean(rest):.1f}")
     rng = np.random.default_rng(7)
     people = [
         100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from processes import default_signals
 
+from neuript.errors import NeuriptError
+from neuript.qt_choice import choose_qt
+
 os.environ.setdefault("NEURIPT_LSL_SCOPE", "machine")  # no test is heard or hears beyond this computer
+
+# A test may ask for Qt before it imports a window.
+with suppress(NeuriptError):
+    choose_qt()
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -104,7 +104,7 @@ def draw_erd(axes: Axes, recording: TwinRecording, name: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", type=Path, help="picture to write (.png, .svg, .pdf)")
-    parser.add_argument("--skill", type=float, default=0.6)
+    parser.add_argument("--skill", type=float, default=Subject.skill)
     parser.add_argument("--trials", type=int, default=60, help="per class")
     arguments = parser.parse_args(argv)
     import matplotlib as mpl

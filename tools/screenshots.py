@@ -31,7 +31,10 @@ def draw(out: Path, groups: tuple[str, ...], sizes: list[str], only: list[str]) 
         from screens.report_screens import prepare
 
         prepare()
-    from PyQt6.QtWidgets import QApplication
+    from neuript.qt_choice import choose_qt
+
+    choose_qt()
+    from qtpy.QtWidgets import QApplication
     from screens.shots import SIZES, DoesNotFitError, as_pillow, checked, keep
 
     app = QApplication(sys.argv[:1])

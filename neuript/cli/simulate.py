@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     faults = "\n".join(f"  {kind.form:26}{kind.does}" for kind in KINDS.values())
     parser = command("neuript simulate", what, _EXAMPLES.format(faults=faults))
     add = parser.add_argument_group("person").add_argument
-    add("--skill", type=float, metavar="X", help="0 (imagining changes nothing) to 1 (expert); default 0.6")
+    add("--skill", type=float, metavar="X", help="0 (imagining changes nothing) to 1 (expert); default 0.8")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same signal (default 0)")
     add("--person-seed", type=int, metavar="N", help="the same person on another day: who it is, apart from --seed")
     add("--random-person", action="store_true", help="draw the person from the population, too")

@@ -11,13 +11,17 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
+from neuript.errors import NeuriptError
+from neuript.qt_choice import choose_qt
 from neuript.realtime.dashboard.control_pipe import ControlPipe
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["window", "console"]
 
-_PROBE = "from PyQt6.QtWidgets import QApplication; QApplication([])"
+_PROBE = (
+    "from neuript.qt_choice import choose_qt; choose_qt(); from qtpy.QtWidgets import QApplication; QApplication([])"
+)
 PROBE_TIMEOUT_S = 20.0
 QT_PACKAGES = (
     *("libegl1", "libgl1", "libglib2.0-0", "libxkbcommon0", "libxkbcommon-x11-0", "libxcb-cursor0", "libxcb-icccm4"),
@@ -84,8 +88,12 @@ def why_no_window() -> str | None:
     Qt aborts the whole process where it finds no display or lacks a library, so the last word has
     a short-lived process that tries.
     """
-    if importlib.util.find_spec("PyQt6") is None or importlib.util.find_spec("pyqtgraph") is None:
-        return "PyQt6 or pyqtgraph is not installed (pip install PyQt6 pyqtgraph)"
+    try:
+        choose_qt()
+    except NeuriptError as error:
+        return str(error)
+    if importlib.util.find_spec("pyqtgraph") is None:
+        return "pyqtgraph is not installed (pip install pyqtgraph)"
     asked = os.environ.get("QT_QPA_PLATFORM")
     unix = sys.platform not in {"win32", "darwin"}
     if unix and not asked and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):

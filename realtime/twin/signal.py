@@ -36,7 +36,7 @@ class TwinSignal:
     sfreq : float
         Sampling rate in Hz, 100 to 20000.
     subject : Subject, optional
-        The person; None means one of middling skill.
+        The person; None means one of the default skill.
     conditions : SessionConditions, optional
         How the day went; None means a plain day.
     protocol : CueProtocol, optional

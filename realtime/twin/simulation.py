@@ -30,7 +30,7 @@ class SimulationSpec:
     """
 
     skill: float | None = None
-    """Skill from 0 (imagining changes nothing) to 1 (expert); None: 0.6, or that of the random person."""
+    """Skill from 0 (imagining changes nothing) to 1 (expert); None: 0.8, or that of the random person."""
     seed: int = 0
     """Seed of the session: the same seed gives the same signal."""
     person_seed: int | None = None

@@ -19,7 +19,7 @@ class Subject:
     2010 (doi:10.1016/j.neuroimage.2010.03.022) and the ranges of PySimMIBCI.
     """
 
-    skill: float = 0.6
+    skill: float = 0.8
     """0: imagining changes nothing; 1: strong and reliable desynchronisation."""
     seed: int = 0
     """Anatomy: where exactly the sources lie and how they point."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("PyQt6")
+pytest.importorskip("qtpy")
 pytest.importorskip("PIL")
 pytestmark = pytest.mark.qt
 
@@ -72,9 +72,9 @@ def test_names_are_names_of_files_and_each_comes_once():
 
 def test_a_screen_is_drawn_as_large_as_it_is_asked_for_and_kept_small(tmp_path, monkeypatch):
     import screenshots
-    from PyQt6.QtCore import QSize
-    from PyQt6.QtGui import QImage
-    from PyQt6.QtWidgets import QApplication
+    from qtpy.QtCore import QSize
+    from qtpy.QtGui import QImage
+    from qtpy.QtWidgets import QApplication
     from screens.shots import DoesNotFitError, as_pillow, checked, keep
 
     app = QApplication.instance() or QApplication([])

@@ -192,9 +192,9 @@ def test_the_window_ends_with_its_parent():
 
 _KEYS = """
 import sys
-from PyQt6.QtGui import QGuiApplication
-from PyQt6.QtCore import Qt, QPoint
-from PyQt6.QtTest import QTest
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtCore import Qt, QPoint
+from qtpy.QtTest import QTest
 from neuript.realtime.paradigm.cue_settings import CueSettings
 from neuript.realtime.paradigm.qt.beep import Beep
 from neuript.realtime.paradigm.qt.cue_stage import CueStage

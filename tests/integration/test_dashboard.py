@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 import pytest
 from processes import Child, finished, python, running
+from qt_pixels import pixels_of
 from waiting import wait_for
 
 from neuript.realtime.chain.chunk import SignalInfo
@@ -187,15 +188,15 @@ def test_a_stream_of_another_program_is_refused_once_and_waited_past(prefix, cap
 
 @pytest.mark.qt
 @pytest.mark.parametrize(
-    ("options", "theme"),
+    ("options", "theme", "qt"),
     [
-        (("--channels", "8", "--simulated", "--script", "OK:60"), "dark"),
-        (("--channels", "64", "--sfreq", "1000", "--chunk", "20", "--flat"), "light"),
+        (("--channels", "8", "--simulated", "--script", "OK:60"), "dark", "PyQt6"),
+        (("--channels", "64", "--sfreq", "1000", "--chunk", "20", "--flat"), "light", "PySide6"),
     ],
 )
-def test_window_shows_traces_state_and_banner(prefix, tmp_path, options, theme):
-    pytest.importorskip("PyQt6")
-    from PyQt6.QtGui import QImage
+def test_window_shows_traces_state_and_banner(prefix, tmp_path, options, theme, qt):
+    pytest.importorskip(qt)
+    from qtpy.QtGui import QImage
 
     from neuript.realtime.dashboard.theme import THEMES
 
@@ -207,13 +208,11 @@ def test_window_shows_traces_state_and_banner(prefix, tmp_path, options, theme):
                 *("--proba-source-id", f"{prefix}-proba-x", "--theme", theme, "--stats"),
                 *("--screenshot", str(picture), "--after", "6"),
             ],
-            env={"QT_QPA_PLATFORM": "offscreen"},
+            env={"QT_QPA_PLATFORM": "offscreen", "QT_API": qt.lower()},
         )
     assert done.returncode == 0, done.stderr
     assert "frames" in done.stderr
-    image = QImage(str(picture)).convertToFormat(QImage.Format.Format_RGB32)
-    pixels = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
-    pixels = pixels.reshape(image.height(), image.bytesPerLine() // 4, 4)[:, : image.width(), 2::-1]
+    pixels = pixels_of(QImage(str(picture)))
 
     def share(color: str, part: np.ndarray) -> float:
         rgb = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)])
@@ -231,9 +230,9 @@ def test_window_shows_traces_state_and_banner(prefix, tmp_path, options, theme):
 @pytest.fixture
 def window(monkeypatch, rng) -> Iterator[Any]:
     """A window over a model that the test feeds: 20 channels at 250 Hz, no LSL."""
-    pytest.importorskip("PyQt6")
+    pytest.importorskip("qtpy")
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    from PyQt6.QtWidgets import QApplication
+    from qtpy.QtWidgets import QApplication
 
     from neuript.realtime.dashboard.qt.window import Dashboard
     from neuript.realtime.dashboard.theme import DARK
@@ -254,14 +253,6 @@ def window(monkeypatch, rng) -> Iterator[Any]:
     app.processEvents()
 
 
-def pixels_of(pixmap) -> np.ndarray:
-    from PyQt6.QtGui import QImage
-
-    image = pixmap.toImage().convertToFormat(QImage.Format.Format_RGB32)
-    flat = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
-    return flat.reshape(image.height(), image.bytesPerLine() // 4, 4)[:, : image.width(), :3]
-
-
 @pytest.mark.qt
 def test_moved_picture_equals_one_drawn_anew(window):
     """Scrolling piece by piece must give what drawing everything at once gives."""
@@ -273,9 +264,9 @@ def test_moved_picture_equals_one_drawn_anew(window):
     for k in range(60):  # a hole, and what follows
         window.feed(3700 + 8 * k, 3708 + 8 * k)
         traces.advance(8 / 250)
-    moved = pixels_of(traces._pixmap).astype(int)
+    moved = pixels_of(traces._pixmap.toImage()).astype(int)
     traces._redraw()
-    anew = pixels_of(traces._pixmap).astype(int)
+    anew = pixels_of(traces._pixmap.toImage()).astype(int)
     assert moved.shape == anew.shape
     assert anew.std() > 10  # there is something on it
     different = (np.abs(moved - anew).max(axis=-1) > 48).mean()
@@ -286,8 +277,8 @@ def test_moved_picture_equals_one_drawn_anew(window):
 
 @pytest.mark.qt
 def test_keys_pause_scale_and_turn_pages(window):
-    from PyQt6.QtCore import QEvent, Qt
-    from PyQt6.QtGui import QKeyEvent
+    from qtpy.QtCore import QEvent, Qt
+    from qtpy.QtGui import QKeyEvent
 
     def press(key) -> None:
         window.keyPressEvent(QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier))
@@ -308,15 +299,15 @@ def test_keys_pause_scale_and_turn_pages(window):
     assert list(traces.shown_channels()) == list(range(16, 20))
     assert "17 to 20 of 20" in window._caption.text()
     press(Qt.Key.Key_Space)
-    before = pixels_of(traces._pixmap)
+    before = pixels_of(traces._pixmap.toImage())
     window.feed(1600, 2000)
     traces.advance(1.0)
-    np.testing.assert_array_equal(pixels_of(traces._pixmap), before)
+    np.testing.assert_array_equal(pixels_of(traces._pixmap.toImage()), before)
     assert "HELD" in window._caption.text()
     press(Qt.Key.Key_Space)
     window.feed(2000, 2100)
     traces.advance(1.0)
-    assert not np.array_equal(pixels_of(traces._pixmap), before)
+    assert not np.array_equal(pixels_of(traces._pixmap.toImage()), before)
     press(Qt.Key.Key_F)
     window._refresh_cards()
     assert "high-pass" in window._caption.text()
@@ -328,7 +319,7 @@ def test_keys_pause_scale_and_turn_pages(window):
 @pytest.mark.qt
 def test_stopping_and_killing_the_window_disturbs_nobody(prefix, tmp_path, monkeypatch):
     """Stop the window for longer than liblsl buffers for it, then kill it: nothing else notices."""
-    pytest.importorskip("PyQt6")
+    pytest.importorskip("qtpy")
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     report = tmp_path / "report.json"
     options = ("--channels", "128", "--sfreq", "2000", "--chunk", "40", "--count")
@@ -407,9 +398,9 @@ def test_launch_without_a_display_gives_the_console_view_and_closes(prefix, monk
 @pytest.mark.qt
 def test_keys_of_a_window_that_may_steer_reach_the_decoder_and_its_answer_the_window(prefix, tmp_path):
     """The window's process with real pipes; this test is the decoder."""
-    pytest.importorskip("PyQt6")
+    pytest.importorskip("qtpy")
     code = (
-        "import sys; from PyQt6 import QtCore, QtGui; import neuript.realtime.dashboard.qt.window as w\n"
+        "import sys; import neuript.realtime.dashboard.qt.window as w; from qtpy import QtCore, QtGui\n"
         "from neuript.realtime.dashboard.__main__ import main\n"
         "start, Key = w.Dashboard.start, QtCore.Qt.Key\n"
         "def started(self):\n"

@@ -51,7 +51,7 @@ def report_of(session: Path) -> dict:
 
 @pytest.mark.timeout(1500)
 def test_twenty_trials_a_class_at_the_real_pace_to_commands_of_the_right_class(tmp_path):
-    """From nothing to the first command within ten minutes, by the default person (skill 0.6)."""
+    """From nothing to the first command within ten minutes, by the default person."""
     asked = ("--classes", ",".join(CLASSES), "--seed", "5", "--max-false-per-minute", "4", "--source-id", "whole-twin")
     with running(twin("whole-twin", "--seed", "0")) as amplifier:
         amplifier.wait_until_it_says("Ctrl-C ends")
@@ -72,8 +72,8 @@ def test_twenty_trials_a_class_at_the_real_pace_to_commands_of_the_right_class(t
     sys.stdout.write(json.dumps(measured, indent=1) + "\n")  # pytest -s shows it
     assert read_manifest(tmp_path / "mi.ts").metrics["trials"] == dict.fromkeys(CLASSES, 20)
     assert first_s < 600
-    # eight default people of as many trials, Riemannian branch alone: 0.81 ± 0.07
-    assert published["accuracy"] >= 0.65
+    # eight default people of as many trials, held out: 0.95, from 0.83 to 1.00; this one 0.93
+    assert published["accuracy"] > 0.85
     assert figures["headline"]["verdict"] == "above_chance"
     assert figures["live"]["n_trials"] >= 20, said  # a decoder answered from the second block on
     assert figures["live"]["accuracy"] >= 0.55

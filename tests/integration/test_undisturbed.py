@@ -123,7 +123,7 @@ def publishing(replay: LslReplay) -> Iterator[None]:
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_stopped_and_killed_dashboards_change_no_decision(make_model, replay) -> None:
     """Two decoders side by side on one stream: one with a window and a console view, one with nothing."""
-    pytest.importorskip("PyQt6")
+    pytest.importorskip("qtpy")
     source_id = replay.recording.eeg.info.source_id
     with (
         decoding(make_model("watched"), source_id) as watched,

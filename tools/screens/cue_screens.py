@@ -6,8 +6,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import QPointF, QSize
-from PyQt6.QtGui import QColor, QImage, QPainter, QPolygonF
+from qtpy.QtCore import QPointF, QSize
+from qtpy.QtGui import QColor, QImage, QPainter, QPolygonF
 
 from neuript.realtime.paradigm.qt.draw_screens import picture
 from neuript.realtime.paradigm.scenes import HELD, Scene, TrialScene

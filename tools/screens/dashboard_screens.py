@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from PyQt6.QtCore import QEvent, QSize, Qt
-from PyQt6.QtGui import QImage, QKeyEvent
-from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QMainWindow
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtGui import QImage, QKeyEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QMainWindow
 
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.qt.window import Dashboard

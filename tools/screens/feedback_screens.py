@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import Any
 
-from PyQt6.QtCore import QSize, QSizeF
-from PyQt6.QtGui import QImage, QPainter
+from qtpy.QtCore import QSize, QSizeF
+from qtpy.QtGui import QImage, QPainter
 
 from neuript.realtime.dashboard.theme import THEMES
 from neuript.realtime.feedback.feedback_client import Heard

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QEventLoop, QSize, QTimer, QUrl
-from PyQt6.QtGui import QImage, QPainter
+from qtpy.QtCore import QEventLoop, QSize, QTimer, QUrl
+from qtpy.QtGui import QImage, QPainter
 
 from screens.shots import KEPT_IN, Screen
 from screens.twin_calibration import SKILLED, twin_calibration
@@ -26,7 +26,7 @@ def prepare() -> bool:
     """Load the browser, which must be there before the application; say whether it is."""
     os.environ.setdefault("QTWEBENGINE_DISABLE_SANDBOX", "1")
     try:
-        import PyQt6.QtWebEngineWidgets  # noqa: F401
+        import qtpy.QtWebEngineWidgets  # noqa: F401
     except ImportError as error:
         print(f"the report's pages are left out ({error}): pip install PyQt6-WebEngine", file=sys.stderr)
         return False
@@ -52,7 +52,7 @@ def wait(begin: object = None, signal: object = None, ms: int = 20_000) -> None:
 
 def opened(name: str, size: QSize) -> Any:
     """Return a browser's window that shows the page."""
-    from PyQt6.QtWebEngineWidgets import QWebEngineView
+    from qtpy.QtWebEngineWidgets import QWebEngineView
 
     view = QWebEngineView()
     view.resize(size)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from PyQt6.QtCore import QBuffer, QIODevice, QSize
-from PyQt6.QtGui import QImage
+from qtpy.QtCore import QBuffer, QIODevice, QSize
+from qtpy.QtGui import QImage
 
 from neuript.files import write_atomically
 

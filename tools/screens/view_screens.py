@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from PyQt6.QtCore import QSize
-from PyQt6.QtGui import QImage
+from qtpy.QtCore import QSize
+from qtpy.QtGui import QImage
 
 from neuript.montages import load_montage
 from neuript.realtime.chain.chunk import Chunk, SignalInfo

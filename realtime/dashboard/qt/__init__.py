@@ -1,1 +1,5 @@
-"""The dashboard's window; the only folder that knows Qt."""
+"""The dashboard's window."""
+
+from neuript.qt_choice import choose_qt
+
+choose_qt()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from PyQt6 import QtCore, QtGui, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from neuript.realtime.dashboard.cue_lane import LONGEST_S
 from neuript.realtime.dashboard.theme import Theme

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6 import QtCore, QtWidgets
+from qtpy import QtCore, QtWidgets
 
 from neuript.realtime.dashboard.head_points import HeadPoint, Level
 from neuript.realtime.dashboard.qt.cards import Card
@@ -19,7 +19,7 @@ MAP_PX = 150
 class ElectrodeCard(Card):
     """Electrodes at their places, with the wrong ones in words beside them; empty where the decoder names none."""
 
-    chosen = QtCore.pyqtSignal(str)
+    chosen = QtCore.Signal(str)
     """What the map is to show next: one of `SHOWS`."""
 
     def __init__(self, theme: Theme) -> None:

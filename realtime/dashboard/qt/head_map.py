@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PyQt6 import QtCore, QtGui, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from neuript.realtime.dashboard.head_points import RIM, HeadPoint, Level, nearest_px
 from neuript.realtime.dashboard.qt.power_legend import color_of
@@ -28,7 +28,7 @@ class HeadMap(QtWidgets.QWidget):
         Colours to paint with.
     """
 
-    picked = QtCore.pyqtSignal(str)
+    picked = QtCore.Signal(str)
     """Name of an electrode that was clicked."""
 
     def __init__(self, theme: Theme) -> None:

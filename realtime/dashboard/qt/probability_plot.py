@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
-from PyQt6 import QtCore, QtWidgets
+from qtpy import QtCore, QtWidgets
 
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.qt.cards import paint

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from PyQt6 import QtCore, QtWidgets
+from qtpy import QtCore, QtWidgets
 
 from neuript.realtime.dashboard.control_pipe import MARK, PAUSE, RECENTRE, THRESHOLD, UNDO
 from neuript.realtime.dashboard.line_pipe import LinePipe
@@ -38,7 +38,7 @@ class SteeringBar(QtWidgets.QWidget):
         False shows no buttons and says that this dashboard only watches.
     """
 
-    heard = QtCore.pyqtSignal(dict)
+    heard = QtCore.Signal(dict)
     """How the decoder stands, as it says: `paused`, `threshold`, `recentres`, and a sentence `text`."""
 
     def __init__(self, theme: Theme, *, steers: bool) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6 import QtCore, QtGui
+from qtpy import QtCore, QtGui
 
 from neuript.realtime.chain.timestamps import STEP_S
 from neuript.realtime.dashboard.cue_lane import Answer, LaneMark

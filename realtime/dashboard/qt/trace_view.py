@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6 import QtCore, QtGui, QtWidgets
 from pyqtgraph.Qt.internals import PrimitiveArray
+from qtpy import QtCore, QtGui, QtWidgets
 
 from neuript.realtime.dashboard.qt.trace_labels import BOTTOM, LEFT, OnScreen, TraceLabels
 from neuript.realtime.dashboard.theme import Theme

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 import numpy as np
-from PyQt6 import QtCore, QtGui, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from neuript.realtime.dashboard.client import DashboardClient
 from neuript.realtime.dashboard.cue_lane import LaneMark

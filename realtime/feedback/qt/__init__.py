@@ -1,1 +1,5 @@
-"""The window of the feedback task; beside the dashboard's, the only folder that knows Qt."""
+"""The window of the feedback task."""
+
+from neuript.qt_choice import choose_qt
+
+choose_qt()

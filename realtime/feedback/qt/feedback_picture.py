@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6 import QtCore, QtGui
+from qtpy import QtCore, QtGui
 
 from neuript.realtime.dashboard.theme import Theme
 from neuript.realtime.dashboard.words import spoken

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from PyQt6 import QtCore, QtGui, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from neuript.interrupt import take_over
 from neuript.realtime.dashboard.theme import THEMES

@@ -23,8 +23,8 @@ class Beep:
     def open(self) -> None:
         """Load the tone; afterwards `why_not` is empty or a sentence."""
         try:
-            from PyQt6.QtCore import QUrl
-            from PyQt6.QtMultimedia import QMediaDevices, QSoundEffect
+            from qtpy.QtCore import QUrl
+            from qtpy.QtMultimedia import QMediaDevices, QSoundEffect
         except ImportError as error:
             self.why_not = f"no sound: Qt's multimedia part cannot be loaded ({str(error).splitlines()[-1]})"
             return

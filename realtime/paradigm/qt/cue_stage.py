@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PyQt6.QtCore import QObject, QRectF, QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QPainter
+from qtpy.QtCore import QObject, QRectF, QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QPainter
 
 from neuript.errors import NeuriptError
 from neuript.realtime.lsl.library import lsl_clock
@@ -55,7 +55,7 @@ class CueStage(QObject):
         Asked when a block begins: whether somebody listens to each stream of markers.
     """
 
-    told = pyqtSignal(object)
+    told = Signal(object)
     """A line of stdin, from any thread; None when there will be no more."""
 
     def __init__(
@@ -163,7 +163,7 @@ class CueStage(QObject):
         QTimer.singleShot(_LINGER_MS, self._leave)
 
     def _leave(self) -> None:
-        from PyQt6.QtGui import QGuiApplication
+        from qtpy.QtGui import QGuiApplication
 
         self._timer.stop()
         self._beep.close()

@@ -8,8 +8,8 @@ import sys
 from functools import partial
 from typing import Any
 
-from PyQt6.QtCore import QRect, Qt, QTimer
-from PyQt6.QtGui import QGuiApplication, QScreen, QSurfaceFormat
+from qtpy.QtCore import QRect, Qt, QTimer
+from qtpy.QtGui import QGuiApplication, QScreen, QSurfaceFormat
 
 from neuript.errors import NeuriptError
 from neuript.realtime.dashboard.line_pipe import LinePipe

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QImage, QPainter
+from qtpy.QtCore import QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QImage, QPainter
 
 from neuript.realtime.paradigm.cue_commands import ShowCheck, ShowMessage
 from neuript.realtime.paradigm.qt.draw_head import LEVEL_COLORS, draw_head, worst_last

@@ -36,7 +36,7 @@ def _macos() -> bool:
 
 
 def _freedesktop() -> bool:
-    from PyQt6.QtDBus import QDBusConnection, QDBusInterface, QDBusMessage
+    from qtpy.QtDBus import QDBusConnection, QDBusInterface, QDBusMessage
 
     bus = QDBusConnection.sessionBus()
     if not bus.isConnected():

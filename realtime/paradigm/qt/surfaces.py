@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from PyQt6.QtCore import QEvent, QRectF
-from PyQt6.QtGui import (
+from qtpy.QtCore import QEvent, QRectF
+from qtpy.QtGui import (
     QCloseEvent,
     QKeyEvent,
     QMouseEvent,
@@ -19,7 +19,7 @@ from PyQt6.QtGui import (
     QRasterWindow,
     QSurfaceFormat,
 )
-from PyQt6.QtOpenGL import QOpenGLWindow
+from qtpy.QtOpenGL import QOpenGLWindow
 
 
 class Showing(Protocol):

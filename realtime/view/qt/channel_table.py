@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6 import QtCore, QtGui, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from neuript.realtime.chain.units import unit_name
 from neuript.realtime.dashboard.theme import Theme
@@ -16,7 +16,7 @@ COLUMNS = ("", "electrode", "as sent", "unit", "verdict")
 class ChannelTable(QtWidgets.QTableWidget):
     """One row an electrode; only what changed is written."""
 
-    picked = QtCore.pyqtSignal(str)
+    picked = QtCore.Signal(str)
     """Name of an electrode whose row was clicked."""
 
     def __init__(self, theme: Theme) -> None:

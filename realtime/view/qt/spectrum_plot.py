@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt6 import QtCore, QtGui
+from qtpy import QtCore, QtGui
 
 from neuript.realtime.dashboard.band_power import BANDS
 from neuript.realtime.dashboard.qt.trace_labels import LEFT

@@ -14,7 +14,7 @@ from neuript import cli
 from neuript.errors import ModelRefusedError, NeuriptError, StreamLostError, StreamNotFoundError
 from neuript.realtime.live.options import LiveOptions
 
-HEAVY = ("torch", "numpy", "scipy", "mne", "pylsl", "PyQt6", "sklearn", "rich")
+HEAVY = ("torch", "numpy", "scipy", "mne", "pylsl", "PyQt6", "qtpy", "sklearn", "rich")
 
 
 def test_an_interrupt_while_modules_load_ends_with_130_too(tmp_path):

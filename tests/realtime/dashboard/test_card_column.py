@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.qt
-pytest.importorskip("PyQt6")
+pytest.importorskip("qtpy")
 
 from neuript.realtime.chain.chunk import SignalInfo  # noqa: E402
 from neuript.realtime.dashboard.client import DashboardClient  # noqa: E402
@@ -22,7 +22,7 @@ CLASSES = ("left_hand", "right_hand")
 def window(monkeypatch):
     """A dashboard of a decoder with three electrodes, on a clock that stands still."""
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    from PyQt6.QtWidgets import QApplication
+    from qtpy.QtWidgets import QApplication
 
     from neuript.realtime.dashboard.qt.window import Dashboard
 
@@ -83,8 +83,8 @@ def test_cards_take_turns_and_the_one_that_was_chosen_stays(window):
 
 
 def test_the_head_shows_what_the_key_asks_for(window):
-    from PyQt6.QtCore import QEvent, Qt
-    from PyQt6.QtGui import QKeyEvent
+    from qtpy.QtCore import QEvent, Qt
+    from qtpy.QtGui import QKeyEvent
 
     window.sized(1920, 1080)
     card, shown = window._electrodes, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qt_pixels import pixels_of
 
 from neuript.montages import load_montage
 from neuript.realtime.dashboard.head_points import RIM, HeadPoint, Level, nearest_px, top_view
@@ -54,9 +55,9 @@ def test_levels_differ_by_more_than_their_colour():
 @pytest.mark.parametrize("size", [160, 900])
 @pytest.mark.parametrize("n", [1, 8, 128])
 def test_the_map_draws_any_number_of_electrodes_at_any_size(monkeypatch, size, n):
-    pytest.importorskip("PyQt6")
+    pytest.importorskip("qtpy")
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    from PyQt6.QtWidgets import QApplication
+    from qtpy.QtWidgets import QApplication
 
     from neuript.realtime.dashboard.qt.head_map import HeadMap
     from neuript.realtime.dashboard.theme import DARK
@@ -72,9 +73,7 @@ def test_the_map_draws_any_number_of_electrodes_at_any_size(monkeypatch, size, n
         named = zip(montage.electrodes, places, strict=False)
         view.show_points([HeadPoint(name=name, x=x, y=y, level=level) for name, (x, y) in named])
         app.processEvents()
-        image = view.grab().toImage().convertToFormat(view.grab().toImage().Format.Format_RGB32)
-        flat = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
-        return flat.reshape(image.height(), image.bytesPerLine() // 4, 4)[:, :, 2::-1].astype(int)
+        return pixels_of(view.grab().toImage()).astype(int)
 
     def has(picture: np.ndarray, color: str) -> bool:
         rgb = [int(color[k : k + 2], 16) for k in (1, 3, 5)]
@@ -91,11 +90,11 @@ def test_the_map_draws_any_number_of_electrodes_at_any_size(monkeypatch, size, n
 
 @pytest.mark.qt
 def test_a_click_picks_the_electrode_under_the_mouse(monkeypatch):
-    pytest.importorskip("PyQt6")
+    pytest.importorskip("qtpy")
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    from PyQt6.QtCore import QPoint, Qt
-    from PyQt6.QtTest import QTest
-    from PyQt6.QtWidgets import QApplication
+    from qtpy.QtCore import QPoint, Qt
+    from qtpy.QtTest import QTest
+    from qtpy.QtWidgets import QApplication
 
     from neuript.realtime.dashboard.qt.head_map import HeadMap
     from neuript.realtime.dashboard.theme import DARK

@@ -404,7 +404,7 @@ def test_only_the_qt_modules_import_qt():
     code = (
         "import sys, neuript.realtime.dashboard.terminal, neuript.realtime.dashboard.launch;"
         "import neuript.realtime.dashboard.__main__;"
-        "bad = [m for m in sys.modules if m.startswith(('PyQt6', 'pyqtgraph', 'torch', 'mne'))];"
+        "bad = [m for m in sys.modules if m.startswith(('PyQt6', 'PySide6', 'qtpy', 'pyqtgraph', 'torch', 'mne'))];"
         "sys.exit(str(bad) if bad else 0)"
     )
     finished(python(code), ok=True)
@@ -434,7 +434,7 @@ def test_a_threshold_that_was_changed_and_a_mark_are_seen_by_whoever_watches():
 
 @pytest.mark.parametrize("jump_s", [3600.0, -20.0])
 def test_a_jump_of_the_clock_is_drawn_as_one_and_not_as_lost_samples(rng, jump_s):
-    pytest.importorskip("PyQt6")
+    pytest.importorskip("qtpy")
     from neuript.realtime.dashboard.qt.trace_labels import clock_steps
 
     model = connected()
@@ -449,7 +449,7 @@ def test_a_jump_of_the_clock_is_drawn_as_one_and_not_as_lost_samples(rng, jump_s
 
 
 def test_late_and_lost_samples_are_no_jump_of_the_clock(rng):
-    pytest.importorskip("PyQt6")
+    pytest.importorskip("qtpy")
     from neuript.realtime.dashboard.qt.trace_labels import clock_steps
 
     model = connected()

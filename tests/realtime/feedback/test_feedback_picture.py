@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+from qt_pixels import pixels_of
 
 from neuript.realtime.decoding.decoder_header import DecoderHeader
 from neuript.realtime.feedback.feedback_client import Heard
@@ -28,7 +29,7 @@ SIZES = [("dark", (1024, 640)), ("light", (960, 540)), ("dark", (600, 900))]
 
 @pytest.fixture(scope="module", autouse=True)
 def application():
-    widgets = pytest.importorskip("PyQt6.QtWidgets")
+    widgets = pytest.importorskip("qtpy.QtWidgets")
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     return widgets.QApplication.instance() or widgets.QApplication([])
 
@@ -56,7 +57,7 @@ def views(kind: str) -> dict[str, FeedbackView]:
 
 
 def pixels(view: FeedbackView, width: int, height: int, theme: str = "dark") -> np.ndarray:
-    from PyQt6 import QtCore, QtGui
+    from qtpy import QtCore, QtGui
 
     from neuript.realtime.dashboard.theme import THEMES
     from neuript.realtime.feedback.qt.feedback_picture import FeedbackPicture
@@ -67,9 +68,7 @@ def pixels(view: FeedbackView, width: int, height: int, theme: str = "dark") -> 
     painter = QtGui.QPainter(image)
     picture.draw(painter, QtCore.QSizeF(width, height), view)
     painter.end()
-    bits = image.constBits()
-    bits.setsize(image.sizeInBytes())
-    return np.frombuffer(bits, np.uint8).reshape(height, width, 4)[..., :3].copy()
+    return pixels_of(image)
 
 
 @pytest.mark.parametrize("kind", ["bar", "cursor"])

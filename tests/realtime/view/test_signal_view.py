@@ -145,9 +145,9 @@ def test_the_console_names_the_bad_electrode_and_what_to_do(eeg, size):
 @pytest.fixture
 def window(monkeypatch) -> Iterator[Any]:
     """A window over a client that never looks for a stream."""
-    pytest.importorskip("PyQt6")
+    pytest.importorskip("qtpy")
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    from PyQt6.QtWidgets import QApplication
+    from qtpy.QtWidgets import QApplication
 
     from neuript.realtime.dashboard.theme import DARK
     from neuript.realtime.view.qt.signal_window import SignalWindow
@@ -187,7 +187,7 @@ def test_the_window_shows_head_table_spectrum_and_follows_a_click(window, eeg):
 
 @pytest.mark.qt
 def test_windows_stay_inside_the_screen_and_remember_their_size_and_theme(tmp_path, monkeypatch, window):
-    from PyQt6.QtWidgets import QApplication, QWidget
+    from qtpy.QtWidgets import QApplication, QWidget
 
     from neuript.realtime.dashboard.qt.window_frame import ElidedLabel, WindowMemory, size_of
 
