@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
 from pathlib import Path
 
 from platformdirs import PlatformDirs
@@ -20,6 +22,20 @@ def cache_dir() -> Path:
     if os.environ.get("NEURIPT_CONFIG_DIR"):
         return config_dir() / "cache"
     return _user_folders().user_cache_path
+
+
+def private_dir(path: Path) -> Path:
+    """Create a folder that only this user may enter, and return it."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def only_mine(path: Path) -> bool:
+    """Say whether nobody but this user (or root) could have written `path`."""
+    if sys.platform == "win32":
+        return True  # the profile folder's access list is the guard there
+    info = path.stat()
+    return info.st_uid in (os.getuid(), 0) and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _user_folders() -> PlatformDirs:

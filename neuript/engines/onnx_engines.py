@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.engines.contract import EnginePrecision
-from neuript.engines.onnx_export import LOGITS, ROUTERS, SIGNAL
+from neuript.engines.graph_names import LOGITS, ROUTERS, SIGNAL
 from neuript.extras import of_extra
+
+if TYPE_CHECKING:
+    from neuript.engines.contract import EnginePrecision
 
 
 class OnnxRuntimeEngine:
@@ -24,6 +26,7 @@ class OnnxRuntimeEngine:
     """
 
     name = "onnxruntime"
+    device = "cpu"
     precision: EnginePrecision = "float32"
 
     def __init__(self, onnx: bytes, *, threads: int = 1) -> None:
@@ -68,6 +71,7 @@ class OpenVinoEngine:
     """
 
     name = "openvino"
+    device = "cpu"
 
     def __init__(
         self, onnx: bytes, *, threads: int = 1, precision: EnginePrecision = "float32", fused: bool = False

@@ -12,13 +12,12 @@ from typing import Any
 import torch
 
 from neuript.engines.contract import EnginePrecision, RouterLogits
+from neuript.engines.graph_names import LOGITS, ROUTERS, SIGNAL
 from neuript.engines.half_products import halve_products
 from neuript.extras import of_extra
 from neuript.network.network import NeurIPTNetwork
 
 OPSET = 20
-SIGNAL, LOGITS, ROUTERS = "signal", "logits", "routers"
-"""Names of the input (1, n_chans, n_times) in volts and of the outputs."""
 
 
 def export_onnx(network: NeurIPTNetwork, *, routers: bool = False, precision: EnginePrecision = "float32") -> bytes:

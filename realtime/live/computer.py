@@ -197,8 +197,7 @@ def check_settings_folder() -> tuple[str, str, str]:
     """Whether the folder of this user's settings can be written."""
     import tempfile
 
-    from neuript.modelfile.trust import private_dir
-    from neuript.user_folders import config_dir
+    from neuript.user_folders import config_dir, private_dir
 
     folder = config_dir()
     try:

@@ -161,6 +161,7 @@ class _Session:
         engine = open_model(
             path,
             device=self.options.device,
+            engine=self.options.engine,
             trust=self.options.trust,
             threads=self.options.threads,
             expect_classes=self.options.classes,
