@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neuript.engines.agreement import agreement_of
 from neuript.engines.contract import EagerEngine
 from neuript.engines.rungs import EngineParts, Rung
-from neuript.engines.selftest import MEASURED_CALLS, TIME_LIMIT_S, Trial
+from neuript.engines.selftest import MEASURED_CALLS, TIME_LIMIT_S, EngineTrial
 from neuript.errors import NeuriptError
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def measure(rungs: list[Rung], parts: EngineParts, *, wait_s: float | None = Non
     wait_s : float, optional
         Seconds to wait for other processes once what runs in this one is measured; None waits for a minute.
     """
-    trials: dict[str, Trial] = {}
+    trials: dict[str, EngineTrial] = {}
     taken: dict[str, float | None] = {rung.label: None for rung in rungs}
     torch.set_num_threads(parts.threads)
     try:
@@ -54,7 +54,7 @@ def measure(rungs: list[Rung], parts: EngineParts, *, wait_s: float | None = Non
     return taken
 
 
-def _started(rung: Rung, trials: dict[str, Trial]) -> None:
+def _started(rung: Rung, trials: dict[str, EngineTrial]) -> None:
     if rung.trial is not None:
         try:
             trials[rung.label] = rung.trial()
@@ -79,7 +79,7 @@ def _measured_here(rung: Rung, parts: EngineParts, expected: NDArray[np.float32]
     return 1e3 * best
 
 
-def _measured_there(rung: Rung, trial: Trial, expected: NDArray[np.float32], left_s: float) -> float | None:
+def _measured_there(rung: Rung, trial: EngineTrial, expected: NDArray[np.float32], left_s: float) -> float | None:
     try:
         result = trial.result(left_s)
         agreement_of(trial, expected, result.logits).check()

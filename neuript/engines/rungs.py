@@ -21,7 +21,7 @@ from neuript.engines.cpu_engine import CpuEngine
 from neuript.engines.onnx_export import export_onnx
 from neuript.engines.plan_store import has_plan, is_own, keep_plan, kept_plan, plan_key
 from neuript.engines.rtx_build import BINDINGS, build_plan, load_bindings
-from neuript.engines.selftest import ONNX_ENGINES, Trial
+from neuript.engines.selftest import ONNX_ENGINES, EngineTrial
 from neuript.engines.torch_engines import CompiledEngine, CudaEngine
 from neuript.network.network import NeurIPTNetwork
 
@@ -42,7 +42,7 @@ class Rung:
     name: str
     threads: int
     build: Callable[[], NetworkEngine]
-    trial: Callable[[], Trial] | None = None
+    trial: Callable[[], EngineTrial] | None = None
     """Starts a first run in another process; None where the engine is ours."""
 
     @property
@@ -114,7 +114,7 @@ def rung_of(name: str, parts: EngineParts) -> Rung:
             name,
             threads,
             lambda: ONNX_ENGINES[name](graph(), threads=threads),
-            lambda: Trial(name, graph(), parts.windows, threads=threads),
+            lambda: EngineTrial(name, graph(), parts.windows, threads=threads),
         )
     if name == TENSORRT:
         data = cache(partial(_rtx_data, parts))
@@ -172,8 +172,8 @@ def _rtx_engine(data: bytes, parts: EngineParts) -> NetworkEngine:
     return RtxEngine(data, parts.precision)
 
 
-def _rtx_trial(data: bytes, parts: EngineParts) -> Trial:
-    return Trial(TENSORRT, data, parts.windows, precision=parts.precision)
+def _rtx_trial(data: bytes, parts: EngineParts) -> EngineTrial:
+    return EngineTrial(TENSORRT, data, parts.windows, precision=parts.precision)
 
 
 def _rtx_is_there(parts: EngineParts) -> bool:

@@ -33,7 +33,7 @@ _DATA, _WINDOWS, _LOGITS, _TAKEN = "engine", "windows.npy", "logits.npy", "taken
 
 
 @dataclass(frozen=True)
-class TrialResult:
+class EngineAnswers:
     """What an engine did in the other process."""
 
     logits: NDArray[np.float32] = field(repr=False)
@@ -42,7 +42,7 @@ class TrialResult:
     """What one window took at best."""
 
 
-class Trial:
+class EngineTrial:
     """An engine that is being tried in another process, from now on.
 
     Parameters
@@ -80,7 +80,7 @@ class Trial:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors
         )
 
-    def result(self, time_limit_s: float = TIME_LIMIT_S) -> TrialResult:
+    def result(self, time_limit_s: float = TIME_LIMIT_S) -> EngineAnswers:
         """Wait for the process, end it if it is late, and return what it says.
 
         Parameters
@@ -102,7 +102,7 @@ class Trial:
                 raise EngineRefusedError(f"{self.name} ended with exit code {code}: {last[:200]}")
             folder = Path(self._folder.name)
             logits, taken = (np.load(folder / name, allow_pickle=False) for name in (_LOGITS, _TAKEN))
-            return TrialResult(logits, 1e3 * float(taken))
+            return EngineAnswers(logits, 1e3 * float(taken))
         except subprocess.TimeoutExpired as error:
             waited_s = time.monotonic() - self._began
             raise EngineRefusedError(f"{self.name} gave no answer within {waited_s:.2g} s") from error
@@ -122,8 +122,8 @@ class Trial:
 def self_test(
     name: str, data: bytes, windows: NDArray[np.float32], *, threads: int = 1, time_limit_s: float = TIME_LIMIT_S
 ) -> NDArray[np.float32]:
-    """Return the logits (batch, n_outputs) that an engine gives in another process; see `Trial`."""
-    return Trial(name, data, windows, threads=threads).result(time_limit_s).logits
+    """Return the logits (batch, n_outputs) that an engine gives in another process; see `EngineTrial`."""
+    return EngineTrial(name, data, windows, threads=threads).result(time_limit_s).logits
 
 
 def main(name: str, threads: str, precision: str, folder: str) -> None:

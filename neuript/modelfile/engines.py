@@ -8,6 +8,8 @@ the first call to the last.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +64,8 @@ class Engine:
     reference : dict of str to ndarray
         Where the alignment is to begin, as the model's file says (the fields of
         `neuript.realtime.chain.alignment.Reference`); empty where it says nothing.
+    inference_ms : float
+        Milliseconds that a golden window took when the model was opened (median); NaN before that.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Engine:
         self.computed_by = computed_by
         self.threads = threads
         self.reference: dict[str, NDArray[np.float64]] = {}
+        self.inference_ms = math.nan
         self._forward = forward
         self._signal = torch.zeros(1, manifest.n_chans, manifest.n_times)
         self._window = self._signal[0].numpy().T  # shares memory; (n_times, n_chans)
@@ -244,7 +249,7 @@ def golden_tangents(manifest: Manifest, n: int = 4) -> NDArray[np.float32]:
 
 
 def check_golden(engine: Engine, golden: Golden, name: str) -> float:
-    """Compare an engine with the golden vectors and return the largest relative difference.
+    """Compare an engine with the golden vectors, note what a window takes, and return the largest relative difference.
 
     Parameters
     ----------
@@ -262,16 +267,21 @@ def check_golden(engine: Engine, golden: Golden, name: str) -> float:
     """
     logits = golden.logits
     try:
-        got = np.stack([engine.infer(x.T, v) for x, v in zip(golden.signal, golden.tangent, strict=True)])
+        got, taken = [], []
+        for signal, tangent in zip(golden.signal, golden.tangent, strict=True):
+            began = time.perf_counter()
+            got.append(engine.infer(signal.T, tangent))
+            taken.append(time.perf_counter() - began)
     except (RuntimeError, ValueError, IndexError) as error:
         first_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise ModelRefusedError(
             f"{name} cannot run windows of {engine.manifest.n_chans} channels x "
             f"{engine.manifest.n_times} samples: {first_line[0][:200]}"
         ) from error
-    if got.shape != logits.shape:
-        raise ModelRefusedError(f"{name} gives logits of shape {got.shape[1:]}, but has {logits.shape[1]} classes")
-    difference = float(np.abs(got - logits).max() / max(1.0, float(np.abs(logits).max())))
+    if len(got[0]) != logits.shape[1]:
+        raise ModelRefusedError(f"{name} gives {len(got[0])} logits, but has {logits.shape[1]} classes")
+    engine.inference_ms = 1e3 * float(np.median(taken))
+    difference = float(np.abs(np.stack(got) - logits).max() / max(1.0, float(np.abs(logits).max())))
     if not difference <= LOGIT_TOLERANCE[engine.precision]:  # NaN fails too
         raise ModelRefusedError(
             f"{name} does not give its golden outputs with the {engine.name} engine on "

@@ -26,6 +26,7 @@ from neuript.realtime.decoding.policy import DecisionPolicy
 from neuript.realtime.live.bad_news import BadNews
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.last_words import reason_of, summary_of
+from neuript.realtime.live.latency_news import LatencyNews
 from neuript.realtime.live.model_settings import model_montage, policy_here, preprocess_here, reference_here
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.own_header import own_header
@@ -238,21 +239,22 @@ class _Session:
         ended = "failed"
         try:
             with _no_garbage():
-                ended = self._loop(decoder, costs)
+                ended = self._loop(decoder, costs, LatencyNews(engine, ledger, self.outlets))
         except BaseException as error:
             ended = reason_of(error)
             raise
         finally:
-            self._finish(engine.manifest, intake, decoder, ledger, costs, ended)
+            self._finish(engine, intake, decoder, ledger, costs, ended)
         return EXIT_INTERRUPTED if ended == "interrupted" else 0
 
-    def _loop(self, decoder: Decoder, costs: ProcessCosts) -> str:
+    def _loop(self, decoder: Decoder, costs: ProcessCosts, latency: LatencyNews) -> str:
         began, limit = time.monotonic(), self.options.duration_s
         steering = self.steering = Steering(decoder, self.outlets)
         typed, news = self._listen(steering), BadNews(decoder, self.outlets)
         while not self.stop.requested:
             decoder.step(_TIMEOUT_S)
             news.tell(time.monotonic())
+            latency.tell(time.monotonic())
             self._obey(typed, steering)
             if decoder.ended:
                 return "end of the recording"
@@ -349,22 +351,16 @@ class _Session:
             ours.setLevel(logging.ERROR)
 
     def _finish(
-        self,
-        manifest: Manifest,
-        intake: Intake,
-        decoder: Decoder,
-        ledger: LatencyLedger,
-        costs: ProcessCosts,
-        ended: str,
+        self, engine: Engine, intake: Intake, decoder: Decoder, ledger: LatencyLedger, costs: ProcessCosts, ended: str
     ) -> None:
         more: dict[str, Any] = {}
         if self.demo is not None:
-            more["demo"] = self.demo.score(manifest)
+            more["demo"] = self.demo.score(engine.manifest)
         texts = [d["text"] for d in more.values()]
         more["steered"] = self.steering.done if self.steering is not None else []
         report = build_report(
             options=self.options,
-            manifest=manifest,
+            engine=engine,
             intake=intake,
             decoder=decoder,
             ledger=ledger,
