@@ -82,7 +82,8 @@ def _measured_here(rung: Rung, parts: EngineParts, expected: NDArray[np.float32]
 def _measured_there(rung: Rung, trial: EngineTrial, expected: NDArray[np.float32], left_s: float) -> float | None:
     try:
         result = trial.result(left_s)
-        agreement_of(trial, expected, result.logits).check()
+        logits = result.answers if rung.tail is None else rung.tail(result.answers)
+        agreement_of(trial, expected, logits).check()
     except Exception as error:  # noqa: BLE001  it is not measured, and another is used
         late = left_s < TIME_LIMIT_S and "gave no answer" in str(error)
         _say_not_used(rung, error, "; `neuript certify` takes the time to measure it" if late else "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.engines.graph_names import LOGITS, ROUTERS, SIGNAL
+from neuript.engines.graph_names import ANSWER, ROUTERS, SIGNAL
 from neuript.extras import of_extra
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class OnnxRuntimeEngine:
         self._tells = ROUTERS in [output.name for output in self._session.get_outputs()]
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map windows (batch, n_chans, n_times) in volts to logits (batch, n_outputs)."""
-        return self._run(LOGITS, windows)
+        """Map windows (batch, n_chans, n_times) in volts to what the graph answers, (batch, ...)."""
+        return self._run(ANSWER, windows)
 
     def router_logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Return what the routers say, (batch, numbers), if the graph was exported with them."""
@@ -92,8 +92,8 @@ class OpenVinoEngine:
         self._outputs = {name: output for output in compiled.outputs for name in output.get_names()}
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map windows (batch, n_chans, n_times) in volts to logits (batch, n_outputs)."""
-        return self._run(LOGITS, windows)
+        """Map windows (batch, n_chans, n_times) in volts to what the graph answers, (batch, ...)."""
+        return self._run(ANSWER, windows)
 
     def router_logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Return what the routers say, (batch, numbers), if the graph was exported with them."""

@@ -55,7 +55,7 @@ class PlanEngine:
         self._logits, self._answer = self._buffers(trt.TensorIOMode.OUTPUT)
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map windows (batch, n_chans, n_times) in volts to logits (batch, n_outputs)."""
+        """Map windows (batch, n_chans, n_times) in volts to its answers (batch, ...)."""
         return np.concatenate([self._one(window) for window in windows])
 
     def router_logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32] | None:

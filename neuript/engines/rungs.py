@@ -22,6 +22,7 @@ from neuript.engines.onnx_export import export_onnx
 from neuript.engines.plan_store import has_plan, is_own, keep_plan, kept_plan, plan_key
 from neuript.engines.rtx_build import BINDINGS, build_plan, load_bindings
 from neuript.engines.selftest import ONNX_ENGINES, EngineTrial
+from neuript.engines.split import Tail, engine_part, finished, tail_of
 from neuript.engines.torch_engines import CompiledEngine, CudaEngine
 from neuript.network.network import NeurIPTNetwork
 
@@ -44,6 +45,8 @@ class Rung:
     build: Callable[[], NetworkEngine]
     trial: Callable[[], EngineTrial] | None = None
     """Starts a first run in another process; None where the engine is ours."""
+    tail: Tail | None = None
+    """Makes logits of what the other process answers."""
 
     @property
     def label(self) -> str:
@@ -107,25 +110,30 @@ def automatic_rungs(parts: EngineParts, device: str) -> list[Rung]:
 
 def rung_of(name: str, parts: EngineParts) -> Rung:
     """Return the rung of an engine by its name."""
-    network, threads = parts.network, parts.threads
+    threads, tail = parts.threads, tail_of(parts.network)
     if name in ONNX_ENGINES:
         graph = cache(parts.graph)
         return Rung(
             name,
             threads,
-            lambda: ONNX_ENGINES[name](graph(), threads=threads),
+            lambda: finished(ONNX_ENGINES[name](graph(), threads=threads), tail),
             lambda: EngineTrial(name, graph(), parts.windows, threads=threads),
+            tail,
         )
     if name == TENSORRT:
         data = cache(partial(_rtx_data, parts))
-        return Rung(name, 1, lambda: _rtx_engine(data(), parts), lambda: _rtx_trial(data(), parts))
+        return Rung(
+            name, 1, lambda: finished(_rtx_engine(data(), parts), tail), lambda: _rtx_trial(data(), parts), tail
+        )
+    if name == CpuEngine.name:
+        return Rung(name, threads, cache(partial(CpuEngine, parts.network, threads=threads)))
+    module = engine_part(parts.network)
     builds: dict[str, Callable[[], NetworkEngine]] = {
-        CpuEngine.name: partial(CpuEngine, network, threads=threads),
-        CompiledEngine.name: partial(CompiledEngine, network, threads=threads),
-        CudaEngine.name: partial(CudaEngine, network, parts.shape),
-        TORCH_TENSORRT: partial(_torch_tensorrt, parts),
+        CompiledEngine.name: lambda: CompiledEngine(module, threads=threads),
+        CudaEngine.name: lambda: CudaEngine(module, parts.shape),
+        TORCH_TENSORRT: lambda: _torch_tensorrt(module, parts),
     }
-    return Rung(name, threads if name in CPU_ENGINES else 1, cache(builds[name]))
+    return Rung(name, threads if name in CPU_ENGINES else 1, cache(lambda: finished(builds[name](), tail)))
 
 
 def rtx_key(graph: bytes, precision: EnginePrecision) -> str:
@@ -184,10 +192,10 @@ def _rtx_is_there(parts: EngineParts) -> bool:
     return parts.onnx is not None and has_plan(rtx_key(parts.onnx, parts.precision))
 
 
-def _torch_tensorrt(parts: EngineParts) -> NetworkEngine:
+def _torch_tensorrt(module: nn.Module, parts: EngineParts) -> NetworkEngine:
     from neuript.engines.torch_tensorrt_engine import TorchTensorRtEngine
 
-    return TorchTensorRtEngine(parts.network, parts.shape, parts.weights_sha256)
+    return TorchTensorRtEngine(module, parts.shape, parts.weights_sha256)
 
 
 def _torch_tensorrt_is_there(parts: EngineParts) -> bool:

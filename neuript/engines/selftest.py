@@ -29,15 +29,15 @@ ONNX_ENGINES = {engine.name: engine for engine in (OpenVinoEngine, OnnxRuntimeEn
 TIME_LIMIT_S = 60.0
 MEASURED_CALLS = 9
 """A window is computed so often; the fastest counts, since what else the computer does only adds."""
-_DATA, _WINDOWS, _LOGITS, _TAKEN = "engine", "windows.npy", "logits.npy", "taken.npy"
+_DATA, _WINDOWS, _ANSWERS, _TAKEN = "engine", "windows.npy", "answers.npy", "taken.npy"
 
 
 @dataclass(frozen=True)
 class EngineAnswers:
     """What an engine did in the other process."""
 
-    logits: NDArray[np.float32] = field(repr=False)
-    """Its answers to the windows, (batch, n_outputs)."""
+    answers: NDArray[np.float32] = field(repr=False)
+    """Its answers to the windows, (batch, ...)."""
     milliseconds: float
     """What one window took at best."""
 
@@ -101,8 +101,8 @@ class EngineTrial:
                 last = words[-1] if words else "no message"
                 raise EngineRefusedError(f"{self.name} ended with exit code {code}: {last[:200]}")
             folder = Path(self._folder.name)
-            logits, taken = (np.load(folder / name, allow_pickle=False) for name in (_LOGITS, _TAKEN))
-            return EngineAnswers(logits, 1e3 * float(taken))
+            answers, taken = (np.load(folder / name, allow_pickle=False) for name in (_ANSWERS, _TAKEN))
+            return EngineAnswers(answers, 1e3 * float(taken))
         except subprocess.TimeoutExpired as error:
             waited_s = time.monotonic() - self._began
             raise EngineRefusedError(f"{self.name} gave no answer within {waited_s:.2g} s") from error
@@ -122,22 +122,22 @@ class EngineTrial:
 def self_test(
     name: str, data: bytes, windows: NDArray[np.float32], *, threads: int = 1, time_limit_s: float = TIME_LIMIT_S
 ) -> NDArray[np.float32]:
-    """Return the logits (batch, n_outputs) that an engine gives in another process; see `EngineTrial`."""
-    return EngineTrial(name, data, windows, threads=threads).result(time_limit_s).logits
+    """Return what an engine answers, (batch, ...), in another process; see `EngineTrial`."""
+    return EngineTrial(name, data, windows, threads=threads).result(time_limit_s).answers
 
 
 def main(name: str, threads: str, precision: str, folder: str) -> None:
-    """Run an engine on the windows of a folder, and leave its logits and what one window took there."""
+    """Run an engine on the windows of a folder, and leave its answers and what one window took there."""
     data = Path(folder, _DATA).read_bytes()
     windows = np.load(Path(folder, _WINDOWS), allow_pickle=False)
     engine = _engine(name, data, int(threads), precision)
-    logits = engine(windows)
+    answers = engine(windows)
     taken = []
     for _ in range(MEASURED_CALLS):
         start = time.perf_counter()
         engine(windows[:1])
         taken.append(time.perf_counter() - start)
-    np.save(Path(folder, _LOGITS), logits)
+    np.save(Path(folder, _ANSWERS), answers)
     np.save(Path(folder, _TAKEN), min(taken))
 
 

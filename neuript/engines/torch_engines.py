@@ -34,7 +34,7 @@ class CompiledEngine:
     Parameters
     ----------
     network : Module
-        Maps windows to logits.
+        Maps windows to logits, or to what `tail_of` finishes.
     threads : int, optional
         PyTorch threads to use; None leaves PyTorch's setting alone.
 
@@ -53,7 +53,7 @@ class CompiledEngine:
         self._compiled = torch.compile(copy.deepcopy(network).eval(), dynamic=False)
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map windows (batch, n_chans, n_times) in volts to logits (batch, n_outputs)."""
+        """Map windows (batch, n_chans, n_times) in volts to its answers (batch, ...)."""
         if self.threads is not None and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         return np.concatenate([self._one(window[None]) for window in windows])
@@ -84,7 +84,7 @@ class CudaEngine:
     Parameters
     ----------
     network : Module
-        Maps windows to logits; it is copied.
+        Maps windows to logits, or to what `tail_of` finishes; it is copied.
     shape : tuple of int
         Channels and samples of a window.
     device : str
@@ -110,7 +110,7 @@ class CudaEngine:
             self._capture()
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map windows (batch, n_chans, n_times) in volts to logits (batch, n_outputs)."""
+        """Map windows (batch, n_chans, n_times) in volts to its answers (batch, ...)."""
         return np.concatenate([self._one(window) for window in windows])
 
     def router_logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32] | None:

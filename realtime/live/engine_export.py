@@ -13,12 +13,14 @@ from neuript.engines.agreement import Agreement, compare_engines
 from neuript.engines.contract import EagerEngine, EnginePrecision
 from neuript.engines.cpu_engine import CpuEngine
 from neuript.engines.ladder import in_words, open_engine
+from neuript.engines.onnx_engines import OnnxRuntimeEngine
 from neuript.engines.onnx_export import export_onnx
 from neuript.engines.plan_store import note_own
 from neuript.engines.remembered import computer
 from neuript.engines.rtx_build import RtxPlan, build_plan, load_bindings
 from neuript.engines.rungs import GPU_ENGINES, TENSORRT, EngineParts, default_threads, in_precision, rung_of
 from neuript.engines.selftest import ONNX_ENGINES
+from neuript.engines.split import finished, tail_of
 from neuript.errors import EngineRefusedError, NeuriptError
 from neuript.extras import of_extra
 from neuript.files import check_writable
@@ -109,6 +111,8 @@ def export_with_engine(
         of_extra({"openvino": "fast", "onnxruntime": "onnxruntime"}.get(package, "onnx"), package, f"--engine {engine}")
     if engine == TENSORRT:
         load_bindings()
+        if precision != "float32" and not sees_gpu():
+            of_extra("onnxruntime", "onnxruntime", "comparing half precision without a GPU")
     deployable = load_model(source, trust=trust)
     parts = engine_parts(deployable)
     windows, n_recorded = _windows(deployable, recording, montage, eeg, channels)
@@ -129,6 +133,8 @@ def export_with_engine(
         network=parts.network, windows=windows, onnx=told, plan=None if plan is None else plan.data, precision=precision
     )
     agreements, refused = _compared(asked, engine)
+    if plan is not None and precision != "float32" and not sees_gpu():
+        agreements = (*agreements, _rounded(graph, asked))
     write_with_parts(deployable, path, made)
     open_engine(engine_parts(load_model(path), default_threads(deployable.module)), patient=True).close()
     return EngineExport(
@@ -172,6 +178,23 @@ def _compared(parts: EngineParts, engine: str) -> tuple[tuple[Agreement, ...], t
                 raise error if isinstance(error, NeuriptError) else EngineRefusedError(in_words(error)) from error
             refused.append(f"{name}: {in_words(error)}")
     return tuple(agreements), tuple(refused)
+
+
+def _rounded(graph: bytes, parts: EngineParts) -> Agreement:
+    """Compare the answers of a graph in half precision by ONNX Runtime, which rounds the products where no GPU is.
+
+    Raises
+    ------
+    EngineRefusedError
+        If rounding changes too many answers.
+    """
+    of_extra("onnxruntime", "onnxruntime", "half precision without a GPU")
+    engine = OnnxRuntimeEngine(in_precision(graph, parts.precision))
+    engine.name, engine.precision = "products as tensorrt rounds them", parts.precision
+    agreement = compare_engines(EagerEngine(parts.network), finished(engine, tail_of(parts.network)), parts.windows)
+    engine.close()
+    agreement.check()
+    return agreement
 
 
 def _without_routers(graph: bytes) -> bytes:
