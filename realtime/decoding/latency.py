@@ -65,6 +65,7 @@ class LatencyLedger:
     def __init__(self) -> None:
         self.stages = {stage: LatencyHistogram() for stage in STAGES}
         self.sample_age = LatencyHistogram()
+        self.sample_to_decision = LatencyHistogram()
         self.states: Counter[str] = Counter()
         self.commits: Counter[str] = Counter()
         self.rows = 0
@@ -80,6 +81,7 @@ class LatencyLedger:
             return
         self.windows += 1
         self.sample_age.add(decision.sample_age_ms)
+        self.sample_to_decision.add(decision.sample_age_ms + decision.latency_ms.get("total", math.nan))
         for stage, histogram in self.stages.items():
             histogram.add(decision.latency_ms.get(stage, math.nan))
 
@@ -92,6 +94,7 @@ class LatencyLedger:
             "commands": dict(self.commits),
             "latency_ms": {stage: h.summary() for stage, h in self.stages.items()},
             "sample_age_ms": self.sample_age.summary(),
+            "sample_to_decision_ms": self.sample_to_decision.summary(),
         }
 
 
