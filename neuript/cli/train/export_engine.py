@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neuript.errors import NeuriptError
 
-PRECISIONS = {"fp32": "float32", "fp16": "float16"}
+if TYPE_CHECKING:
+    from neuript.engines.contract import EnginePrecision
+
+PRECISIONS: dict[str, EnginePrecision] = {"fp32": "float32", "fp16": "float16"}
 """What a person types to the names of the engines."""
 
 
