@@ -70,7 +70,7 @@ def run(argv: list[str]) -> int:
         inject=_delay(args.inject),
     )
     with Interrupt() as interrupt:  # not in the middle of importing PyTorch
-        from neuript.realtime.certify.certify import certify
+        from neuript.realtime.certify.certification import certify
 
         certificate = certify(spec, say=say, check=interrupt.check)
     for line in certificate.lines():
