@@ -19,6 +19,10 @@ class ArgumentError(NeuriptError, ValueError):
     """A wrong argument where scikit-learn or braindecode calls: a ValueError, too, as they expect it."""
 
 
+class EngineRefusedError(NeuriptError):
+    """An engine is not used: its answers are not those of the network, or it does not run."""
+
+
 class StreamNotFoundError(NeuriptError):
     """No LSL stream matches what was asked for (exit code 3)."""
 

@@ -47,6 +47,7 @@ VERBS: dict[str, str] = {
     "score": "score published decisions against the markers of a recording",
     "montages": "list the electrode layouts, or show one",
     "doctor": "why a stream cannot be seen",
+    "certify": "is this computer fast enough: the simulated amplifier through the real path, PASS or FAIL",
     "completion": "make the tab key complete verbs and options (bash, zsh)",
 }
 """Verb to its one line of help; the code is `neuript.cli.<verb>.run(argv) -> exit code`."""
@@ -134,8 +135,7 @@ def _run(verb: str, arguments: list[str]) -> int:
     try:
         code: int = importlib.import_module(f"neuript.cli.{verb}").run(arguments)
     except SystemExit as stop:  # argparse: usage printed, or --help
-        code = 0 if stop.code is None else EXIT_USAGE
-        code = stop.code if isinstance(stop.code, int) else code
+        code = stop.code if isinstance(stop.code, int) else EXIT_USAGE * (stop.code is not None)
     if sys.stdout is not None:
         sys.stdout.flush()  # here, where it can still be said that it fails
     return code

@@ -84,6 +84,16 @@ def add_montage(parser: argparse._ActionsContainer, text: str, default: str | No
     parser.add_argument("--montage", default=default, metavar="NAME|FILE", help=text)
 
 
+def add_engine(parser: argparse._ActionsContainer) -> None:
+    """Add `--engine` of whatever decodes; the names are checked where engines are known."""
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="what computes the network: cpu, openvino, onnxruntime, compiled, eager, or on a GPU tensorrt, "
+        "torch-tensorrt, cuda (default auto: the fastest of those that are installed, measured once)",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser, text: str = "machine-readable") -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help=text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from neuript.cli.arguments import add_eeg, add_sfreq, command
+from neuript.cli.arguments import add_eeg, add_engine, add_sfreq, command
 from neuript.cli.channel_options import add_channels
 from neuript.cli.config_file import add_config, parse_with_config
 
@@ -91,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     model.add_argument("--trust", action="store_true", help="load a model file of neuript 0.1, which is a program")
     model.add_argument("--classes", metavar="A,B", help="refuse a model for other classes")
     model.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to compute (default cpu)")
+    add_engine(model)
     model.add_argument("--threads", type=int, metavar="N", help="CPU threads of the network (default: by its size)")
     model.add_argument(
         "--hop", dest="hop_s", type=float, metavar="S", help="seconds between decisions (default: as in the model)"

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from neuript.engines.contract import EnginePrecision, NetworkEngine, routed_layers
-from neuript.errors import NeuriptError
+from neuript.errors import EngineRefusedError
 
 MAX_PROBABILITY_DIFFERENCE: dict[EnginePrecision, float] = {"float32": 1e-5, "float16": 0.01, "bfloat16": 0.01}
 """How far a probability may be from the reference's."""
 MIN_EQUAL_DECISIONS: dict[EnginePrecision, float] = {"float32": 0.995, "float16": 0.995, "bfloat16": 0.995}
 """Share of windows whose most probable class must be the reference's."""
-
-
-class EngineRefusedError(NeuriptError):
-    """An engine is not used: its answers are not those of the network, or it does not run."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +74,45 @@ def compare_engines(
     network : Module, optional
         The network, from which the layout of its router logits is read; None leaves the experts out.
     """
-    expected, got = probabilities(reference(windows)), probabilities(other(windows))
-    difference = np.where(np.isfinite(got), np.abs(expected - got), 1.0)
-    flips = float(np.mean(expected.argmax(axis=1) != got.argmax(axis=1)))
     experts = None
     if network is not None:
         ours, theirs = reference.router_logits(windows), other.router_logits(windows)
         experts = None if ours is None or theirs is None else expert_flips(network, ours, theirs)
-    return Agreement(other.name, other.precision, len(windows), float(difference.max()), flips, experts)
+    return agreement_of(other, reference(windows), other(windows), experts)
+
+
+class NamedPrecision(Protocol):
+    """What is compared: an engine, here or in another process."""
+
+    @property
+    def name(self) -> str:
+        """Name that a person may ask for."""
+
+    @property
+    def precision(self) -> EnginePrecision:
+        """Kind of the numbers that it computes with."""
+
+
+def agreement_of(
+    engine: NamedPrecision, expected: NDArray[np.float32], got: NDArray[np.float32], experts: float | None = None
+) -> Agreement:
+    """Compare the logits of an engine with those of the reference for the same windows.
+
+    Parameters
+    ----------
+    engine : NamedPrecision
+        Whose answers these are.
+    expected, got : ndarray of float32, shape (n, n_outputs)
+        Logits of the reference and of the engine.
+    experts : float, optional
+        Share of tokens that use other experts, where it is known.
+    """
+    if got.shape != expected.shape:
+        raise EngineRefusedError(f"{engine.name} gives logits of shape {got.shape}, and the network {expected.shape}")
+    ours, theirs = probabilities(expected), probabilities(got)
+    difference = np.where(np.isfinite(theirs), np.abs(ours - theirs), 1.0)
+    flips = float(np.mean(ours.argmax(axis=1) != theirs.argmax(axis=1)))
+    return Agreement(engine.name, engine.precision, len(expected), float(difference.max()), flips, experts)
 
 
 def probabilities(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -28,6 +28,10 @@ class NetworkEngine(Protocol):
     def precision(self) -> EnginePrecision:
         """Kind of the numbers that it computes with."""
 
+    @property
+    def device(self) -> str:
+        """Where it computes, `cpu` or `cuda`; windows and logits are on the CPU."""
+
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map windows (batch, n_chans, n_times) to logits (batch, n_outputs), a new array."""
 
@@ -85,6 +89,7 @@ class EagerEngine:
     """
 
     name = "eager"
+    device = "cpu"
 
     def __init__(self, network: nn.Module, precision: EnginePrecision = "float32") -> None:
         self.precision: EnginePrecision = precision

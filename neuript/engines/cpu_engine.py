@@ -39,6 +39,7 @@ class CpuEngine:
     """
 
     name = "cpu"
+    device = "cpu"
     precision: EnginePrecision = "float32"
 
     def __init__(self, network: NeurIPTNetwork, *, threads: int | None = None, group_bytes: int = GROUP_BYTES) -> None:

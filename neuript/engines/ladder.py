@@ -1,55 +1,36 @@
-"""The choice among engines: measured when a model is first opened here, remembered, and left when an engine fails.
+"""The ladder: engines are tried in order, and whatever fails leads to the next with a sentence.
 
-Rungs are tried from the fastest down. Whatever goes wrong on one (it cannot be built, its answers are not the
-network's, it raises, it returns no number) leads to the next with a sentence in the log. The last is the network as
-PyTorch runs it.
+What can go wrong on a rung: the engine cannot be built, its answers are not the network's, it raises, it returns no
+number. The last rung is the network as PyTorch runs it on the CPU.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from neuript.engines import remembered
-from neuript.engines.agreement import compare_engines
+from neuript.engines.agreement import agreement_of
 from neuript.engines.contract import EagerEngine, EnginePrecision, NetworkEngine
 from neuript.engines.cpu_engine import CpuEngine
-from neuript.engines.onnx_export import export_onnx
-from neuript.engines.selftest import ONNX_ENGINES, self_test
+from neuript.engines.measuring import measure
+from neuript.engines.rungs import CPU_ENGINES, GPU_ENGINES, EngineParts, Rung, automatic_rungs, rung_of
+from neuript.engines.torch_engines import CudaEngine
 from neuript.errors import NeuriptError
-from neuript.network.network import NeurIPTNetwork
 
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
-ENGINE_NAMES = (AUTO, CpuEngine.name, *ONNX_ENGINES, EagerEngine.name)
+ENGINE_NAMES = (AUTO, *CPU_ENGINES, *GPU_ENGINES)
 """What a person may ask for."""
-MEASURE_S = 2.0
-"""About how long one engine is measured at most, in turns with the others."""
-MAX_TURNS = 15
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One engine of the ladder, not yet built."""
-
-    name: str
-    threads: int
-    build: Callable[[], NetworkEngine]
-    trial: Callable[[], object] | None = None
-    """Runs it once in another process and raises if that fails; None where it is ours, or was tried."""
-
-    @property
-    def label(self) -> str:
-        """Name that it is remembered by."""
-        return f"{self.name}/{self.threads}"
+WAIT_S = 1.0
+"""So long the opening of a model waits for engines that are tried for the first time."""
 
 
 class LadderEngine:
@@ -58,16 +39,21 @@ class LadderEngine:
     Parameters
     ----------
     rungs : sequence of Rung
-        Engines in the order in which they are tried; `network` itself comes after them.
-    network : NeurIPTNetwork
-        The network.
-    windows : ndarray of float32, shape (n, n_chans, n_times)
-        Windows over which an engine has to agree with the network before it is used.
+        Engines in the order in which they are tried; the network itself comes after them.
+    parts : EngineParts
+        The network, and windows over which an engine has to agree with it before it is used.
+
+    Attributes
+    ----------
+    steps_down : list of str
+        A sentence for each engine that was not used or left.
     """
 
-    def __init__(self, rungs: Sequence[Rung], network: NeurIPTNetwork, windows: NDArray[np.float32]) -> None:
-        self._reference = EagerEngine(network)
-        self._windows = windows
+    def __init__(self, rungs: Sequence[Rung], parts: EngineParts) -> None:
+        self.steps_down: list[str] = []
+        self._reference = EagerEngine(parts.network)
+        self._windows, self._threads = parts.windows, parts.threads
+        self._expected: NDArray[np.float32] | None = None
         self._rest = list(rungs)
         self._engine: NetworkEngine = self._next()
 
@@ -81,6 +67,16 @@ class LadderEngine:
         """Kind of the numbers that it computes with."""
         return self._engine.precision
 
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self._engine.device
+
+    @property
+    def in_use(self) -> NetworkEngine:
+        """The engine in use itself."""
+        return self._engine
+
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map windows (batch, n_chans, n_times) in volts to logits (batch, n_outputs)."""
         while self._engine is not self._reference:
@@ -90,7 +86,7 @@ class LadderEngine:
                     return logits
                 self._leave("it returns what is no number")
             except Exception as error:  # noqa: BLE001  engines raise many kinds, and none may end a session
-                self._leave(_words(error))
+                self._leave(in_words(error))
         return self._reference(windows)
 
     def router_logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -103,7 +99,7 @@ class LadderEngine:
 
     def _leave(self, reason: str) -> None:
         left, self._engine = self._engine, self._next()
-        log.warning("the engine %s is left (%s); %s goes on", left.name, reason, self._engine.name)
+        self._say(f"the engine {left.name} is left ({reason}); {self._engine.name} goes on")
         with suppress(Exception):  # it has failed already
             left.close()
 
@@ -111,137 +107,96 @@ class LadderEngine:
         while self._rest:
             rung = self._rest.pop(0)
             try:
-                engine = _checked(rung, self._reference, self._windows)
+                engine = self._checked(rung)
             except Exception as error:  # noqa: BLE001  whatever is wrong with an engine, another can do its work
-                log.warning("the engine %s is not used: %s", rung.name, _words(error))
+                self._say(f"the engine {rung.name} is not used: {in_words(error)}")
                 continue
             return engine
         return self._reference
 
+    def _checked(self, rung: Rung) -> NetworkEngine:
+        """Build an engine whose answers are the network's; in another process first, where it asks for that."""
+        if self._expected is None:
+            if torch.get_num_threads() != self._threads:
+                torch.set_num_threads(self._threads)
+            self._expected = self._reference(self._windows)
+        if rung.trial is not None:
+            rung.trial().result()
+        engine = rung.build()
+        try:
+            agreement_of(engine, self._expected, engine(self._windows)).check()
+        except BaseException:
+            engine.close()
+            raise
+        return engine
 
-def open_engine(
-    network: NeurIPTNetwork,
-    windows: NDArray[np.float32],
-    *,
-    engine: str = AUTO,
-    model_key: str = "",
-    onnx: bytes | None = None,
-    threads: int | None = None,
-) -> LadderEngine:
+    def _say(self, sentence: str) -> None:
+        log.warning("%s", sentence)
+        self.steps_down.append(sentence)
+
+
+def open_engine(parts: EngineParts, *, engine: str = AUTO, device: str = "cpu", patient: bool = False) -> LadderEngine:
     """Return an engine for a network: the fastest here, or the one that is asked for; another where it fails.
 
     Parameters
     ----------
-    network : NeurIPTNetwork
-        The network; it must not change any more.
-    windows : ndarray of float32, shape (n, n_chans, n_times)
-        Golden windows in volts, over which engines are compared and measured.
+    parts : EngineParts
+        The network, which must not change any more, and what else engines are made of.
     engine : str
-        One of `ENGINE_NAMES`; "auto" measures those that are there, once for each model and computer.
-    model_key : str
-        What identifies the model, such as the hash of its weights; empty remembers nothing.
-    onnx : bytes, optional
-        The network's ONNX graph if there is one (`export_onnx`). Without it "auto" leaves out the engines that need
-        it, since it takes long to make; one that is asked for makes it.
-    threads : int, optional
-        PyTorch threads of our own engine; None considers one and two. Sums over more threads can round differently.
+        One of `ENGINE_NAMES`; "auto" takes the fastest of those that are installed, measured once for each model and
+        computer.
+    device : {'cpu', 'cuda'}
+        Where "auto" may compute.
+    patient : bool
+        True measures again, however long that takes; False waits a second at most for what is tried for the first
+        time, and not at all for what is known.
 
     Raises
     ------
     NeuriptError
-        If there is no such engine.
+        If there is no such engine, or it does not compute where it is asked to.
     """
     if engine not in ENGINE_NAMES:
-        raise NeuriptError(f"engine={engine}: there is no such engine; choose {', '.join(ENGINE_NAMES)}")
-    if engine in ONNX_ENGINES and onnx is None:
-        onnx = _exported(network)
-    rungs = cpu_rungs(network, windows, onnx, threads)
+        raise NeuriptError(f"there is no engine {engine!r}; choose {', '.join(ENGINE_NAMES)}")
+    if device != "cpu" and engine in CPU_ENGINES:
+        raise NeuriptError(f"the engine {engine} computes on the CPU, and device={device} was asked for; leave one out")
+    key = _remembered_as(parts, device)
     if engine == AUTO:
-        return LadderEngine(_fastest(rungs, network, windows, model_key), network, windows)
+        return LadderEngine(_fastest(automatic_rungs(parts, device), parts, key, patient=patient), parts)
     if engine == EagerEngine.name:
-        return LadderEngine([], network, windows)
-    asked = [rung for rung in rungs if rung.name == engine]
-    if not asked:
-        log.warning("the engine %s is not used: it is not installed, or there is no ONNX graph for it", engine)
-    others = [rung for rung in rungs if rung.name == CpuEngine.name and engine != CpuEngine.name]
-    return LadderEngine([*asked, *others], network, windows)
+        return LadderEngine([], parts)
+    asked, label = rung_of(engine, parts), rung_of(engine, parts).label
+    if remembered.recall(key).get(label) is not None:
+        asked = replace(asked, trial=None)
+    after = [CudaEngine.name] if device != "cpu" else []
+    names = [name for name in (*after, CpuEngine.name) if name != engine]
+    return LadderEngine([asked, *(rung_of(name, parts) for name in names)], parts)
 
 
-def _exported(network: NeurIPTNetwork) -> bytes | None:
-    try:
-        return export_onnx(network)
-    except Exception as error:  # noqa: BLE001  the exporter raises many kinds; there are engines without it
-        log.warning("there is no ONNX graph: %s", _words(error))
-        return None
+def _remembered_as(parts: EngineParts, device: str) -> str:
+    """Return what this network is remembered as on this computer; empty where it has no name."""
+    if not parts.weights_sha256:
+        return ""
+    where = torch.cuda.get_device_name() if device != "cpu" and torch.cuda.is_available() else "cpu"
+    return f"{parts.weights_sha256} {parts.precision} {parts.threads} on {where}"
 
 
-def cpu_rungs(
-    network: NeurIPTNetwork, windows: NDArray[np.float32], onnx: bytes | None = None, threads: int | None = None
-) -> list[Rung]:
-    """Return what may run on this computer's CPU: our engine on one core and on two, and those of the graph."""
-    counts = range(1, 1 + min(2, remembered.usable_cores())) if threads is None else [threads]
-    rungs = [Rung(CpuEngine.name, n, partial(CpuEngine, network, threads=n)) for n in counts]
-    if onnx is not None:
-        installed = [name for name in ONNX_ENGINES if remembered.computer()[name] != "none"]
-        rungs += [_of_graph(name, onnx, windows) for name in installed]
-    return rungs
-
-
-def _of_graph(name: str, onnx: bytes, windows: NDArray[np.float32]) -> Rung:
-    return Rung(name, 1, partial(ONNX_ENGINES[name], onnx), partial(self_test, name, onnx, windows[:1]))
-
-
-def _fastest(rungs: list[Rung], network: NeurIPTNetwork, windows: NDArray[np.float32], model_key: str) -> list[Rung]:
+def _fastest(rungs: list[Rung], parts: EngineParts, key: str, *, patient: bool) -> list[Rung]:
+    """Return the rungs that work, fastest first; what one costs is measured where it is not known."""
     known = {rung.label: rung for rung in rungs}
-    order = [label for label in remembered.recall(model_key) if label in known] if model_key else []
-    if not order:
-        milliseconds = measure(rungs, network, windows)
-        order = sorted(milliseconds, key=lambda label: milliseconds[label])
-        if model_key and order:
-            remembered.remember(model_key, milliseconds)
-    log.info("engines, fastest first: %s", ", ".join(order))
-    return [replace(known[label], trial=None) for label in order]
+    if len(known) == 1:
+        return rungs
+    taken = remembered.recall(key)
+    if patient or not set(known) <= set(taken):
+        taken = measure(rungs, parts, wait_s=None if patient else WAIT_S)
+        remembered.remember(key, taken)
+        taken = dict(sorted(taken.items(), key=lambda pair: float("inf") if pair[1] is None else pair[1]))
+    works = {label: ms for label, ms in taken.items() if label in known and ms is not None}
+    log.info("engines, fastest first: %s", ", ".join(f"{label} {ms:.1f} ms" for label, ms in works.items()) or "none")
+    return [replace(known[label], trial=None) for label in works]
 
 
-def measure(rungs: list[Rung], network: NeurIPTNetwork, windows: NDArray[np.float32]) -> dict[str, float]:
-    """Return how many milliseconds a window takes on each rung whose answers are the network's, by label.
-
-    Engines take turns, so that what else the computer does is the same for all; the median counts.
-    """
-    reference = EagerEngine(network)
-    engines: dict[str, NetworkEngine] = {}
-    for rung in rungs:
-        try:
-            engines[rung.label] = _checked(rung, reference, windows)
-        except Exception as error:  # noqa: BLE001  it is not measured, and another is used
-            log.warning("the engine %s is not used: %s", rung.name, _words(error))
-    taken: dict[str, list[float]] = {label: [] for label in engines}
-    end = time.perf_counter() + MEASURE_S * len(engines)
-    for _ in range(MAX_TURNS):
-        for label, engine in engines.items():
-            start = time.perf_counter()
-            engine(windows[:1])
-            taken[label].append(time.perf_counter() - start)
-        if time.perf_counter() > end:
-            break
-    for engine in engines.values():
-        engine.close()
-    return {label: 1e3 * float(np.median(times)) for label, times in taken.items()}
-
-
-def _checked(rung: Rung, reference: NetworkEngine, windows: NDArray[np.float32]) -> NetworkEngine:
-    """Build an engine whose answers are those of the reference; in another process first, where it asks for that."""
-    if rung.trial is not None:
-        rung.trial()
-    engine = rung.build()
-    try:
-        compare_engines(reference, engine, windows).check()
-    except BaseException:
-        engine.close()
-        raise
-    return engine
-
-
-def _words(error: Exception) -> str:
+def in_words(error: BaseException) -> str:
+    """Return an error in one line: a sentence of ours as it is, others with their kind."""
     first = str(error).strip().splitlines()
-    return first[0][:200] if first and isinstance(error, NeuriptError) else f"{type(error).__name__}: {error}"[:200]
+    return first[0][:300] if first and isinstance(error, NeuriptError) else f"{type(error).__name__}: {error}"[:200]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuript.engines.contract import EnginePrecision
-from neuript.engines.onnx_export import LOGITS, ROUTERS, SIGNAL
+from neuript.engines.graph_names import ANSWER, ROUTERS, SIGNAL
 from neuript.extras import of_extra
+
+if TYPE_CHECKING:
+    from neuript.engines.contract import EnginePrecision
 
 
 class OnnxRuntimeEngine:
@@ -24,6 +26,7 @@ class OnnxRuntimeEngine:
     """
 
     name = "onnxruntime"
+    device = "cpu"
     precision: EnginePrecision = "float32"
 
     def __init__(self, onnx: bytes, *, threads: int = 1) -> None:
@@ -35,8 +38,8 @@ class OnnxRuntimeEngine:
         self._tells = ROUTERS in [output.name for output in self._session.get_outputs()]
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map windows (batch, n_chans, n_times) in volts to logits (batch, n_outputs)."""
-        return self._run(LOGITS, windows)
+        """Map windows (batch, n_chans, n_times) in volts to what the graph answers, (batch, ...)."""
+        return self._run(ANSWER, windows)
 
     def router_logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Return what the routers say, (batch, numbers), if the graph was exported with them."""
@@ -68,6 +71,7 @@ class OpenVinoEngine:
     """
 
     name = "openvino"
+    device = "cpu"
 
     def __init__(
         self, onnx: bytes, *, threads: int = 1, precision: EnginePrecision = "float32", fused: bool = False
@@ -88,8 +92,8 @@ class OpenVinoEngine:
         self._outputs = {name: output for output in compiled.outputs for name in output.get_names()}
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map windows (batch, n_chans, n_times) in volts to logits (batch, n_outputs)."""
-        return self._run(LOGITS, windows)
+        """Map windows (batch, n_chans, n_times) in volts to what the graph answers, (batch, ...)."""
+        return self._run(ANSWER, windows)
 
     def router_logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Return what the routers say, (batch, numbers), if the graph was exported with them."""

@@ -12,17 +12,18 @@ from typing import Any
 import torch
 
 from neuript.engines.contract import EnginePrecision, RouterLogits
+from neuript.engines.graph_names import ANSWER, ROUTERS, SIGNAL
 from neuript.engines.half_products import halve_products
+from neuript.engines.split import engine_part
+from neuript.errors import EngineRefusedError
 from neuript.extras import of_extra
 from neuript.network.network import NeurIPTNetwork
 
 OPSET = 20
-SIGNAL, LOGITS, ROUTERS = "signal", "logits", "routers"
-"""Names of the input (1, n_chans, n_times) in volts and of the outputs."""
 
 
 def export_onnx(network: NeurIPTNetwork, *, routers: bool = False, precision: EnginePrecision = "float32") -> bytes:
-    """Return the network as an ONNX model of opset 20: one window in, its logits out.
+    """Return the network as an ONNX model of opset 20: one window in, its logits out, or what `tail_of` finishes.
 
     Nothing of this computer is left in it, such as the paths of the program that made it.
 
@@ -38,26 +39,31 @@ def export_onnx(network: NeurIPTNetwork, *, routers: bool = False, precision: En
     Raises
     ------
     NeuriptError
-        If onnx and onnxscript are not installed.
+        If onnx and onnxscript are not installed, or the exporter fails.
     """
     for package in ("onnx", "onnxscript"):
         of_extra("onnx", package, "an ONNX graph")
-    module = copy.deepcopy(network).cpu().eval()
+    module = engine_part(copy.deepcopy(network).cpu()).eval()
     window = torch.zeros(1, network.n_chans, network.config.n_times)
-    names = [LOGITS, ROUTERS] if routers else [LOGITS]
+    names = [ANSWER, ROUTERS] if routers else [ANSWER]
     with ExitStack() as stack:
         stack.enter_context(_quiet())
         if network.encoder.spatial_bias is not None:  # else a masked attention is exported with strides that it has not
             stack.enter_context(torch.nn.attention.sdpa_kernel([torch.nn.attention.SDPBackend.MATH]))
-        program: Any = torch.onnx.export(
-            RouterLogits(module).eval() if routers else module,
-            (window,),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[SIGNAL],
-            output_names=names,
-            verbose=False,
-        )
+        try:
+            program: Any = torch.onnx.export(
+                RouterLogits(module).eval() if routers else module,
+                (window,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[SIGNAL],
+                output_names=names,
+                verbose=False,
+            )
+        except Exception as error:  # of many kinds, pages long
+            raise EngineRefusedError(
+                f"the network cannot be written as an ONNX graph ({type(error).__name__})"
+            ) from error
     model = program.model_proto
     if precision != "float32":
         halve_products(model, precision)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from neuript.files import write_atomically
-from neuript.user_folders import cache_dir
+from neuript.user_folders import cache_dir, private_dir
 
 log = logging.getLogger(__name__)
 
-_PACKAGES = ("neuript", "torch", "numpy", "onnxruntime", "openvino")
+_PACKAGES = ("neuript", "torch", "numpy", "onnxruntime", "openvino", "tensorrt-rtx-cu13-libs", "torch-tensorrt")
 
 
 def computer() -> dict[str, str]:
@@ -42,28 +42,35 @@ def choice_path(model_key: str) -> Path:
     Parameters
     ----------
     model_key : str
-        What identifies the model, such as the hash of its weights.
+        What identifies the model and where it runs, such as the hash of its weights and the name of a GPU.
     """
     about = json.dumps({"model": model_key, **computer()}, sort_keys=True)
     return cache_dir() / "engines" / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.json"
 
 
-def recall(model_key: str) -> list[str]:
-    """Return the rungs of the ladder, fastest first, as they were remembered; empty if they were not."""
+def recall(model_key: str) -> dict[str, float | None]:
+    """Return what a window took in milliseconds on each rung that was tried, fastest first, as it was remembered.
+
+    None is a rung that was tried and not measured: it was late, or it is not to be used. Empty if nothing is known.
+    """
+    if not model_key:
+        return {}
     try:
-        order = json.loads(choice_path(model_key).read_text("utf-8"))["order"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [str(name) for name in order] if isinstance(order, list) else []
+        known = json.loads(choice_path(model_key).read_text("utf-8"))["milliseconds"]
+        taken = {str(name): None if value is None else float(value) for name, value in known.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return dict(sorted(taken.items(), key=lambda pair: float("inf") if pair[1] is None else pair[1]))
 
 
-def remember(model_key: str, milliseconds: dict[str, float]) -> None:
-    """Keep how long a window took on each rung; that it cannot be kept costs another measurement, nothing else."""
-    order = sorted(milliseconds, key=lambda label: milliseconds[label])
-    note: dict[str, Any] = {"order": order, "milliseconds": milliseconds, "computer": computer()}
+def remember(model_key: str, milliseconds: dict[str, float | None]) -> None:
+    """Keep what a window took on each rung; that it cannot be kept costs another measurement, nothing else."""
+    if not model_key:
+        return
+    note: dict[str, Any] = {"milliseconds": milliseconds, "computer": computer()}
     path = choice_path(model_key)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_dir(path.parent)
         write_atomically(path, json.dumps(note, indent=1).encode(), mode=0o600)
     except Exception as error:  # noqa: BLE001  a full disk, a folder of somebody else: decoding goes on
         log.warning("the choice of the engine is not kept: %s", error)

@@ -12,9 +12,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from neuript.engines.agreement import EngineRefusedError
 from neuript.engines.contract import EnginePrecision
 from neuript.engines.onnx_export import OPSET, export_onnx
+from neuript.errors import EngineRefusedError
 from neuript.extras import of_extra
 from neuript.network.network import NeurIPTNetwork
 

@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 
 CONTAINER_VERSION = 1
 """Newest layout that this version writes and reads."""
-PART_NAMES = ("network.onnx",)
-"""Parts that a file may hold beside its weights: the network as ONNX in float32."""
+PART_NAMES = ("network.onnx", "network.rtx")
+"""Parts that a file may hold beside its weights: the network as ONNX in float32, and as an engine of TensorRT-RTX.
+
+The engine holds code, so it is loaded only where it was built; elsewhere it is built anew from the graph."""
 MAX_MODEL_BYTES = 2 << 30
 
 _SEAL = "neuript.seal"

@@ -114,7 +114,18 @@ def export_model(source: str | Path, path: str | Path, *, trust: bool = False) -
         If the source is refused, or the file cannot be written (an old one is kept).
     """
     deployable = load_model(source, trust=trust)
-    return _write(check_writable(path, keep=(source,)), deployable.with_parts({}), PRIVATE_FILE)
+    return write_with_parts(deployable, check_writable(path, keep=(source,)), {})
+
+
+def write_with_parts(deployable: Deployable, path: str | Path, parts: Mapping[str, Part]) -> Manifest:
+    """Write a model's file anew with these parts beside or instead of its own, and return its manifest.
+
+    Raises
+    ------
+    NeuriptError
+        If the file cannot be written (an old one is kept).
+    """
+    return _write(Path(path), deployable.with_parts(parts), PRIVATE_FILE)
 
 
 def open_model(
@@ -125,6 +136,7 @@ def open_model(
     trust: bool = False,
     threads: int | None = None,
     expect_classes: Sequence[str] | None = None,
+    patient: bool = False,
 ) -> Engine:
     """Open a model for decoding, or refuse it with the reason.
 
@@ -138,13 +150,16 @@ def open_model(
     device : {'cpu', 'cuda', 'auto'}
         Where the network runs; `auto` takes the GPU if there is one.
     engine : str
-        `auto`, or the name of one of `neuript.modelfile.engines.ENGINES`.
+        One of `neuript.engines.ladder.ENGINE_NAMES`; `auto` takes the fastest of those that are installed.
     trust : bool
         True reads a TorchScript file of neuript 0.1 although it is not known on this computer, and remembers it.
     threads : int, optional
         Number of CPU threads; None chooses by the model's size.
     expect_classes : sequence of str, optional
         Classes that the model must have, in any order; a model for others is refused. None takes any.
+    patient : bool
+        True measures all engines that are installed, however long it takes, and remembers the fastest; False waits a
+        second at most for engines that it does not know.
 
     Raises
     ------
@@ -155,7 +170,7 @@ def open_model(
 
     deployable = load_model(path, trust=trust)
     _check_classes(deployable.manifest, expect_classes, deployable.name)
-    return _engine(deployable, engine, cpu_or_gpu(device), threads)
+    return _engine(deployable, engine, cpu_or_gpu(device), threads, patient=patient)
 
 
 def _named(path: Path) -> Path:
@@ -226,26 +241,15 @@ def _from_checkpoint(data: bytes, name: str) -> bytes:
     return _packed(build_module(manifest, to_state(tensors)), manifest, None)
 
 
-def _engine(deployable: Deployable, engine: str, device: str, threads: int | None) -> Engine:
-    """Build the engine that was asked for, and see that it gives the golden outputs; the last resort is the CPU."""
+def _engine(deployable: Deployable, engine: str, device: str, threads: int | None, *, patient: bool = False) -> Engine:
+    """Return the engine that was asked for, or the next that works, once it gives the golden outputs."""
     from neuript.modelfile import engines
 
-    if engine != "auto" and engine not in engines.ENGINES:
-        raise NeuriptError(f"there is no engine {engine!r}; choose {', '.join(engines.ENGINES)}")
     reference, golden = deployable.reference, deployable.golden  # a model that is refused is so before any engine
-    steps = engines.ladder(engine, device)
-    for name, place in steps:
-        try:
-            built = engines.build(name, deployable, place, threads)
-            built.reference = reference
-            engines.check_golden(built, golden, deployable.name)
-        except Exception as error:
-            if (name, place) == steps[-1]:
-                raise
-            log.warning("%s on %s is not used, the next engine is tried: %s", name, place, engines.first_line(error))
-        else:
-            return built
-    raise AssertionError("a ladder has a last step")
+    built = engines.engine_of(deployable, engine, device, threads, patient=patient)
+    built.reference = reference
+    engines.check_golden(built, golden, deployable.name)
+    return built
 
 
 def _check_classes(manifest: Manifest, expected: Sequence[str] | None, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What computes logits from a window: one small class, fed by eager or compiled code.
+"""What computes a model's logits from a window: one small class around its network's engine.
 
 An engine is made for one window shape and one thread (the decoder's). Its input buffer is allocated
 once and aligned, and it is warmed up when built, so that the same window gives the same bits from
@@ -8,9 +8,9 @@ the first call to the last.
 from __future__ import annotations
 
 import logging
-import warnings
+import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,33 +18,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neuript.engines.engine_module import EngineModule
+from neuript.engines.ladder import AUTO, ENGINE_NAMES, LadderEngine, open_engine
+from neuript.engines.rungs import EngineParts, default_threads
 from neuript.errors import ModelRefusedError, NeuriptError
-from neuript.modelfile.placement import placed, with_network
+from neuript.modelfile.placement import with_network
+from neuript.network.network import NeurIPTNetwork
 
 if TYPE_CHECKING:
+    from neuript.engines.contract import EnginePrecision
     from neuript.modelfile.checked_model import Deployable
     from neuript.modelfile.container import Golden
     from neuript.modelfile.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
-LADDER_ENGINES = ("cpu", "onnxruntime", "openvino")
-"""Those of `neuript.engines`, which compute the network alone and leave for the next when they fail."""
-ENGINES = (*LADDER_ENGINES, "eager", "compiled", "tensorrt")
 WARM_UP_CALLS = 2
 """Memory is allocated and kernels are chosen in the first run."""
 
-SINGLE_THREAD_PARAMETERS = 4_000_000
-"""Up to this size a second thread costs more in waiting than it saves."""
-
-LOGIT_TOLERANCE = {"cpu": 5e-4, "cuda": 2e-2}
+LOGIT_TOLERANCE = {"float32": 5e-4, "float16": 0.1, "bfloat16": 0.1}
 """Largest difference from the golden logits, relative to the largest of them (at least 1).
 
-Other instruction sets round differently (about 1e-5 seen); GPUs may use TF32 in convolutions.
+Other instruction sets round differently (about 1e-5 seen). How far an engine may be from the network itself is
+`neuript.engines.agreement`.
 """
-
-MAX_PROBABILITY_DIFFERENCE = 0.02
-MAX_FLIP_RATE = 0.01
 
 
 class Engine:
@@ -57,10 +54,8 @@ class Engine:
         for a model with an alignment, the tangent vector (1, n_tangent).
     manifest : Manifest
         Description of the model: its channels, window and classes.
-    name : str
-        Name of the engine, one of `ENGINES`.
-    device : {'cpu', 'cuda'}
-        Where its network runs.
+    computed_by : LadderEngine, optional
+        What computes the network in it; None is PyTorch.
     threads : int, optional
         PyTorch threads to use on the CPU; None leaves PyTorch's setting alone.
 
@@ -69,6 +64,8 @@ class Engine:
     reference : dict of str to ndarray
         Where the alignment is to begin, as the model's file says (the fields of
         `neuript.realtime.chain.alignment.Reference`); empty where it says nothing.
+    inference_ms : float
+        Milliseconds that a golden window took when the model was opened (median); NaN before that.
     """
 
     def __init__(
@@ -76,20 +73,18 @@ class Engine:
         forward: Callable[..., Tensor],
         manifest: Manifest,
         *,
-        name: str,
-        device: str = "cpu",
+        computed_by: LadderEngine | None = None,
         threads: int | None = None,
     ) -> None:
         self.manifest = manifest
-        self.name = name
-        self.device = device
+        self.computed_by = computed_by
         self.threads = threads
         self.reference: dict[str, NDArray[np.float64]] = {}
+        self.inference_ms = math.nan
         self._forward = forward
-        pinned = device.startswith("cuda")
-        self._signal = torch.zeros(1, manifest.n_chans, manifest.n_times, pin_memory=pinned)
+        self._signal = torch.zeros(1, manifest.n_chans, manifest.n_times)
         self._window = self._signal[0].numpy().T  # shares memory; (n_times, n_chans)
-        self._tangent = torch.zeros(1, manifest.n_tangent, pin_memory=pinned and manifest.n_tangent > 0)
+        self._tangent = torch.zeros(1, manifest.n_tangent)
         self._vector = self._tangent[0].numpy()
         self._inputs = (self._signal, self._tangent) if manifest.n_tangent else (self._signal,)
 
@@ -97,6 +92,26 @@ class Engine:
         """Return the engine's name, device and model shape."""
         m = self.manifest
         return f"<Engine {self.name} on {self.device}: {m.n_chans} x {m.n_times} -> {m.n_outputs}>"
+
+    @property
+    def name(self) -> str:
+        """Name of the engine that computes the network now; it changes when one fails and the next goes on."""
+        return "eager" if self.computed_by is None else self.computed_by.name
+
+    @property
+    def device(self) -> str:
+        """Where the network is computed now, `cpu` or `cuda`; all else is on the CPU."""
+        return "cpu" if self.computed_by is None else self.computed_by.device
+
+    @property
+    def precision(self) -> EnginePrecision:
+        """Kind of the numbers that the network is computed with."""
+        return "float32" if self.computed_by is None else self.computed_by.precision
+
+    @property
+    def steps_down(self) -> tuple[str, ...]:
+        """A sentence for each engine that was not used, or left."""
+        return () if self.computed_by is None else tuple(self.computed_by.steps_down)
 
     def infer(
         self, signal: NDArray[np.floating[Any]], tangent: NDArray[np.floating[Any]] | None = None, /
@@ -145,41 +160,67 @@ class Engine:
             self.infer(noise, np.zeros_like(self._vector))
 
 
-def ladder(engine: str, device: str) -> list[tuple[str, str]]:
-    """Return engines and devices in the order in which they are tried; the last is the CPU."""
-    end = [("cpu", "cpu"), ("eager", "cpu")]
-    if engine == "eager" and device == "cpu":
-        return end[1:]
-    if engine == "auto":
-        return end if device == "cpu" else [("tensorrt", device), ("eager", device), *end]
-    if device == "cpu" or engine in LADDER_ENGINES:
-        return list(dict.fromkeys([(engine, "cuda" if engine == "tensorrt" else "cpu"), *end]))
-    return list(dict.fromkeys([(engine, device), ("eager", device), *end]))
+def engine_of(
+    deployable: Deployable,
+    engine: str = AUTO,
+    device: str = "cpu",
+    threads: int | None = None,
+    *,
+    patient: bool = False,
+) -> Engine:
+    """Return the engine of a model: its network by what `neuript.engines` chooses, all else on the CPU.
 
-
-def build(name: str, deployable: Deployable, device: str, threads: int | None) -> Engine:
-    """Return an engine of a model, by name.
+    Parameters
+    ----------
+    deployable : Deployable
+        The model.
+    engine : str
+        One of `ENGINE_NAMES`.
+    device : {'cpu', 'cuda'}
+        Where "auto" may compute.
+    threads : int, optional
+        Number of CPU threads; None chooses by the model's size.
+    patient : bool
+        True takes the time to measure all engines that are installed.
 
     Raises
     ------
-    Exception
-        Of any kind, if it cannot be built or run here.
+    NeuriptError
+        If there is no such engine, or it does not compute where it is asked to.
     """
     module, manifest = deployable.module, deployable.manifest
-    if name == "tensorrt":
-        from neuript.modelfile.tensorrt import tensorrt_engine
+    threads = threads or default_threads(module)
+    if not isinstance(deployable.network, NeurIPTNetwork):
+        if engine not in ENGINE_NAMES:
+            raise NeuriptError(f"there is no engine {engine!r}; choose {', '.join(ENGINE_NAMES)}")
+        if engine != AUTO or device != "cpu":
+            log.info("the model decodes without a network, so that there is no engine to choose")
+        return eager_engine(module, manifest, threads=threads)
+    made = open_engine(engine_parts(deployable, threads), engine=engine, device=device, patient=patient)
+    return _ready(with_network(module, EngineModule(made)), manifest, made, threads)
 
-        reference = eager_engine(module, manifest, threads=threads)
-        return tensorrt_engine(module, manifest, reference, deployable.golden, device=device)
-    if name in LADDER_ENGINES:
-        return ladder_engine(name, deployable, threads=threads)
-    make = compiled_engine if name == "compiled" else eager_engine
-    return make(module, manifest, device=device, threads=threads)
 
+def engine_parts(deployable: Deployable, threads: int = 1) -> EngineParts:
+    """Return what the engines of a model's network are made of.
 
-def first_line(error: BaseException) -> str:
-    """Return what an error says in one line of a message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    Raises
+    ------
+    NeuriptError
+        If the model decodes without a network.
+    """
+    network = deployable.network
+    if not isinstance(network, NeurIPTNetwork):
+        raise NeuriptError(f"{deployable.name} decodes without a network, so that there is no engine of it")
+    graph, plan = deployable.parts.get("network.onnx"), deployable.parts.get("network.rtx")
+    return EngineParts(
+        network=network,
+        windows=deployable.golden.signal,
+        onnx=None if graph is None else bytes(graph.data),
+        plan=None if plan is None else bytes(plan.data),
+        precision="float16" if plan is not None and plan.about.get("precision") == "float16" else "float32",
+        weights_sha256=deployable.manifest.weights_sha256,
+        threads=threads,
+    )
 
 
 def golden_inputs(manifest: Manifest, n: int = 4) -> NDArray[np.float32]:
@@ -208,7 +249,7 @@ def golden_tangents(manifest: Manifest, n: int = 4) -> NDArray[np.float32]:
 
 
 def check_golden(engine: Engine, golden: Golden, name: str) -> float:
-    """Compare an engine with the golden vectors and return the largest relative difference.
+    """Compare an engine with the golden vectors, note what a window takes, and return the largest relative difference.
 
     Parameters
     ----------
@@ -226,17 +267,22 @@ def check_golden(engine: Engine, golden: Golden, name: str) -> float:
     """
     logits = golden.logits
     try:
-        got = np.stack([engine.infer(x.T, v) for x, v in zip(golden.signal, golden.tangent, strict=True)])
+        got, taken = [], []
+        for signal, tangent in zip(golden.signal, golden.tangent, strict=True):
+            began = time.perf_counter()
+            got.append(engine.infer(signal.T, tangent))
+            taken.append(time.perf_counter() - began)
     except (RuntimeError, ValueError, IndexError) as error:
         first_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise ModelRefusedError(
             f"{name} cannot run windows of {engine.manifest.n_chans} channels x "
             f"{engine.manifest.n_times} samples: {first_line[0][:200]}"
         ) from error
-    if got.shape != logits.shape:
-        raise ModelRefusedError(f"{name} gives logits of shape {got.shape[1:]}, but has {logits.shape[1]} classes")
-    difference = float(np.abs(got - logits).max() / max(1.0, float(np.abs(logits).max())))
-    if not difference <= LOGIT_TOLERANCE[engine.device.split(":")[0]]:  # NaN fails too
+    if len(got[0]) != logits.shape[1]:
+        raise ModelRefusedError(f"{name} gives {len(got[0])} logits, but has {logits.shape[1]} classes")
+    engine.inference_ms = 1e3 * float(np.median(taken))
+    difference = float(np.abs(np.stack(got) - logits).max() / max(1.0, float(np.abs(logits).max())))
+    if not difference <= LOGIT_TOLERANCE[engine.precision]:  # NaN fails too
         raise ModelRefusedError(
             f"{name} does not give its golden outputs with the {engine.name} engine on "
             f"{engine.device} (difference {difference:.2g}); export it again on this version of "
@@ -245,119 +291,14 @@ def check_golden(engine: Engine, golden: Golden, name: str) -> float:
     return difference
 
 
-@dataclass(frozen=True)
-class Parity:
-    """How far one engine agrees with another, over some windows."""
-
-    n_windows: int
-    max_probability_difference: float
-    flip_rate: float
-    """Share of windows whose most probable class is another one."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the difference is small enough to replace one engine by the other."""
-        return self.max_probability_difference <= MAX_PROBABILITY_DIFFERENCE and self.flip_rate <= MAX_FLIP_RATE
-
-    def __str__(self) -> str:
-        """Return it in words."""
-        return (
-            f"probabilities differ by at most {self.max_probability_difference:.2g} and "
-            f"{self.flip_rate:.1%} of {self.n_windows} decisions"
-        )
-
-
-def parity(
-    reference: Engine, other: Engine, signals: NDArray[np.float32], tangents: NDArray[np.float32] | None = None
-) -> Parity:
-    """Compare the probabilities of two engines.
-
-    NaN from the other engine counts as a probability difference of 1.
-
-    Parameters
-    ----------
-    reference, other : Engine
-        Engines of the same model.
-    signals : ndarray of float32, shape (n, n_chans, n_times)
-        Signal of the windows.
-    tangents : ndarray of float32, shape (n, n_tangent), optional
-        Tangent vectors of the windows; None makes some up where the model takes them.
-    """
-    if tangents is None:
-        tangents = golden_tangents(reference.manifest, len(signals))
-    expected, got = (_probabilities(engine, signals, tangents) for engine in (reference, other))
-    difference = np.nan_to_num(np.abs(expected - got), nan=1.0)
-    return Parity(
-        n_windows=len(signals),
-        max_probability_difference=float(difference.max()),
-        flip_rate=float(np.mean(expected.argmax(1) != got.argmax(1))),
-    )
-
-
-def _probabilities(engine: Engine, signals: NDArray[np.float32], tangents: NDArray[np.float32]) -> NDArray[np.float64]:
-    logits = np.stack([engine.infer(x.T, v) for x, v in zip(signals, tangents, strict=True)]).astype(np.float64)
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-
-def eager_engine(module: nn.Module, manifest: Manifest, *, device: str = "cpu", threads: int | None = None) -> Engine:
+def eager_engine(module: nn.Module, manifest: Manifest, *, threads: int | None = None) -> Engine:
     """Run a module as it is; the reference for every other engine."""
-    return _ready(placed(module, device), manifest, "eager", device, threads or default_threads(module))
+    return _ready(module.eval(), manifest, None, threads or default_threads(module))
 
 
-def ladder_engine(name: str, deployable: Deployable, *, threads: int | None = None) -> Engine:
-    """Compute the network with one of `neuript.engines`, and all else as the module does; eager where it has none."""
-    from neuript.engines.engine_module import EngineModule
-    from neuript.engines.ladder import open_engine
-    from neuript.network.network import NeurIPTNetwork
-
-    network, onnx = deployable.network, deployable.parts.get("network.onnx")
-    if not isinstance(network, NeurIPTNetwork):
-        return eager_engine(deployable.module, deployable.manifest, threads=threads)
-    threads = threads or default_threads(deployable.module)
-    made = open_engine(
-        network, deployable.golden.signal, engine=name, onnx=None if onnx is None else bytes(onnx.data), threads=threads
-    )
-    module = with_network(deployable.module, EngineModule(made))
-    return _ready(module, deployable.manifest, made.name, "cpu", threads)
-
-
-def compiled_engine(
-    module: nn.Module, manifest: Manifest, *, device: str = "cpu", threads: int | None = None
+def _ready(
+    forward: Callable[..., Tensor], manifest: Manifest, computed_by: LadderEngine | None, threads: int | None
 ) -> Engine:
-    """Run a module through `torch.compile` (on the CPU this needs a C++ compiler).
-
-    Raises
-    ------
-    NeuriptError
-        If it cannot be compiled here.
-    """
-    threads = threads or default_threads(module)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compiled = torch.compile(placed(module, device), dynamic=False)
-            return _ready(compiled, manifest, "compiled", device, threads)
-    except Exception as error:  # Inductor raises many kinds, none of them public
-        raise NeuriptError(
-            f"the model cannot be compiled here ({type(error).__name__}); install a C++ compiler "
-            "or use the eager engine"
-        ) from error
-
-
-def default_threads(module: nn.Module) -> int:
-    """Return how many CPU threads suit a model: one for small ones, else up to four.
-
-    The choice depends only on the model's size where there are four cores or more, because sums
-    over more threads can round differently.
-    """
-    n_parameters = sum(p.numel() for p in module.parameters())
-    if n_parameters <= SINGLE_THREAD_PARAMETERS:
-        return 1
-    return min(4, torch.get_num_threads())
-
-
-def _ready(forward: Callable[..., Tensor], manifest: Manifest, name: str, device: str, threads: int | None) -> Engine:
-    engine = Engine(forward, manifest, name=name, device=device, threads=threads)
+    engine = Engine(forward, manifest, computed_by=computed_by, threads=threads)
     engine.warm_up()
     return engine

@@ -9,12 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import re
-import stat
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from neuript.user_folders import config_dir
+from neuript.user_folders import config_dir, only_mine, private_dir
 
 log = logging.getLogger(__name__)
 
@@ -69,22 +67,6 @@ def remember(sha256: str, *, how: str, name: str = "") -> bool:
         )
         return False
     return True
-
-
-def private_dir(path: Path) -> Path:
-    """Create a folder that only this user may enter, and return it."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
-
-
-def only_mine(path: Path) -> bool:
-    """Say whether nobody but this user (or root) could have written the file or folder that `path` is, or points to."""
-    if sys.platform == "win32":
-        return True  # the profile folder's access list is the guard there
-    return all(
-        info.st_uid in (os.getuid(), 0) and (is_link or not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
-        for info, is_link in ((path.lstat(), path.is_symlink()), (path.stat(), False))
-    )
 
 
 def not_mine_alone(path: Path) -> str:

@@ -7,6 +7,11 @@ import torch
 from neuript.errors import NeuriptError
 
 
+def sees_gpu() -> bool:
+    """Say whether PyTorch can compute on a GPU here."""
+    return bool(torch.cuda.is_available())
+
+
 def cpu_or_gpu(device: str) -> str:
     """Return PyTorch's name of where to run.
 
@@ -20,9 +25,8 @@ def cpu_or_gpu(device: str) -> str:
     NeuriptError
         If a GPU is asked for and PyTorch sees none.
     """
-    sees_gpu = torch.cuda.is_available()
     if device == "auto":
-        return "cuda" if sees_gpu else "cpu"
-    if device != "cpu" and not sees_gpu:
+        return "cuda" if sees_gpu() else "cpu"
+    if device != "cpu" and not sees_gpu():
         raise NeuriptError(f"device={device}: PyTorch sees no GPU here; use cpu")
     return device

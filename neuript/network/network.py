@@ -88,6 +88,13 @@ class NeurIPTNetwork(nn.Module):
         scales, self._aux_loss = self.encoder(self.compand(x_BDT))
         return self.pool(self._selected(scales))  # type: ignore[no-any-return]
 
+    def covariances(self, x_BDT: Tensor) -> Tensor:
+        """Return what a `CovariancePool` takes the logarithms of, (batch, scales, heads, n_chans, n_chans)."""
+        if not isinstance(self.pool, CovariancePool):
+            raise TypeError(f"pooling={self.config.pooling}, which knows no covariances")
+        scales, self._aux_loss = self.encoder(self.compand(x_BDT))
+        return self.pool.covariances(self._selected(scales))
+
     def compand(self, x_BDT: Tensor) -> Tensor:
         """Map windows in volts to what the encoder takes, as the configuration says."""
         if self.config.remove_mean:

@@ -54,6 +54,10 @@ class CovariancePool(nn.Module):
 
     def forward(self, scales: Sequence[Tensor]) -> Tensor:
         """Pool tokens (B, D, L, C) of each scale into (B, scales * H * D (D + 1) / 2)."""
+        return self.vectors(self.covariances(scales))
+
+    def covariances(self, scales: Sequence[Tensor]) -> Tensor:
+        """Return the covariances of each head of each scale, (B, scales, H, D, D)."""
         parts = []
         for h_BDLC in scales:
             centred = (h_BDLC - h_BDLC.mean(dim=2, keepdim=True)).float()
@@ -62,9 +66,13 @@ class CovariancePool(nn.Module):
             cov = z_BHDn @ z_BHDn.transpose(-1, -2) / z_BHDn.shape[-1]
             mean = cov.diagonal(dim1=-2, dim2=-1).mean(dim=-1)[..., None, None]
             eye = torch.eye(cov.shape[-1], dtype=cov.dtype, device=cov.device)
-            log = log_matrix(cov + (SHRINKAGE * mean + SMALLEST) * eye)
-            parts.append((log[..., self.rows, self.columns] * self.stretch).flatten(1))
-        return torch.cat(parts, dim=1)
+            parts.append(cov + (SHRINKAGE * mean + SMALLEST) * eye)
+        return torch.stack(parts, dim=1)
+
+    def vectors(self, covariances: Tensor) -> Tensor:
+        """Return the logarithms of covariances (B, scales, H, D, D) as vectors (B, scales * H * D (D + 1) / 2)."""
+        log = log_matrix(covariances)
+        return (log[..., self.rows, self.columns] * self.stretch).flatten(1)
 
 
 def log_matrix(matrices: Tensor) -> Tensor:

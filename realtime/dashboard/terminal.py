@@ -188,6 +188,7 @@ def _numbers(snapshot: Snapshot) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_row("latency p50/p99", snapshot.latency_words)
+    table.add_row("slowest stage", snapshot.stages.words)
     table.add_row("sample age/p99", snapshot.age_words)
     table.add_row("delay 10/20 Hz", snapshot.delay_words)
     table.add_row("window", snapshot.rhythm_words)

@@ -18,12 +18,14 @@ from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.timestamps import STEP_S
 from neuript.realtime.dashboard.cue_lane import CueLane, CueScore, LaneMark
 from neuript.realtime.dashboard.head_points import HeadPoint
+from neuript.realtime.dashboard.stage_times import StageTimes
 from neuript.realtime.dashboard.stream_head import QUALITY, PowerScale, StreamHead
 from neuript.realtime.dashboard.trace_model import TraceModel
 from neuript.realtime.dashboard.traces import DisplayFilter, EnvelopeRing
 from neuript.realtime.dashboard.words import StateWords, describe, naming
 from neuript.realtime.decoding.bad_channels import BAD
 from neuript.realtime.decoding.decoder_header import DecoderHeader
+from neuript.realtime.decoding.latency import ENGINE, LATENCY
 from neuript.realtime.decoding.proba_row import unpack_row
 from neuript.realtime.decoding.states import State, state_name
 
@@ -95,6 +97,7 @@ class Snapshot:
     """Stamp of the newest row."""
     recording: str = ""
     """Name of the file that is being recorded to; empty where none is."""
+    stages: StageTimes = field(default_factory=StageTimes)
 
     @property
     def title(self) -> str:
@@ -169,6 +172,7 @@ class ViewModel(TraceModel):
         super().__init__(column_s=column_s, n_columns=n_columns)
         self.decoder: DecoderHeader | None = None
         self._rows: deque[tuple[float, float, float, float]] = deque(maxlen=4096)
+        self._stages = StageTimes()
         self._proba: deque[tuple[float, NDArray[np.float64], NDArray[np.float64]]] = deque(maxlen=4096)
         self._log: deque[LogEntry] = deque(maxlen=200)
         self._n_decisions = 0
@@ -191,6 +195,7 @@ class ViewModel(TraceModel):
             self._proba.clear()
             self._log.clear()
         self.decoder, self._own_release = info, info.release
+        self._stages = StageTimes()
         self.head.take_decoder(info)
         self._name_channels()
         self._connected = True
@@ -281,6 +286,10 @@ class ViewModel(TraceModel):
                 self._note(LogEntry(float(stamp), parts[1], parts[2], self._heard(float(stamp), now)))
             elif len(parts) == 3 and parts[:2] == ["neuript", BAD]:
                 self.head.take_bad(parts[2])
+            elif len(parts) == 3 and parts[:2] == ["neuript", LATENCY]:
+                self._stages = StageTimes.read(parts[2])
+            elif len(parts) == 3 and parts[:2] == ["neuript", ENGINE] and self.decoder is not None:
+                self.decoder = replace(self.decoder, engine=parts[2])
             elif len(parts) == 3 and parts[:2] == ["neuript", "threshold"]:
                 self.take_threshold(_number(parts[2]))
             elif len(parts) == 3 and parts[:2] == ["neuript", "mark"]:
@@ -369,6 +378,7 @@ class ViewModel(TraceModel):
             score=self.cues.score,
             newest_stamp=self._rows[-1][1] if self._rows else None,
             recording=info.recording if info and self._connected else "",
+            stages=self._stages if self._connected else StageTimes(),
         )
 
     def _shown_state(self, now: float) -> tuple[str, float]:

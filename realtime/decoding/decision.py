@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from neuript.realtime.decoding.states import State
 
-STAGES = ("pull", "filter", "infer", "publish", "total")
+STAGES = ("pull", "filter", "window", "infer", "decide", "publish", "total")
+"""What a decision's time is made of, in order; `total` is from the pull to the publication."""
 
 
 @dataclass(slots=True)
@@ -39,7 +40,8 @@ class Decision:
     sample_age_ms : float
         Age of the newest sample at the moment it was pulled; NaN in a replay without a clock.
     latency_ms : dict of str to float
-        Milliseconds in `pull`, `filter`, `infer`, `publish`, and in `total` from pull to publication.
+        Milliseconds in `pull`, `filter`, `window` (alignment and cutting), `infer`, `decide`, `publish`, and in `total`
+        from pull to publication.
     """
 
     t: float

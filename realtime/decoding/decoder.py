@@ -204,7 +204,7 @@ class Decoder:
             began = self._perf() if part.start else now
             due = self._prepare(chunk.data[part], chunk.timestamps[part], marked_bad=chunk.marked_bad)
             self.freshness.fitted(self.conditioner.newest_t, chunk.pulled_at)
-            latency = {"pull": pulled_s * 1e3, "filter": (self._perf() - began) * 1e3}
+            latency = {"pull": pulled_s * 1e3, "filter": (self._perf() - began) * 1e3, "window": 0.0}
             late = self._pass_over(due, whole=part.stop < len(chunk))
             rows += self._decide(
                 [w for w in due if w.index not in late], latency, self._age_ms(chunk), began - pulled_s
@@ -320,13 +320,16 @@ class Decoder:
         skip = self.skipper.choose(due)
         rows = []
         for window in due:
+            taken = dict(latency)
             if window.ready:
+                began = self._perf()
                 window = self._followed(window)
+                taken["window"] = (self._perf() - began) * 1e3
                 self.skipper.note(skipped=window.index in skip)
             if window.index in skip:
                 self._hops += 1
             else:
-                rows.append(self._decode(window, dict(latency), age_ms, zero))
+                rows.append(self._decode(window, taken, age_ms, zero))
         return rows
 
     def _pass_over(self, due: list[DueWindow], *, whole: bool) -> set[int]:
@@ -360,10 +363,12 @@ class Decoder:
         elif window.ready:
             began = self._perf()
             seen = self.windows.window(window.end)
+            cut = self._perf()
             logits = self.engine.infer(seen.signal, seen.tangent)
-            took_s = self._perf() - began
-            latency["infer"] = took_s * 1e3
-            self.skipper.took(took_s)
+            ended = self._perf()
+            latency["window"] += (cut - began) * 1e3
+            latency["infer"] = (ended - cut) * 1e3
+            self.skipper.took(ended - began)
             if not np.isfinite(logits).all():
                 state, logits = State.BAD_SIGNAL, None
             else:
@@ -403,6 +408,7 @@ class Decoder:
         age_ms: float,
         zero: float,
     ) -> Decision:
+        decided = self._perf()
         result = self.policy.update(logits, state, hops=self._hops, wall_s=self.freshness.passed_s())
         self._hops = 1
         row = Decision(
@@ -419,6 +425,7 @@ class Decoder:
             latency_ms=latency,
         )
         began = self._perf()
+        latency["decide"] = (began - decided) * 1e3
         latency["publish"], latency["total"] = 0.0, (began - zero) * 1e3
         for sink in self.sinks:
             sink.publish(row)
@@ -440,6 +447,6 @@ class Decoder:
         if at is not None and at[0] is state and not chunk.pulled_at - at[1] >= self.policy.hop_s:
             return []
         self._silence = (state, chunk.pulled_at)
-        latency = {"pull": 0.0, "filter": 0.0, "infer": 0.0}
+        latency = {"pull": 0.0, "filter": 0.0, "window": 0.0, "infer": 0.0}
         t = self.conditioner.newest_t
         return [self._publish(t, self.admission.index, state, None, latency, self._age_ms(chunk), zero)]

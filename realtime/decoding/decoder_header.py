@@ -55,6 +55,11 @@ class DecoderHeader:
     uncalibrated: bool = False
     """True if the person has given no trial: earlier people alone say what is decoded."""
     engine: str = ""
+    """What computes the network when the session begins; an event `neuript/engine/...` tells when another goes on."""
+    engine_device: str = ""
+    engine_precision: str = ""
+    inference_ms: float | None = None
+    """Milliseconds that a window took when the model was opened; what the session measures is in the events stream."""
     config_sha256: str = ""
     recording: str = ""
     """Name of the file that the session is recorded to by the decoder's own process; empty where it is not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from typing import Any
@@ -11,6 +12,13 @@ from numpy.typing import NDArray
 
 from neuript.realtime.decoding.decision import STAGES, Decision
 
+LATENCY = "latency"
+"""What an event of the ledger is about: the second part of `neuript/latency/...`."""
+ENGINE = "engine"
+"""What an event is about that names the engine which goes on."""
+AGE = "age"
+"""Name of the sample age beside the names of the stages."""
+QUANTILES = (50, 95, 99)
 _LOW_MS, _HIGH_MS, _PER_DECADE = 1e-3, 1e6, 200
 
 
@@ -46,7 +54,7 @@ class LatencyHistogram:
         """Return n, mean, p50, p95, p99 and max in ms for the report."""
         if self.n == 0:
             return {"n": 0, "mean": None, "p50": None, "p95": None, "p99": None, "max": None}
-        values = {f"p{q}": round(self.percentile(q), 4) for q in (50, 95, 99)}
+        values = {f"p{q}": round(self.percentile(q), 4) for q in QUANTILES}
         mean = round(self._sum_ms / self.n, 4)
         return {"n": self.n, "mean": mean, **values, "max": round(self.max_ms, 4)}
 
@@ -57,6 +65,7 @@ class LatencyLedger:
     def __init__(self) -> None:
         self.stages = {stage: LatencyHistogram() for stage in STAGES}
         self.sample_age = LatencyHistogram()
+        self.sample_to_decision = LatencyHistogram()
         self.states: Counter[str] = Counter()
         self.commits: Counter[str] = Counter()
         self.rows = 0
@@ -72,6 +81,7 @@ class LatencyLedger:
             return
         self.windows += 1
         self.sample_age.add(decision.sample_age_ms)
+        self.sample_to_decision.add(decision.sample_age_ms + decision.latency_ms.get("total", math.nan))
         for stage, histogram in self.stages.items():
             histogram.add(decision.latency_ms.get(stage, math.nan))
 
@@ -84,4 +94,31 @@ class LatencyLedger:
             "commands": dict(self.commits),
             "latency_ms": {stage: h.summary() for stage, h in self.stages.items()},
             "sample_age_ms": self.sample_age.summary(),
+            "sample_to_decision_ms": self.sample_to_decision.summary(),
         }
+
+
+def latency_text(ledger: LatencyLedger) -> str:
+    """Return percentiles of the sample age and of each stage as one line of JSON: `{"age": [p50, p95, p99], ...}`."""
+    histograms = {AGE: ledger.sample_age, **ledger.stages}
+    rows = {name: [round(h.percentile(q), 3) for q in QUANTILES] for name, h in histograms.items() if h.n}
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def read_latency_text(text: str) -> dict[str, tuple[float, float, float]]:
+    """Read what `latency_text` wrote, whoever sent it: what is no such row is left out."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    rows = {}
+    for name in (AGE, *STAGES) if isinstance(said, dict) else ():
+        values = said.get(name)
+        if isinstance(values, list) and len(values) == len(QUANTILES) and all(map(_is_time, values)):
+            p50, p95, p99 = map(float, values)
+            rows[name] = (p50, p95, p99)
+    return rows
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0

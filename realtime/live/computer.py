@@ -92,14 +92,16 @@ def check_gpu() -> tuple[str, str, str]:
 
     if not torch.cuda.is_available():
         return OK, "no NVIDIA GPU: models run on the CPU", ""
-    from neuript.modelfile.tensorrt import TensorRTUnavailableError, fingerprint
+    from importlib.util import find_spec
+
+    from neuript.engines.rtx_build import BINDINGS
 
     name = torch.cuda.get_device_name()
-    try:
-        versions = fingerprint()
-    except TensorRTUnavailableError as error:
-        return WARN, f"{name}, without TensorRT: {error}", "pip install 'neuript[torch-tensorrt]'"
-    return OK, f"{name}, driver {versions['driver']}, TensorRT {versions['tensorrt']}", ""
+    packages = {"TensorRT-RTX": BINDINGS, "Torch-TensorRT": "torch_tensorrt"}
+    there = [what for what, module in packages.items() if find_spec(module) is not None]
+    if not there:
+        return WARN, f"{name}, without TensorRT", "pip install 'neuript[tensorrt]'"
+    return OK, f"{name}, {' and '.join(there)} (`neuript certify --device cuda` tests them)", ""
 
 
 def check_model() -> tuple[str, str, str]:
@@ -125,8 +127,7 @@ def check_settings_folder() -> tuple[str, str, str]:
     """Whether the folder of this user's settings can be written."""
     import tempfile
 
-    from neuript.modelfile.trust import private_dir
-    from neuript.user_folders import config_dir
+    from neuript.user_folders import config_dir, private_dir
 
     folder = config_dir()
     try:

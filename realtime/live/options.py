@@ -85,6 +85,8 @@ class LiveOptions:
     """Record EEG, markers and predictions to this new XDF file."""
     device: str = "cpu"
     """`cpu`, `cuda` or `auto`."""
+    engine: str = "auto"
+    """What computes the network, one of `neuript.engines.ladder.ENGINE_NAMES`; `auto` is the fastest that is there."""
     threads: int | None = None
     """CPU threads of the network; None = by its size."""
     trust: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,9 @@ def own_header(
         model_simulated=manifest.simulated,
         uncalibrated=not manifest.calibrated,
         engine=engine.name,
+        engine_device=engine.device,
+        engine_precision=engine.precision,
+        inference_ms=engine.inference_ms if math.isfinite(engine.inference_ms) else None,
         config_sha256=options.sha256,
         recording=Path(options.record).name if options.record else "",
         electrodes=electrodes_of(intake.plan),

@@ -27,6 +27,7 @@ from neuript.realtime.live.bad_news import BadNews
 from neuript.realtime.live.first_words import announce
 from neuript.realtime.live.intake import Intake, Paced, take_in
 from neuript.realtime.live.last_words import reason_of, summary_of
+from neuript.realtime.live.latency_news import LatencyNews
 from neuript.realtime.live.model_settings import model_montage, policy_here, preprocess_here, reference_here
 from neuript.realtime.live.no_garbage import no_garbage
 from neuript.realtime.live.options import LiveOptions
@@ -175,6 +176,7 @@ class _Session:
         engine = open_model(
             path,
             device=self.options.device,
+            engine=self.options.engine,
             trust=self.options.trust,
             threads=self.options.threads,
             expect_classes=self.options.classes,
@@ -261,19 +263,19 @@ class _Session:
         ended = "failed"
         try:
             with no_garbage():
-                ended = self._loop(decoder, costs)
+                ended = self._loop(decoder, costs, LatencyNews(engine, ledger, self.outlets))
             if self.stdout is not None:
                 self.stdout.finish()
         except BaseException as error:
             ended = reason_of(error)
             raise
         finally:
-            self._finish(engine.manifest, intake, decoder, ledger, costs, ended)
+            self._finish(engine, intake, decoder, ledger, costs, ended)
         if self.recording is not None and (recorded := self.recording.close()).missing:
             raise recorded.incomplete(Path(str(options.record)))
         return EXIT_INTERRUPTED if ended == "interrupted" else 0
 
-    def _loop(self, decoder: Decoder, costs: ProcessCosts) -> str:
+    def _loop(self, decoder: Decoder, costs: ProcessCosts, latency: LatencyNews) -> str:
         began, limit = time.monotonic(), self.options.duration_s
         steering = self.steering = Steering(decoder, self.outlets)
         typed, news = self._listen(steering), BadNews(decoder, self.outlets)
@@ -282,6 +284,7 @@ class _Session:
             decoder.step(_TIMEOUT_S)
             news.tell(time.monotonic())
             woken.tell()
+            latency.tell(time.monotonic())
             self._obey(typed, steering)
             if decoder.ended:
                 return "end of the recording"
@@ -387,26 +390,20 @@ class _Session:
         return {name: end.n_dropped if end else 0 for name, end in ends.items()} | {"log": dropped_on_stderr()}
 
     def _finish(
-        self,
-        manifest: Manifest,
-        intake: Intake,
-        decoder: Decoder,
-        ledger: LatencyLedger,
-        costs: ProcessCosts,
-        ended: str,
+        self, engine: Engine, intake: Intake, decoder: Decoder, ledger: LatencyLedger, costs: ProcessCosts, ended: str
     ) -> None:
         more: dict[str, Any] = {}
         recorded = None if self.recording is None else self.recording.close()
         if recorded is not None:
             more["recording"] = recorded.figures
         if self.demo is not None:
-            more["demo"] = self.demo.score(manifest)
-        texts = [self.demo.score(manifest)["text"]] if self.demo is not None else []
+            more["demo"] = self.demo.score(engine.manifest)
+        texts = [self.demo.score(engine.manifest)["text"]] if self.demo is not None else []
         more["steered"] = self.steering.done if self.steering is not None else []
         more["dropped_lines"] = self._dropped()
         report = build_report(
             options=self.options,
-            manifest=manifest,
+            engine=engine,
             intake=intake,
             decoder=decoder,
             ledger=ledger,

@@ -17,7 +17,7 @@ from neuript.files import PRIVATE_FILE, write_json
 from neuript.realtime.chain.alignment import AlignedWindows
 
 if TYPE_CHECKING:
-    from neuript.modelfile.manifest import Manifest
+    from neuript.modelfile.engines import Engine
     from neuript.realtime.decoding.decoder import Decoder
     from neuript.realtime.decoding.latency import LatencyLedger
     from neuript.realtime.live.intake import Intake
@@ -75,7 +75,7 @@ def _without_places(settings: dict[str, Any]) -> dict[str, Any]:
 def build_report(
     *,
     options: LiveOptions,
-    manifest: Manifest,
+    engine: Engine,
     intake: Intake,
     decoder: Decoder,
     ledger: LatencyLedger,
@@ -84,7 +84,7 @@ def build_report(
     more: dict[str, Any],
 ) -> dict[str, Any]:
     """Gather the session as plain values for JSON."""
-    info = intake.source.info
+    info, manifest = intake.source.info, engine.manifest
     return {
         "neuript": __version__,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,7 +99,7 @@ def build_report(
             "hostname": info.hostname,
             "n_chans": len(info.ch_names),
             "sfreq_nominal": info.sfreq,
-            "sfreq_measured": _rate(decoder.conditioner.rate.hz),
+            "sfreq_measured": _number(decoder.conditioner.rate.hz),
             "stamp_jitter_ms": round(decoder.conditioner.stamps.jitter_s * 1e3, 4),
             "volts_per_unit": sorted({float(s) for s in intake.scale if s}),
             "bads": list(intake.bads),
@@ -114,6 +114,14 @@ def build_report(
             "weights_sha256": manifest.weights_sha256,
             "simulated": manifest.simulated,
             "window_s": manifest.window_s,
+        },
+        "engine": {
+            "name": engine.name,
+            "device": engine.device,
+            "precision": engine.precision,
+            "threads": engine.threads,
+            "inference_ms_at_load": _number(engine.inference_ms),
+            "steps_down": list(engine.steps_down),
         },
         "chain": decoder.conditioner.spec.to_dict()
         | {
@@ -143,8 +151,8 @@ def build_report(
     }
 
 
-def _rate(hz: float) -> float | None:
-    return round(hz, 4) if math.isfinite(hz) else None
+def _number(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None
 
 
 def alignment_report(decoder: Decoder) -> dict[str, Any] | None:

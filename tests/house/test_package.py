@@ -41,7 +41,9 @@ MAY_IMPORT = {
     "realtime.paradigm": "realtime.recordings realtime.lsl realtime.dashboard",
     "realtime.bridge": "realtime.chain realtime.recordings realtime.decoding realtime.lsl",
     "realtime.feedback": "realtime.chain realtime.recordings realtime.decoding realtime.lsl realtime.dashboard",
-    "realtime.live": "realtime montages neuript.network neuript.modelfile neuript.weights",
+    "realtime.live": "realtime montages neuript.network neuript.engines neuript.modelfile neuript.weights",
+    "realtime.certify": "realtime.chain realtime.decoding realtime.lsl realtime.live neuript.network neuript.engines "
+    "neuript.modelfile",
     "realtime.view": "realtime.chain realtime.recordings realtime.lsl realtime.dashboard realtime.live montages",
     "training.windows": "realtime.chain realtime.recordings realtime.decoding montages neuript.modelfile",
     "training.fitting": "training.windows realtime.chain realtime.decoding neuript.network neuript.modelfile montages",

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from neuript.cli.arguments import command
+from neuript.cli.train.export_engine import add_engine_options, check_engine_options, export_engine
 from neuript.errors import NeuriptError
 
 _EXAMPLES = """\
@@ -14,7 +15,8 @@ examples:
   neuript-train export runs/tiny/checkpoints/step-00004000.safetensors tiny-4000.safetensors
   neuript-train export hand.safetensors hand.ts
   neuript-train export mi-of-0.1.ts mi.ts --trust
-  neuript-train export mi.ts mi.rtx --engine tensorrt --precision fp16
+  neuript-train export mi.ts mi-onnx.ts --engine onnxruntime --check session.xdf
+  neuript-train export mi.ts mi-rtx.ts --engine tensorrt --precision fp16
 
 A run's folder, or one of its checkpoints, gives the encoder; a classifier gives a file for `neuript-live`. A finished
 pretraining has its encoder already, as encoder.safetensors. A model file of neuript 0.1 is a program (TorchScript) and
@@ -28,11 +30,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("source", metavar="SOURCE", help="a run's folder, its checkpoint, a classifier, or a model file of neuript 0.1")
-    add("file", metavar="FILE", nargs="?", help="NAME.safetensors (encoder), NAME.ts (model file) or NAME.rtx (engine)")
+    add("file", metavar="FILE", nargs="?", help="NAME.safetensors (encoder) or NAME.ts (model file)")
     add("--out", metavar="FILE", help="the same as FILE")
     add("--trust", action="store_true", help="load a model file of neuript 0.1, which is a program")
-    add("--engine", choices=["tensorrt"], help="build an engine instead, NAME.rtx; that needs no GPU, running it does")
-    add("--precision", choices=["fp32", "fp16"], help="of the engine's matrix products (default: fp32)")
+    add_engine_options(parser)
     return parser
 
 
@@ -42,14 +43,10 @@ def run(argv: list[str]) -> int:
     if (args.file is None) == (args.out is None):
         raise NeuriptError("name the file to write once, as FILE or with --out FILE")
     out = Path(args.out or args.file)
+    check_engine_options(args)
     if args.engine:
-        from neuript.cli.train.export_engine import export_engine
-
-        export_engine(Path(args.source), out, args.precision or "fp32", trust=args.trust)
-        print(f"wrote {out}")
+        export_engine(args, out)
         return 0
-    if args.precision:
-        raise NeuriptError("--precision is that of an engine; give --engine tensorrt with it")
     if out.suffix not in (".safetensors", ".ts"):
         raise NeuriptError(f"{out.name} must end in .safetensors or .ts")
 

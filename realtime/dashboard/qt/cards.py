@@ -303,6 +303,7 @@ class TimingCard(Card):
 
     ROWS = (
         ("Latency p50 / p99", "time from pulling the samples to publishing the decision"),
+        ("Slowest stage p50 / p99", "what a decision's time is made of: pull, filter, window, inference, decision"),
         ("Sample age / p99", "age of the newest EEG sample when it was decoded"),
         ("Filter delay 10 / 20 Hz", "group delay of the decoder's causal filters"),
         ("Window", "length of signal per decoding, and how often"),
@@ -330,6 +331,8 @@ class TimingCard(Card):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Fill in the numbers."""
         rate = "–" if snapshot.rows_per_s is None else f"{snapshot.rows_per_s:.1f} per s"
-        values = (snapshot.latency_words, snapshot.age_words, snapshot.delay_words, snapshot.rhythm_words, rate)
+        s = snapshot
+        values = (s.latency_words, s.stages.words, s.age_words, s.delay_words, s.rhythm_words, rate)
+        self._values[1].setToolTip(s.stages.table)
         for label, value in zip(self._values, values, strict=True):
             label.setText(value)

@@ -9,15 +9,9 @@ import pytest
 import torch
 from networks import eeg_windows, made_up_network
 
-from neuript.engines.agreement import (
-    Agreement,
-    EngineRefusedError,
-    compare_engines,
-    expert_choices,
-    expert_flips,
-    probabilities,
-)
+from neuript.engines.agreement import Agreement, compare_engines, expert_choices, expert_flips, probabilities
 from neuript.engines.contract import EagerEngine
+from neuript.errors import EngineRefusedError
 
 
 class Shifted:

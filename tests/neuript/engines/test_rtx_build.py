@@ -8,10 +8,9 @@ import pytest
 import torch
 from networks import made_up_network
 
-from neuript.engines.agreement import EngineRefusedError
 from neuript.engines.rtx_build import BINDINGS, build_network_plan, build_plan
 from neuript.engines.rtx_runner import RtxEngine
-from neuript.errors import NeuriptError
+from neuript.errors import EngineRefusedError, NeuriptError
 
 pytestmark = pytest.mark.timeout(600)  # the export takes ten seconds of a processor of its own
 

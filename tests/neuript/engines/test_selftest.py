@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuript.engines.agreement import EngineRefusedError
 from neuript.engines.contract import EagerEngine
 from neuript.engines.selftest import self_test
+from neuript.errors import EngineRefusedError
 
 pytestmark = pytest.mark.timeout(600)  # the export takes ten seconds of a processor of its own
 
@@ -19,7 +19,7 @@ def test_it_answers_as_here(graphed, windows, onnx):
 
 
 def test_what_takes_too_long_is_ended(windows):
-    with pytest.raises(EngineRefusedError, match=r"onnxruntime gave no answer within 0\.01 s"):
+    with pytest.raises(EngineRefusedError, match=r"onnxruntime gave no answer within [\d.]+ s"):
         self_test("onnxruntime", b"", windows[:1], time_limit_s=0.01)
 
 

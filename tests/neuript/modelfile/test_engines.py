@@ -11,39 +11,42 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from eight_electrodes import eeg, make_manifest
+from eight_electrodes import N_TANGENT, eeg, hybrid_of, make_manifest
 from processes import finished
 from torch import nn
 
+from neuript.engines.rtx_build import BINDINGS
+from neuript.engines.rungs import GPU_ENGINES, default_threads
 from neuript.errors import ModelRefusedError, NeuriptError
 from neuript.modelfile.container import Golden
-from neuript.modelfile.deployable import open_model
-from neuript.modelfile.engines import Engine, check_golden, compiled_engine, default_threads, golden_inputs, ladder
+from neuript.modelfile.deployable import open_model, save_model
+from neuript.modelfile.engines import Engine, check_golden, golden_inputs
 from neuript.network.network import NeurIPTNetwork
 
 BUILDERS: list[Any] = [
     "eager",
     "cpu",
     pytest.param("compiled", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
+    pytest.param("cuda", marks=pytest.mark.gpu),
     pytest.param("tensorrt", marks=pytest.mark.gpu),
+    pytest.param("torch-tensorrt", marks=pytest.mark.gpu),
 ]
 
 
 @pytest.fixture(scope="module", params=BUILDERS)
 def engine(request: pytest.FixtureRequest, deployed: Path) -> Engine:
     name = request.param
-    device = "cpu"
-    if name == "tensorrt":
-        pytest.importorskip("torch_tensorrt")
+    if name in GPU_ENGINES:
+        for package in {"tensorrt": [BINDINGS, "onnxscript"], "torch-tensorrt": ["torch_tensorrt"]}.get(name, []):
+            pytest.importorskip(package)
         if not torch.cuda.is_available():
             pytest.skip("needs an NVIDIA GPU")
-        device = "cuda"
     if name == "compiled":
         if "slow" not in request.config.option.markexpr:
             pytest.skip("takes a minute; run with -m slow")
         if not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
             pytest.skip("needs a C++ compiler")
-    built = open_model(deployed, engine=name, device=device)
+    built = open_model(deployed, engine=name)
     assert built.name == name
     return built
 
@@ -127,7 +130,7 @@ def test_another_process_gives_the_same_bits(
     window = eeg(rng)
     np.save(tmp_path / "window.npy", window)
     code = (
-        "import sys, numpy as np; from neuript.modelfile.deployable import open_model;"
+        "import sys, numpy as np; from neuript.modelfile.deployable import open_model, save_model;"
         "e = open_model(sys.argv[1]); x = np.load(sys.argv[2]);"
         "print([e.infer(x).tobytes().hex() for _ in range(3)])"
     )
@@ -153,21 +156,12 @@ def test_small_models_get_one_thread() -> None:
 
 
 def test_unknown_engines_and_devices(deployed: Path) -> None:
-    with pytest.raises(NeuriptError, match="no engine 'onnx'; choose cpu, "):
+    with pytest.raises(NeuriptError, match="no engine 'onnx'; choose auto, cpu, "):
         open_model(deployed, engine="onnx")
     if not torch.cuda.is_available():
         with pytest.raises(NeuriptError, match="no GPU"):
             open_model(deployed, device="cuda")
     assert open_model(deployed, device="cpu").device == "cpu"
-
-
-def test_a_failed_compilation_is_one_sentence(network: NeurIPTNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_compiler(*_: object, **__: object) -> None:
-        raise RuntimeError("InvalidCxxCompiler\nlong story")
-
-    monkeypatch.setattr(torch, "compile", no_compiler)
-    with pytest.raises(NeuriptError, match=r"install a C\+\+ compiler"):
-        compiled_engine(network, make_manifest())
 
 
 def test_golden_inputs_are_made_of_plausible_eeg() -> None:
@@ -179,25 +173,19 @@ def test_golden_inputs_are_made_of_plausible_eeg() -> None:
     np.testing.assert_array_equal(inputs, golden_inputs(make_manifest(), 8))
 
 
-@pytest.mark.parametrize(
-    ("engine", "device", "steps"),
-    [
-        ("auto", "cpu", [("cpu", "cpu"), ("eager", "cpu")]),
-        ("cpu", "cuda", [("cpu", "cpu"), ("eager", "cpu")]),
-        ("openvino", "cpu", [("openvino", "cpu"), ("cpu", "cpu"), ("eager", "cpu")]),
-        ("eager", "cpu", [("eager", "cpu")]),
-        ("compiled", "cpu", [("compiled", "cpu"), ("cpu", "cpu"), ("eager", "cpu")]),
-        ("tensorrt", "cpu", [("tensorrt", "cuda"), ("cpu", "cpu"), ("eager", "cpu")]),
-        ("auto", "cuda", [("tensorrt", "cuda"), ("eager", "cuda"), ("cpu", "cpu"), ("eager", "cpu")]),
-        ("eager", "cuda", [("eager", "cuda"), ("cpu", "cpu"), ("eager", "cpu")]),
-    ],
-)
-def test_the_last_engine_that_is_tried_is_the_cpu(engine: str, device: str, steps: list[tuple[str, str]]) -> None:
-    assert ladder(engine, device) == steps
+def test_an_engine_of_the_cpu_is_not_asked_for_on_a_gpu(deployed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neuript.network.gpu.cpu_or_gpu", lambda device: device)
+    with pytest.raises(NeuriptError, match="the engine eager computes on the CPU, and device=cuda was asked for"):
+        open_model(deployed, engine="eager", device="cuda")
 
 
+@pytest.mark.parametrize("name", ["compiled", "cuda", "tensorrt", "torch-tensorrt"])
 def test_an_engine_that_cannot_be_built_leads_to_the_next_with_a_sentence(
-    deployed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, rng: np.random.Generator
+    name: str,
+    deployed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    rng: np.random.Generator,
 ) -> None:
     window = eeg(rng)
     expected = open_model(deployed).infer(window)
@@ -206,7 +194,21 @@ def test_an_engine_that_cannot_be_built_leads_to_the_next_with_a_sentence(
         raise RuntimeError("InvalidCxxCompiler")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    built = open_model(deployed, engine="compiled")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    built = open_model(deployed, engine=name)
     assert (built.name, built.device) == ("cpu", "cpu")
-    assert "compiled on cpu is not used" in caplog.text
+    assert f"the engine {name} is not used: " in caplog.text
+    assert len(built.steps_down) == 1
     np.testing.assert_array_equal(built.infer(window), expected)
+
+
+def test_a_model_without_a_network_has_no_engine_to_choose(
+    network: NeurIPTNetwork, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    save_model(tmp_path / "mi.ts", *hybrid_of(network, "tangent"))
+    window, tangent = eeg(rng), rng.normal(size=N_TANGENT)
+    plain, asked = (open_model(tmp_path / "mi.ts", engine=name) for name in ("auto", "cpu"))
+    assert plain.name == asked.name == "eager"
+    np.testing.assert_array_equal(plain.infer(window, tangent), asked.infer(window, tangent))
+    with pytest.raises(NeuriptError, match="no engine 'fast'"):
+        open_model(tmp_path / "mi.ts", engine="fast")

@@ -472,3 +472,16 @@ def test_a_hole_in_the_stream_is_no_fault_of_a_channel(rng):
         model.add_eeg(x, now + np.arange(100) / 250, now + 0.4)
         levels = [(point.level, point.why) for point in model.snapshot(now + 0.4).electrodes]
         assert levels[0] == ("good", "")
+
+
+def test_the_ledger_and_another_engine_are_seen_by_whoever_watches():
+    model = connected()
+    assert model.snapshot(100.0).stages.words == "–"
+    events = ['neuript/latency/{"age":[1,2,3],"filter":[1,2,4],"infer":[10,20,40.5],"total":[12,22,50]}']
+    model.add_events([*events, "neuript/engine/eager"], np.array([100.0, 100.0]), 100.0)
+    snapshot = model.snapshot(100.0)
+    assert snapshot.stages.words == "infer 10.0 / 40.5 ms"
+    assert "filter: 1.00 / 2.00 / 4.00 ms" in snapshot.stages.table
+    assert snapshot.decoder.engine == "eager"
+    model.add_events(["neuript/latency/nonsense"], np.array([101.0]), 101.0)
+    assert model.snapshot(101.0).stages.words == "–"

@@ -11,6 +11,7 @@ from scripted_source import N_CHANS, Clock, LinearEngine, Script, cut, decode, e
 from neuript.errors import NeuriptError
 from neuript.realtime.chain.chunk import Chunk, SourceStatus
 from neuript.realtime.chain.windowing import hop_samples
+from neuript.realtime.decoding.decision import STAGES
 from neuript.realtime.decoding.decoder import Decoder
 
 # -- exactness -----------------------------------------------------------------------------------
@@ -148,6 +149,49 @@ def test_time_spent_shows_in_its_stage(rng):
         assert seen["filter"] == pytest.approx(0.0, abs=0.01)
         assert seen["total"] == pytest.approx(17.0, abs=0.01)
         assert row.sample_age_ms == pytest.approx(4.0, abs=0.6)
+
+
+@pytest.mark.parametrize("stage", ["pull", "filter", "window", "infer", "decide", "publish"])
+def test_a_delay_of_15_ms_shows_in_its_stage_and_in_no_other(rng, stage):
+    clock = Clock()
+    chunks, _, _ = live_source(rng, 7.0, 250.0, clock, delay=0.004)
+
+    def late(call):
+        def called(*args, **kwargs):
+            result = call(*args, **kwargs)
+            clock.now += 0.015
+            return result
+
+        return called
+
+    class Late:
+        def publish(self, decision):
+            clock.now += 0.015
+
+    sinks = [Late()] if stage == "publish" else []
+    decoder = Decoder.from_manifest(
+        Script(chunks, 250.0), np.eye(N_CHANS), 1e-6, manifest(), LinearEngine(), sinks, clock=clock, perf=clock
+    )
+    match stage:
+        case "pull":
+            decoder.source.pull = late(decoder.source.pull)
+        case "filter":
+            decoder.conditioner.push = late(decoder.conditioner.push)
+        case "window":
+            decoder.windows.window = late(decoder.windows.window)
+        case "infer":
+            decoder.engine.infer = late(decoder.engine.infer)
+        case "decide":
+            decoder.policy.update = late(decoder.policy.update)
+    rows = []
+    while not decoder.ended:
+        rows += decoder.step()
+    decoded = [row.latency_ms for row in rows if row.proba]
+    assert decoded
+    for taken in decoded:
+        assert taken[stage] == pytest.approx(15.0, abs=1.0)
+        assert all(taken[other] < 1.0 for other in STAGES if other not in (stage, "total"))
+        assert taken["total"] == pytest.approx(15.0, abs=1.0)
 
 
 # -- arguments -----------------------------------------------------------------------------------

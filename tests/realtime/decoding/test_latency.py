@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neuript.realtime.decoding.decision import STAGES, Decision
-from neuript.realtime.decoding.latency import LatencyHistogram, LatencyLedger
+from neuript.realtime.decoding.latency import LatencyHistogram, LatencyLedger, latency_text, read_latency_text
 from neuript.realtime.decoding.states import State
 
 
@@ -70,3 +70,24 @@ def test_json_line_is_strict_json_with_the_promised_keys():
     assert values["sample_age_ms"] is None
     row.rec_t = 1.25
     assert json.loads(row.to_json_line())["rec_t"] == 1.25
+
+
+def test_the_ledger_travels_as_text():
+    ledger = LatencyLedger()
+    for ms in range(1, 101):
+        row = Decision(t=0.0, window_index=ms, state=State.OK, proba={"a": 1.0}, sample_age_ms=3.0)
+        row.latency_ms = {"infer": float(ms), "total": 2.0 * ms}
+        ledger.publish(row)
+    read = read_latency_text(latency_text(ledger))
+    assert list(read) == ["age", "infer", "total"]
+    assert read["infer"] == pytest.approx((50, 95, 99), rel=0.012)
+    assert read["total"] == pytest.approx((100, 190, 198), rel=0.012)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", "3", '{"infer": 3}', '{"infer": [1, 2]}', '{"infer": [1, 2, "x"]}', '{"infer": [1, 2, NaN]}',
+     '{"other": [1, 2, 3]}', '{"infer": [1, 2, -3]}', '{"infer": [1, 2, 1e999]}'],
+)  # fmt: skip
+def test_what_is_no_ledger_is_left_out(text):
+    assert read_latency_text(text) == {}
