@@ -141,7 +141,8 @@ class FileTime:
 
     def of_samples(self, samples: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the times of samples in seconds."""
-        return self._counted[samples] + self._late[np.searchsorted(self.cuts, samples, "right")]
+        late: NDArray[np.float64] = self._late[np.searchsorted(self.cuts, samples, "right")]
+        return np.add(self._counted[samples], late, dtype=np.float64)
 
     def of_moment(self, onset_s: float) -> float:
         """Return the time of a moment of the file in seconds."""
