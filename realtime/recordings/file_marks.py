@@ -141,8 +141,9 @@ class FileTime:
 
     def of_samples(self, samples: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the times of samples in seconds."""
-        late: NDArray[np.float64] = self._late[np.searchsorted(self.cuts, samples, "right")]
-        return np.add(self._counted[samples], late, dtype=np.float64)
+        late = self._late[np.searchsorted(self.cuts, samples, "right")]
+        times: NDArray[np.float64] = self._counted[samples] + late
+        return times
 
     def of_moment(self, onset_s: float) -> float:
         """Return the time of a moment of the file in seconds."""
