@@ -213,9 +213,9 @@ def _filled_in(path: Path, onsets: NDArray[np.float64], head: _Header) -> tuple[
         return onsets, []
     n = len(onsets) - len(known)
     if not len(known):
-        filled = head.record_s * count
+        filled = np.multiply(head.record_s, count, dtype=np.float64)
     else:
-        filled = np.interp(count, known, onsets[known])
+        filled = np.interp(count, known, onsets[known]).astype(np.float64)
         before, after = count < known[0], count > known[-1]
         filled[before] = onsets[known[0]] - head.record_s * (known[0] - count[before])
         filled[after] = onsets[known[-1]] + head.record_s * (count[after] - known[-1])

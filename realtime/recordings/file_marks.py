@@ -141,7 +141,9 @@ class FileTime:
 
     def of_samples(self, samples: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the times of samples in seconds."""
-        return self._counted[samples] + self._late[np.searchsorted(self.cuts, samples, "right")]
+        late = self._late[np.searchsorted(self.cuts, samples, "right")]
+        times: NDArray[np.float64] = self._counted[samples] + late
+        return times
 
     def of_moment(self, onset_s: float) -> float:
         """Return the time of a moment of the file in seconds."""
