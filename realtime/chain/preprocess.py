@@ -32,6 +32,10 @@ RINGING_S = 0.3
 """Time that the low-pass takes to forget a step."""
 
 
+LOWEST_HIGHPASS_HZ = 1e-3
+"""Below that the high-pass is no filter in doubles any more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PreprocessSpec:
     """What the chain does to the signal; stored in the model file."""
@@ -50,10 +54,10 @@ class PreprocessSpec:
 
     def __post_init__(self) -> None:
         specs.check_types(self, ValueError)
-        if not self.sfreq > 0 or not 0 < self.highpass_hz < self.stop_hz:
+        if not self.sfreq > 0 or not LOWEST_HIGHPASS_HZ <= self.highpass_hz < self.stop_hz:
             raise ValueError(
                 f"sfreq={self.sfreq}, highpass_hz={self.highpass_hz}, stop_hz={self.stop_hz}: "
-                "need sfreq > 0 and 0 < highpass_hz < stop_hz"
+                f"need sfreq > 0 and {LOWEST_HIGHPASS_HZ:g} <= highpass_hz < stop_hz"
             )
         if self.sfreq + 1e-9 < self.stop_hz * 64 / 34:
             raise ValueError(

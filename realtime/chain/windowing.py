@@ -86,7 +86,7 @@ def hop_samples(hop_s: float, sfreq: float) -> int:
         If it is not a whole number of samples.
     """
     exact = hop_s * sfreq
-    hop = round(exact)
+    hop = round(exact) if abs(exact) < 2**53 else 0
     if hop < 1 or abs(exact - hop) > 1e-6:
         raise NeuriptError(
             f"a hop of {hop_s:g} s is {exact:g} samples at {sfreq:g} Hz; use a multiple of "

@@ -40,6 +40,8 @@ FOUND = (
     ("manifest", b'"window_s": 2.0', b'"window_s": 1e308'),
     ("manifest", b'"window_s": 2.0', b'"window_s": ' + b"9" * 400),
     ("manifest", b'"hop_s": 0.125', b'"hop_s": 1e-320'),
+    ("manifest", b'"hop_s": 0.125', b'"hop_s": 1e308'),
+    ("manifest", b'"highpass_hz": 0.1', b'"highpass_hz": 1e-320'),
     ("forged container", b'"d_model": 12', b'"d_model": 1000000'),
     ("forged checkpoint", b'"d_model": 12', b'"d_model": 1000000'),
     ("cue marker", b'{"ev"', b'{"a": ' + b"[" * 100_000 + b'"ev"'),
