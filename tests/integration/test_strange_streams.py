@@ -28,7 +28,8 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, ({0}, {0}))
 from neuript.cli import main
 code = main(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000, file=sys.stderr)
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # of this program alone
+print(int(peak.split()[1]) // 1000, file=sys.stderr)
 sys.exit(code)
 """
 

@@ -59,7 +59,7 @@ def test_a_session_with_cues_needs_no_event_map(recording, decisions):
     read = read_recording(recording)
     session = as_cue_session(read, {"769": "left", "770": "right", "771": "right"})
     assert neuript.score(decisions, session) == neuript.score(decisions, read, EVENTS)
-    with pytest.raises(NeuriptError, match="it holds 769, 770, 771"):
+    with pytest.raises(NeuriptError, match="it holds '769' x2, '770' x1, '771' x1"):
         neuript.score(decisions, read)
 
 
