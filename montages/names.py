@@ -102,15 +102,25 @@ def canonical_name(label: str) -> str:
         around it.
     """
     stripped = label.strip()
-    if len(stripped) > _MAX_LABEL:  # no amplifier writes this, and the patterns need not wade in it
-        return stripped
-    without_unit = _UNIT.sub("", stripped).strip(" .'\"")
+    return _read(stripped)[0] or stripped
+
+
+def guessed_reference(label: str) -> str:
+    """Return the word behind an electrode's name that counts as its reference because nothing else is known of it."""
+    return _read(label.strip())[1]
+
+
+def _read(label: str) -> tuple[str, str]:
+    """Return the electrode or pair that a label names, empty if none, and a word behind it that may be a reference."""
+    if len(label) > _MAX_LABEL:  # no amplifier writes this, and the patterns need not wade in it
+        return "", ""
+    without_unit = _UNIT.sub("", label).strip(" .'\"")
     without_reference = _REFERENCE.sub("", without_unit).strip(" .")
     for text in (without_unit, without_reference):
         for core in (text, _PREFIX.sub("", text), _NUMBERED_COPY.sub("", _PREFIX.sub("", text))):
             if name := _bare_name(core):
-                return name
-    return _name_among_words(without_unit) or stripped
+                return name, ""
+    return _name_among_words(without_unit)
 
 
 def _bare_name(text: str) -> str:
@@ -122,8 +132,10 @@ def _bare_name(text: str) -> str:
     return f"{pair[0]}-{pair[1]}" if pair is not None and pair[0] != pair[1] else ""
 
 
-def _name_among_words(text: str) -> str:
-    """Return the one electrode or pair that stands in a label beside other words; empty where it is not plain.
+def _name_among_words(text: str) -> tuple[str, str]:
+    """Return the one electrode or pair that stands in a label beside other words, and a word that may be its reference.
+
+    Both are empty where it is not plain.
 
     Words may be `EEG` behind the name, a number before it, or behind a hyphen the name of a reference. A unit, a band
     or the quality of a contact (`C3-theta`) is no reference, nor is an electrode that is spelled wrongly (`Fp1-F77`).
@@ -134,15 +146,16 @@ def _name_among_words(text: str) -> str:
     core = text if numbered is None else (numbered["after"] or numbered["inside"]).strip()
     core = _REFERENCE.sub("", _SUFFIX.sub("", _PREFIX.sub("", core)))
     if name := _bare_name(core):
-        return name
+        return name, ""
     begins_with_eeg = text[:3].upper() == "EEG"
     reference = (_AFTER_EEG if begins_with_eeg else _ANY_REFERENCE).search(core)
     if reference is None:
-        return ""
+        return "", ""
     words = re.split(r"[\s_+]", reference[1])
     if any(_QUANTITY.fullmatch(word) or _AUXILIARY.fullmatch(word) for word in words):
-        return ""
-    return electrode_name(core[: reference.start()]) or ""
+        return "", ""
+    name = electrode_name(core[: reference.start()]) or ""
+    return name, reference[1].casefold() if name else ""
 
 
 def names_electrode(label: str) -> bool:

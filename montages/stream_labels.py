@@ -11,6 +11,7 @@ from neuript.montages.montage import Montage
 from neuript.montages.names import (
     canonical_name,
     electrode_name,
+    guessed_reference,
     is_auxiliary,
     is_count,
     is_exg_input,
@@ -140,6 +141,7 @@ def read_labels(
             f"none of the stream's channels is EEG by its type ({', '.join(sorted(set(types)))}); types that count are "
             f"{', '.join(sorted(EEG_TYPES))} and none at all: correct them in the sender or the file's channel table"
         )
+    _doubt_references(reading)
     _name_by_order(reading, cap)
     _mark_bads(reading, bads)
     _mark_duplicates(reading)
@@ -175,6 +177,16 @@ def _interpreter(labels: Sequence[str], model: Montage, cap: Montage | None) -> 
     if cap is not None:
         own += [*cap.ch_names, *cap.electrodes]
     return _Interpreter(aliases, {name.casefold(): name for name in own})
+
+
+def _doubt_references(reading: Reading) -> None:
+    """Do not read `C3-SQI` as C3 beside `C3` or `C4-AA`: an unknown word is a reference where all have the same."""
+    named = [channel for channel in reading.good() if split_pair(channel.name) is None]
+    words = {guessed_reference(channel.label) for channel in named}
+    if len(words) > 1:
+        for channel in named:
+            if guessed_reference(channel.label):
+                channel.name, channel.reason = "", "may be no EEG: what stands behind the name is no reference of all"
 
 
 def _name_by_order(reading: Reading, cap: Montage | None) -> None:

@@ -123,12 +123,10 @@ def _run_told(verb: str, arguments: list[str], *, verbose: bool) -> int:
         let_go_of_stdout()
         tell_error(f"neuript {verb}: interrupted")
         return EXIT_INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         if is_of_stdout(error):
             return output_failed(f"neuript {verb}", error)
-        if verbose:
-            raise
-        return internal_error(f"neuript {verb}", error)
+        return internal_error(f"neuript {verb}", error, verbose=verbose)
 
 
 def _run(verb: str, arguments: list[str]) -> int:

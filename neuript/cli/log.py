@@ -25,9 +25,9 @@ class _Sentences(logging.Formatter):
     So a line end in a text of others forges no line of the log.
     """
 
-    def __init__(self, *, timed: bool) -> None:
-        super().__init__("%(message)s")
-        self._timed = timed
+    def __init__(self, *, timed: bool, verbose: bool) -> None:
+        super().__init__("%(asctime)s %(name)s %(levelname)s %(message)s" if verbose else "%(message)s")
+        self._timed = timed and not verbose
 
     def format(self, record: logging.LogRecord) -> str:
         at = f"{self.formatTime(record, '%H:%M:%S')}  " if self._timed else ""
@@ -37,10 +37,7 @@ class _Sentences(logging.Formatter):
 def configure_logging(*, verbose: bool, timed: bool = False) -> None:
     """Send neuript's log to stderr: its sentences alone, with the time of day, or with time, origin and level."""
     handler = _Stderr()
-    if verbose:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-    else:
-        handler.setFormatter(_Sentences(timed=timed))
+    handler.setFormatter(_Sentences(timed=timed, verbose=verbose))
     root = logging.getLogger("neuript")
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -33,8 +33,12 @@ def tell_error(text: str) -> None:
         print(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...", file=sys.stderr, flush=True)
 
 
-def internal_error(program: str, error: Exception) -> int:
-    """Say that something is a fault of neuript, and how to report it; return the exit code."""
+def internal_error(program: str, error: Exception, *, verbose: bool) -> int:
+    """Say that something is a fault of neuript, and how to report it or its traceback; return the exit code."""
+    if verbose:
+        import traceback
+
+        tell_error("".join(traceback.format_exception(error)))
     tell_error(
         f"{program}: internal error: {type(error).__name__}: {indented(str(error))}\n"
         "This is a fault of neuript; run it again with --verbose for the traceback to report."

@@ -49,7 +49,7 @@ def run(argv: list[str] | None = None) -> int:
 
 
 def _report(found: XdfScan) -> None:
-    for problem in found.problems:
+    for problem in found.told():
         print(f"! {one_line(problem)}")
     for stream in found.streams.values():
         name = one_line(stream.header.findtext("name", ""))

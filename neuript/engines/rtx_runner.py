@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from neuript.engines.contract import EnginePrecision
 from neuript.engines.plan_engine import PlanEngine, need_gpu
+from neuript.engines.plan_store import keep_plan, kept_plan, plan_key
 from neuript.engines.rtx_build import load_bindings
-from neuript.files import write_atomically
-from neuript.user_folders import cache_dir, private_dir
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +38,7 @@ class RtxEngine(PlanEngine):
     def __init__(self, data: bytes, precision: EnginePrecision = "float32") -> None:
         need_gpu()
         trt = load_bindings()
-        self._kernels = _kernels_path(data, str(trt.__version__))
+        self._kernels = _kernels_key(data, str(trt.__version__))
         super().__init__(trt, data, "tensorrt", precision)
         self._write_kernels()
 
@@ -59,21 +57,19 @@ class RtxEngine(PlanEngine):
 
     def _read_kernels(self) -> None:
         try:
-            self._cache.deserialize(self._kernels.read_bytes())
-        except FileNotFoundError:
-            return
+            if (kept := kept_plan(self._kernels)) is not None:
+                self._cache.deserialize(kept)
         except Exception as error:  # noqa: BLE001  kernels are made again
             log.warning("the kernels kept for this GPU are not used: %s", error)
 
     def _write_kernels(self) -> None:
         try:
-            private_dir(self._kernels.parent)
-            write_atomically(self._kernels, bytes(self._cache.serialize()), mode=0o600)
+            keep_plan(self._kernels, bytes(self._cache.serialize()))
         except Exception as error:  # noqa: BLE001  the next start makes the kernels again, nothing else
             log.warning("the kernels for this GPU are not kept: %s", error)
 
 
-def _kernels_path(data: bytes, version: str) -> Path:
-    """Return where this user keeps the kernels of an engine for this GPU."""
-    about = f"{version} {torch.cuda.get_device_name()}".encode()
-    return cache_dir() / "engines" / f"{hashlib.sha256(data + about).hexdigest()[:32]}.kernels"
+def _kernels_key(data: bytes, version: str) -> str:
+    """Return what the kernels of an engine for this GPU are called by."""
+    plan = hashlib.sha256(data).hexdigest()
+    return plan_key(kernels=plan, version=version, gpu=torch.cuda.get_device_name())

@@ -189,7 +189,11 @@ def _rtx_is_there(parts: EngineParts) -> bool:
         return False
     if parts.plan is not None and is_own(parts.plan):
         return True
-    return parts.onnx is not None and has_plan(rtx_key(parts.onnx, parts.precision))
+    try:
+        return parts.onnx is not None and has_plan(rtx_key(parts.onnx, parts.precision))
+    except Exception as error:  # noqa: BLE001  a library of the driver is missing, say: the next rung
+        log.warning("TensorRT-RTX is installed and cannot be loaded: %s", error)
+        return False
 
 
 def _torch_tensorrt(module: nn.Module, parts: EngineParts) -> NetworkEngine:

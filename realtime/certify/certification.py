@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 BEGIN_S = 60.0
 """Seconds within which amplifier and decoder must have begun."""
-_LSL_SETTINGS = "[multicast]\nResolveScope = machine\n"
+_ALONE = {"NEURIPT_LSL_SCOPE": "machine"}
 """Nobody else sees what is published, and nobody else's streams are seen."""
 
 
@@ -114,8 +114,7 @@ def _measured(
     ]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuript-")))
-        (folder / "lsl_api.cfg").write_text(_LSL_SETTINGS, "utf-8")
-        environment = {**os.environ, "LSLAPICFG": str(folder / "lsl_api.cfg")}
+        environment = os.environ | _ALONE
         twin_log = stack.enter_context((folder / "twin").open("w+b"))
         twin = _started(stack, ["neuript", *simulate], environment | {"OMP_NUM_THREADS": "1"}, twin_log)
         decoder_log = stack.enter_context(log.open("w+b"))

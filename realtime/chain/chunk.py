@@ -56,9 +56,13 @@ class SignalInfo:
     """Seconds of signal in a second: another number than 1 only where a recording is played faster or slower."""
     simulated: bool = False
     """True for the digital twin; everything that shows this stream says so."""
+    identity: tuple[str, str] | None = field(default=None, compare=False, repr=False)
+    """Name and source id letter by letter, to find the stream again; set from these where None."""
 
     def __post_init__(self) -> None:
         """Spell out orders to a terminal in what a stranger wrote: from here on all of it is shown, sent and stored."""
+        if self.identity is None:
+            object.__setattr__(self, "identity", (self.name, self.source_id))
         for name in _TEXTS:
             value = getattr(self, name)
             clean = _shown(value) if isinstance(value, str) else tuple(map(_shown, value))

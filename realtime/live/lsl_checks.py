@@ -109,11 +109,11 @@ def check_identities() -> tuple[str, str, str]:
     by_id = defaultdict(list)
     for stream in visible_streams(_LOOK_S):
         if stream.source_id:
-            by_id[stream.source_id].append(stream)
-    twins = {source_id: found for source_id, found in by_id.items() if len({s.uid for s in found}) > 1}
+            by_id[stream.source_id, stream.name, stream.stype].append(stream)
+    twins = {who: found for who, found in by_id.items() if len({s.uid for s in found}) > 1}
     if not twins:
         return OK, "no two streams have the same source id", ""
-    source_id, found = next(iter(twins.items()))
+    (source_id, *_), found = next(iter(twins.items()))
     hosts = ", ".join(sorted({one_line(stream.hostname, 60) for stream in found}))
     more = f" (and {len(twins) - 1} more such ids)" if len(twins) > 1 else ""
     return (

@@ -170,9 +170,8 @@ def changes_between(before: SignalInfo, after: SignalInfo) -> list[str]:
 
 def same_stream(info: SignalInfo) -> str:
     """Return the predicate that finds a stream again when its sender was started anew."""
-    if info.source_id:
-        return predicate_for(name=info.name, source_id=info.source_id)
-    return predicate_for(name=info.name)
+    name, source_id = info.identity or (info.name, info.source_id)
+    return predicate_for(name=name, source_id=source_id) if source_id else predicate_for(name=name)
 
 
 def _units(info: SignalInfo) -> str:

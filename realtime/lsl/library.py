@@ -34,6 +34,8 @@ _MACHINE_ONLY = (
     ("multicast", "AddressesOverride", "{}"),
     ("lab", "KnownPeers", "{}"),
 )
+_MACHINE_PORTS = 128
+"""Within one computer liblsl asks these ports, each outlet takes two, and of its own 32 it finds 16 outlets."""
 _LEVEL = -3  # only what ends the process; we report lost streams ourselves, with a state
 _LOOK_EVERY_S = 0.2
 """Seconds between two looks of a program that must miss nothing that opens; liblsl itself takes 0.5."""
@@ -53,7 +55,7 @@ def machine_only(config: str) -> str:
     """Return liblsl settings with which no other computer is asked, and none is told of streams of this one."""
     for section, key, value in _MACHINE_ONLY:
         config = with_setting(config, section, key, value)
-    return config
+    return with_default(config, "ports", "PortRange", str(_MACHINE_PORTS))
 
 
 def stay_on_this_computer() -> None:

@@ -180,12 +180,12 @@ def with_setting(text: str, section: str, key: str, value: str) -> str:
     for line in lines:
         stripped = line.strip()
         if stripped.startswith("["):
-            inside = stripped[1:].partition("]")[0].strip().casefold() == section
+            inside = stripped[1:].partition("]")[0] == section  # liblsl minds case and blanks
             out.append(line)
             if inside and not done:
                 out.append(f"{key} = {value}")
                 done = True
-        elif not (inside and stripped.partition("=")[0].strip().casefold() == key.casefold()):
+        elif not (inside and stripped.partition("=")[0].strip() == key):
             out.append(line)
     if not done:
         out += [f"[{section}]", f"{key} = {value}"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from neuript.durations import in_words
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
@@ -11,15 +13,15 @@ WORD_S = 10.0
 """Markers that are outside by less are said only where there are no others."""
 
 
-def said_apart(recording: Recording) -> list[str]:
-    """Return a sentence for each marker stream that lies wholly outside the EEG; none without EEG."""
+def said_apart(recording: Recording, of: Collection[str] | None = None) -> list[str]:
+    """Return a sentence for each marker stream (of those named `of`) that lies wholly outside the EEG."""
     if recording.eeg_index is None or not len(recording.eeg):
         return []
     streams = [stream for stream in recording.marker_streams if len(stream)]
     begin_s, end_s = float(recording.eeg.timestamps.min()), float(recording.eeg.timestamps.max())
     least_s = 0.0 if len(streams) == 1 else WORD_S
     said = []
-    for stream in streams:
+    for stream in streams if of is None else [stream for stream in streams if stream.info.name in of]:
         first_s, last_s = float(stream.timestamps.min()), float(stream.timestamps.max())
         if begin_s - last_s > least_s:
             said.append(_sentence(stream, begin_s - first_s, "before the EEG begins"))

@@ -63,7 +63,15 @@ def fits(label: str, marker: str) -> bool:
     """Tell whether a label is a marker as it is typed, in which `*` stands for any text, also for none."""
     if ANYTHING not in marker:
         return label == marker
-    return re.fullmatch(".*".join(map(re.escape, marker.split(ANYTHING))), label, re.DOTALL) is not None
+    first, *middle, last = marker.split(ANYTHING)
+    if len(label) < len(first) + len(last) or not (label.startswith(first) and label.endswith(last)):
+        return False
+    at, end = len(first), len(label) - len(last)
+    for piece in middle:  # the first place is as good as any later one
+        if (found := label.find(piece, at, end)) < 0:
+            return False
+        at = found + len(piece)
+    return True
 
 
 def patterns_of(labels: Collection[str]) -> dict[str, int]:
@@ -76,23 +84,22 @@ def patterns_of(labels: Collection[str]) -> dict[str, int]:
     dict of str to int
         Empty where that says no more than the labels, or there would be more than 20.
     """
-    kinds: dict[str, list[list[str]]] = {}
+    kinds: dict[tuple[str, ...], list[list[str]]] = {}
     for label in labels:
-        kinds.setdefault(_NUMBER.sub(ANYTHING, label), []).append(_NUMBER.findall(label))
+        kinds.setdefault(tuple(_NUMBER.split(label)), []).append(_NUMBER.findall(label))
     found: Counter[str] = Counter()
     for kind, numbers in kinds.items():
-        if ANYTHING in kind:
+        if len(kind) > 1:
             repeats = [len(set(column)) * _REPEATS <= len(column) for column in zip(*numbers, strict=True)]
             found.update(_pattern(kind, row, repeats) for row in numbers)
         else:
-            found[kind] += len(numbers)
+            found[kind[0]] += len(numbers)
     n_labels = len(set(labels))
     useful = FEW_LABELS < n_labels >= 2 * len(found) and len(found) <= MOST_PATTERNS and set(found) != {ANYTHING}
     return dict(found.most_common()) if useful else {}
 
 
-def _pattern(kind: str, numbers: Sequence[str], keep: Sequence[bool]) -> str:
-    pieces = kind.split(ANYTHING)
+def _pattern(pieces: Sequence[str], numbers: Sequence[str], keep: Sequence[bool]) -> str:
     said = (number if kept else ANYTHING for number, kept in zip(numbers, keep, strict=True))
     return pieces[0] + "".join(f"{number}{piece}" for number, piece in zip(said, pieces[1:], strict=True))
 

@@ -31,7 +31,7 @@ def read_xdf(path: Path) -> Recording:
     """Read an XDF as far as its chunks are whole; see `read_recording` for what is refused."""
     blob = load_bytes(path)
     found = xdf_walk.scan(blob)
-    notes = list(found.problems)
+    notes = found.told()
     if not found.intact:
         notes.append(
             f"the file is damaged: read {found.n_kept} of {found.n_bytes} bytes "
@@ -46,7 +46,10 @@ def read_xdf(path: Path) -> Recording:
         scanned = found.streams[one["info"]["stream_id"]]
         if scanned.footer is None and found.intact:
             notes.append(f"stream '{signal_info(scanned.header).name}' has no footer (recording broken off)")
-        streams.append(_xdf_stream(one, scanned, raw_stamps.get(scanned.stream_id, []), notes))
+        if np.isfinite(np.asarray(one["time_stamps"], np.float64)).all():
+            streams.append(_xdf_stream(one, scanned, raw_stamps.get(scanned.stream_id, []), notes))
+        else:
+            notes.append(f"stream '{signal_info(scanned.header).name}' is left out: it has stamps that are no numbers")
     return Recording(path, streams, "XDF", notes)
 
 
@@ -97,8 +100,6 @@ def _xdf_stream(
         notes.append(f"the clock of stream '{info.name}' restarted {len(resets)} time(s) during the recording")
     if n and not scanned.n_offsets:
         notes.append(f"stream '{info.name}' has no clock offsets: its stamps are its own clock's")
-    if not np.isfinite(timestamps).all():
-        raise NeuriptError(f"stream '{info.name}' has time stamps that are not numbers")
     order, n_late = time_order(timestamps, info.sfreq)
     if order is not None and not isinstance(values, list):
         notes.append(

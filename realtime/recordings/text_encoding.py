@@ -7,6 +7,7 @@ UTF-8 for Latin-1, all of it; here each byte that is not part of a UTF-8 charact
 from __future__ import annotations
 
 import codecs
+import re
 
 
 def read_text(raw: bytes | str) -> str:
@@ -22,16 +23,14 @@ def read_text(raw: bytes | str) -> str:
     >>> read_text(b"\xb5V"), read_text("µV".encode()), read_text("Âµ" + "V")
     ('µV', 'µV', 'µV')
     """
-    if isinstance(raw, bytes):
-        raw = raw.decode("utf-8", _FALLBACK)
-    while True:  # each time it becomes shorter, or stays
-        try:
-            again = raw.encode("latin-1").decode("utf-8", _FALLBACK)
-        except UnicodeEncodeError:  # it holds characters that no misreading makes
-            return raw
-        if again == raw:
-            return raw
-        raw = again
+    text = raw.decode("utf-8", _FALLBACK) if isinstance(raw, bytes) else raw
+    while (again := _MISREAD.sub(_once_less, text)) != text:  # each time it becomes shorter
+        text = again
+    return text
+
+
+def _once_less(misread: re.Match[str]) -> str:
+    return misread[0].encode("latin-1").decode("utf-8", _FALLBACK)
 
 
 def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
@@ -41,4 +40,6 @@ def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
 
 
 _FALLBACK = "neuript-latin-1"
+_MISREAD = re.compile("[\x80-\xff]+")
+"""What UTF-8 that was taken for Latin-1 consists of."""
 codecs.register_error(_FALLBACK, _as_latin_1)

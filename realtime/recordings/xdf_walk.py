@@ -29,8 +29,8 @@ from neuript.realtime.recordings.xdf_bytes import MAGIC
 
 BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 MAX_STREAMS = 1024
-MAX_EMPTY_CHUNKS = 10_000
-"""Samples chunks without samples; no recorder writes more."""
+MOST_PROBLEMS = 20
+"""So many things that are wrong are told one by one."""
 _MAX_COUNT = 2**53
 DTYPES = {"float32": "<f4", "double64": "<f8", "int8": "<i1", "int16": "<i2", "int32": "<i4", "int64": "<i8"}
 _ITEM_BYTES = {name: np.dtype(code).itemsize for name, code in DTYPES.items()}
@@ -80,7 +80,9 @@ class XdfScan:
     n_bytes : int
         Size of the (unpacked) file.
     problems : list of str
-        One sentence for each thing that was wrong.
+        One sentence for each thing that was wrong; of many, the first 20.
+    n_problems : int
+        How many there are.
     """
 
     streams: dict[int, ScannedStream] = field(default_factory=dict)
@@ -89,9 +91,20 @@ class XdfScan:
     n_bytes: int = 0
     n_whole: int = 0
     n_chunks: int = 0
-    n_empty: int = 0
     has_header: bool = False
     problems: list[str] = field(default_factory=list)
+    n_problems: int = 0
+
+    def add(self, problem: str) -> None:
+        """Note one thing that was wrong."""
+        self.n_problems += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(problem)
+
+    def told(self) -> list[str]:
+        """Return the sentences, and one for those that are not written out."""
+        more = self.n_problems - len(self.problems)
+        return [*self.problems, f"and {more} more of the kind"] if more else list(self.problems)
 
     @property
     def n_kept(self) -> int:
@@ -114,8 +127,8 @@ def scan(blob: bytes) -> XdfScan:
     Raises
     ------
     NeuriptError
-        If the XML has a DOCTYPE or is larger than 16 MiB, or there are more than 1024 streams or 10,000 chunks of no
-        samples: no recorder writes such a file, so it is refused rather than repaired.
+        If the XML has a DOCTYPE or is larger than 16 MiB, or there are more than 1024 streams: no recorder
+        writes such a file, so it is refused rather than repaired.
     """
     found = XdfScan(n_bytes=len(blob))
     position = len(MAGIC)
@@ -128,7 +141,7 @@ def scan(blob: bytes) -> XdfScan:
         try:
             stand_in, mended = _take(blob, tag, content, stop, found)
         except _DamagedError as damage:
-            found.problems.append(f"chunk at byte {start} left out: {damage}")
+            found.add(f"chunk at byte {start} left out: {damage}")
         else:
             last = found.keep[-1] if found.keep else b""
             if mended:
@@ -191,7 +204,7 @@ def _skip_damage(blob: bytes, position: int, why: str, found: XdfScan) -> int:
     mark = blob.find(BOUNDARY, position)
     stop = len(blob) if mark < 0 else mark + len(BOUNDARY)
     where = "the rest of the file is lost" if mark < 0 else "reading goes on at the next boundary"
-    found.problems.append(f"at byte {position} of {len(blob)}: {why}; {where} ({stop - position} bytes)")
+    found.add(f"at byte {position} of {len(blob)}: {why}; {where} ({stop - position} bytes)")
     return stop
 
 
@@ -239,9 +252,6 @@ def _take_content(
     n, seen = _check_samples(blob, content, stop, stream), stream.n_samples
     stream.n_samples += n
     if not n:
-        found.n_empty += 1
-        if found.n_empty > MAX_EMPTY_CHUNKS:
-            raise NeuriptError(f"the XDF file has more than {MAX_EMPTY_CHUNKS} chunks without samples")
         return b"", b""
     empty = stand_ins.empty_texts(stream.n_chans) if stream.is_text else bytes(stream.n_item)
     return b"" if seen else stand_ins.one_sample(stream_id, empty), b""
@@ -263,7 +273,7 @@ def _take_file_header(xml: bytes, found: XdfScan) -> bytes:
     try:
         xml.decode("utf-8")
     except UnicodeDecodeError as error:
-        found.problems.append(f"the header of the file has bytes that are no UTF-8 ({error.reason}): replaced")
+        found.add(f"the header of the file has bytes that are no UTF-8 ({error.reason}): replaced")
         return stand_ins.mended_header(xml.decode("utf-8", "replace"))
     return b""
 

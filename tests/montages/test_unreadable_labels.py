@@ -116,3 +116,11 @@ def test_what_a_label_was_taken_for_is_said():
     assert "T7 (EEG T3-AA)" in read
     assert unread == "not used, for they name no electrode: Kopf"
     assert plan_channels([f"{name.upper()}." for name in CAP.ch_names], CAP, CAP).label_notes() == []
+
+
+def test_a_word_behind_some_names_only_is_no_reference():
+    """What is measured of an electrode beside its EEG: however it is called, it must not be decoded in its place."""
+    labels = ["C3-SQI", "C4-SQI", *CLINICAL]
+    assert plan_channels(labels, CAP, CAP).used == tuple(range(2, len(labels)))
+    mixed = [f"{name}-{'AA' if i else 'conf'}" for i, name in enumerate(CLINICAL)]
+    assert 0 not in draft_plan(mixed, CAP, CAP).used

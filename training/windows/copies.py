@@ -33,7 +33,7 @@ def without_copies(events: Sequence[Event], meaning: Mapping[str, str]) -> tuple
             continue
         rank.setdefault(event.stream, len(rank))
         alike = groups.setdefault(means, [])
-        if alike and event.time_s - events[alike[-1][-1]].time_s < COPY_S:
+        if alike and event.time_s - events[alike[-1][0]].time_s < COPY_S:
             alike[-1].append(i)
         else:
             alike.append([i])

@@ -353,7 +353,7 @@ def _require_trials(
     few = next((name for name, n in counts.items() if n < spec.min_trials_per_class), None)
     if few is None:
         return
-    if why := why_too_few(recordings):
+    if why := why_too_few(recordings, events, spec):
         raise NeuriptError(f"class {few!r} has {counts[few]} trials{after}, for {why}")
     if not after:
         require_classes(trials, spec.markers, [event for part in events for event in part])

@@ -12,7 +12,7 @@ from neuript.realtime.recordings.apart import said_apart
 from neuript.realtime.recordings.look import short_name
 from neuript.realtime.recordings.recording import Event, Recording
 from neuript.training.windows.dataset_spec import DatasetSpec
-from neuript.training.windows.events import labels_of_marker, trials_of
+from neuript.training.windows.events import classes_of_labels, labels_of_marker, trials_of
 
 
 def refuse_copies(recordings: Sequence[Recording]) -> None:
@@ -91,7 +91,10 @@ def said_without_window(
     return f"{short_name(recording)}: {n_lost} of {len(trials)} trials {have} no clean window ({known})"
 
 
-def why_too_few(recordings: Sequence[Recording]) -> str:
+def why_too_few(recordings: Sequence[Recording], events: Sequence[Sequence[Event]], spec: DatasetSpec) -> str:
     """Return what makes trials unusable in recordings as a whole; empty where it is only their number."""
-    said = [f"{short_name(one)}: {sentence}" for one in recordings for sentence in said_apart(one)]
-    return said[0] if said else ""
+    for recording, found in zip(recordings, events, strict=True):
+        meant = classes_of_labels(found, spec.markers)
+        if said := said_apart(recording, {event.stream for event in found if event.label in meant}):
+            return f"{short_name(recording)}: {said[0]}"
+    return ""

@@ -117,3 +117,14 @@ def test_few_labels_and_mere_numbers_have_nothing_in_common():
     assert patterns_of(["769"] * 20 + ["770"] * 20) == {}
     assert patterns_of([str(1.7e9 + 3.1 * i) for i in range(40)]) == {}
     assert patterns_of([]) == {}
+
+
+def test_a_star_in_a_label_is_a_letter_like_others():
+    labels = [f"go*{i}" for i in range(12)] + ["***"] * 12
+    assert patterns_of(labels) == {"go**": 12, "***": 12}
+
+
+def test_many_stars_cost_little():
+    assert not fits("a" * 100_000 + "b", "*a" * 40 + "*c")
+    assert fits("xaybzc", "x*y*c")
+    assert not fits("ab", "ab*b")

@@ -79,3 +79,8 @@ def test_a_recording_of_such_a_sender(tmp_path, rng, raw):
     assert [e.label for e in events_of(rec)] == ["linke Hand üben,", "üben,1", "x" * 300 + ",y"]
     assert [e.time_s for e in events_of(rec)] == [7.0, 7.0, 9.0]
     assert not any("corrupt" in note for note in rec.warnings)
+
+
+def test_a_letter_of_another_script_changes_nothing_else():
+    assert read_text("Âµ–V") == "µ–V"
+    assert read_text("dÃ©but 頭") == "début 頭"
