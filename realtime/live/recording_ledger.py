@@ -28,6 +28,8 @@ ELSEWHERE_S = 0.1
 """Seconds by which counts may differ where the stamps are another computer's: its clock is only measured."""
 STALL_S = 5.0
 """Seconds after which it is said that what comes in here does not come to the recorder."""
+FRESH_S = 2.0
+"""Seconds for which what the recorder said last holds; one that stands still for longer may still take all of it."""
 
 
 class StampTally:
@@ -246,7 +248,8 @@ class RecordingLedger:
     def _look_for_stall(self, tally: StampTally) -> None:
         """Say once that a stream goes on here, and not at the recorder."""
         stream, now = self._of(tally), self._clock()
-        if stream is None or not tally.begun:
+        if stream is None or not tally.begun or self._recorder.quiet_s > FRESH_S:
+            self._progress.pop(tally.uid, None)
             return
         seen = self._progress.get(tally.uid)
         if seen is None or seen.arrived != stream["arrived"]:

@@ -108,6 +108,11 @@ class Recorder:
         return list(self._said.get("streams", ()))
 
     @property
+    def quiet_s(self) -> float:
+        """Seconds since it said something: what it said last is as old."""
+        return self._clock() - self._heard_at
+
+    @property
     def pid(self) -> int | None:
         """The recorder's process; None while there is none."""
         return None if self._process is None else self._process.pid
@@ -239,7 +244,7 @@ class Recorder:
     # -- what it says -----------------------------------------------------------------------------------------------
 
     def _listen_for_silence(self) -> None:
-        silent_s = self._clock() - self._heard_at
+        silent_s = self.quiet_s
         if silent_s > SILENT_S and not self._silent:
             self._silent = True
             self.report(

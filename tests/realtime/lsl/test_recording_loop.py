@@ -15,6 +15,7 @@ from neuript.realtime.lsl import recording_loop
 from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.lsl.recording_loop import RecordingLoop
 from neuript.realtime.lsl.recording_rule import RecordingRule
+from neuript.realtime.lsl.stream_tap import StreamTap
 
 pytestmark = pytest.mark.lsl
 
@@ -170,3 +171,18 @@ def test_what_a_recorder_has_left_is_gone_on_with_where_it_has_left_something(tm
         made = RecordingLoop(path, rule, go_on=True)
         made.finish()
         assert path.read_bytes().startswith(b"XDF:")
+
+
+def test_an_instance_whose_place_another_has_taken_is_not_joined_again(loop, source_id, monkeypatch):
+    replaced = pylsl.StreamInfo("counter", "Count", 1, 0.0, "int32", source_id)
+    tap, joined = StreamTap(replaced), []
+    monkeypatch.setattr(tap, "join", lambda: joined.append(tap))
+    monkeypatch.setattr(loop, "_resolver", SimpleNamespace(results=lambda: [replaced]))
+    loop._taps[replaced.uid()] = tap
+    loop._done.add(replaced.uid())
+    loop.turn()
+    assert joined == []
+    loop._done.clear()
+    loop._retry.at = 0.0
+    loop.turn()
+    assert joined == [tap]
