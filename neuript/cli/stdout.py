@@ -14,7 +14,7 @@ from neuript.outflow import unheld_stderr
 
 EXIT_USAGE, EXIT_INTERNAL = 2, 1
 _LONGEST = 8000
-UNHELD = ("live", "record", "bridge", "calibrate", "feedback", "replay", "simulate")
+UNHELD = ("live", "record", "bridge", "calibrate", "feedback", "rehearse", "replay", "simulate")
 """Verbs with a pace of their own, which a reader of their log who stands still must not hold up."""
 
 

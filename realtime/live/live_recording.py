@@ -7,6 +7,7 @@ import time
 
 from neuript.realtime.chain.chunk import SignalInfo, Source
 from neuript.realtime.live.recording_ledger import RecordedFile, RecordingLedger, StampTally, TalliedRows, TalliedSource
+from neuript.realtime.lsl.candidates import Follow
 from neuript.realtime.lsl.explanation_outlet import ExplanationOutlet
 from neuript.realtime.lsl.outlet import DecisionOutlets
 from neuript.realtime.lsl.recorder import Recorder
@@ -32,17 +33,26 @@ class LiveRecording:
         The decoder's streams.
     duration_s : float or None
         Seconds that the session is to last; None if nobody has said.
+    follow : str
+        Who goes on with the EEG for the decoder, and so in the file; see `Follow`.
     """
 
-    def __init__(self, path: str, eeg: SignalInfo, outlets: DecisionOutlets, duration_s: float | None) -> None:
+    def __init__(
+        self,
+        path: str,
+        eeg: SignalInfo,
+        outlets: DecisionOutlets,
+        duration_s: float | None = None,
+        follow: Follow = "restarts",
+    ) -> None:
         self.result: RecordedFile | None = None
         """What became of it; None before it was closed."""
         self._eeg, self._duration_s = eeg, duration_s
         self._explanation: ExplanationOutlet | None = ExplanationOutlet(eeg)
         uids = (eeg.uid, self._explanation.uid, outlets.proba_uid)
-        self._recorder = Recorder(path, RecordingRule(uids=uids, others="markers"))
-        self._samples = StampTally(eeg.name, eeg.source_id, eeg.hostname)
-        proba = StampTally(*outlets.proba_name)
+        self._recorder = Recorder(path, RecordingRule(uids=uids, others="markers", eeg=eeg.uid, follow=follow))
+        self._samples = StampTally(eeg.name, eeg.uid)
+        proba = StampTally(outlets.proba_name, outlets.proba_uid)
         self.rows = TalliedRows(proba)
         """A sink that counts what is published."""
         self._ledger = RecordingLedger(self._recorder, [self._samples, proba])
@@ -52,7 +62,7 @@ class LiveRecording:
     def start(self) -> None:
         """Start the recorder, without waiting; says where the disk will not do."""
         if words := room_in_words(self._recorder.path.parent, self._eeg, self._duration_s):
-            logger.error("%s\a", words)
+            logger.error("%s", words)
         self._began = time.monotonic()
         self._recorder.start()
 
@@ -65,11 +75,11 @@ class LiveRecording:
         self._ledger.check()
         recorder = self._recorder
         late_s = time.monotonic() - self._began
-        if late_s > JOIN_S and recorder.stream(self._samples.name, self._samples.source_id) is None:
+        if late_s > JOIN_S and recorder.stream(self._samples.uid) is None:
             self._began = float("inf")
             recorder.report(
-                f"the recorder has not found the EEG within {JOIN_S:g} s, and nothing of it is in {recorder.path} so "
-                "far; decoding goes on"
+                f"the recorder has not found the EEG within {JOIN_S:g} s, and nothing of it is recorded so far; "
+                "decoding goes on"
             )
         new = recorder.problems[self._n_told :]
         self._n_told += len(new)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import socket
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,16 @@ from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.lsl.recorder import Recorder
 from neuript.realtime.recordings.xdf_skim import SkimmedStream, XdfSkim, skim
 
+logger = logging.getLogger(__name__)
+
 REMEMBER_S = 60.0
 """Seconds of stamps that are kept until the recorder says from which one on it records."""
 ELSEWHERE_S = 0.1
 """Seconds by which counts may differ where the stamps are another computer's: its clock is only measured."""
+STALL_S = 5.0
+"""Seconds after which it is said that what comes in here does not come to the recorder."""
+FRESH_S = 2.0
+"""Seconds for which what the recorder said last holds; one that stands still for longer may still take all of it."""
 
 
 class StampTally:
@@ -29,14 +37,16 @@ class StampTally:
 
     Parameters
     ----------
-    name, source_id : str
-        Which stream.
-    hostname : str
-        Whose clock its stamps are of.
+    name : str
+        What the stream is called.
+    uid : str
+        Which one it is: its first instance.
     """
 
-    def __init__(self, name: str, source_id: str, hostname: str = "") -> None:
-        self.name, self.source_id, self.hostname = name, source_id, hostname
+    def __init__(self, name: str, uid: str) -> None:
+        self.name, self.uid = name, uid
+        self.offset_s: float | None = None
+        """What to add to the sender's stamps to have them on our clock, in seconds; None before it is known."""
         self.n = 0
         """Samples since then."""
         self.newest = -math.inf
@@ -56,6 +66,16 @@ class StampTally:
         self._recent.append(new)
         while self._recent[0][-1] < self.newest - REMEMBER_S:
             self._recent.popleft()
+
+    @property
+    def begun(self) -> bool:
+        """Whether samples are counted."""
+        return self._from is not None
+
+    @property
+    def rate(self) -> float:
+        """Samples in a second of those that were counted."""
+        return 0.0 if self._from is None else self.n / max(self.newest - self._from, 1.0)
 
     def begin(self, first: float) -> None:
         """Count from this stamp on; only the first call does something."""
@@ -110,8 +130,22 @@ class RecordedFile:
     """What else there is to say."""
 
     def incomplete(self, path: Path) -> RecordingIncompleteError:
-        """Return the error that says what is missing."""
-        return RecordingIncompleteError(f"the recording {path} is not complete: {'; '.join(self.missing)}")
+        """Return the error that says what is missing; all of it is in the log."""
+        more = f" (and {len(self.missing) - 1} more, said above)" if len(self.missing) > 1 else ""
+        return RecordingIncompleteError(f"the recording {path} is not complete: {self.missing[0]}{more}")
+
+
+@dataclass
+class _Progress:
+    """How far a stream came, here and at the recorder."""
+
+    arrived: int
+    n: int
+    at: float
+    """When the recorder had more of it last, by the ledger's stopwatch."""
+    grown_at: float
+    """When there was more of it here last."""
+    told: bool = False
 
 
 class RecordingLedger:
@@ -123,18 +157,34 @@ class RecordingLedger:
         Started.
     tallies : list of StampTally
         Streams of which it is known here what was sent.
+    clock : callable
+        Stopwatch, in seconds.
     """
 
-    def __init__(self, recorder: Recorder, tallies: list[StampTally]) -> None:
-        self._recorder, self._tallies = recorder, tallies
+    def __init__(
+        self, recorder: Recorder, tallies: list[StampTally], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._recorder, self._tallies, self._clock = recorder, tallies, clock
+        self._progress: dict[str, _Progress] = {}
 
     def check(self) -> None:
         """Look after the recorder, and begin to count what it has begun to record. Never waits."""
         self._recorder.check()
         self._begin()
+        for tally in self._tallies:
+            self._look_for_stall(tally)
 
     def close(self) -> RecordedFile:
-        """End the recording, read what is in the file, and say what is missing."""
+        """End the recording, read what is in the file, and say what is missing; an interrupt ends the comparison."""
+        try:
+            result = self._compare()
+        except KeyboardInterrupt:
+            result = self._not_compared()
+        for sentence in result.missing:
+            logger.error("%s", sentence)
+        return result
+
+    def _compare(self) -> RecordedFile:
         recorder = self._recorder
         recorder.close()
         self._begin()
@@ -144,54 +194,94 @@ class RecordingLedger:
         for tally in self._tallies:
             stream = self._of(tally)
             if stream is not None and stream["first"] is not None:
-                spans[stream["id"]] = (stream["first"], tally.newest - _offset_s(stream))
+                if tally.offset_s is not None and not _clock_changed(stream):
+                    spans[stream["id"]] = (stream["first"], tally.newest - tally.offset_s)
             elif tally.newest > -math.inf:
-                missing.append(f"'{tally.name}' is not in {recorder.path.name} at all: the recorder never had it")
+                missing.append(f"'{tally.name}' is not in the recording at all: the recorder never had it")
+        found = XdfSkim()
         try:
-            found = skim(recorder.path, spans)
-        except (OSError, NeuriptError) as error:
-            missing.append(f"{recorder.path} cannot be read: {error}")
-            found = XdfSkim()
+            if not recorder.stuck:
+                found = skim(recorder.path, spans)
+        except OSError as error:
+            missing.append(f"the recording cannot be read: {error.strerror or error}")
+        except NeuriptError as error:
+            missing.append(f"the recording cannot be read: {str(error).replace(str(recorder.path), 'it')}")
         rows = [self._row(i, s, found.streams.get(i), missing) for i, s in said.items()]
         if found.n_whole < found.n_bytes:
-            missing.append(f"the last {found.n_bytes - found.n_whole} bytes of {recorder.path.name} are torn")
+            missing.append(f"the last {found.n_bytes - found.n_whole} bytes of the recording are torn")
+        notes = [_in_words(recorder.path, found, rows)] + [
+            f"'{tally.name}' was not compared with what came in here: its sender's clock did not answer"
+            for tally in self._tallies
+            if not tally.begun and self._of(tally) is not None
+        ]
+        return self._result(found.n_bytes, missing, rows, notes)
+
+    def _not_compared(self) -> RecordedFile:
+        """What is known where somebody would not wait."""
+        losses = list(dict.fromkeys(self._recorder.losses))
+        return self._result(None, [*losses, "it was not compared with what was sent: that was interrupted"], [], [])
+
+    def _result(
+        self, n_bytes: int | None, missing: list[str], rows: list[dict[str, Any]], notes: list[str]
+    ) -> RecordedFile:
         figures = {
-            "file": recorder.path.name,
-            "bytes": found.n_bytes,
+            "bytes": n_bytes,
             "complete": not missing,
-            "recorder_restarts": recorder.n_restarts,
-            "problems": recorder.problems,
+            "recorder_restarts": self._recorder.n_restarts,
+            "problems": self._recorder.problems,
             "missing": missing,
             "streams": rows,
         }
-        return RecordedFile(figures=figures, missing=tuple(missing), notes=_notes(recorder.path, found, rows))
+        return RecordedFile(figures=figures, missing=tuple(missing), notes=tuple(notes))
 
     def _begin(self) -> None:
+        """Begin to count where it is known from which of our stamps on: where the clocks have been compared."""
         for tally in self._tallies:
             stream = self._of(tally)
-            if stream is not None and stream["first"] is not None:
-                tally.begin(stream["first"] + _offset_s(stream))
+            if stream is None or stream["first"] is None or (_clock_changed(stream) and not tally.begun):
+                continue
+            offset_s = stream["offset_s"] if stream["elsewhere"] else 0.0
+            tally.offset_s = tally.offset_s if offset_s is None else offset_s
+            if tally.offset_s is not None:
+                tally.begin(stream["first"] + tally.offset_s)
+
+    def _look_for_stall(self, tally: StampTally) -> None:
+        """Say once that a stream goes on here, and not at the recorder."""
+        stream, now = self._of(tally), self._clock()
+        if stream is None or not tally.begun or self._recorder.quiet_s > FRESH_S:
+            self._progress.pop(tally.uid, None)
+            return
+        seen = self._progress.get(tally.uid)
+        if seen is None or seen.arrived != stream["arrived"]:
+            self._progress[tally.uid] = _Progress(stream["arrived"], tally.n, now, now)
+            return
+        if tally.n > seen.n:
+            seen.n, seen.grown_at = tally.n, now
+        if seen.grown_at - seen.at > STALL_S and not seen.told:
+            seen.told = True
+            self._recorder.report(
+                f"'{tally.name}' comes in here, and nothing of it has come to the recorder for {STALL_S:g} s; what "
+                "comes meanwhile is missing from the recording"
+            )
 
     def _of(self, tally: StampTally) -> dict[str, Any] | None:
-        return self._recorder.stream(tally.name, tally.source_id)
+        return self._recorder.stream(tally.uid)
 
     def _row(
         self, stream_id: int, said: dict[str, Any], found: SkimmedStream | None, missing: list[str]
     ) -> dict[str, Any]:
         """Compare one stream; add to `missing` what is."""
         name, in_file = said["name"], 0 if found is None else found.n_samples
-        tally = next((t for t in self._tallies if (t.name, t.source_id) == (name, said["source_id"])), None)
-        sent = None if tally is None or said["first"] is None else tally.n
-        n_missing = max(0, said["arrived"] - in_file)
-        if sent is not None and found is not None:
-            elsewhere = said["hostname"] != socket.gethostname()
-            rate = sent / max(tally.newest - said["first"], 1.0) if tally is not None else 0.0
-            spare = math.ceil(ELSEWHERE_S * rate) if elsewhere else 0
-            behind = sent - found.n_within
+        tally = next((t for t in self._tallies if t.uid == said["first_uid"]), None)
+        sent = tally.n if tally is not None and tally.begun else None
+        n_missing = 0 if self._recorder.stuck else max(0, said["arrived"] - in_file)
+        if tally is not None and tally.begun and found is not None:
+            spare = math.ceil(ELSEWHERE_S * tally.rate) if said["elsewhere"] else 0
+            behind = tally.n - (found.n_samples if _clock_changed(said) else found.n_within)
             n_missing = max(n_missing, behind if behind > spare else 0)
         if n_missing:
             missing.append(
-                f"{n_missing} samples of '{name}' are missing from {self._recorder.path.name}: it holds {in_file}, and "
+                f"{n_missing} samples of '{name}' are missing from the recording: it holds {in_file}, and "
                 f"{max(said['arrived'], in_file + n_missing)} were sent since it was joined"
             )
         return {
@@ -206,10 +296,11 @@ class RecordingLedger:
         }
 
 
-def _offset_s(stream: dict[str, Any]) -> float:
-    return 0.0 if stream["hostname"] == socket.gethostname() else float(stream["offset_s"])
+def _clock_changed(stream: dict[str, Any]) -> bool:
+    """Whether its stamps may be of two clocks: started again elsewhere, perhaps with the computer."""
+    return bool(stream["elsewhere"]) and stream["instances"] > 1
 
 
-def _notes(path: Path, found: XdfSkim, rows: list[dict[str, Any]]) -> tuple[str, ...]:
+def _in_words(path: Path, found: XdfSkim, rows: list[dict[str, Any]]) -> str:
     words = ", ".join(f"{row['in_file']} of '{row['name']}'" for row in rows if row["type"] != "Description")
-    return (f"recorded {path} ({found.n_bytes / 1e6:.1f} MB; samples: {words or 'none'})",)
+    return f"recorded {path} ({found.n_bytes / 1e6:.1f} MB; samples: {words or 'none'})"

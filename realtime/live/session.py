@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,6 @@ from neuript.files import check_writable
 from neuript.interrupt import Interrupt
 from neuript.montages import load_montage
 from neuript.outflow import dropped_on_stderr
-from neuript.pasteable import pasteable
 from neuript.realtime.chain.conditioner import Conditioner
 from neuript.realtime.chain.windowing import hop_samples
 from neuript.realtime.decoding.decoder import Decoder
@@ -25,13 +24,14 @@ from neuript.realtime.decoding.latency import LatencyLedger
 from neuript.realtime.decoding.policy import DecisionPolicy
 from neuript.realtime.live.bad_news import BadNews
 from neuript.realtime.live.first_words import announce
-from neuript.realtime.live.intake import Intake, Paced, take_in
+from neuript.realtime.live.intake import Intake, take_in
 from neuript.realtime.live.last_words import reason_of, summary_of
 from neuript.realtime.live.latency_news import LatencyNews
 from neuript.realtime.live.model_settings import model_montage, policy_here, preprocess_here, reference_here
 from neuript.realtime.live.no_garbage import no_garbage
 from neuript.realtime.live.options import LiveOptions
 from neuript.realtime.live.own_header import own_header
+from neuript.realtime.live.session_inputs import followed_by, model_of, signal_of
 from neuript.realtime.live.session_report import ProcessCosts, build_report, write_report
 from neuript.realtime.live.sinks import JsonLines, Sentences, SinceFirst, StdoutLines, time_of_day
 from neuript.realtime.live.steering import Steering
@@ -39,19 +39,17 @@ from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.live.woken_channels import WokenChannels
 from neuript.realtime.recordings.channel_plan import absent_electrodes, assumed_cap, with_estimated
 from neuript.realtime.recordings.given_channels import check_channels
-from neuript.weights import population_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from neuript.modelfile.engines import Engine
     from neuript.modelfile.manifest import Manifest
-    from neuript.realtime.chain.chunk import SignalInfo, Source
+    from neuript.realtime.chain.chunk import SignalInfo
     from neuript.realtime.dashboard.launch import Handle, View
     from neuript.realtime.decoding.decision import Sink
     from neuript.realtime.live.demo import Demo
     from neuript.realtime.live.live_recording import LiveRecording
-    from neuript.realtime.lsl.candidates import Follow
     from neuript.realtime.lsl.namesakes import Namesakes
     from neuript.realtime.lsl.outlet import DecisionOutlets
 
@@ -99,6 +97,7 @@ class _Session:
         self.recording: LiveRecording | None = None
         self.stdout: StdoutLines | None = None
         self.dashboard: Handle | None = None
+        self.dashboard_dropped = 0
         self.outlets: DecisionOutlets | None = None
         self.steering: Steering | None = None
         self.dead: tuple[str, ...] = ()
@@ -118,12 +117,12 @@ class _Session:
             check_channels(self.options.channels, cap)
         if self.options.demo:
             self._start_demo()
-        engine = self._open_model()
+        engine = model_of(self.options)
         self.stop.check()
         manifest = engine.manifest
         hop_samples(self.options.hop_s or manifest.hop_s, manifest.sfreq)
         self._choose_view()
-        source = self._open_source()
+        source = signal_of(self.options, self.demo, self._check)
         self.stack.callback(source.close)
         if self.live and self.rows_to is None:
             from neuript.realtime.lsl.namesakes import Namesakes
@@ -164,66 +163,11 @@ class _Session:
         self.demo.start(read_manifest(model))
         self.options = replace(self.options, model=model)
 
-    def _open_model(self) -> Engine:
-        from neuript.modelfile.deployable import open_model
-
-        if self.options.population is not None:
-            path = population_file(self.options.population)
-        else:
-            path = Path(str(self.options.model))
-        if not path.exists():
-            raise NeuriptError(f"there is no model file {path}")
-        engine = open_model(
-            path,
-            device=self.options.device,
-            engine=self.options.engine,
-            trust=self.options.trust,
-            threads=self.options.threads,
-            expect_classes=self.options.classes,
-        )
-        if self.options.population is not None:
-            engine.manifest.require_population(path.name)
-        elif engine.manifest.is_population:
-            raise NeuriptError(
-                f"{path.name} is what earlier people say and nobody's own model; next: "
-                + pasteable("neuript-live", "--population", path)
-                + " (or make a model with neuript-calibrate --population)"
-            )
-        return engine
-
-    def _open_source(self) -> Source:
-        if self.options.replay is not None:
-            return self._open_recording(self.options.replay)
-        from neuript.realtime.lsl.discovery import find_stream
-        from neuript.realtime.lsl.inlet import LslSource
-        from neuript.realtime.lsl.stream_choice import in_words, predicate_for
-
-        source_id = self.demo.source_id if self.demo else self.options.source_id
-        predicate = predicate_for(self.options.stream, source_id=source_id)
-        logger.info("looking for a stream %s", in_words(predicate))
-        wait_s = max(self.options.wait_s, 20.0) if self.demo else self.options.wait_s
-        found = find_stream(predicate, wait_s=wait_s, on_wait=self._check)
-        known = self.options
-        follow: Follow = "never" if known.pin else known.follow
-        source = LslSource(found, give_up_s=known.give_up_s, channels=known.channels, sfreq=known.sfreq, follow=follow)
-        source.start()
-        return source
-
     def _check(self) -> None:
         """Between two looks for the stream."""
         self.stop.check()
         if self.demo is not None:
             self.demo.check()
-
-    def _open_recording(self, path: str) -> Source:
-        from neuript.realtime.recordings.read import read_recording
-        from neuript.realtime.recordings.replay_source import ReplaySource
-
-        known = self.options
-        recording = read_recording(path, eeg=known.eeg, channels=known.channels, sfreq=known.sfreq)
-        if self.options.speed < math.inf:
-            return Paced(ReplaySource(recording), self.options.speed)
-        return ReplaySource(recording, chunk=max(32, round(recording.eeg.info.sfreq)))
 
     # -- decoding --------------------------------------------------------------------------------
 
@@ -262,10 +206,8 @@ class _Session:
         costs = ProcessCosts()
         ended = "failed"
         try:
-            with no_garbage():
+            with no_garbage(), nullcontext() if self.stdout is None else self.stdout.to_the_end():
                 ended = self._loop(decoder, costs, LatencyNews(engine, ledger, self.outlets))
-            if self.stdout is not None:
-                self.stdout.finish()
         except BaseException as error:
             ended = reason_of(error)
             raise
@@ -311,7 +253,7 @@ class _Session:
         handle = self.dashboard
         if handle is None or handle.running:
             return
-        self.dashboard = None
+        self.dashboard, self.dashboard_dropped = None, handle.n_dropped
         logging.getLogger("neuript").setLevel(self.log_level)  # a console view has left the terminal to us again
         logger.warning("the dashboard was closed; the decoder goes on, and `neuript dashboard` shows it again")
 
@@ -366,7 +308,8 @@ class _Session:
         if self.options.record is not None:
             from neuript.realtime.live.live_recording import LiveRecording
 
-            self.recording = LiveRecording(self.options.record, intake.header, outlets, self.options.duration_s)
+            path, limit_s, follow = self.options.record, self.options.duration_s, followed_by(self.options)
+            self.recording = LiveRecording(path, intake.header, outlets, limit_s, follow)
             self.stack.callback(self.recording.close)  # before the outlets close
             self.recording.start()
         if self.view is not None:
@@ -386,8 +329,11 @@ class _Session:
 
     def _dropped(self) -> dict[str, int]:
         """How much of what was said nobody took."""
-        ends = {"stdout": self.stdout, "dashboard": self.dashboard}
-        return {name: end.n_dropped if end else 0 for name, end in ends.items()} | {"log": dropped_on_stderr()}
+        return {
+            "stdout": self.stdout.n_dropped if self.stdout else 0,
+            "dashboard": self.dashboard.n_dropped if self.dashboard else self.dashboard_dropped,
+            "log": dropped_on_stderr(),
+        }
 
     def _finish(
         self, engine: Engine, intake: Intake, decoder: Decoder, ledger: LatencyLedger, costs: ProcessCosts, ended: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TextIO
 
@@ -57,8 +58,29 @@ class StdoutLines:
         """Write what is left, for as long as it may take; raises what `say` raises."""
         while self._gives_up is not None and not self._gives_up() and not self._outflow.flush(0.1):
             self._check()
-        self._outflow.close()
+        self.close()
         self._check()
+
+    @contextmanager
+    def to_the_end(self) -> Iterator[None]:
+        """Context after which all that was said in it was written, or is counted as dropped, also where it fails.
+
+        A refusal, too, waits for a reader who is waited for: what was said before it is as true as ever. An interrupt
+        does not. Raises what `finish` raises, unless something else was raised.
+        """
+        try:
+            yield
+            self.finish()
+        except NeuriptError:
+            with suppress(NeuriptError, BrokenPipeError):
+                self.finish()
+            raise
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Write what is left, for a while, and count the rest as dropped; harmless when called twice."""
+        self._outflow.close()
 
     def _check(self) -> None:
         error = self._outflow.error

@@ -57,7 +57,7 @@ class WatchedRecording:
         self._explanation: ExplanationOutlet | None = None
         self._recorder: Recorder | None = None
         info = source.info
-        self._tally = StampTally(info.name, info.source_id, info.hostname)
+        self._tally = StampTally(info.name, info.uid)
         self._ledger: RecordingLedger | None = None
         self._markers_at, self._full_since = 0.0, math.inf
         self.began = time.monotonic()
@@ -101,7 +101,7 @@ class WatchedRecording:
         """What the recorder does not have yet, in words."""
         uids, ids = {s["uid"] for s in recorder.streams}, {s["source_id"] for s in recorder.streams}
         out = [f"the stream {name!r}" for name in sorted(set(wanted) - ids)]
-        if recorder.stream(self._tally.name, self._tally.source_id) is None:
+        if recorder.stream(self._tally.uid) is None:
             out.append(f"the EEG '{self._tally.name}'")
         if self._explanation is not None and self._explanation.uid not in uids:
             out.append("our own stream")
@@ -157,8 +157,6 @@ class WatchedRecording:
                 self.result = ledger.close()  # before the explanation goes
                 for note in self.result.notes:
                     logger.info("%s", note)
-                for sentence in self.result.missing:
-                    logger.error("%s", sentence)
         finally:
             if explanation is not None:
                 explanation.close()

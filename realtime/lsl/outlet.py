@@ -70,10 +70,9 @@ class DecisionOutlets:
         return str(self._proba.get_info().uid())
 
     @property
-    def proba_name(self) -> tuple[str, str]:
-        """Name and source id of the probability stream."""
-        info = self._proba.get_info()
-        return str(info.name()), str(info.source_id())
+    def proba_name(self) -> str:
+        """Name of the probability stream."""
+        return str(self._proba.get_info().name())
 
     def close(self) -> None:
         """Take the streams off the network."""

@@ -34,7 +34,7 @@ class RecordingTask:
     rule: RecordingRule = field(default_factory=RecordingRule)
     """What is recorded."""
     go_on: bool = False
-    """Add to a file that a recorder has left."""
+    """Add to the file if a recorder has left one."""
 
 
 def main() -> int:
@@ -46,11 +46,12 @@ def main() -> int:
         signal.signal(number, lambda _n, _frame: end.set())
     said = Outflow(sys.stdout, most=8)
     threading.Thread(target=_listen, args=(end,), daemon=True, name="stdin").start()
+    task = specs.from_dict(RecordingTask, json.loads(sys.argv[1]), "the task")
     try:
-        task = specs.from_dict(RecordingTask, json.loads(sys.argv[1]), "the task")
         loop = RecordingLoop(Path(task.path), task.rule, go_on=task.go_on)
     except (NeuriptError, OSError) as error:
-        said.put(json.dumps({"failed": str(error)}) + "\n")
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        said.put(json.dumps({"failed": why.replace(task.path, "the recording")}) + "\n")
         said.close()
         return 1
     threading.Thread(target=_offsets, args=(loop,), daemon=True, name="clock offsets").start()
@@ -73,12 +74,11 @@ def _listen(end: threading.Event) -> None:
 
 
 def _offsets(loop: RecordingLoop) -> None:
-    measured, at = 0, 0.0
+    at = 0.0
     while True:
-        now, n = time.monotonic(), len(loop.streams)
-        if n != measured or now >= at:  # a new stream at once
-            measured, at = n, now + OFFSETS_EVERY_S
-            loop.measure_offsets()
+        all_of_them = (now := time.monotonic()) >= at
+        at = now + OFFSETS_EVERY_S if all_of_them else at
+        loop.measure_offsets(all_of_them=all_of_them)  # a new stream at once
         time.sleep(_NEW_S)
 
 

@@ -30,6 +30,8 @@ SILENT_S = 5.0
 """Seconds without a word after which a recorder counts as standing still."""
 STOP_TIMEOUT_S = 10.0
 """Seconds that it may take to end."""
+KILL_TIMEOUT_S = 2.0
+"""Seconds that it may take to be gone when it is killed; one that waits for a dead disk never is."""
 WELL_S = 4.0
 """Seconds after which one that dies is started again without a pause."""
 LONGEST_PAUSE_S = 30.0
@@ -78,6 +80,8 @@ class Recorder:
         self.losses: list[str] = []
         """Those of them by which something is missing that nobody can count."""
         self.n_restarts = 0
+        self.stuck = False
+        """True where it could not even be killed: its disk does not answer, and nobody should ask it."""
         self.refuses = ""
         """Why nothing can be written at the moment; empty while it can, or nothing is known."""
         self._clock = clock
@@ -85,11 +89,12 @@ class Recorder:
         self._said: dict[str, Any] = {}
         self._heard_at = self._checked_at = self._launched_at = -1e9
         self._start_at, self._pause_s = -1e9, 0.0
-        self._silent = self._misplaced = False
+        self._silent = self._misplaced = self._opened = False
         self.joined_after_s: dict[int, float | None] = {}
         """How long after it opened each stream was first joined, by its number in the file, in seconds."""
         self._instances: dict[int, int] = {}
         self._refused: set[str] = set()
+        self._unanswered: set[str] = set()
         self._reader: threading.Thread | None = None
 
     @property
@@ -103,13 +108,18 @@ class Recorder:
         return list(self._said.get("streams", ()))
 
     @property
+    def quiet_s(self) -> float:
+        """Seconds since it said something: what it said last is as old."""
+        return self._clock() - self._heard_at
+
+    @property
     def pid(self) -> int | None:
         """The recorder's process; None while there is none."""
         return None if self._process is None else self._process.pid
 
-    def stream(self, name: str, source_id: str) -> dict[str, Any] | None:
-        """Return what was said last of the stream with this name and source id; None before it is recorded."""
-        return next((s for s in self.streams if (s["name"], s["source_id"]) == (name, source_id)), None)
+    def stream(self, uid: str) -> dict[str, Any] | None:
+        """Return what was said last of the stream whose first instance this is; None before it is recorded."""
+        return next((s for s in self.streams if s["first_uid"] == uid), None)
 
     def start(self) -> None:
         """Start it, without waiting: it takes about a second to find the streams."""
@@ -134,25 +144,44 @@ class Recorder:
         process, self._process = self._process, None
         if process is None:
             return
-        if process.poll() is not None:
-            self.report(f"the recorder of {self.path} had ended before ({_how(process.returncode)})", loss=True)
+        early = process.poll() is not None
+        killed = not early and self._end(process)
+        if self.stuck:
             return
-        _say_end(process)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            self.report(
-                f"the recorder of {self.path} did not end within {STOP_TIMEOUT_S:g} s and was killed; the file can be "
-                "read up to what it had written",
-                loss=True,
-            )
         if self._reader is not None:
             self._reader.join(1.0)
         _let_go(process)
         self._tell_streams()
         self._tell_trouble()
+        for text in self._said.get("unanswered", ()):
+            self.report(f"{text} is not in the recording: it was announced, and could not be connected to", loss=True)
+        if early:
+            self.report(f"the recorder had ended before ({self._how_it_ended(process)})", loss=True)
+        elif not killed and (process.returncode != 0 or not self._said.get("finished")):
+            self.report(f"the recorder did not finish the recording ({self._how_it_ended(process)})", loss=True)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> bool:
+        """Tell it to end; return whether it had to be killed."""
+        _say_end(process)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+            return False
+        process.kill()
+        try:
+            process.wait(KILL_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.stuck = True
+            self.report(
+                "the recorder cannot be ended, since its disk does not answer; what is in the recording is not known",
+                loss=True,
+            )
+            return True
+        self.report(
+            f"the recorder did not end within {STOP_TIMEOUT_S:g} s and was killed; the recording can be read up to "
+            "what it had written",
+            loss=True,
+        )
+        return True
 
     # -- the process ------------------------------------------------------------------------------------------------
 
@@ -168,7 +197,7 @@ class Recorder:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same, on Windows
             )
         except OSError as error:
-            self.report(f"the recorder of {self.path} cannot be started: {error.strerror or error}", loss=True)
+            self.report(f"the recorder cannot be started: {error.strerror or error}", loss=True)
             return
         self._heard_at = self._launched_at = self._clock()
         assert self._process.stdout is not None
@@ -181,23 +210,27 @@ class Recorder:
         """Say that it is dead, once, and start another one; later each time it dies again soon."""
         assert self._process is not None
         if self._start_at < 0:
-            failed = self._said.pop("failed", "")
-            how = failed or _how(self._process.returncode)
+            failed, how = "failed" in self._said, self._how_it_ended(self._process)
+            self._said.pop("failed", None)
+            self._opened |= not failed  # what it could not open may be another recorder's
             if self.streams or not failed:
                 self.report(
-                    f"the recorder of {self.path} has died ({how}); it is started again, and what comes meanwhile is "
-                    "missing",
+                    f"the recorder has died ({how}); it is started again, and what comes meanwhile is missing",
                     loss=True,
                 )
             else:
-                self.report(f"the recording {self.path} did not begin: {how}", loss=True)
+                self.report(f"the recording did not begin: {how}", loss=True)
             pause_s = 0.0 if now - self._launched_at > WELL_S else self._pause_s
             self._start_at, self._pause_s = now + pause_s, min(max(1.0, 2 * pause_s), LONGEST_PAUSE_S)
         if now >= self._start_at:
             self._start_at = -1e9
             self.n_restarts += 1
             _let_go(self._process)
-            self._launch(go_on=self.path.is_file() and self.path.stat().st_size > 0)
+            self._launch(go_on=self._opened)
+
+    def _how_it_ended(self, process: subprocess.Popen[bytes]) -> str:
+        """In its own words, where it had some."""
+        return str(self._said.get("failed", "")) or _how(process.returncode)
 
     def _listen(self, out: IO[bytes]) -> None:
         """Keep what it said last; in a thread of its own."""
@@ -211,12 +244,12 @@ class Recorder:
     # -- what it says -----------------------------------------------------------------------------------------------
 
     def _listen_for_silence(self) -> None:
-        silent_s = self._clock() - self._heard_at
+        silent_s = self.quiet_s
         if silent_s > SILENT_S and not self._silent:
             self._silent = True
             self.report(
-                f"the recorder of {self.path} has said nothing for {silent_s:.0f} s: does its disk still answer? It "
-                "loses nothing if it goes on within minutes"
+                f"the recorder has said nothing for {silent_s:.0f} s: does its disk still answer? It loses nothing if "
+                "it goes on within minutes"
             )
         elif silent_s <= SILENT_S and self._silent:
             self._silent = False
@@ -239,22 +272,29 @@ class Recorder:
         if trouble and not self.refuses:
             self.report(
                 f"{trouble}: what comes from here on waits for room, and is missing from the recording where there is "
-                "none soon; make space\a"
+                "none soon; make space"
             )
         elif self.refuses and not trouble:
             logger.info("%s can be written again", self.path)
         self.refuses = trouble
         if not self._said.get("in_place", True) and not self._misplaced:
             self._misplaced = True
-            self.report(f"somebody has moved or removed {self.path} while it is recorded to; put it back")
+            self.report("somebody has moved or removed the recording while it is recorded to; put it back")
         for text, why in self._said.get("refused", {}).items():
             if text not in self._refused:
                 self._refused.add(text)
                 self.report(f"{text} is not recorded: {why}", loss=True)
+        for text in self._said.get("unanswered", ()):
+            if text not in self._unanswered:
+                self._unanswered.add(text)
+                self.report(f"{text} is announced, and does not answer: nothing of it is recorded so far")
 
     def report(self, sentence: str, *, loss: bool = False) -> None:
-        """Say that something went wrong, and keep it; `loss` where nobody can count what is missing by it."""
-        self.problems.append(sentence.rstrip("\a"))
+        """Say that something went wrong, and keep it; `loss` where nobody can count what is missing by it.
+
+        It goes into the session's report, so it names no folder and no file.
+        """
+        self.problems.append(sentence)
         if loss:
             self.losses.append(sentence)
         logger.error("%s", sentence)

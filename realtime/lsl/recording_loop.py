@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.lsl.discovery import StreamSummary
 from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.lsl.recording_room import room_bytes
-from neuript.realtime.lsl.recording_rule import RecordingRule
+from neuript.realtime.lsl.recording_rule import SAME, SAME_AT_ONCE, RecordingRule
 from neuript.realtime.lsl.stream_tap import Arrived, StreamTap
 from neuript.realtime.recordings.header import signal_info
 from neuript.realtime.recordings.write_xdf import (
@@ -49,6 +50,8 @@ TWO_AFTER_S, DEAD_AFTER_S = 3.0, 20.0
 only its connection still stands (LSL notices after 15 s that nobody is there)."""
 MOST_WAITING_BYTES = 32_000_000
 """Bytes that wait for room on the disk; what comes after them is lost, and counted."""
+UNANSWERED_S = 5.0
+"""Seconds after which a stream that is announced and could not be connected to is said to be missing."""
 LAST_ROWS_S = 0.5
 """Seconds at the end in which what was sent before it still arrives."""
 
@@ -75,10 +78,11 @@ class FileStream:
     n_instances: int = 1
     """How often its sender was started."""
 
-    def goes_on_as(self, other: SignalInfo) -> bool:
-        """Say whether another stream looks like this one, started again."""
-        same = ("name", "stype", "source_id", "hostname", "sfreq", "channel_format", "ch_names", "units")
-        return all(getattr(self.info, name) == getattr(other, name) for name in same)
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its stamps are, or were, of another computer's clock."""
+        hosts = {self.info.hostname} | (set() if self.tap is None else {self.tap.summary.hostname})
+        return hosts != {socket.gethostname()}
 
     @property
     def uid(self) -> str:
@@ -100,13 +104,14 @@ class FileStream:
             "name": self.info.name,
             "type": self.info.stype,
             "source_id": self.info.source_id,
-            "hostname": self.info.hostname,
+            "first_uid": self.info.uid,
+            "elsewhere": self.elsewhere,
             "text": "" if tap is None else tap.summary.describe(),
             "events": self.info.sfreq == 0 and len(self.info.ch_names) == 1,
             "open": self.is_open,
             "missed_s": tap.joined_at - tap.summary.created_at if tap is not None and joined else None,
             "instances": self.n_instances,
-            "offset_s": 0.0 if tap is None else tap.offset_s,
+            "offset_s": None if tap is None else tap.offset_s,
             "arrived": self.n_arrived,
             "written": self.n_written,
             "lost": self.n_lost,
@@ -151,14 +156,13 @@ class RecordingLoop:
     rule : RecordingRule
         What is recorded.
     go_on : bool
-        True adds to a file that a recorder has left, stream by stream; False makes a new one.
+        True adds to a file that a recorder has left, stream by stream, if there is one; False makes a new one.
     """
 
     def __init__(self, path: Path, rule: RecordingRule, *, go_on: bool = False) -> None:
         self.path, self.rule = path, rule
         self.streams: list[FileStream] = []
-        self.trouble = ""
-        """Why nothing can be written at the moment; empty while it can."""
+        self._troubles = {"write": "", "keep": ""}
         self._taps: dict[str, StreamTap] = {}
         """Streams that were joined, by their uids."""
         self._visible: set[str] = set()
@@ -169,7 +173,7 @@ class RecordingLoop:
         self._room = 0.0
         self._keep, self._mark, self._ask = _Due(KEEP_EVERY_S), _Due(BOUNDARY_EVERY_S), _Due(ROOM_EVERY_S)
         self._retry, self._write_at = _Due(RETRY_S), -math.inf
-        self._file = self._gone_on() if go_on else XdfFile.new(path)
+        self._file = self._gone_on() if go_on and _has_begun(path) else XdfFile.new(path)
         self._resolver = pylsl.ContinuousResolver(forget_after=FORGET_S)
 
     def _gone_on(self) -> XdfFile:
@@ -182,14 +186,20 @@ class RecordingLoop:
             self.streams.append(stream)
         return file
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written at the moment; empty while it can."""
+        return self._troubles["write"] or self._troubles["keep"]
+
     def turn(self) -> None:
         """Look for streams, take what has come, write what can be written."""
         self._look()
         self._take()
         self._write()
         if self._keep.now():
-            with self._as_trouble():
+            with self._as_trouble("keep"):
                 self._file.keep()
+                self._troubles["keep"] = ""
 
     def finish(self) -> None:
         """Take what still arrives, write the ends of the streams, and close the file."""
@@ -207,19 +217,20 @@ class RecordingLoop:
         self._write()
         for block in self._waiting:
             _lose(block)
-        with self._as_trouble():
+        with self._as_trouble("write"):
             for stream in self.streams:
                 first, last = (stream.first, stream.last) if stream.n_written else (0.0, 0.0)
                 if stream.headed:
                     self._file.write(footer_chunk(stream.stream_id, stream.n_written, first, last))
-        with self._as_trouble():
+        with self._as_trouble("keep"):
             self._file.keep()
         self._file.close()
 
-    def measure_offsets(self) -> None:
-        """Ask every stream for its clock; may take seconds, so in a thread of its own."""
+    def measure_offsets(self, *, all_of_them: bool = True) -> None:
+        """Ask every stream, or those that never answered, for its clock; may take seconds: in a thread of its own."""
         for tap in list(self._taps.values()):
-            tap.measure_offset()
+            if all_of_them or tap.offset_s is None:
+                tap.measure_offset()
 
     def status(self) -> dict[str, Any]:
         """Return how things stand, as plain values for JSON."""
@@ -229,6 +240,11 @@ class RecordingLoop:
             "trouble": self.trouble,
             "in_place": self._file.is_in_place,
             "refused": {tap.summary.describe(): tap.refused for tap in self._taps.values() if tap.refused},
+            "unanswered": [
+                tap.summary.describe()
+                for tap in self._taps.values()
+                if tap.info is None and not tap.refused and tap.visible_at - tap.found_at > UNANSWERED_S
+            ],
             "streams": [stream.status() for stream in self.streams],
         }
 
@@ -244,14 +260,18 @@ class RecordingLoop:
                 if self._is_wanted(StreamSummary.of(info)):
                     self._taps[uid] = tap = StreamTap(info)
                     tap.join()
-            elif retry and tap.idle and not tap.refused:
+                continue
+            tap.visible_at = time.monotonic()
+            if retry and tap.idle and not tap.refused and uid not in self._done:
                 tap.join()
         for tap, info in self._unplaced():
             self._place(tap, info)
 
     def _is_wanted(self, summary: StreamSummary) -> bool:
         """Whether the rule takes it, or it looks like a stream of the file that was started again."""
-        return self.rule.takes(summary) or any(_looks_like(stream.info, summary) for stream in self.streams)
+        return self.rule.takes(summary) or any(
+            self.rule.goes_on(stream.info, summary, SAME_AT_ONCE) for stream in self.streams
+        )
 
     def _place(self, tap: StreamTap, info: SignalInfo) -> None:
         """Give what was joined its place in the file: its own, or that of a stream that it goes on with.
@@ -259,7 +279,7 @@ class RecordingLoop:
         One that looks like a stream that may still be there waits for a while: either that one turns out to be gone,
         or the two are two. What comes meanwhile waits with it.
         """
-        alike = [stream for stream in self.streams if stream.goes_on_as(info)]
+        alike = [stream for stream in self.streams if self.rule.goes_on(stream.info, info, SAME)]
         gone = next((s for s in alike if s.uid == info.uid or not (s.is_open or s.uid in self._visible)), None)
         waited_s = time.monotonic() - self._met.setdefault(info.uid, time.monotonic())
         if gone is not None:
@@ -316,37 +336,44 @@ class RecordingLoop:
     def _write(self) -> None:
         if time.monotonic() < self._write_at:
             return
-        with self._as_trouble():
+        with self._as_trouble("write"):
             if self._ask.now() or self._n_waiting > self._room:
                 self._room = room_bytes(self.path.parent)
             while self._waiting:
                 block = self._waiting[0]
                 if len(block.data) > self._room:
-                    self.trouble = f"the disk of {self.path} is full"
+                    self._troubles["write"] = "the disk of the recording is full"
                     return
                 self._file.write(block.data)
                 self._waiting.popleft()
                 self._n_waiting -= len(block.data)
                 self._room -= len(block.data)
                 _count(block)
-            self.trouble = ""
+            self._troubles["write"] = ""
 
-    def _as_trouble(self) -> contextlib.AbstractContextManager[None]:
-        return _Trouble(self)
+    def _as_trouble(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return _Trouble(self, what)
 
 
 class _Trouble(contextlib.AbstractContextManager[None]):
     """A disk that refuses is trouble that may pass, and is tried again later."""
 
-    def __init__(self, loop: RecordingLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: RecordingLoop, what: str) -> None:
+        self._loop, self._what = loop, what
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if not isinstance(error, OSError):
             return False
-        self._loop.trouble = f"{self._loop.path} cannot be written: {error.strerror or error}"
+        self._loop._troubles[self._what] = f"the recording cannot be written: {error.strerror or error}"
         self._loop._write_at = time.monotonic() + RETRY_S
         return True
+
+
+def _has_begun(path: Path) -> bool:
+    """Whether a recorder has left something of a file; where it left an empty one, that goes."""
+    if path.exists() and path.stat().st_size == 0:
+        path.unlink()
+    return path.exists()
 
 
 def _block_of(stream: FileStream, arrived: list[Arrived]) -> _Block:
@@ -370,8 +397,3 @@ def _count(block: _Block) -> None:
 def _lose(block: _Block) -> None:
     if block.stream is not None:
         block.stream.n_lost += block.n
-
-
-def _looks_like(info: SignalInfo, summary: StreamSummary) -> bool:
-    names = ("name", "stype", "source_id", "hostname", "sfreq", "channel_format")
-    return all(getattr(info, name) == getattr(summary, name) for name in names)

@@ -54,7 +54,10 @@ class StreamTap:
         """Why it cannot be recorded; empty while it can."""
         self.offsets: deque[tuple[float, float]] = deque(maxlen=64)
         """Measured differences of the clocks, as `offset_chunk` takes them."""
-        self.offset_s = 0.0
+        self.offset_s: float | None = None
+        """The newest of them, in seconds; None before the first."""
+        self.found_at = self.visible_at = time.monotonic()
+        """When it was found, and when it was announced last, by `time.monotonic`."""
         self.joined_at = math.nan
         """When it was first joined, on this computer's LSL clock."""
         self.open = False
@@ -132,12 +135,18 @@ class StreamTap:
             if self._n_bytes > MOST_WAITING_BYTES:
                 time.sleep(_PULL_S)
                 continue
-            values, stamps = inlet.pull_chunk(timeout=_PULL_S, max_samples=_MOST_AT_ONCE, min_samples=1)
-            if len(stamps):
-                with self._counting:
-                    self._n_bytes += _n_bytes(values)
-                self._arrived.append((values, stamps))
+            if self._pull(inlet, _PULL_S, 1):  # kept at once: the next one may find that the sender is gone
+                self._pull(inlet, 0.0, _MOST_AT_ONCE)
                 time.sleep(pause_s)
+
+    def _pull(self, inlet: pylsl.StreamInlet, timeout_s: float, most: int) -> bool:
+        """Take samples out of LSL; return whether there were some."""
+        values, stamps = inlet.pull_chunk(timeout=timeout_s, max_samples=most)
+        if len(stamps):
+            with self._counting:
+                self._n_bytes += _n_bytes(values)
+            self._arrived.append((values, stamps))
+        return bool(len(stamps))
 
 
 def _n_bytes(values: NDArray[Any]) -> int:

@@ -73,6 +73,7 @@ class XdfFile:
             out._append(MAGIC + chunk(FILE_HEADER, xml.encode()))
         except OSError:
             out.close()
+            path.unlink(missing_ok=True)
             raise
         return out
 

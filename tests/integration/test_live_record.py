@@ -92,3 +92,30 @@ def test_a_recorder_that_is_killed_is_started_again_and_what_is_missing_is_count
     assert late == [f"cue {k}" for k in range(60)]
     assert rows["late cues"]["missing"] == 0
     assert 0 <= rows["late cues"]["joined_after_s"] < 10
+
+
+@pytest.mark.skipif(os.name != "posix", reason="stops a process")
+def test_a_second_interrupt_while_the_recorder_stands_still_costs_neither_report_nor_file(machine_only, tmp_path):
+    model = save_power_model(tmp_path / "power.ts", task="testing")
+    path, report = tmp_path / "session.xdf", tmp_path / "report.json"
+    with (
+        plugged_in() as (source_id, _),
+        running(
+            neuript("live", "--model", model, "--source-id", source_id, *OPTIONS, "--record", path, "--report", report)
+        ) as child,
+    ):
+        child.wait_until_it_says("records 'test amplifier'")
+        recorder = recorder_of(child)
+        recorder.suspend()
+        child.interrupt()
+        child.wait_until_it_says("finishing the recording")
+        child.interrupt()
+        assert child.wait() == 6, child.err
+        assert "states: " in child.err  # the summary
+        recorder.resume()
+        wait_for(lambda: not recorder.is_running(), 20)
+    told = json.loads(report.read_text())["recording"]
+    assert told["complete"] is False
+    assert "it was not compared with what was sent" in told["missing"][0]
+    assert path.name not in report.read_text()
+    assert scan(load_bytes(path)).intact

@@ -178,7 +178,7 @@ def test_a_file_that_can_grow_no_more_ends_it_in_good_order(tmp_path):
         assert child.wait() == 2
         assert "cannot be written: File too large" in child.err
         assert "make space and go on in another file" in child.err
-        assert "samples of 'test amplifier' are missing from run.xdf" in child.err
+        assert "samples of 'test amplifier' are missing from the recording" in child.err
     found = skim(path)
     assert found.n_whole == found.n_bytes <= 40_000
     steps = np.diff(read_recording(path, eeg="test amplifier").eeg.timestamps)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
+import time
 
+import pytest
+
+from neuript.errors import NeuriptError
 from neuript.realtime.decoding.decision import Decision
 from neuript.realtime.decoding.states import State
-from neuript.realtime.live.sinks import Sentences, SinceFirst, time_of_day
+from neuript.realtime.live.sinks import Sentences, SinceFirst, StdoutLines, time_of_day
 
 
 def rows(*states_at: tuple[State, float]) -> list[Decision]:
@@ -51,3 +57,43 @@ def test_commands_are_said_unless_something_else_says_them():
     row = Decision(1.0, 0, State.OK, decision="left_hand", confidence=0.9, committed=True)
     assert lines([row]) == ["OK: decoding", "-> left_hand  (0.90)"]
     assert lines([row], commands=False) == ["OK: decoding"]
+
+
+N_LINES = 3000
+"""Of 100 letters: more than a pipe holds."""
+
+
+def speak_and_fail(said: StdoutLines, n: int, error: BaseException) -> None:
+    with said.to_the_end():
+        for k in range(n):
+            said.say(f"{k:0100d}")
+        raise error
+
+
+def test_what_was_said_before_a_replay_is_refused_reaches_a_slow_reader():
+    inward, outward = os.pipe()
+    got: list[bytes] = []
+
+    def read() -> None:
+        time.sleep(1.3)  # longer than a reader is waited for who is not waited for
+        with open(inward, "rb") as file:
+            got.extend(file)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with open(outward, "w") as out:
+        said = StdoutLines(out, gives_up=lambda: False)
+        with pytest.raises(NeuriptError, match="refused"):
+            speak_and_fail(said, N_LINES, NeuriptError("refused"))
+    reader.join()
+    assert len(got) == N_LINES
+    assert said.n_dropped == 0
+
+
+def test_what_nobody_took_before_something_failed_is_counted():
+    inward, outward = os.pipe()
+    with open(outward, "w") as out, open(inward, "rb"):
+        said = StdoutLines(out)
+        with pytest.raises(KeyboardInterrupt):
+            speak_and_fail(said, 1000, KeyboardInterrupt())
+        assert 300 < said.n_dropped < 1000

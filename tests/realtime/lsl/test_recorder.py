@@ -13,9 +13,9 @@ from neuript.realtime.lsl import recorder as module
 from neuript.realtime.lsl.recorder import Recorder, check_recording
 from neuript.realtime.lsl.recording_rule import RecordingRule
 
-STATUS = {"id": 1, "uid": "u", "name": "amp", "type": "EEG", "source_id": "a", "hostname": "h", "text": "'amp'",
+STATUS = {"id": 1, "uid": "u", "name": "amp", "type": "EEG", "source_id": "a", "first_uid": "u", "text": "'amp'",
           "events": False, "open": True, "missed_s": None, "instances": 1, "offset_s": 0.0, "arrived": 5, "written": 5,
-          "lost": 0, "first": 1.0, "last": 2.0}  # fmt: skip
+          "elsewhere": False, "lost": 0, "first": 1.0, "last": 2.0}  # fmt: skip
 SAY = f"""
 import json, sys, time, signal
 STATUS = {STATUS!r}
@@ -77,11 +77,11 @@ def test_files_that_cannot_be_recorded_to_are_refused(tmp_path, name, sentence):
 
 
 def test_it_is_told_to_end_and_what_it_said_last_is_kept(stand_in):
-    watched = stand_in("say(); sys.stdin.readline(); STATUS['written'] = 99; say(bytes=11)")
+    watched = stand_in("say(); sys.stdin.readline(); STATUS['written'] = 99; say(bytes=11, finished=True)")
     until(watched, lambda: watched.n_bytes == 10)
     watched.close()
     watched.close()
-    assert watched.stream("amp", "a")["written"] == 99
+    assert watched.stream("u")["written"] == 99
     assert watched.problems == []
 
 
@@ -117,8 +117,49 @@ def test_one_that_dies_again_and_again_is_started_ever_more_rarely_and_decoding_
 
 def test_what_cannot_begin_is_said_in_its_own_words(stand_in):
     watched = stand_in("print(json.dumps({'failed': 'no permission'}), flush=True); sys.exit(1)")
-    until(watched, lambda: watched.losses)
+    until(watched, lambda: len(watched.tasks) == 2)
     assert "did not begin: no permission" in watched.losses[0]
+    assert not any(task.go_on for task in watched.tasks)  # what it could not open may be somebody else's
+
+
+@pytest.mark.parametrize("end", ["say(finished=True); sys.exit(1)", "say()", "say(failed='the disk is gone')"])
+def test_one_that_does_not_say_that_it_has_finished_has_lost_something(stand_in, end):
+    watched = stand_in(f"say(); sys.stdin.readline(); {end}")
+    until(watched, lambda: watched.n_bytes)
+    watched.close()
+    assert len(watched.losses) == 1
+    assert "did not finish the recording (" in watched.losses[0]
+    assert watched.path.name not in watched.losses[0]
+
+
+def test_one_that_cannot_even_be_killed_is_waited_for_for_a_while_alone(stand_in, monkeypatch):
+    monkeypatch.setattr(module, "STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(module, "KILL_TIMEOUT_S", 0.1)
+    watched = stand_in("say(); time.sleep(60)")
+    until(watched, lambda: watched.n_bytes)
+    process = watched._process
+    kill = process.kill
+    monkeypatch.setattr(process, "kill", lambda: None)  # as one that waits for a dead disk
+    watched.close()
+    assert watched.stuck
+    assert "cannot be ended, since its disk does not answer" in watched.losses[0]
+    kill()
+    process.wait()
+    watched._reader.join()
+    module._let_go(process)
+
+
+def test_a_stream_that_does_not_answer_is_said_at_once_and_missing_if_it_never_did(stand_in):
+    watched = stand_in(
+        "say(unanswered=['amp2', 'amp3']); sys.stdin.readline(); say(unanswered=['amp2'], finished=True)"
+    )
+    until(watched, lambda: watched.problems)
+    watched.check()
+    assert len(watched.problems) == 2
+    assert "amp2 is announced, and does not answer" in watched.problems[0]
+    assert watched.losses == []
+    watched.close()
+    assert watched.losses == ["amp2 is not in the recording: it was announced, and could not be connected to"]
 
 
 def test_trouble_is_said_once_and_so_is_its_end(stand_in, caplog):
@@ -129,6 +170,8 @@ def test_trouble_is_said_once_and_so_is_its_end(stand_in, caplog):
     until(watched, lambda: not watched.refuses)
     assert len(watched.problems) == 1
     assert "the disk of a.xdf is full: what comes from here on waits for room" in watched.problems[0]
+    assert watched.problems[0].isprintable()
+    assert all(record.getMessage().isprintable() for record in caplog.records)
     assert watched.losses == []  # what is missing is counted
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from neuript.realtime.lsl import recording_loop
 from neuript.realtime.lsl.library import pylsl
 from neuript.realtime.lsl.recording_loop import RecordingLoop
 from neuript.realtime.lsl.recording_rule import RecordingRule
+from neuript.realtime.lsl.stream_tap import StreamTap
 
 pytestmark = pytest.mark.lsl
 
@@ -132,3 +134,55 @@ def test_what_finds_no_room_to_the_end_is_counted(loop, source_id, monkeypatch):
     stream = ours(loop, source_id)[0]
     assert (stream.n_arrived, stream.n_written, stream.n_lost) == (4, 1, 3)
     assert numbers(loop.path, source_id) == [[1]]
+
+
+def test_a_stream_that_is_announced_and_cannot_be_connected_to_is_named(loop, source_id, monkeypatch):
+    monkeypatch.setattr(recording_loop, "UNANSWERED_S", 0.3)
+    nobody = pylsl.StreamInfo("behind a firewall", "Markers", 1, 0.0, "string", source_id)  # announced by no outlet
+    monkeypatch.setattr(loop, "_resolver", SimpleNamespace(results=lambda: [nobody]))
+    loop.turn()
+    assert loop.status()["unanswered"] == []
+    until(loop, lambda: loop.status()["unanswered"])
+    assert "'behind a firewall' (Markers)" in loop.status()["unanswered"][0]
+    assert loop.streams == []
+
+
+def test_a_disk_that_takes_writes_and_keeps_nothing_is_trouble_until_it_does(loop, monkeypatch):
+    def fails() -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop._file, "keep", fails)
+        loop._keep.at = 0.0
+        loop.turn()
+        loop._write_at = 0.0
+        loop.turn()  # a write that succeeds says nothing about what is on the disk
+        assert loop.trouble == "the recording cannot be written: Input/output error"
+    loop._keep.at = 0.0
+    loop.turn()
+    assert loop.trouble == ""
+
+
+def test_what_a_recorder_has_left_is_gone_on_with_where_it_has_left_something(tmp_path):
+    rule = RecordingRule(others="markers")
+    empty = tmp_path / "empty.xdf"
+    empty.touch()
+    for path in (empty, tmp_path / "none.xdf"):
+        made = RecordingLoop(path, rule, go_on=True)
+        made.finish()
+        assert path.read_bytes().startswith(b"XDF:")
+
+
+def test_an_instance_whose_place_another_has_taken_is_not_joined_again(loop, source_id, monkeypatch):
+    replaced = pylsl.StreamInfo("counter", "Count", 1, 0.0, "int32", source_id)
+    tap, joined = StreamTap(replaced), []
+    monkeypatch.setattr(tap, "join", lambda: joined.append(tap))
+    monkeypatch.setattr(loop, "_resolver", SimpleNamespace(results=lambda: [replaced]))
+    loop._taps[replaced.uid()] = tap
+    loop._done.add(replaced.uid())
+    loop.turn()
+    assert joined == []
+    loop._done.clear()
+    loop._retry.at = 0.0
+    loop.turn()
+    assert joined == [tap]

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.lsl.discovery import StreamSummary
-from neuript.realtime.lsl.recording_rule import RecordingRule
+from neuript.realtime.lsl.recording_rule import SAME_AT_ONCE, RecordingRule
 
 
 def stream(stype: str, source_id: str = "", uid: str = "u") -> StreamSummary:
@@ -35,3 +36,28 @@ def test_what_is_named_is_taken_in_any_case(others):
     assert rule.takes(stream("Description", uid="mine"))
     assert rule.takes(stream("Predictions", source_id="decoder"))
     assert not RecordingRule(source_ids=("",), others="markers").takes(stream("EEG"))
+
+
+@pytest.mark.parametrize(
+    ("follow", "goes_on"), [("restarts", {"here again"}), ("any", {"here again", "elsewhere"}), ("never", set())]
+)
+def test_the_eeg_is_gone_on_with_as_for_the_decoder_and_other_streams_by_their_own_computer(follow, goes_on):
+    rule = RecordingRule(uids=("first",), eeg="first", follow=follow)
+
+    def instance(uid: str, host: str, n_chans: int = 1, sfreq: float = 0.0) -> SignalInfo:
+        return SignalInfo(
+            name="s", stype="EEG", source_id="a", uid=uid, hostname=host, sfreq=sfreq, channel_format="float32",
+            ch_names=("Cz",) * n_chans, units=("uV",) * n_chans,
+        )  # fmt: skip
+
+    first = instance("first", "here")
+    others = {
+        "here again": instance("second", "here"),
+        "elsewhere": instance("third", "there"),
+        "another rate": instance("fourth", "here", sfreq=250.0),
+    }
+    assert {name for name, one in others.items() if rule.goes_on(first, one, SAME_AT_ONCE)} == goes_on
+    marker = instance("marker", "here")
+    assert rule.goes_on(marker, others["here again"], SAME_AT_ONCE)
+    assert not rule.goes_on(marker, others["elsewhere"], SAME_AT_ONCE)
+    assert rule.goes_on(first, instance("first", "here"), SAME_AT_ONCE)
