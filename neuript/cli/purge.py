@@ -17,7 +17,8 @@ examples:
   neuript purge S01 --yes                without asking
 
 What is removed is the folder of the person's sessions, the models made under the alias with the recordings that they
-were made from, reports, and caches of models. Data sets that were exported, backups and copies elsewhere are yours."""
+were made from, reports, and caches of models. What is somebody else's, too, is listed and stays. Data sets that were
+exported, backups and copies elsewhere are yours."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -48,8 +49,11 @@ def run(argv: list[str]) -> int:
     if not args.yes and not _confirmed(args.subject):
         say("nothing was removed")
         return 2
-    print(f"removed {purge(kept)} files of {args.subject}")
-    return 0
+    n_files, failed = purge(kept)
+    print(f"removed {n_files} files of {args.subject}")
+    for sentence in failed:
+        say(one_line(sentence, 1000))
+    return NeuriptError.exit_code if failed else 0
 
 
 def _confirmed(subject: str) -> bool:

@@ -20,7 +20,6 @@ from typing import Any
 
 from neuript import __version__, specs
 from neuript.errors import ModelRefusedError
-from neuript.files import file_sha256
 from neuript.limits import MAX_CHANNELS
 from neuript.modelfile.strict_json import MAX_DIGITS, strict_json
 from neuript.specs import require
@@ -200,10 +199,11 @@ class Manifest:
             return False
         return "population" not in self.provenance or any(self.provenance.get("counts", {}).values())
 
-    def has_learnt_from(self, recording: str | Path) -> bool:
-        """Say whether a file is one of the recordings that the model was made from; models before 0.2 never know."""
-        known = self.provenance.get("recordings", ())
-        return bool(known) and file_sha256(Path(recording)) in known
+    @property
+    def recordings(self) -> frozenset[str]:
+        """SHA-256 of the recordings that the model was made from (`recording_sha256`); none where it doesn't say."""
+        known = self.provenance.get("recordings")
+        return frozenset(map(str, known)) if isinstance(known, list | tuple) else frozenset()
 
     def with_weights(self, sha256: str) -> Manifest:
         """Return a copy that states the hash of the weights."""

@@ -39,6 +39,7 @@ from neuript.realtime.live.typed import TypedLines, obey
 from neuript.realtime.live.woken_channels import WokenChannels
 from neuript.realtime.recordings.channel_plan import absent_electrodes, assumed_cap, with_estimated
 from neuript.realtime.recordings.given_channels import check_channels
+from neuript.realtime.recordings.recording_files import recording_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -282,7 +283,8 @@ class _Session:
     def _listeners(self, manifest: Manifest) -> list[Sink]:
         if self.rows_to is not None:
             return [self.rows_to]
-        trained_on = self.options.replay is not None and manifest.has_learnt_from(self.options.replay)
+        known, replay = manifest.recordings, self.options.replay
+        trained_on = replay is not None and bool(known) and recording_sha256(Path(replay)) in known
         if trained_on:
             logger.warning("the model has learnt from this very recording, so its answers are no measure")
         rows: list[Sink] = []

@@ -22,6 +22,7 @@ from neuript.realtime.recordings.edf_records import EdfRecords, read_edf_records
 from neuript.realtime.recordings.file_marks import FileMark, FileMarks, FileTime, missing_between, said_bad, said_cuts
 from neuript.realtime.recordings.mne_reader import open_raw, said_as_it_is
 from neuript.realtime.recordings.recording import RecordedStream, Recording
+from neuript.realtime.recordings.recording_files import events_beside
 from neuript.realtime.recordings.xdf_bytes import check_growth, growth_of
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _mne_markers(raw: BaseRaw, path: Path, marks: FileMarks, time: FileTime) -> 
     for name, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True):
         if kind == "stim":
             found.append((name, _stim_events(raw, name, time)))
-    sidecar = _sidecar(path)
+    sidecar = events_beside(path)
     if sidecar is not None:
         found.append((sidecar.name, _sidecar_events(sidecar, raw, time)))
     return [marker_stream(path, name, rows) for name, rows in found if rows]
@@ -194,18 +195,6 @@ def _stim_events(raw: BaseRaw, name: str, time: FileTime) -> list[tuple[float, s
         warnings.simplefilter("ignore")
         rows = mne.find_events(raw, name, shortest_event=1, initial_event=True, consecutive=True, verbose="error")
     return _event_rows(rows, raw, time)
-
-
-def _sidecar(path: Path) -> Path | None:
-    stem = path.name.removesuffix(".gz").removesuffix(".fif")
-    if stem == path.name:
-        return None
-    for end in ("_raw", "-raw", "_eeg", ""):
-        if stem.endswith(end):
-            candidate = path.with_name(stem.removesuffix(end) + "-eve.fif")
-            if candidate.is_file():
-                return candidate
-    return None
 
 
 def _sidecar_events(path: Path, raw: BaseRaw, time: FileTime) -> list[tuple[float, str]]:

@@ -47,8 +47,8 @@ MAY_IMPORT = {
     "realtime.view": "realtime.chain realtime.recordings realtime.lsl realtime.dashboard realtime.live montages",
     "training.windows": "realtime.chain realtime.recordings realtime.decoding montages neuript.modelfile",
     "training.fitting": "training.windows realtime.chain realtime.decoding neuript.network neuript.modelfile montages",
-    "training.population": "training.windows training.fitting training.corpus realtime.chain realtime.decoding "
-    "montages neuript.network neuript.modelfile",
+    "training.population": "training.windows training.fitting training.corpus realtime.chain realtime.recordings "
+    "realtime.decoding montages neuript.network neuript.modelfile",
     "training.calibration": "training.windows training.fitting training.population realtime.chain realtime.recordings "
     "realtime.decoding montages neuript.network neuript.modelfile neuript.weights",
     "training.guided": "training.windows training.calibration realtime.chain realtime.dashboard realtime.recordings "
@@ -63,8 +63,8 @@ MAY_IMPORT = {
     "training.pictures realtime.chain realtime.decoding realtime.recordings montages neuript.weights",
     "training.share": "training.calibration training.guided realtime.chain realtime.decoding realtime.lsl "
     "realtime.recordings montages",
-    "training.sweep": "training.fitting training.corpus training.evaluate training.pretrain montages "
-    "neuript.network neuript.modelfile",
+    "training.sweep": "training.fitting training.corpus training.evaluate training.pretrain realtime.recordings "
+    "montages neuript.network neuript.modelfile",
     "training.classifier": "training.windows training.fitting realtime.chain realtime.decoding montages "
     "neuript.network neuript.modelfile neuript.braindecode",
     "neuript.inspection": "realtime.recordings neuript.modelfile",

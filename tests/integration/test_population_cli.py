@@ -15,6 +15,7 @@ from processes import neuript, running
 from twin_people import CLASSES, OPTIONS, session, write, write_people
 
 from neuript import cli
+from neuript.files import file_sha256
 from neuript.modelfile.deployable import open_model
 from neuript.modelfile.describe import read_manifest
 from neuript.training.population import population_file
@@ -138,7 +139,7 @@ def test_a_person_calibrates_with_the_people_and_is_decoded_from_the_first_windo
     assert "Controls on the same trials: before the cue" in " ".join(said.out.split())
     manifest = read_manifest(model)
     assert manifest.calibrated
-    assert manifest.provenance["population"] == "lab.safetensors"
+    assert manifest.provenance["population"] == file_sha256(lab / "lab.safetensors")
     assert manifest.metrics == json.loads(report.read_text())["calibration"]
     assert manifest.metrics["operating_point"]["max_false_per_minute"] == 1.0
     rows, told = decoded(lab / "later.xdf", capsys, "--model", str(model))

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neuript.files import file_sha256
 from neuript.modelfile.checkpoint import load_checkpoint
 from neuript.modelfile.encoders import network_in
 from neuript.modelfile.manifest import Manifest
 from neuript.network.network import NeurIPTNetwork
 from neuript.realtime.chain.alignment import AlignmentSpec
+from neuript.realtime.recordings.recording_files import recording_sha256
 from neuript.training.calibration.calibration_spec import encoder_file
 from neuript.training.fitting.build import build_network
 from neuript.training.fitting.encoder_readout import alignment_for, read_by_covariance
@@ -65,7 +65,7 @@ class EncoderFile:
         said = self.manifest.provenance
         known = {str(h) for h in (*said.get("file_hashes", ()), *(said.get("corpus") or {}).get("file_hashes", ()))}
         digits = min((len(digest) for digest in known), default=64)
-        return any(file_sha256(path)[:digits] in {h[:digits] for h in known} for path in paths if path.is_file())
+        return any(recording_sha256(path)[:digits] in {h[:digits] for h in known} for path in paths if path.is_file())
 
     def alignment(self) -> AlignmentSpec:
         """Return how windows are to be recentred for it: as in its training, or broadband where it saw no alignment."""

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from neuript.errors import NeuriptError
 from neuript.files import PRIVATE_FILE, file_sha256
 from neuript.modelfile.deployable import save_model
 from neuript.modelfile.manifest import Manifest, provenance
 from neuript.realtime.decoding.scoring import ScoreCard
 from neuript.realtime.recordings.recording import Recording
+from neuript.realtime.recordings.recording_files import recording_sha256
 from neuript.training.calibration.calibration_spec import CalibrationSpec
 from neuript.training.calibration.controls import Control
 from neuript.training.calibration.fitted_decoder import STACK, FittedDecoder
@@ -19,6 +21,7 @@ from neuript.training.calibration.operating_point import OperatingPoint
 from neuript.training.calibration.unnamed import recording_alias, unnamed
 from neuript.training.fitting.policy_scan import Rows
 from neuript.training.windows.dataset import Dataset
+from neuript.weights import population_file
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -146,7 +149,7 @@ def to_model(
         policy=(decoder.policy(data.manifest.policy) if point is None else point.policy).to_dict(),
         provenance=provenance(
             data=[recording_alias(number, recording) for number, recording in enumerate(recordings, 1)],
-            recordings=[file_sha256(r.path) for r in recordings if r.path.is_file()],
+            recordings=[recording_sha256(r.path) for r in recordings if r.path.is_file()],
             simulated=decoder.simulated,
             counts=data.counts,
             subject=spec.subject,
@@ -173,7 +176,11 @@ def _people(decoder: FittedDecoder, spec: CalibrationSpec) -> dict[str, Any]:
     """Whom the decoder began with, for the provenance."""
     if spec.population is None:
         return {}
-    return {"people": list(decoder.people), "population": Path(spec.population).name}
+    try:
+        population = file_sha256(population_file(spec.population))
+    except (NeuriptError, OSError):  # it is gone since it was read
+        population = "unknown"
+    return {"people": list(decoder.people), "population": population}
 
 
 def decoder_figures(decoder: FittedDecoder) -> dict[str, Any]:

@@ -16,7 +16,6 @@ _NOT_DATA = ("derivatives", "sourcedata", "code", "stimuli")
 """Folders of BIDS that hold no recordings, or the same ones once more as they were before."""
 _BIDS = re.compile(r"(?:^|/)sub-(?P<subject>[0-9A-Za-z]+)(?=[_/.])")
 _COMMON = re.compile(r"(?:^|[/_.-])(?P<subject>(?i:subject|subj|sub)[-_ ]?\d+|S\d+(?=R\d+\b)|chb\d+(?=[_/]))")
-_COMPANIONS = {".vhdr": (".eeg", ".vmrk", ".dat"), ".set": (".fdt",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +154,6 @@ def subject_of(name: str, pattern: re.Pattern[str] | None = None) -> str:
             return _plain(match["subject"])
     first, slash, _ = name.partition("/")
     return _plain(first if slash else Path(name).name.partition(".")[0])
-
-
-def companions(path: Path) -> list[Path]:
-    """Return the files that belong to a recording beside its own, such as `.fdt` to `.set`."""
-    stem = path.name[: -len(path.suffix)]
-    return [
-        other
-        for suffix in _COMPANIONS.get(path.suffix.lower(), ())
-        if (other := path.with_name(stem + suffix)).is_file()
-    ]
 
 
 def _compile(pattern: str | None) -> re.Pattern[str] | None:

@@ -19,11 +19,12 @@ from neuript.realtime.recordings.bids_channels import find_channels, read_channe
 from neuript.realtime.recordings.look import volts_per_number
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import Recording
+from neuript.realtime.recordings.recording_files import companions
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.outcome import FileReport
 from neuript.training.corpus.recipe import Recipe
 from neuript.training.corpus.rejection import judge
-from neuript.training.corpus.scan import ScannedFile, companions
+from neuript.training.corpus.scan import ScannedFile
 from neuript.training.corpus.shards import write_shard
 from neuript.training.windows.cleaning import Cleaned, bad_labels, clean, cut
 

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from neuript.errors import ModelRefusedError, NeuriptError
-from neuript.files import check_writable, file_sha256
+from neuript.files import check_writable
 from neuript.modelfile.checkpoint import load_checkpoint, save_checkpoint
 from neuript.modelfile.manifest import POPULATION_KIND, Manifest, provenance
 from neuript.montages import Montage
 from neuript.network.config import NetworkConfig
 from neuript.network.network import NeurIPTNetwork
 from neuript.network.stack import PRIOR_PREFIX, HybridClassifier
+from neuript.realtime.recordings.recording_files import recording_sha256
 from neuript.training.fitting.centring import centre_s_of
 from neuript.training.fitting.heads import readout_as_head
 from neuript.training.fitting.tangent_readout import Readout
@@ -74,7 +75,7 @@ class Population:
             If a recording is among those that the population was learnt from.
         """
         known = set(self.manifest.provenance["file_hashes"])
-        both = next((path for path in paths if path.is_file() and file_sha256(path) in known), None)
+        both = next((path for path in paths if path.is_file() and recording_sha256(path) in known), None)
         if both is not None:
             raise NeuriptError(
                 f"{both.parent.name}/{both.name} is one of the recordings that the population was learnt from, so "
@@ -257,7 +258,7 @@ def _hashes(people: Mapping[str, Sequence[Path]]) -> set[str]:
     owner: dict[str, str] = {}
     for alias, paths in people.items():
         for path in paths:
-            digest = file_sha256(path)
+            digest = recording_sha256(path)
             if digest in owner:
                 raise NeuriptError(
                     f"{path.parent.name}/{path.name} of {alias} is there twice (the other one is of {owner[digest]}); "

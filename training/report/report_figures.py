@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from neuript import __version__
-from neuript.files import file_sha256, json_safe
+from neuript.files import json_safe
 from neuript.realtime.chain.preprocess import CausalChain, PreprocessSpec
 from neuript.realtime.decoding.policy import PolicySpec
+from neuript.realtime.recordings.recording_files import recording_sha256
 from neuript.training.calibration.controls import warnings_of
 from neuript.training.calibration.to_model import CalibrationGrounds, CalibrationResult
 from neuript.training.evaluate.pseudo_online.online_scores import event_card, figures_of
@@ -163,7 +164,7 @@ def _provenance(result: CalibrationResult, data: Dataset) -> dict[str, Any]:
         recordings.append(
             {
                 "name": name,
-                "sha256": file_sha256(path) if path.is_file() else None,
+                "sha256": recording_sha256(path) if path.is_file() else None,
                 "format": played.recording.file_format,
                 "channels": len(eeg.info.ch_names),
                 "seconds": float(eeg.timestamps[-1] - eeg.timestamps[0]) if len(eeg) else 0.0,

@@ -132,7 +132,7 @@ def preflight(data: Mapping[str, Path], corpora: Sequence[Path]) -> None:
     NeuriptError
         Saying which.
     """
-    from neuript.files import file_sha256
+    from neuript.realtime.recordings.recording_files import recording_sha256
     from neuript.training.evaluate.protocols import get_protocol
 
     opened = open_corpora(corpora)
@@ -143,7 +143,7 @@ def preflight(data: Mapping[str, Path], corpora: Sequence[Path]) -> None:
         held = [s for s in protocol.sources(folder) if s.split in ("val", "test")]
         if opened:
             people = {f"{protocol.dataset}/{source.subject}" for source in held}
-            files = {file_sha256(source.path) for source in held if source.path.is_file()}
+            files = {recording_sha256(source.path) for source in held if source.path.is_file()}
             refuse_leak(name, people, files, subjects, hashes)
 
 

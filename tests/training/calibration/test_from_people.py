@@ -13,6 +13,7 @@ from twin_people import EVENTS, NAMES, calibration_spec, population_spec, sessio
 
 from neuript import calibrate, cli
 from neuript.errors import NeuriptError
+from neuript.files import file_sha256
 from neuript.modelfile.deployable import open_model
 from neuript.montages import Montage
 from neuript.network.stack import reference_of
@@ -84,7 +85,7 @@ def test_a_new_person_begins_with_the_people_and_is_scored(lab: Path, newcomer: 
     manifest = result.manifest
     assert manifest.calibrated
     assert manifest.provenance["people"] == ["01", "02", "03"]
-    assert manifest.provenance["population"] == "lab.safetensors"
+    assert manifest.provenance["population"] == file_sha256(lab / "lab.safetensors")
     assert (manifest.provenance["simulated"], manifest.classes) == (True, ("left_hand", "right_hand"))
     assert result.operating_point is not None
     assert result.controls

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -65,6 +66,21 @@ def test_a_model_keeps_no_folder_or_file_name_of_the_person(rng, tmp_path):
     held = (tmp_path / "mi.ts").read_bytes()
     assert not any(name in held for name in (b"Jane", b"1980", b"run1.edf"))
     assert (tmp_path / "mi.ts").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_population_is_known_by_its_hash_and_not_by_its_name(rng, tmp_path):
+    population = tmp_path / "Jane Doe.safetensors"
+    population.write_bytes(b"what earlier people say")
+    data = dataset(rng)
+    spec = replace(SPEC, population=str(population))
+    result = to_model(data, fitted(data, alone=True), None, (), spec, RUNS, 1.0)
+    told = result.save(tmp_path / "mi.ts").provenance
+    assert told["population"] == hashlib.sha256(b"what earlier people say").hexdigest()
+    assert b"Jane" not in (tmp_path / "mi.ts").read_bytes()
+    population.unlink()
+    gone = to_model(data, fitted(data, alone=True), None, (), spec, RUNS, 1.0)
+    assert gone.manifest.provenance["population"] == "unknown"
+    assert gone.manifest.calibrated
 
 
 def test_a_result_is_not_saved_under_another_kind_of_name(rng, tmp_path):

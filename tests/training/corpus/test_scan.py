@@ -15,7 +15,7 @@ from neuript.montages import load_montage
 from neuript.training.corpus import RECIPES, Recipe, ScanOptions, get_recipe, prepare
 from neuript.training.corpus.channels import choose_montage, montage_key
 from neuript.training.corpus.rejection import judge
-from neuript.training.corpus.scan import companions, scan, subject_of
+from neuript.training.corpus.scan import scan, subject_of
 from neuript.training.corpus.shards import BATCH, Shard, write_shard
 
 SHORT = RECIPES["short"]
@@ -120,14 +120,6 @@ def test_scan_finds_recordings_only(folder: Path) -> None:
     assert without == ["d/01"]
     named, _ = scan(folder, ScanOptions(subject_pattern=r"sub-0(?P<subject>\d)", exclude=("*muse*",)))
     assert [s.subject for s in named] == ["lab/1", "lab/2", "lab/3"]
-
-
-def test_companions_are_hashed_too(tmp_path: Path) -> None:
-    for name in ("a.set", "a.fdt", "b.vhdr", "b.eeg", "b.vmrk", "c.edf"):
-        (tmp_path / name).write_text(name)
-    assert [p.name for p in companions(tmp_path / "a.set")] == ["a.fdt"]
-    assert [p.name for p in companions(tmp_path / "b.vhdr")] == ["b.eeg", "b.vmrk"]
-    assert companions(tmp_path / "c.edf") == []
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
-from neuript.files import file_sha256
 from neuript.montages import Montage
 from neuript.realtime.chain.preprocess import PreprocessSpec
+from neuript.realtime.recordings.recording_files import recording_sha256
 from neuript.training.evaluate.protocols.cache import Memory, WindowStore, open_store
 from neuript.training.evaluate.protocols.eval_data import SPLITS, Dropped, EvalData
 from neuript.training.windows.cleaning import Cleaned, clean, cut
@@ -85,7 +85,7 @@ def part_of(protocol: EvalProtocol, source: ProtocolFile, montage: Montage) -> R
     nothing = np.empty((0, montage.n_chans, round(protocol.window_s * protocol.sfreq)), np.float32)
     digest = ""
     try:
-        digest = file_sha256(source.path)
+        digest = recording_sha256(source.path)
         recording = protocol.read(source)
         cleaned = clean(
             recording,

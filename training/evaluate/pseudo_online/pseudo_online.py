@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from neuript.errors import NeuriptError
-from neuript.files import file_sha256, write_atomically
+from neuript.files import write_atomically
+from neuript.realtime.recordings.recording_files import recording_sha256
 from neuript.training.calibration.frozen_network import EncoderFile
 from neuript.training.calibration.held_out import ReportStep
 from neuript.training.evaluate.pseudo_online.contestants import ALL
@@ -126,7 +127,7 @@ def _check(alias: str, split: PersonSplit, spec: PseudoOnlineSpec, population: P
         population.check_recordings(paths)
     elif (encoder := EncoderFile.load(spec.network)) is not None:
         known = set(encoder.manifest.provenance.get("file_hashes", ()))
-        both = next((path for path in paths if file_sha256(path) in known), None)
+        both = next((path for path in paths if recording_sha256(path) in known), None)
         if both is not None:
             raise NeuriptError(
                 f"{alias}: {both.parent.name}/{both.name} is one of the recordings that the network was trained on, so "

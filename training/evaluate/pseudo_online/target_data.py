@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from neuript.errors import NeuriptError
-from neuript.files import file_sha256
 from neuript.realtime.decoding.event_scoring import last_onset_s
 from neuript.realtime.decoding.scoring import Trial
 from neuript.realtime.recordings.recording import RecordedStream, Recording, events_of
+from neuript.realtime.recordings.recording_files import recording_sha256
 from neuript.training.windows.dataset_spec import DatasetSpec
 from neuript.training.windows.events import labels_of_marker, trials_of
 
@@ -103,7 +103,7 @@ class PersonSplit:
         for path in (*self.calibrate, *self.test):
             if not path.is_file():
                 raise NeuriptError(f"there is no file {path}")
-            digest = file_sha256(path)
+            digest = recording_sha256(path)
             if digest in hashes:
                 both = path in self.test and hashes[digest] in self.calibrate
                 raise NeuriptError(
