@@ -90,7 +90,8 @@ class EdfRecords:
                 line: NDArray[np.float64] = begin + slope * at
                 return line
         ends = np.append(begins, begins[-1] + self.record_s)
-        return np.interp(at, np.arange(len(ends)), ends).astype(np.float64)
+        times: NDArray[np.float64] = np.interp(at, np.arange(len(ends)), ends)
+        return times
 
 
 def read_edf_records(path: Path, sfreq: float) -> EdfRecords | None:
