@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from neuript.errors import NeuriptError
+from neuript.realtime.recordings.tsv_table import read_tsv
 
 _ROOT = "dataset_description.json"
 _ENDING = "_channels.tsv"
@@ -48,7 +49,7 @@ def find_channels(recording: Path) -> Path | None:
     entities = _entities(recording.name)
     if not any(part.startswith("sub-") for part in entities):
         return None
-    for folder in recording.parents:
+    for folder in Path(os.path.abspath(recording)).parents:  # a link may lead out of the data set (git-annex)
         fitting = [
             path for path in folder.glob(f"*{_ENDING}") if _entities(path.name) and _entities(path.name) <= entities
         ]
@@ -67,11 +68,7 @@ def read_channels(path: Path) -> Sidecar:
     NeuriptError
         It has no columns `name` and `type`, or is not text.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NeuriptError(f"its channel table {path.name} cannot be read ({error})") from error
+    rows = read_tsv(path)
     if rows and not {"name", "type"} <= set(rows[0]):
         raise NeuriptError(
             f"its channel table {path.name} has the columns {', '.join(map(str, rows[0]))}; BIDS wants "
@@ -79,8 +76,8 @@ def read_channels(path: Path) -> Sidecar:
         )
     return Sidecar(
         path,
-        {row["name"]: (row["type"] or "").strip().upper() for row in rows},
-        tuple(row["name"] for row in rows if (row.get("status") or "").strip().lower() == "bad"),
+        {row["name"]: row["type"].strip().upper() for row in rows},
+        tuple(row["name"] for row in rows if row.get("status", "").strip().lower() == "bad"),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from neuript.realtime.recordings.build_stream import marker_stream
 from neuript.realtime.recordings.cue_markers import MARKERS, CueHeader, cue_class_of, cue_header_xml
 from neuript.realtime.recordings.file_marks import FileMark, FileMarks, FileTime
 from neuript.realtime.recordings.recording import RecordedStream
+from neuript.realtime.recordings.tsv_table import read_tsv
 
 _SIMULATED = "simulated"
 
@@ -62,21 +62,6 @@ class BidsEvents:
             header = CueHeader(classes=dict.fromkeys(self.cue_classes, 0), events={}, timing={})
             desc.append(cue_header_xml(header, MARKERS))
         return [found]
-
-
-def read_tsv(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a table of a BIDS data set, by the names of its columns.
-
-    Raises
-    ------
-    NeuriptError
-        If it cannot be read.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NeuriptError(f"{path} cannot be read ({error}); mend it first") from error
 
 
 def read_bids_events(recording: Path) -> BidsEvents | None:

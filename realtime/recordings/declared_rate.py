@@ -13,7 +13,9 @@ from neuript.limits import SFREQ_MAX, SFREQ_MIN, can_decode
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.sample_rate import ODD_SHARE, WRONG_SHARE, RateVerdict
 from neuript.realtime.recordings.gaps import find_gaps, segments_between
-from neuript.realtime.recordings.recording import RecordedStream, Recording
+from neuript.realtime.recordings.recording import Gap, RecordedStream, Recording
+
+_EXACT_S = 1e-6
 
 
 def with_rate(info: SignalInfo, sfreq: float | None) -> SignalInfo:
@@ -32,7 +34,10 @@ def with_rate(info: SignalInfo, sfreq: float | None) -> SignalInfo:
 
 
 def at_rate(recording: Recording, sfreq: float | None) -> Recording:
-    """Return a recording whose EEG has the rate in Hz that a person gives, with its gaps; itself with None."""
+    """Return a recording whose EEG has the rate in Hz that a person gives; itself with None.
+
+    The gaps that were known stay where at this rate samples are missing, and those that the stamps show are added.
+    """
     if sfreq is None or recording.eeg_index is None:
         return recording
     out = copy.copy(recording)
@@ -40,9 +45,23 @@ def at_rate(recording: Recording, sfreq: float | None) -> Recording:
     out.streams[recording.eeg_index] = eeg = copy.copy(recording.eeg)
     eeg.info = with_rate(eeg.info, sfreq)
     other_cuts = {start for start, _ in eeg.segments} - {gap.index for gap in eeg.gaps} - {0}
-    eeg.gaps = find_gaps(eeg.timestamps, sfreq)
+    eeg.gaps = _gaps_at(recording.eeg, sfreq)
     eeg.segments = segments_between(len(eeg), [*other_cuts, *(gap.index for gap in eeg.gaps)])
     return out
+
+
+def _gaps_at(eeg: RecordedStream, sfreq: float) -> tuple[Gap, ...]:
+    """Return the gaps of a stream at another rate than it declares."""
+    steps, known = np.diff(eeg.timestamps), []
+    for gap in eeg.gaps:
+        step = float(steps[gap.index - 1])
+        counted = abs(step - gap.seconds - 1.0 / eeg.info.sfreq) < _EXACT_S  # of the declared period, not of stamps
+        seconds = step - 1.0 / sfreq if counted else gap.seconds
+        if round(seconds * sfreq) >= 1:
+            known.append(Gap(gap.index, seconds, round(seconds * sfreq)))
+    at, near = np.array([gap.index for gap in known]), max(int(sfreq), 8)
+    more = [gap for gap in find_gaps(eeg.timestamps, sfreq) if not (np.abs(at - gap.index) <= near).any()]
+    return tuple(sorted([*known, *more], key=lambda gap: gap.index))
 
 
 def judged_rate(stream: RecordedStream) -> tuple[RateVerdict, str]:

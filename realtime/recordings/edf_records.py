@@ -15,16 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuript.errors import NeuriptError
+from neuript.realtime.recordings.edf_steps import LINE, judged_steps
 from neuript.realtime.recordings.file_marks import FileMark
+from neuript.realtime.recordings.text_encoding import read_text
 
 _LISTS = ("EDF Annotations", "BDF Annotations")
 _ONSET = re.compile(rb"[+-]?\d+(\.\d*)?")
-_AGREE = 0.9
-"""Share of the records whose distances must agree, before these count instead of the declared length."""
-_SCATTERS = 6
-"""A step is none while it is below so many times the scatter of the begins."""
-_LINE = 10
-"""Records that a stretch must have, so that its own rate can be told."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,7 +36,7 @@ class EdfRecords:
     record_s : float
         Declared length of a record in seconds.
     scatter_s : float
-        How much the begins scatter, in seconds: many recorders round them.
+        How far a begin may lie beside where it should, in seconds: many recorders round them.
     marks : tuple of FileMark
         Annotations, in seconds from the first record.
     notes : tuple of str
@@ -66,23 +62,36 @@ class EdfRecords:
         """
         per_record = n_times // len(self.begins_s)
         grid = np.arange(n_times) / sfreq
-        if len(self.runs) == 1 and self._even(0, len(self.begins_s), sfreq):
+        if len(self.runs) == 1 and self._even(self.begins_s, sfreq):
             return grid
         times = np.empty(n_times)
         for start, stop in self.runs:
-            n, part = (stop - start) * per_record, slice(start * per_record, stop * per_record)
-            if stop - start < _LINE or self._even(start, stop, sfreq):
-                times[part] = self.begins_s[start] + grid[:n]
-            else:  # the recorder's own clock ran at another rate: a straight line through what it noted
-                slope, begin = np.polyfit(np.arange(stop - start), self.begins_s[start:stop], 1)
-                times[part] = begin + slope / per_record * np.arange(n)
+            begins, part = self.begins_s[start:stop], slice(start * per_record, stop * per_record)
+            if self._even(begins, sfreq):
+                times[part] = begins[0] + grid[: len(begins) * per_record]
+            else:
+                times[part] = self._placed(begins, per_record, sfreq)
         return times
 
-    def _even(self, start: int, stop: int, sfreq: float) -> bool:
+    def _even(self, begins: NDArray[np.float64], sfreq: float) -> bool:
         """Tell whether a run keeps the declared rate to half a sample, or to what the begins are rounded to."""
-        begins = self.begins_s[start:stop]
-        declared = begins[0] + self.record_s * np.arange(stop - start)
-        return bool(np.abs(begins - declared).max() <= max(0.5 / sfreq, 2 * self.scatter_s))
+        declared = begins[0] + self.record_s * np.arange(len(begins))
+        return bool(np.abs(begins - declared).max() <= max(0.5 / sfreq, self.scatter_s))
+
+    def _placed(self, begins: NDArray[np.float64], per_record: int, sfreq: float) -> NDArray[np.float64]:
+        """Return the times of a run whose clock ran at another rate: on the line through its begins, if they lie on it.
+
+        Of few records, and of those that lie on no line, each begins where it says.
+        """
+        count, at = np.arange(len(begins)), np.arange(len(begins) * per_record) / per_record
+        if len(begins) >= LINE:
+            slope, begin = np.polyfit(count, begins, 1)
+            if np.abs(begins - begin - slope * count).max() <= max(1.5 / sfreq, 3 * self.scatter_s):
+                line: NDArray[np.float64] = begin + slope * at
+                return line
+        ends = np.append(begins, begins[-1] + self.record_s)
+        times: NDArray[np.float64] = np.interp(at, np.arange(len(ends)), ends)
+        return times
 
 
 def read_edf_records(path: Path, sfreq: float) -> EdfRecords | None:
@@ -108,20 +117,21 @@ def read_edf_records(path: Path, sfreq: float) -> EdfRecords | None:
         return None
     onsets, marks, latin = _read_lists(path, head)
     begins, notes = _filled_in(path, onsets, head)
-    jumps, scatter_s = _jumps(path, begins, head, sfreq)
-    if head.continuous and jumps:
-        missing_s = float(begins[-1] - begins[0] - head.record_s * (len(begins) - 1))
+    steps = judged_steps(path, begins, head.record_s, head.kind, sfreq, continuous=head.continuous)
+    notes += [steps.note] if steps.note else []
+    if head.continuous and steps.jumps:
+        n = len(steps.jumps)
         notes.append(
-            f"the file calls itself continuous ({head.kind}), but its records leave {len(jumps)} "
-            f"gap{'' if len(jumps) == 1 else 's'} of {missing_s:.3g} s together; the times of the records are taken"
+            f"the file calls itself continuous ({head.kind}), but its records leave {n} gap{'' if n == 1 else 's'} of "
+            f"{steps.missing_s:.3g} s together; the times of the records are taken"
         )
     if latin:
         notes.append("its annotations are not in UTF-8, as EDF+ asks for; read as Latin-1")
     zero = begins[0]
     marks = [FileMark(mark.onset_s - zero, mark.duration_s, mark.text) for mark in marks]
-    edges = [0, *jumps, len(begins)]
-    runs = tuple(itertools.pairwise(edges))
-    return EdfRecords(begins - zero, runs, head.record_s, scatter_s, tuple(dict.fromkeys(marks)), tuple(notes))
+    runs = tuple(itertools.pairwise([0, *steps.jumps, len(begins)]))
+    times = steps.begins_s - zero
+    return EdfRecords(times, runs, head.record_s, steps.scatter_s, tuple(dict.fromkeys(marks)), tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +197,17 @@ def _read_lists(path: Path, head: _Header) -> tuple[NDArray[np.float64], list[Fi
                     onsets[k] = float(onset)
                 lasts_s = float(duration) if _ONSET.fullmatch(duration) else 0.0
                 for raw in filter(None, texts):
-                    text, is_latin = _decoded(raw)
-                    latin |= is_latin
-                    marks.append(FileMark(float(onset), lasts_s, _of_all_channels(text, head.labels)))
+                    latin |= not _is_utf_8(raw)
+                    marks.append(FileMark(float(onset), lasts_s, _of_all_channels(read_text(raw), head.labels)))
     return onsets, marks, latin
 
 
-def _decoded(raw: bytes) -> tuple[str, bool]:
+def _is_utf_8(raw: bytes) -> bool:
     try:
-        return raw.decode("utf-8"), False
+        raw.decode("utf-8")
     except UnicodeDecodeError:
-        return raw.decode("latin-1"), True
+        return False
+    return True
 
 
 def _of_all_channels(text: str, labels: frozenset[str]) -> str:
@@ -230,33 +240,3 @@ def _filled_in(path: Path, onsets: NDArray[np.float64], head: _Header) -> tuple[
             "the recorder"
         )
     return filled, [f"{n} of {len(onsets)} data records do not say when they begin; taken as following one another"]
-
-
-def _jumps(path: Path, begins: NDArray[np.float64], head: _Header, sfreq: float) -> tuple[list[int], float]:
-    """Return the records before which time is missing, and the scatter of the begins in seconds.
-
-    Raises
-    ------
-    NeuriptError
-        If a record begins before the one before it ends.
-    """
-    steps = np.diff(begins)
-    if not len(steps):
-        return [], 0.0
-    usual = head.record_s
-    middle = float(np.median(steps))
-    if head.continuous and np.mean(np.abs(steps - middle) <= 0.01 * abs(middle)) >= _AGREE:
-        usual = middle  # what the file says of its rate is judged by this
-    away = steps - usual
-    near = away[np.abs(away) <= 0.5 * head.record_s]  # pauses are no scatter
-    scatter_s = float(np.percentile(np.abs(near - np.median(near)), 80)) if len(near) else 0.0
-    limit = max(1.5 / sfreq, _SCATTERS * scatter_s)
-    back = np.flatnonzero((away < -limit) | (steps <= 0))
-    if len(back):
-        i = int(back[0])
-        raise NeuriptError(
-            f"{path}: its data records run backwards (record {i + 2} begins at {begins[i + 1]:g} s, the one before "
-            f"it at {begins[i]:g} s and lasts {head.record_s:g} s), so nobody knows when its annotations happened; "
-            "export it again from the recorder"
-        )
-    return (np.flatnonzero(away > limit) + 1).tolist(), scatter_s

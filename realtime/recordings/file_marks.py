@@ -20,6 +20,8 @@ from neuript.realtime.recordings.recording import Gap
 
 MISSING = "BAD_ACQ_SKIP"
 """FileMark of a stretch in which nothing was recorded; the file fills it, and MNE leaves it out by this name."""
+MARKED_BAD = "BAD_marked"
+"""Name of a stretch that is bad by the word of a recording which does not say why."""
 UNKNOWN_CUT_S = 1.0
 """Seconds that a cut lasts whose length nobody says."""
 LEAST_CUT_S = 0.5
@@ -162,6 +164,17 @@ def missing_between(times_s: NDArray[np.float64], sfreq: float) -> tuple[Gap, ..
         Gap(i + 1, float(steps[i]) - 1 / sfreq, round(float(steps[i]) * sfreq) - 1)
         for i in np.flatnonzero(steps > 1.5 / sfreq).tolist()
     )
+
+
+def joined_spans(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return half-open runs in order, those that overlap or touch as one, without empty ones."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(span for span in spans if span[1] > span[0]):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], stop)
+        else:
+            joined.append((start, stop))
+    return tuple(joined)
 
 
 def said_cuts(marks: FileMarks, time: FileTime) -> list[str]:

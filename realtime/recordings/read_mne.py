@@ -19,10 +19,19 @@ from neuript.realtime.recordings.bids_sidecars import BidsEvents, read_bids_even
 from neuript.realtime.recordings.brainvision_segments import new_segments
 from neuript.realtime.recordings.build_stream import marker_stream, replay_source_id, signal_stream
 from neuript.realtime.recordings.edf_records import EdfRecords, read_edf_records
-from neuript.realtime.recordings.file_marks import FileMark, FileMarks, FileTime, missing_between, said_bad, said_cuts
+from neuript.realtime.recordings.file_marks import (
+    FileMark,
+    FileMarks,
+    FileTime,
+    joined_spans,
+    missing_between,
+    said_bad,
+    said_cuts,
+)
 from neuript.realtime.recordings.mne_reader import open_raw, said_as_it_is
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 from neuript.realtime.recordings.recording_files import events_beside
+from neuript.realtime.recordings.text_encoding import read_text
 from neuript.realtime.recordings.xdf_bytes import check_growth, growth_of
 
 if TYPE_CHECKING:
@@ -78,7 +87,8 @@ def _file_marks(
     else:
         a = raw.annotations
         onsets = [float(onset) - raw.first_time for onset in a.onset]
-        own = tuple(map(FileMark, onsets, map(float, a.duration), map(str, a.description)))
+        texts = [read_text(str(text)) for text in a.description]
+        own = tuple(map(FileMark, onsets, map(float, a.duration), texts))
     beside = () if table is None else table.marks
     said = {(round(mark.onset_s * sfreq), mark.text) for mark in beside}
     own = tuple(mark for mark in own if (round(mark.onset_s * sfreq), mark.text) not in said)
@@ -125,9 +135,8 @@ def _mne_signal(raw: BaseRaw, path: Path, marks: FileMarks, time: FileTime) -> R
     stream = signal_stream(
         info, values, times, np.searchsorted(kept, time.cuts).tolist(), missing_between(times, sfreq)
     )
-    stream.marked_bad = tuple(
-        (int(start), int(stop)) for start, stop in np.searchsorted(kept, time.spans(marks.bad)).tolist() if stop > start
-    )
+    spans = np.searchsorted(kept, np.reshape(time.spans(marks.bad), (-1, 2)))
+    stream.marked_bad = joined_spans((int(start), int(stop)) for start, stop in spans)
     return stream
 
 

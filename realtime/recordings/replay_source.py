@@ -39,8 +39,11 @@ class ReplaySource:
         times = play_times(self._stream)
         check_start(times, start_s)
         first = int(np.searchsorted(times, times[0] + start_s))
-        marked = [edge for span in self._stream.marked_bad for edge in span]
-        self._edges = np.unique([first, *self._edges[self._edges > first], *(edge for edge in marked if edge > first)])
+        bad = np.sort(np.reshape(self._stream.marked_bad, (-1, 2)).astype(np.int64), axis=0)
+        edges = np.concatenate([self._edges, bad.ravel()])
+        self._edges = np.unique([first, *edges[edges > first]])
+        begun, over = (np.searchsorted(bad[:, i], self._edges, "right") for i in (0, 1))
+        self._marked_bad = begun > over
         self._next = 0
 
     @property
@@ -59,8 +62,8 @@ class ReplaySource:
         if self._next + 1 >= len(self._edges):
             return Chunk(self._stream.data[:0], self._stream.timestamps[:0], SourceStatus.ENDED)
         start, stop = self._edges[self._next], self._edges[self._next + 1]
+        marked_bad = bool(self._marked_bad[self._next])
         self._next += 1
-        marked_bad = any(a <= start < b for a, b in self._stream.marked_bad)
         return Chunk(self._stream.data[start:stop], self._stream.timestamps[start:stop], marked_bad=marked_bad)
 
     def close(self) -> None:

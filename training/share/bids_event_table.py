@@ -10,7 +10,7 @@ from typing import Any
 
 from neuript.realtime.lsl.gdf import PHASE_CODES, UNKNOWN_CUE, gdf_codes
 from neuript.realtime.recordings.cue_markers import cue_label
-from neuript.realtime.recordings.file_marks import MISSING
+from neuript.realtime.recordings.file_marks import MARKED_BAD, MISSING
 from neuript.realtime.recordings.recording import Recording, events_of
 from neuript.training.share.bids_signal import BidsSignal
 from neuript.training.share.hed_tags import hed_of
@@ -30,6 +30,7 @@ _PHASES = {
     "feedback": "feedback begins",
     "rejected": "the trial is rejected",
     MISSING: "nothing was recorded here; the signal is filled with zeros",
+    MARKED_BAD: "the recording calls this stretch bad",
 }
 
 
@@ -57,6 +58,7 @@ def event_rows(recording: Recording, signal: BidsSignal) -> tuple[list[EventRow]
     at = signal.sample_of([event.time_s for event in events]).tolist()
     rows = [EventRow(s, label, codes[label]) for s, label in zip(at, labels, strict=True) if s >= 0]
     rows += [EventRow(first, MISSING, None, n) for first, n in signal.gaps]
+    rows += [EventRow(first, MARKED_BAD, None, n) for first, n in signal.marked_bad]
     return sorted(dict.fromkeys(rows), key=lambda row: row.sample), sum(s < 0 for s in at)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from neuript import __version__
 from neuript.errors import NeuriptError
 from neuript.files import file_sha256, write_atomically, write_json
-from neuript.realtime.recordings.bids_sidecars import read_tsv
+from neuript.realtime.recordings.tsv_table import read_tsv
 from neuript.training.share.bids_extra import of_bids
 from neuript.training.share.bids_tables import PEOPLE, write_rows
 from neuript.training.share.hed_tags import HED_VERSION

@@ -14,6 +14,7 @@ from neuript.montages import Montage, canonical_name, load_montage
 from neuript.realtime.chain.chunk import SignalInfo
 from neuript.realtime.chain.units import to_volts, unit_name
 from neuript.realtime.recordings.explanation import explained
+from neuript.realtime.recordings.file_marks import joined_spans
 from neuript.realtime.recordings.look import bad_channels, eeg_channels, look_at, short_name, volts_per_number
 from neuript.realtime.recordings.recording import RecordedStream, Recording
 
@@ -42,6 +43,8 @@ class BidsSignal:
         Index of each of them in `raw`.
     gaps : tuple of (int, int)
         First sample and number of samples of each stretch of zeros.
+    marked_bad : tuple of (int, int)
+        The same of each stretch that the recording calls bad.
     note : str
         A sentence about the unit, or empty.
     """
@@ -51,6 +54,7 @@ class BidsSignal:
     times_s: NDArray[np.float64]
     samples: NDArray[np.int64]
     gaps: tuple[tuple[int, int], ...]
+    marked_bad: tuple[tuple[int, int], ...] = ()
     note: str = ""
 
     def sample_of(self, times_s: Sequence[float] | NDArray[np.float64]) -> NDArray[np.int64]:
@@ -110,7 +114,9 @@ def bids_signal(
         raw.set_montage(positions, on_missing="ignore", verbose="error")
     times = _even_times(stream)
     order = np.argsort(times, kind="stable")
-    return BidsSignal(raw, info, times[order], samples[order], gaps, scale.note)
+    spans = joined_spans(stream.marked_bad)
+    bad_runs = tuple((int(samples[a]), int(samples[b - 1] + 1 - samples[a])) for a, b in spans)
+    return BidsSignal(raw, info, times[order], samples[order], gaps, bad_runs, scale.note)
 
 
 def _without(recording: Recording, left_out: Sequence[int]) -> Recording:

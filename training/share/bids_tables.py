@@ -9,7 +9,7 @@ from pathlib import Path
 
 from neuript.errors import NeuriptError
 from neuript.files import write_atomically
-from neuript.realtime.recordings.bids_sidecars import read_tsv
+from neuript.realtime.recordings.tsv_table import read_tsv
 
 PEOPLE = "participants.tsv"
 _SCANS = "_scans.tsv"

@@ -16,7 +16,7 @@ import numpy as np
 from neuript.errors import NeuriptError
 from neuript.files import unwritable, write_atomically, write_json
 from neuript.montages import load_montage
-from neuript.realtime.recordings.file_marks import MISSING
+from neuript.realtime.recordings.file_marks import MARKED_BAD, MISSING
 from neuript.realtime.recordings.given_channels import SKIP
 from neuript.realtime.recordings.read import read_recording
 from neuript.training.share.bids_decisions import (
@@ -238,6 +238,7 @@ def _notes(signal: BidsSignal, n_outside: int, *, tagged: bool) -> tuple[str, ..
         signal.note,
         f"bad channels: {', '.join(bad)}" if bad else "",
         f"{missing} missing samples are zeros, marked {MISSING}" if missing else "",
+        f"what the recording calls bad is marked {MARKED_BAD}" if signal.marked_bad else "",
         f"{n_outside} events before or after the EEG are left out" if n_outside else "",
         "" if tagged else f"no HED tags, because the data set does not say HEDVersion {HED_VERSION}",
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neuript.errors import NeuriptError
+from neuript.realtime.recordings.file_marks import MARKED_BAD, MISSING
 from neuript.training.share.bids_extra import of_bids
 
 HED_VERSION = "8.4.0"
@@ -33,7 +34,8 @@ _PHASES = {
     "cross": "Sensory-event, Visual-presentation, (Fixate, Cross)",
     "beep": "Sensory-event, Auditory-presentation, Beep",
     "feedback": "Sensory-event, Feedback, Visual-presentation",
-    "BAD_ACQ_SKIP": "Data-feature, Label/Signal-missing",
+    MISSING: "Data-feature, Label/Signal-missing",
+    MARKED_BAD: "Data-feature, Label/Signal-bad",
 }
 
 

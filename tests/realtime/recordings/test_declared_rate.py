@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xdf_writer
+from edf_plus import write_edf_plus
 
 from neuript.errors import NeuriptError
 from neuript.inspection import inspect
@@ -72,3 +73,33 @@ def test_scattered_stamps_are_left_in_the_order_they_came():
     rng, t = np.random.default_rng(0), np.arange(10000) / 250
     assert time_order(t + np.repeat(rng.normal(0, 0.008, 1000), 10), 250.0) == (None, 0)
     assert time_order(t, 0.0) == (None, 0)
+
+
+@pytest.mark.parametrize("sfreq", [100, 99.9])
+def test_gaps_that_a_file_declares_stay_where_they_are_at_a_given_rate(tmp_path, sfreq):
+    """Two within one second, of which the stamps show one by themselves, and one of a few samples."""
+    begins = np.arange(60.0) + 3 * (np.arange(60) >= 20) + 2 * (np.arange(60) >= 21) + 0.03 * (np.arange(60) >= 40)
+    x = np.round(20 * np.random.default_rng(2).standard_normal((6000, 2)), 1)
+    path = write_edf_plus(tmp_path / "a.edf", x, n_per_record=100, kind="EDF+D", begins=begins)
+    for eeg in (read_recording(path).eeg, read_recording(path, sfreq=sfreq).eeg):
+        assert [(gap.index, gap.n_missing) for gap in eeg.gaps] == [(2000, 300), (2100, 200), (4000, 3)]
+        assert eeg.segments == ((0, 2000), (2000, 2100), (2100, 4000), (4000, 6000))
+
+
+def test_what_the_stamps_show_beyond_the_known_gaps_is_added(tmp_path):
+    """At the declared 500 Hz a second has 500 samples, so that of two gaps 300 samples apart one is seen."""
+    t = np.arange(10000) / 250
+    t[4000:] += 2
+    t[4300:] += 1
+    x = np.zeros((10000, 2), np.float32)
+    path = xdf_writer.session(x, t, [], sfreq=500, labels=NAMES).save(tmp_path / "a.xdf")
+    assert [gap.index for gap in read_recording(path, any_rate=True).eeg.gaps] == [4000]
+    found = read_recording(path, sfreq=250).eeg.gaps
+    assert [(gap.index, gap.n_missing) for gap in found] == [(4000, 500), (4300, 250)]
+    assert found[0].seconds == pytest.approx(2)
+
+
+def test_what_was_a_gap_only_by_a_wrong_rate_is_none(tmp_path):
+    x = np.round(20 * np.random.default_rng(2).standard_normal((4000, 2)), 1)
+    path = write_edf_plus(tmp_path / "a.edf", x, n_per_record=200, begins=1.6 * np.arange(20))
+    assert read_recording(path, sfreq=125).eeg.gaps == ()

@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from neuript.realtime.recordings.file_marks import LEAST_CUT_S, UNKNOWN_CUT_S, FileMark, FileMarks, FileTime
+from neuript.realtime.recordings.file_marks import (
+    LEAST_CUT_S,
+    UNKNOWN_CUT_S,
+    FileMark,
+    FileMarks,
+    FileTime,
+    joined_spans,
+)
 from neuript.realtime.recordings.read import read_recording
 from neuript.realtime.recordings.recording import events_of
 
@@ -182,3 +189,23 @@ def test_a_bids_table_says_cuts_and_bad_stretches_too(tmp_path, rng):
     assert [(e.label, e.time_s) for e in events_of(recording)] == [("go", 1.0), ("go", pytest.approx(8.0))]
     assert [(g.index, round(g.seconds, 6)) for g in recording.eeg.gaps] == [(800, 3.0)]
     assert recording.eeg.marked_bad == ((400, 500),)
+
+
+@pytest.mark.parametrize("text", ["début", "début".encode().decode("latin-1")])
+def test_texts_that_mne_read_follow_the_rule_for_text(tmp_path, rng, text):
+    mne = pytest.importorskip("mne")
+    with mne.utils.use_log_level("error"):
+        raw = mne.io.RawArray(1e-5 * rng.standard_normal((2, 800)), mne.create_info(["C3", "C4"], SFREQ, "eeg"))
+        raw.set_annotations(mne.Annotations([1], [0], [text]))
+        raw.save(tmp_path / "a_raw.fif")
+    assert [event.label for event in events_of(read_recording(tmp_path / "a_raw.fif"))] == ["début"]
+
+
+def test_bad_stretches_that_overlap_are_one(tmp_path, rng):
+    mne = pytest.importorskip("mne")
+    with mne.utils.use_log_level("error"):
+        raw = mne.io.RawArray(1e-5 * rng.standard_normal((2, 2000)), mne.create_info(["C3", "C4"], SFREQ, "eeg"))
+        raw.set_annotations(mne.Annotations([4, 1, 1.2, 1.5, 7], [1, 1, 0.1, 2, 0.5], ["BAD_a", "BAD_b"] * 2 + ["BAD"]))
+        raw.save(tmp_path / "a_raw.fif")
+    assert read_recording(tmp_path / "a_raw.fif").eeg.marked_bad == ((200, 700), (800, 1000), (1400, 1500))
+    assert joined_spans([(5, 7), (0, 2), (2, 4), (6, 6), (9, 9)]) == ((0, 4), (5, 7))

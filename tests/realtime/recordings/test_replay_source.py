@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import xdf_writer
@@ -70,6 +72,31 @@ def test_no_copy_of_the_signal_per_chunk(make):
     rec = make(100 + np.arange(64) / SFREQ)
     chunk = ReplaySource(rec, chunk=32).pull(0.0)
     assert np.shares_memory(chunk.data, rec.eeg.data)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 0.9])
+def test_each_chunk_is_wholly_what_the_recording_calls_bad_or_not_at_all(make, start_s):
+    rec = make(100 + np.arange(1000) / SFREQ)
+    rec.eeg.marked_bad = ((500, 700), (10, 40), (20, 30), (40, 45), (600, 800), (650, 660), (990, 1000))
+    expected = np.zeros(1000, np.bool_)
+    for start, stop in rec.eeg.marked_bad:
+        expected[start:stop] = True
+    source, found = ReplaySource(rec, chunk=32, start_s=start_s), []
+    while (chunk := source.pull()).status is SourceStatus.OK:
+        found += [chunk.marked_bad] * len(chunk)
+    np.testing.assert_array_equal(found, expected[round(start_s * SFREQ) :])
+
+
+def test_many_bad_stretches_cost_no_more_than_many_chunks(make):
+    """One look through all of them for each chunk took a minute."""
+    rec = make(100 + np.arange(120_000) / SFREQ)
+    rec.eeg.marked_bad = tuple((i, i + 1) for i in range(0, 120_000, 4))
+    began = time.process_time()
+    source, n_bad = ReplaySource(rec), 0
+    while (chunk := source.pull()).status is SourceStatus.OK:
+        n_bad += len(chunk) * chunk.marked_bad
+    assert n_bad == 30_000
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("chunk", [0, -3, "often"])

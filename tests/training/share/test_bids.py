@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import xdf_writer
 from cue_sessions import CLASSES, ZERO, write_cue_session
+from edf_plus import write_edf_plus
 from processes import finished
 from twin_recordings import NAMES, SFREQ
 
@@ -352,5 +353,35 @@ def test_every_tag_is_of_the_schema():
     pytest.importorskip("hed")
     classes = ("left_hand", "right_hand", "both_hands", "feet", "foot", "tongue", "rest", "own, (words)")
     kinds = [f"{kind}/{name}" for kind in ("cue", "practice", "rejected") for name in classes]
-    kinds += ["trial_start", "trial_end", "rejected", "cross", "beep", "feedback", "BAD_ACQ_SKIP", "T1", "a, b: {c}"]
+    kinds += [
+        "trial_start",
+        "trial_end",
+        "rejected",
+        "cross",
+        "beep",
+        "feedback",
+        "BAD_ACQ_SKIP",
+        "BAD_marked",
+        "T1",
+        "a, b: {c}",
+    ]
     check_hed({"trial_type": {"HED": {kind: hed_of(kind) for kind in kinds}}})
+
+
+def test_what_a_recording_calls_bad_is_bad_in_the_data_set(tmp_path, rng):
+    x = np.round(20 * rng.standard_normal((2000, 3)), 1)
+    begins = [k + 2 * (k >= 12) for k in range(20)]
+    marks = [b"+3.5\x151.25\x14BAD_move\x14", b"+4\x150.2\x14bad\x14", b"+11\x154\x14BAD blink\x14", b"+6\x14go\x14"]
+    path, labels = tmp_path / "a.edf", ("C3", "Cz", "C4")
+    notes = [(k, mark) for k, mark in enumerate(marks)]
+    write_edf_plus(path, x, n_per_record=100, kind="EDF+D", begins=begins, labels=labels, notes=notes)
+    original = read_recording(path)
+    (run,) = to_bids(path, tmp_path / "dataset", subject="S01", session="a")
+    assert any("BAD_marked" in note for note in run.notes)
+    there = read_recording(run.path)
+    assert there.eeg.marked_bad == original.eeg.marked_bad == ((350, 475), (1100, 1300))
+    assert [gap.n_missing for gap in there.eeg.gaps] == [200]
+    rows = table(next(run.path.parent.glob("*_events.tsv")))
+    said = [(row["onset"], row["duration"]) for row in rows if row["trial_type"] == "BAD_marked"]
+    assert said == [("3.500000", "1.250000"), ("11.000000", "4.000000")]
+    assert {event.time_s for event in events_of(there)} == {6.0}  # in the table and in the marker file
