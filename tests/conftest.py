@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +18,14 @@ from processes import default_signals
 from neuript.errors import NeuriptError
 from neuript.qt_choice import choose_qt
 
-os.environ.setdefault("NEURIPT_LSL_SCOPE", "machine")  # no test is heard or hears beyond this computer
+# No test is heard or hears beyond this computer. Programs that use plain pylsl get the same by liblsl's own settings,
+# and enough ports: within one computer only those are asked.
+os.environ.setdefault("NEURIPT_LSL_SCOPE", "machine")
+if "LSLAPICFG" not in os.environ:
+    _settings = Path(tempfile.mkdtemp(prefix="neuript-tests-")) / "lsl_api.cfg"
+    _settings.write_text("[multicast]\nResolveScope = machine\n[ports]\nPortRange = 128\n", "utf-8")
+    os.environ["LSLAPICFG"] = str(_settings)
+    atexit.register(shutil.rmtree, _settings.parent, ignore_errors=True)
 
 # A test may ask for Qt before it imports a window.
 with suppress(NeuriptError):
