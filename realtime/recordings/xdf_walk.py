@@ -29,6 +29,8 @@ from neuript.realtime.recordings.xdf_bytes import MAGIC
 
 BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 MAX_STREAMS = 1024
+MAX_EMPTY_CHUNKS = 10_000
+"""Samples chunks without samples; no recorder writes more."""
 MOST_PROBLEMS = 20
 """So many things that are wrong are told one by one."""
 _MAX_COUNT = 2**53
@@ -91,6 +93,7 @@ class XdfScan:
     n_bytes: int = 0
     n_whole: int = 0
     n_chunks: int = 0
+    n_empty: int = 0
     has_header: bool = False
     problems: list[str] = field(default_factory=list)
     n_problems: int = 0
@@ -127,8 +130,8 @@ def scan(blob: bytes) -> XdfScan:
     Raises
     ------
     NeuriptError
-        If the XML has a DOCTYPE or is larger than 16 MiB, or there are more than 1024 streams: no recorder
-        writes such a file, so it is refused rather than repaired.
+        If the XML has a DOCTYPE or is larger than 16 MiB, or there are more than 1024 streams or 10,000 chunks of no
+        samples: no recorder writes such a file, so it is refused rather than repaired.
     """
     found = XdfScan(n_bytes=len(blob))
     position = len(MAGIC)
@@ -252,6 +255,9 @@ def _take_content(
     n, seen = _check_samples(blob, content, stop, stream), stream.n_samples
     stream.n_samples += n
     if not n:
+        found.n_empty += 1
+        if found.n_empty > MAX_EMPTY_CHUNKS:
+            raise NeuriptError(f"the XDF file has more than {MAX_EMPTY_CHUNKS} chunks without samples")
         return b"", b""
     empty = stand_ins.empty_texts(stream.n_chans) if stream.is_text else bytes(stream.n_item)
     return b"" if seen else stand_ins.one_sample(stream_id, empty), b""
