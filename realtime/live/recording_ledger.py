@@ -52,19 +52,21 @@ class StampTally:
         self.newest = -math.inf
         """Largest stamp so far, in seconds."""
         self._from: float | None = None
-        self._recent: deque[NDArray[np.float64]] = deque()
+        self._recent: deque[tuple[float, NDArray[np.float64]]] = deque()
 
     def add(self, stamps: ArrayLike) -> None:
-        """Count samples by their stamps, in seconds."""
+        """Count samples by their stamps in seconds, shape (n_times,) or one; those that are no numbers do not count."""
         new = np.atleast_1d(np.asarray(stamps, np.float64))
+        new = new[np.isfinite(new)]
         if not len(new):
             return
-        self.newest = max(self.newest, float(np.max(new, initial=-math.inf, where=np.isfinite(new))))
+        self.newest = max(self.newest, float(new.max()))
         if self._from is not None:
             self.n += int(np.count_nonzero(new >= self._from))
             return
-        self._recent.append(new)
-        while self._recent[0][-1] < self.newest - REMEMBER_S:
+        now = time.monotonic()  # stamps may stand still or go back
+        self._recent.append((now, new))
+        while self._recent[0][0] < now - REMEMBER_S:
             self._recent.popleft()
 
     @property
@@ -81,7 +83,7 @@ class StampTally:
         """Count from this stamp on; only the first call does something."""
         if self._from is None:
             self._from = first
-            self.n = sum(int(np.count_nonzero(stamps >= first)) for stamps in self._recent)
+            self.n = sum(int(np.count_nonzero(stamps >= first)) for _, stamps in self._recent)
             self._recent.clear()
 
 

@@ -346,7 +346,7 @@ class _Session:
             more["recording"] = recorded.figures
         if self.demo is not None:
             more["demo"] = self.demo.score(engine.manifest)
-        texts = [self.demo.score(engine.manifest)["text"]] if self.demo is not None else []
+        texts = [more["demo"]["text"]] if self.demo is not None else []
         more["steered"] = self.steering.done if self.steering is not None else []
         more["dropped_lines"] = self._dropped()
         report = build_report(

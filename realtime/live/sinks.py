@@ -129,7 +129,7 @@ class Sentences:
         self._when = when or (lambda _t: "")
         self._state: State | None = None
         self._fault_since: float | None = None
-        self._faults: list[str] = []
+        self._faults: dict[str, None] = {}  # in the order in which they came
 
     def publish(self, decision: Decision) -> None:
         """Write a line when something changed."""
@@ -144,12 +144,12 @@ class Sentences:
         """Say what the new state means; after a fault also how long it lasted."""
         state = decision.state
         if state is State.OK and self._fault_since is not None:
-            lasted, names = decision.t - self._fault_since, ", ".join(dict.fromkeys(self._faults))
-            self._fault_since, self._faults = None, []
+            lasted, names = decision.t - self._fault_since, ", ".join(self._faults)
+            self._fault_since, self._faults = None, {}
             return f"fine again, after {lasted:.1f} s ({names})"
         if state not in (State.OK, State.WARMUP, State.PAUSED):
             self._fault_since = decision.t if self._fault_since is None else self._fault_since
-            self._faults.append(str(state))
+            self._faults.setdefault(str(state))
         return state.text
 
 

@@ -175,7 +175,7 @@ def _has_address(peer: str) -> bool:
 
 
 def with_setting(text: str, section: str, key: str, value: str) -> str:
-    """Return settings in which one key has one value, whatever stood there."""
+    """Return settings in which one key has one value, whatever stood there; case counts, as for liblsl."""
     lines, out, inside, done = text.splitlines(), list[str](), False, False
     for line in lines:
         stripped = line.strip()
@@ -193,11 +193,5 @@ def with_setting(text: str, section: str, key: str, value: str) -> str:
 
 
 def with_default(text: str, section: str, key: str, value: str) -> str:
-    """Return settings in which one key has one value, unless the user has set it."""
-    flags = re.MULTILINE | re.IGNORECASE
-    head = rf"^\s*\[{section}\]"
-    if re.search(rf"{head}[^\[]*^\s*{key}\s*=", text, flags):
-        return text
-    if re.search(rf"{head}\s*$", text, flags):
-        return re.sub(rf"{head}\s*$", f"[{section}]\n{key} = {value}", text, count=1, flags=flags)
-    return f"{text}\n[{section}]\n{key} = {value}\n"
+    """Return settings in which one key has one value, unless the user has set it; case counts, as for liblsl."""
+    return text if key in parse_config(text).values.get(section, {}) else with_setting(text, section, key, value)

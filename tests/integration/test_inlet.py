@@ -195,8 +195,11 @@ def test_the_users_lsl_settings_are_kept(given, kept):
 
 def test_a_setting_is_added_to_the_users_own_and_never_in_its_place():
     added = with_default("[tuning]\nMulticastMinRTT = 1\n[lab]\nSessionID = x", "tuning", "Interval", "0.2")
-    assert added == "[tuning]\nInterval = 0.2\nMulticastMinRTT = 1\n[lab]\nSessionID = x"
-    assert with_default("[Tuning]\ninterval=3", "tuning", "Interval", "0.2") == "[Tuning]\ninterval=3"
+    assert added == "[tuning]\nInterval = 0.2\nMulticastMinRTT = 1\n[lab]\nSessionID = x\n"
+    set_already = "[tuning]\n; not [lab]\nInterval=3"
+    assert with_default(set_already, "tuning", "Interval", "0.2") == set_already
+    # liblsl does not read what is spelled otherwise
+    assert "[tuning]\nInterval = 0.2\n" in with_default("[Tuning]\ninterval=3", "tuning", "Interval", "0.2")
     assert with_default("[lab]\ninterval=3", "tuning", "Interval", "0.2").endswith("[tuning]\nInterval = 0.2\n")
 
 
